@@ -1,0 +1,13 @@
+"""The errors that users see: each says what, what was got, what was expected and how to mend it."""
+
+
+class TrajstoreError(Exception):
+    """Base of all errors that a user can mend; the command line prints it and exits with 2."""
+
+
+class FormatError(TrajstoreError):
+    """A file or folder is not a trajstore dataset, or a damaged one."""
+
+
+class DataError(TrajstoreError):
+    """A dataset cannot serve what was asked of it (no such split, window too long, ...)."""
