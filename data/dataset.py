@@ -1,0 +1,109 @@
+"""The torch Dataset: trajectories of one split as (inputs, targets) of a task."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .errors import DataError
+from .normalize import Normalizer
+from .store import Store
+from .tasks import get_task
+from .windows import Windows
+
+Batch = tuple[Tensor, Tensor]
+
+
+class TrajectoryDataset(Dataset[Batch]):
+    """Trajectories of a split, read from disk as they are asked for.
+
+    path       a dataset folder or one `.h5` shard
+    split      "train", "validation" or "test"; None is the file's own split, "train" for a folder
+    task       "initial-value" or "forecast", see `tasks`
+    window     samples a window; None takes whole trajectories
+    stride     samples from one window to the next
+    normalize  True standardises by the train split's moments, a Normalizer by its own, False not at all
+
+    Rows whose integration failed are left out; `failed` counts them. `dataset[i]` with an int is one sample,
+    inputs and targets (T, D) float32; with a sequence or array of ints it is a batch (B, T, D).
+    Raises FormatError if the path is no dataset, DataError if it cannot serve what is asked.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        split: str | None = None,
+        task: str = "initial-value",
+        *,
+        window: int | None = None,
+        stride: int = 1,
+        normalize: bool | Normalizer = False,
+    ) -> None:
+        self.store = Store(path, split)
+        self.task = get_task(task)
+        samples = len(self.store.time)
+        self.windows = Windows(samples, samples if window is None else window, stride)
+        if self.windows.length < self.task.minimum_length:
+            raise DataError(f"task {task!r} needs windows of at least {self.task.minimum_length} samples")
+        self.failed = self.store.failed
+        self._rows = self.store.sound_rows()
+        self.trajectories = len(self.store) if self._rows is None else len(self._rows)
+        if not self.trajectories:
+            raise DataError(f"{path}: every row of the split {self.store.split!r} failed; nothing to read")
+        self.normalizer: Normalizer | None
+        if isinstance(normalize, Normalizer):
+            self.normalizer = normalize
+        else:
+            self.normalizer = Normalizer.of(self.store.statistics) if normalize else None
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Names of the state's components."""
+        return self.store.components
+
+    @property
+    def time(self) -> np.ndarray:
+        """The whole grid, (T,) float64."""
+        return self.store.time
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample's inputs and targets."""
+        return 2 * 4 * self.windows.length * len(self.components)
+
+    def __len__(self) -> int:
+        return self.trajectories * self.windows.per_row
+
+    def states(self, index: Sequence[int] | np.ndarray | Tensor) -> Tensor:
+        """Windows of raw states by number, (B, length, D) float32. Raises IndexError out of range."""
+        numbers = np.asarray(index, dtype=np.int64)
+        if len(numbers) and not -len(self) <= numbers.min() <= numbers.max() < len(self):
+            raise IndexError(f"sample {numbers.max()} of a dataset with {len(self)}")
+        if len(numbers) and numbers.min() < 0:
+            numbers = np.where(numbers < 0, numbers + len(self), numbers)
+        starts = None
+        if self.windows.length < self.windows.samples:
+            numbers, starts = self.windows.locate(numbers)
+        rows = numbers if self._rows is None else self._rows[numbers]
+        states = torch.from_numpy(self.store.gather(rows, starts, self.windows))
+        return states.to(torch.float32)
+
+    def __getitem__(self, index: Any) -> Batch:
+        if isinstance(index, int | np.integer):
+            inputs, targets = self[[int(index)]]
+            return inputs[0], targets[0]
+        if isinstance(index, slice):
+            return self[np.arange(*index.indices(len(self)))]
+        states = self.states(index)
+        if self.normalizer is not None:
+            states = self.normalizer.apply(states)
+        return self.task.split(states)
+
+    def __getitems__(self, index: list[int]) -> list[Batch]:
+        """For torch's own DataLoader with automatic batching; `make_loader` is faster."""
+        inputs, targets = self[index]
+        return list(zip(inputs, targets, strict=True))

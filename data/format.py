@@ -1,0 +1,101 @@
+"""The file format, version 1: the one schema from which writer, structure check and docs derive."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+FORMAT = "trajstore"
+VERSION = 1
+CONVENTIONS = "CF-1.8"
+SHARD_SUFFIX = ".h5"
+
+SPLITS = ("train", "validation", "test")
+STATE_DTYPES = ("float32", "float64")
+DIMENSIONS = ("trajectory", "time", "component")
+PARAMETER_ROLE = "parameter"
+
+
+class Status(IntEnum):
+    """What became of a row's integration. Rows other than OK hold NaN in `state`."""
+
+    OK = 0
+    DIVERGED = 1
+    STEP_LIMIT = 2
+    SOLVER_FAILED = 3
+
+
+STATUS_MEANINGS = " ".join(status.name.lower() for status in Status)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One HDF5 dataset of a shard. `dtypes` are NumPy names; "string" is variable-length UTF-8."""
+
+    name: str
+    dimensions: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    meaning: str
+
+    @property
+    def is_scale(self) -> bool:
+        return self.dimensions == (self.name,)
+
+
+VARIABLES = {
+    variable.name: variable
+    for variable in (
+        Variable("trajectory", ("trajectory",), ("int64",), "global row number within the split"),
+        Variable("time", ("time",), ("float64",), "the grid, the same for every trajectory"),
+        Variable("component", ("component",), ("string",), "names of the state's components"),
+        Variable("state", DIMENSIONS, STATE_DTYPES, "the trajectories; NaN where status is not 0"),
+        Variable(
+            "initial_state",
+            ("trajectory", "component"),
+            ("float64",),
+            "exact initial state, so that a row can be integrated again",
+        ),
+        Variable("status", ("trajectory",), ("int8",), "0 is sound; see flag_values and flag_meanings"),
+    )
+}
+
+
+def parameter_variable(name: str) -> Variable:
+    """The variable that holds one parameter of the system, a value a row."""
+    return Variable(name, ("trajectory",), ("float64",), "a parameter of the system; role = parameter")
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of the file's root group; `kind` is str (UTF-8) or int (64 bits)."""
+
+    name: str
+    kind: type
+    meaning: str
+
+
+ATTRIBUTES = {
+    attribute.name: attribute
+    for attribute in (
+        Attribute("format", str, f'always "{FORMAT}"'),
+        Attribute("format_version", int, f"always {VERSION} in this version"),
+        Attribute("Conventions", str, f'"{CONVENTIONS}": dimension scales, units, flag_values'),
+        Attribute("title", str, "one line for people"),
+        Attribute("license", str, "the terms under which the data may be used"),
+        Attribute("creator", str, "who made it"),
+        Attribute("system_name", str, "name of the dynamical system"),
+        Attribute("system", str, "JSON: states, equations as text, parameters, units, reference"),
+        Attribute("engine", str, "JSON: name, version, method, tolerances of the integrator"),
+        Attribute("resampling", str, '"dense" (the solver\'s own interpolant) or "linear"'),
+        Attribute("seed", int, "seed of the initial states"),
+        Attribute("split", str, " | ".join(SPLITS)),
+        Attribute("first_row", int, "global number of the first row in this file"),
+        Attribute("config", str, "canonical JSON of the configuration without the sizes of the splits"),
+        Attribute("config_hash", str, "SHA-256 of that JSON"),
+        Attribute("software", str, "JSON: package versions, and the git commit of the source if known"),
+        Attribute("content_hash", str, "SHA-256 over names, dtypes, shapes and bytes of all variables"),
+    )
+}
+
+
+def shard_name(split: str, index: int) -> str:
+    """File name of a split's shard, `train-00000.h5`."""
+    return f"{split}-{index:05d}{SHARD_SUFFIX}"

@@ -1,0 +1,153 @@
+"""Batches of a dataset in a seeded order, gathered in blocks of several batches at a time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from .dataset import Batch, TrajectoryDataset
+from .errors import DataError
+
+# A block of batches is gathered at once, which shares the cost of a call among them, and is small enough
+# to stay in a core's cache until its last batch is used.
+BLOCK_ROWS = 4096
+BLOCK_BYTES = 4 << 20
+
+
+class Loader:
+    """An iterable over batches (inputs, targets), each (B, T, D) float32; one pass is an epoch.
+
+    The order of an epoch is a function of (seed, epoch) alone: not of workers, world size or block size.
+    Each pass takes the next epoch; `set_epoch` chooses one. Made by `make_loader`.
+    """
+
+    def __init__(
+        self,
+        dataset: TrajectoryDataset,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        seed: int,
+        drop_last: bool,
+        rank: int,
+        world_size: int,
+        workers: dict[str, Any],
+    ) -> None:
+        if batch_size < 1:
+            raise DataError(f"batch_size is {batch_size}; it must be at least 1")
+        if not 0 <= rank < world_size:
+            raise DataError(f"rank {rank} of world_size {world_size}; it must be from 0 to world_size - 1")
+        self.dataset, self.batch_size, self.shuffle, self.seed = dataset, batch_size, shuffle, seed
+        self.drop_last, self.rank, self.world_size = drop_last, rank, world_size
+        self.epoch = 0
+        self._workers = workers
+        rows = len(dataset) // world_size if drop_last else -(-len(dataset) // world_size)
+        self._rows = rows - rows % batch_size if drop_last else rows
+        if not self._rows:
+            raise DataError(
+                f"batches of {batch_size} (x {world_size} ranks) from {len(dataset)} samples leave none with "
+                "drop_last; choose a smaller batch"
+            )
+        block = min(BLOCK_ROWS, BLOCK_BYTES // dataset.sample_bytes)
+        self._block = batch_size * max(1, block // batch_size)
+
+    def __len__(self) -> int:
+        """Batches an epoch (of this rank)."""
+        return -(-self._rows // self.batch_size)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the next pass."""
+        self.epoch = epoch
+
+    def order(self, epoch: int) -> Tensor:
+        """Sample numbers of this rank in the order of an epoch, int64.
+
+        Ranks take turns, so that world_size ranks together see the same global batches as one. Without
+        drop_last the first samples fill up the last turn, so that all ranks make the same number of steps.
+        """
+        size = len(self.dataset)
+        if self.shuffle:
+            # A generator of one's own for each epoch: any epoch can be entered without the ones before.
+            generator = torch.Generator().manual_seed(_mix(self.seed, epoch))
+            order = torch.randperm(size, generator=generator)
+        else:
+            order = torch.arange(size)
+        if self.world_size > 1:
+            if not self.drop_last and size % self.world_size:
+                order = torch.cat([order, order[: self.world_size - size % self.world_size]])
+            order = order[self.rank :: self.world_size]
+        return order[: self._rows]
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        return self._batches(epoch, 0)
+
+    def steps(self, start: int = 0) -> Iterator[Batch]:
+        """Batches without end, epoch after epoch, from batch number `start` on; what is skipped is not read."""
+        epoch, skip = divmod(start, len(self))
+        while True:
+            yield from self._batches(epoch, skip)
+            epoch, skip = epoch + 1, 0
+
+    def _batches(self, epoch: int, skip: int) -> Iterator[Batch]:
+        order = self.order(epoch)[skip * self.batch_size :]
+        blocks = DataLoader(self.dataset, batch_size=None, sampler=_Blocks(order, self._block), **self._workers)
+        for inputs, targets in blocks:
+            yield from zip(inputs.split(self.batch_size), targets.split(self.batch_size), strict=True)
+
+
+class _Blocks(Sampler[Tensor]):
+    def __init__(self, order: Tensor, size: int) -> None:
+        self._blocks = order.split(size)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self._blocks)
+
+
+def _mix(seed: int, epoch: int) -> int:
+    """One 63-bit seed from two numbers, by the constants of splitmix64."""
+    mixed = (seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9 + 1) & 0xFFFFFFFFFFFFFFFF
+    return (mixed ^ (mixed >> 31)) & 0x7FFFFFFFFFFFFFFF
+
+
+def make_loader(
+    dataset: TrajectoryDataset,
+    batch_size: int,
+    *,
+    shuffle: bool = False,
+    seed: int = 0,
+    drop_last: bool = False,
+    workers: int = 0,
+    start_method: str | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+) -> Loader:
+    """Batches of a dataset.
+
+    batch_size    samples a batch (of this rank)
+    shuffle, seed a new order each epoch, a function of (seed, epoch)
+    drop_last     leave out a last batch that is not full
+    workers       processes that read ahead; 0 reads in this process, which is faster from memory maps
+    start_method  "fork", "spawn" or "forkserver" for the workers; None is the platform's own
+    rank, world_size  this process's share of the samples in distributed training
+
+    Raises DataError if a value is impossible.
+    """
+    options: dict[str, Any] = {"num_workers": workers}
+    if workers:
+        options["multiprocessing_context"] = start_method
+    return Loader(
+        dataset,
+        batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        drop_last=drop_last,
+        rank=rank,
+        world_size=world_size,
+        workers=options,
+    )

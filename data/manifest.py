@@ -1,0 +1,131 @@
+"""The manifest: which shards make up a dataset, with their hashes. Written last, and atomically."""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import FormatError
+from .files import write_text
+from .format import FORMAT, VERSION
+from .hashing import json_hash, text_hash
+from .shard import ShardRecord
+from .statistics import Moments
+
+MANIFEST = "manifest.json"
+CHECKSUMS = "SHA256SUMS"
+
+
+class SplitRecord(BaseModel):
+    """One split: its size, its failed rows, the moments of its sound rows, its shards in row order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trajectories: int
+    failed: int
+    statistics: Moments
+    shards: list[ShardRecord]
+
+    @classmethod
+    def of(cls, shards: list[ShardRecord]) -> Self:
+        return cls(
+            trajectories=sum(shard.rows for shard in shards),
+            failed=sum(shard.failed for shard in shards),
+            statistics=Moments.merge(shard.statistics for shard in shards),
+            shards=shards,
+        )
+
+
+class Manifest(BaseModel):
+    """What `manifest.json` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: str = FORMAT
+    format_version: int = VERSION
+    id: str
+    config: dict[str, Any]
+    config_hash: str
+    system: dict[str, Any]
+    components: list[str]
+    splits: dict[str, SplitRecord]
+
+    @classmethod
+    def of(
+        cls,
+        config: dict[str, Any],
+        system: dict[str, Any],
+        components: list[str],
+        splits: dict[str, list[ShardRecord]],
+    ) -> Self:
+        """The manifest of these shards; the dataset's id hashes the config and all content hashes."""
+        config_hash = json_hash(config)
+        contents = {name: [shard.content_hash for shard in shards] for name, shards in splits.items()}
+        return cls(
+            id=json_hash({"config": config_hash, "contents": contents}),
+            config=config,
+            config_hash=config_hash,
+            system=system,
+            components=components,
+            splits={name: SplitRecord.of(shards) for name, shards in splits.items()},
+        )
+
+    @property
+    def shards(self) -> list[ShardRecord]:
+        """All shards, split by split."""
+        return [shard for split in self.splits.values() for shard in split.shards]
+
+    @property
+    def bytes(self) -> int:
+        return sum(shard.bytes for shard in self.shards)
+
+    def to_json(self) -> str:
+        return json.dumps(self.model_dump(), indent=1, ensure_ascii=False) + "\n"
+
+    def save(self, folder: Path) -> None:
+        """Write SHA256SUMS, then the manifest: a dataset with a manifest is complete."""
+        if self == load_if_present(folder) and (folder / CHECKSUMS).is_file():
+            return
+        write_text(folder / CHECKSUMS, self.checksums())
+        write_text(folder / MANIFEST, self.to_json())
+
+    def checksums(self) -> str:
+        """The text of SHA256SUMS, as `sha256sum -c` reads it: the manifest, then the shards."""
+        lines = [(text_hash(self.to_json()), MANIFEST), *((shard.sha256, shard.file) for shard in self.shards)]
+        return "".join(f"{digest}  {name}\n" for digest, name in lines)
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read a dataset's manifest. Raises FormatError if there is none, or it is damaged or too new."""
+    path = folder / MANIFEST
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise FormatError(
+            f"{folder}: no dataset: {MANIFEST} is missing. Make it with `trajstore generate CONFIG --out DIR`, "
+            "or run that again if it was interrupted."
+        ) from None
+    except (ValueError, OSError) as error:
+        raise FormatError(f"{path}: cannot be read as JSON ({error}); generate the dataset again") from None
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raise FormatError(f'{path}: no trajstore manifest: "format" is not "{FORMAT}"')
+    if raw.get("format_version") != VERSION:
+        raise FormatError(
+            f"{path}: format version {raw.get('format_version')}, but this trajstore reads version {VERSION}; "
+            "upgrade trajstore"
+        )
+    try:
+        return Manifest.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise FormatError(f"{path}: {where}: {first['msg']}, got {first.get('input')!r:.80}") from None
+
+
+def load_if_present(folder: Path) -> Manifest | None:
+    """The manifest, or None where there is no sound one."""
+    try:
+        return load_manifest(folder)
+    except FormatError:
+        return None

@@ -1,0 +1,195 @@
+"""One shard: some rows of one split in one HDF5 file that stands on its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from .errors import FormatError
+from .files import atomic_path
+from .format import (
+    ATTRIBUTES,
+    CONVENTIONS,
+    FORMAT,
+    PARAMETER_ROLE,
+    STATUS_MEANINGS,
+    VARIABLES,
+    VERSION,
+    Status,
+    parameter_variable,
+)
+from .hashing import content_hash, file_hash
+from .statistics import Moments
+from .structure import as_text, open_shard, parameter_names
+
+# Payloads start on a page of their own, so that a memory map of them is aligned.
+ALIGNMENT = 4096
+# Compressed files are cut into chunks of whole trajectories of about this size.
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The contents of a shard in memory.
+
+    state          (N, T, D) float32 or float64, NaN in rows whose status is not 0
+    time           (T,) float64, in the system's unit of time
+    components     D names
+    trajectory     (N,) int64, global row numbers within the split
+    initial_state  (N, D) float64, exact
+    parameters     name -> (N,) float64
+    status         (N,) int8, see `Status`
+    attributes     what `ATTRIBUTES` lists; those fixed by the format are filled in on writing
+    """
+
+    state: np.ndarray
+    time: np.ndarray
+    components: tuple[str, ...]
+    trajectory: np.ndarray
+    initial_state: np.ndarray
+    parameters: Mapping[str, np.ndarray]
+    status: np.ndarray
+    attributes: Mapping[str, str | int]
+    units: Mapping[str, str]
+
+    @property
+    def variables(self) -> dict[str, np.ndarray | tuple[str, ...]]:
+        """All variables of the file by name."""
+        return {
+            "trajectory": self.trajectory,
+            "time": self.time,
+            "component": self.components,
+            "state": self.state,
+            "initial_state": self.initial_state,
+            "status": self.status,
+            **self.parameters,
+        }
+
+    @property
+    def sound(self) -> np.ndarray:
+        """The states of the rows whose status is 0, (n, T, D)."""
+        ok = self.status == Status.OK
+        return self.state if ok.all() else self.state[ok]
+
+
+class ShardRecord(BaseModel):
+    """What the manifest keeps of a shard."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    first_row: int
+    rows: int
+    failed: int
+    bytes: int
+    sha256: str
+    content_hash: str
+    statistics: Moments
+
+
+def write_shard(path: Path, shard: Shard, compression: str | None = None) -> ShardRecord:
+    """Write a shard, read it back, check it and only then give it its name.
+
+    `compression` is None (contiguous, can be memory-mapped) or "gzip". Raises FormatError if what was read
+    back is not what was written, OSError if the disk refuses.
+    """
+    written = content_hash(shard.variables)
+    with atomic_path(path) as temporary:
+        with h5py.File(
+            temporary, "w", alignment_threshold=ALIGNMENT, alignment_interval=ALIGNMENT, locking=False
+        ) as file:
+            _write_variables(file, shard, compression)
+            _write_attributes(file, {**shard.attributes, "content_hash": written})
+        record = inspect_shard(temporary, path.name)
+        if record.content_hash != written:
+            raise FormatError(f"{path}: what was read back is not what was written; is the disk sound?")
+    return record
+
+
+def inspect_shard(path: Path, name: str | None = None) -> ShardRecord:
+    """Read a whole shard and say what the manifest keeps of it; hashes are computed, not believed."""
+    shard = read_shard(path)
+    return ShardRecord(
+        file=name or path.name,
+        first_row=int(shard.attributes["first_row"]),
+        rows=len(shard.status),
+        failed=int(np.count_nonzero(shard.status != Status.OK)),
+        bytes=path.stat().st_size,
+        sha256=file_hash(path),
+        content_hash=content_hash(shard.variables),
+        statistics=Moments.of(shard.sound),
+    )
+
+
+def read_shard(path: Path) -> Shard:
+    """Read a whole shard into memory. Raises FormatError if it is none."""
+    with open_shard(path) as file:
+        names = parameter_names(file)
+        try:
+            read = {name: file[name][()] for name in VARIABLES if name != "component"}
+            return Shard(
+                state=read["state"],
+                time=read["time"],
+                components=tuple(file["component"].asstr()[()]),
+                trajectory=read["trajectory"],
+                initial_state=read["initial_state"],
+                parameters={name: file[name][()] for name in names},
+                status=read["status"],
+                attributes=read_attributes(file),
+                units={name: as_text(file[name].attrs.get("units")) or "1" for name in ["time", *names]},
+            )
+        except OSError as error:
+            raise FormatError(f"{path}: a variable cannot be read ({error}); the file is damaged") from None
+
+
+def read_attributes(file: h5py.File) -> dict[str, str | int]:
+    """The root attributes that the format knows."""
+    attributes: dict[str, str | int] = {}
+    for attribute in ATTRIBUTES.values():
+        value = file.attrs[attribute.name]
+        attributes[attribute.name] = int(value) if attribute.kind is int else as_text(value) or ""
+    return attributes
+
+
+def _write_variables(file: h5py.File, shard: Shard, compression: str | None) -> None:
+    schema = {**VARIABLES, **{name: parameter_variable(name) for name in shard.parameters}}
+    for name, values in shard.variables.items():
+        if name == "component":
+            dataset = file.create_dataset(name, data=list(values), dtype=h5py.string_dtype())
+        elif compression and name == "state":
+            chunk = _chunk_shape(np.shape(values), shard.state.dtype.itemsize)
+            dataset = file.create_dataset(
+                name, data=values, chunks=chunk, compression=compression, shuffle=True
+            )
+        else:
+            dataset = file.create_dataset(name, data=values)
+        dataset.attrs["long_name"] = schema[name].meaning
+        if name in shard.units:
+            dataset.attrs["units"] = shard.units[name]
+    for name in shard.parameters:
+        file[name].attrs["role"] = PARAMETER_ROLE
+    file["status"].attrs["flag_values"] = np.array([status.value for status in Status], dtype=np.int8)
+    file["status"].attrs["flag_meanings"] = STATUS_MEANINGS
+    for variable in schema.values():
+        if variable.is_scale:
+            file[variable.name].make_scale(variable.name)
+    for variable in schema.values():
+        if not variable.is_scale:
+            for axis, dimension in enumerate(variable.dimensions):
+                file[variable.name].dims[axis].attach_scale(file[dimension])
+
+
+def _write_attributes(file: h5py.File, attributes: Mapping[str, str | int]) -> None:
+    fixed = {"format": FORMAT, "format_version": VERSION, "Conventions": CONVENTIONS}
+    for name in ATTRIBUTES:
+        value = fixed[name] if name in fixed else attributes[name]
+        file.attrs[name] = np.int64(value) if isinstance(value, int) else value
+
+
+def _chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    rows, times, components = shape
+    times = min(times, max(1, CHUNK_BYTES // (components * itemsize)))
+    return (max(1, min(rows, CHUNK_BYTES // (times * components * itemsize))), times, components)

@@ -1,0 +1,151 @@
+"""One split of a dataset folder, or one HDF5 file, as a table of trajectories."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from .errors import DataError
+from .format import Status
+from .manifest import load_manifest
+from .shard import read_attributes
+from .states import ChunkedStates, MappedStates, open_states
+from .statistics import Moments
+from .structure import open_shard
+from .windows import Windows
+
+
+@dataclass(frozen=True)
+class Part:
+    """A shard's place in its split: rows `first` to `first + rows`, of which `failed` are not sound."""
+
+    path: Path
+    first: int
+    rows: int
+    failed: int
+
+
+class Store:
+    """Trajectories of one split, on disk.
+
+    path   a dataset folder, or one shard (`.h5`), whose split is then its own
+    split  "train", "validation" or "test"; None takes the split of the file
+
+    Raises FormatError if the path is no dataset, DataError if it has no such split.
+    """
+
+    def __init__(self, path: str | Path, split: str | None) -> None:
+        self.path = Path(path)
+        if self.path.is_file():
+            self._open_file(split)
+        else:
+            self._open_folder(split or "train")
+        self._starts = np.array([part.first for part in self.parts], dtype=np.int64)
+        self._states: dict[int, MappedStates | ChunkedStates] = {}
+
+    def _open_folder(self, split: str) -> None:
+        manifest = load_manifest(self.path)
+        if split not in manifest.splits:
+            raise DataError(f"{self.path}: no split {split!r}; it has {', '.join(manifest.splits)}")
+        record = manifest.splits[split]
+        if not record.shards:
+            raise DataError(f"{self.path}: the split {split!r} is empty; generate it with dataset.{split} > 0")
+        self.parts = [
+            Part(self.path / shard.file, shard.first_row, shard.rows, shard.failed) for shard in record.shards
+        ]
+        self.split = split
+        self.id: str = manifest.id
+        self.config: dict[str, Any] = manifest.config
+        self.statistics = record.statistics if split == "train" else manifest.splits["train"].statistics
+        with open_shard(self.parts[0].path) as file:
+            self._read_header(file)
+
+    def _open_file(self, split: str | None) -> None:
+        with open_shard(self.path) as file:
+            attributes = read_attributes(file)
+            self._read_header(file)
+            status = file["status"][()]
+            state = file["state"][()] if attributes["split"] == "train" else file["state"][:0]
+        if split not in (None, attributes["split"]):
+            raise DataError(
+                f"{self.path}: holds the split {attributes['split']!r}, not {split!r}; "
+                "open the folder that it came from"
+            )
+        failed = int(np.count_nonzero(status != Status.OK))
+        self.parts = [Part(self.path, 0, len(status), failed)]
+        self.split = str(attributes["split"])
+        self.id = str(attributes["content_hash"])
+        self.config = json.loads(str(attributes["config"]))
+        self.statistics = Moments.of(state[status[: len(state)] == Status.OK])
+
+    def _read_header(self, file: h5py.File) -> None:
+        self.components = tuple(str(name) for name in file["component"].asstr()[()])
+        self.time: np.ndarray = file["time"][()]
+        self.system: dict[str, Any] = json.loads(str(file.attrs["system"]))
+
+    def __len__(self) -> int:
+        """Number of rows, sound or not."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def failed(self) -> int:
+        """Number of rows whose integration failed."""
+        return sum(part.failed for part in self.parts)
+
+    def sound_rows(self) -> np.ndarray | None:
+        """Numbers of the sound rows, or None where all are."""
+        if not self.failed:
+            return None
+        rows = []
+        for part in self.parts:
+            with open_shard(part.path) as file:
+                rows.append(part.first + np.flatnonzero(file["status"][()] == Status.OK))
+        return np.concatenate(rows)
+
+    def gather(self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows) -> np.ndarray:
+        """States (n, length, D) of the given rows; `starts` are window numbers, or None for whole rows.
+
+        Raises IndexError if a row is out of range.
+        """
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"row {rows.max()} of a split with {len(self)} rows")
+        shard = np.searchsorted(self._starts, rows, side="right") - 1 if len(self.parts) > 1 else None
+        if shard is None:
+            return self._part(0).gather(rows, starts, windows)
+        # Sorted by shard, each shard is read once; the last line restores the order asked for.
+        order = np.argsort(shard, kind="stable")
+        bounds = np.searchsorted(shard[order], np.arange(len(self.parts) + 1))
+        blocks = []
+        for number in np.flatnonzero(np.diff(bounds)):
+            chosen = order[bounds[number] : bounds[number + 1]]
+            local = rows[chosen] - self._starts[number]
+            blocks.append(
+                self._part(int(number)).gather(local, None if starts is None else starts[chosen], windows)
+            )
+        gathered = np.concatenate(blocks)
+        out = np.empty_like(gathered)
+        out[order] = gathered
+        return out
+
+    def column(self, name: str) -> np.ndarray:
+        """A whole variable that has one entry a row (`initial_state`, `status`, a parameter)."""
+        columns = []
+        for part in self.parts:
+            with open_shard(part.path) as file:
+                if name not in file:
+                    raise DataError(f"{part.path}: no variable {name!r}; it has {', '.join(file)}")
+                columns.append(file[name][()])
+        return np.concatenate(columns)
+
+    def _part(self, number: int) -> MappedStates | ChunkedStates:
+        states = self._states.get(number)
+        if states is None:
+            states = self._states[number] = open_states(self.parts[number].path)
+        return states
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A spawned worker opens the files itself; maps and handles do not travel.
+        return {**self.__dict__, "_states": {}}

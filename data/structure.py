@@ -1,0 +1,98 @@
+"""Does an open HDF5 file have the structure of a shard? Used on writing, on opening and by `verify`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from .errors import FormatError
+from .format import (
+    ATTRIBUTES,
+    FORMAT,
+    PARAMETER_ROLE,
+    VARIABLES,
+    VERSION,
+    Variable,
+    parameter_variable,
+)
+
+
+def open_shard(path: Path) -> h5py.File:
+    """Open a file for reading and require the structure of a shard; the caller closes it.
+
+    Raises FormatError with the first problem found.
+    """
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except FileNotFoundError:
+        raise FormatError(f"{path}: no such file; expected a trajstore HDF5 file") from None
+    except OSError as error:
+        raise FormatError(
+            f"{path}: cannot be read as HDF5 ({error}); the file is truncated, damaged or of another kind. "
+            "Fetch it again, or generate it again with the same config."
+        ) from None
+    problem = next(structure_problems(file), None)
+    if problem is not None:
+        file.close()
+        raise FormatError(f"{path}: {problem}")
+    return file
+
+
+def structure_problems(file: h5py.File) -> Iterator[str]:
+    """Yield a line for each way in which the file departs from the format."""
+    if as_text(file.attrs.get("format")) != FORMAT:
+        yield f'no trajstore file: attribute "format" is {file.attrs.get("format")!r}, expected "{FORMAT}"'
+        return
+    version = file.attrs.get("format_version")
+    if version != VERSION:
+        yield f"format version {version}, but this trajstore reads version {VERSION}; upgrade trajstore"
+        return
+    for attribute in ATTRIBUTES.values():
+        value = file.attrs.get(attribute.name)
+        kind = str if isinstance(value, str | bytes) else int if isinstance(value, int | np.integer) else None
+        if kind is not attribute.kind:
+            yield f"attribute {attribute.name!r} is {value!r}, expected {attribute.kind.__name__}"
+
+    sizes: dict[str, int] = {}
+    for variable in [*VARIABLES.values(), *(parameter_variable(name) for name in parameter_names(file))]:
+        yield from _variable_problems(file, variable, sizes)
+    known = set(VARIABLES) | set(parameter_names(file))
+    for name in file:
+        if name not in known:
+            yield f'unknown variable {name!r}; parameters carry the attribute role = "{PARAMETER_ROLE}"'
+
+
+def parameter_names(file: h5py.File) -> list[str]:
+    """Names of the variables that hold parameters, in alphabetical order."""
+    return [
+        name
+        for name in file
+        if name not in VARIABLES
+        and isinstance(file.get(name), h5py.Dataset)
+        and as_text(file[name].attrs.get("role")) == PARAMETER_ROLE
+    ]
+
+
+def _variable_problems(file: h5py.File, variable: Variable, sizes: dict[str, int]) -> Iterator[str]:
+    dataset = file.get(variable.name)
+    if not isinstance(dataset, h5py.Dataset):
+        yield f"variable {variable.name!r} is missing"
+        return
+    dtype = "string" if h5py.check_string_dtype(dataset.dtype) else dataset.dtype.name
+    if dtype not in variable.dtypes:
+        yield f"variable {variable.name!r} has dtype {dtype}, expected {' or '.join(variable.dtypes)}"
+    if dataset.ndim != len(variable.dimensions):
+        yield f"variable {variable.name!r} has shape {dataset.shape}, expected {variable.dimensions}"
+        return
+    for dimension, size in zip(variable.dimensions, dataset.shape, strict=True):
+        if sizes.setdefault(dimension, size) != size:
+            yield f"variable {variable.name!r}: {dimension} has {size} entries, elsewhere {sizes[dimension]}"
+
+
+def as_text(value: Any) -> str | None:
+    """An attribute's value as str, or None if it is no text."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    return value if isinstance(value, str) else None

@@ -1,0 +1,46 @@
+"""Tasks: how a window of states becomes (inputs, targets)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .errors import DataError
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task and its one function: states (B, T, D) -> inputs (B, T', D), targets (B, T', D)."""
+
+    name: str
+    meaning: str
+    minimum_length: int
+    split: Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def initial_value(states: Tensor) -> tuple[Tensor, Tensor]:
+    """Inputs are x(0) at the first step and zeros after; the target is the whole window."""
+    inputs = states.new_zeros(states.shape)
+    inputs[:, 0] = states[:, 0]
+    return inputs, states
+
+
+def forecast(states: Tensor) -> tuple[Tensor, Tensor]:
+    """Inputs are x(t), targets x(t + step): one sample shorter than the window."""
+    return states[:, :-1], states[:, 1:]
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("initial-value", "x(0) at step 0 and zeros after -> the whole trajectory", 1, initial_value),
+        Task("forecast", "x(t) -> x(t + step)", 2, forecast),
+    )
+}
+
+
+def get_task(name: str) -> Task:
+    """The task of that name. Raises DataError if there is none."""
+    if name not in TASKS:
+        raise DataError(f"no task {name!r}; there are {', '.join(TASKS)}")
+    return TASKS[name]
