@@ -1,0 +1,305 @@
+"""One TOML file describes one experiment: read, checked and resolved here."""
+
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from ..data.errors import TrajstoreError
+from ..data.format import SPLITS
+from .engines import EngineSettings
+from .engines.settings import Resampling
+from .systems import Parameter, System, get_system
+
+# Shards are cut so that a shard's states stay near this size where shard_rows is left out.
+SHARD_BYTES = 64 << 20
+MAX_SHARD_ROWS = 65_536
+
+
+class ConfigError(TrajstoreError):
+    """A config that cannot be read: names the key, what it got and what it takes."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+Range = Annotated[list[float], Field(min_length=2, max_length=2)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class SystemSection(Section):
+    """A system of the library by name, or one of your own with its equations."""
+
+    name: str
+    equations: dict[str, str] | None = None
+    parameters: dict[str, float] = {}
+    initial_state: dict[str, Range] | None = None
+    time_unit: str | None = None
+    description: str | None = None
+    reference: str | None = None
+
+    def build(self) -> System:
+        """The System. Raises TrajstoreError if the parts do not fit together."""
+        boxes = {
+            name: (low, high) for name, (low, high) in (self.initial_state or {}).items()
+        }
+        for name, (low, high) in boxes.items():
+            if low > high:
+                raise ConfigError(f"system.initial_state.{name}: got [{low}, {high}], expected [low, high]")
+        texts = {
+            key: text
+            for key in ("time_unit", "description", "reference")
+            if (text := getattr(self, key)) is not None
+        }
+        if self.equations is not None:
+            if self.initial_state is None:
+                raise ConfigError(
+                    "system.initial_state: missing; equations of your own need a range [low, high] for "
+                    f"each of {', '.join(self.equations)}"
+                )
+            parameters = {name: Parameter(value) for name, value in self.parameters.items()}
+            return System(self.name, self.equations, parameters, boxes, **texts)
+        known = get_system(self.name)
+        for kind, given, allowed in (
+            ("parameters", self.parameters, known.parameters),
+            ("initial_state", boxes, known.initial_state),
+        ):
+            for name in given:
+                if name not in allowed:
+                    raise ConfigError(
+                        f"system.{kind}.{name}: {self.name} has no {name!r}; it has {', '.join(allowed)}"
+                    )
+        parameters = {
+            name: Parameter(self.parameters.get(name, default.value), default.unit, default.meaning)
+            for name, default in known.parameters.items()
+        }
+        raw = {**known.to_dict(), **texts, "initial_state": {**known.initial_state, **boxes}}
+        return System.from_dict({**raw, "parameters": {k: vars(p) for k, p in parameters.items()}})
+
+
+class GridSection(Section):
+    """Times from 0 to `duration`, both ends included, either `step` apart or `points` of them."""
+
+    duration: PositiveFloat
+    step: PositiveFloat | None = None
+    points: Annotated[int, Field(ge=2)] | None = None
+    resample: Resampling = "dense"
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.step is None) == (self.points is None):
+            raise ValueError("expected either step or points")
+        if self.step is not None:
+            steps = self.duration / self.step
+            if steps < 0.5 or abs(steps - round(steps)) > 1e-9 * steps:
+                raise ValueError(f"step {self.step} does not divide duration {self.duration}")
+        return self
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """The grid, (T,) float64."""
+        points = self.points if self.step is None else round(self.duration / self.step) + 1
+        return np.linspace(0.0, self.duration, points or 0)
+
+
+class DatasetSection(Section):
+    """How many trajectories, from which seed, stored how."""
+
+    train: PositiveInt
+    validation: NonNegativeInt = 0
+    test: NonNegativeInt = 0
+    seed: Seed = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    shard_rows: PositiveInt | None = None
+    compression: Literal["none", "gzip"] = "none"
+    title: str | None = None
+    license: str = "unspecified"
+    creator: str = "unspecified"
+
+
+class TaskSection(Section):
+    """What the network learns, see `trajstore.data.tasks`; `window` is in samples, None is all."""
+
+    name: Literal["initial-value", "forecast"] = "initial-value"
+    window: PositiveInt | None = None
+    stride: PositiveInt = 1
+    normalize: bool = False
+
+
+class ModelSection(Section):
+    """The network, see `trajstore.models`; `encoder` gives widths of a network from x(0) to the hidden state."""
+
+    name: Literal["lstm", "gru"] = "lstm"
+    hidden: PositiveInt = 20
+    layers: PositiveInt = 1
+    encoder: list[PositiveInt] = []
+
+
+class TrainingSection(Section):
+    """How it learns. Steps are optimiser steps; None leaves a thing out or, for threads, to trajstore."""
+
+    optimizer: Literal["sgd", "adam", "adamw"] = "adam"
+    learning_rate: PositiveFloat = 1e-2
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup: NonNegativeInt = 0
+    batch: PositiveInt = 256
+    steps: PositiveInt = 20_000
+    seed: Seed = 0
+    clip: PositiveFloat | None = None
+    evaluate_every: PositiveInt = 500
+    patience: PositiveInt | None = None
+    device: str = "auto"
+    threads: PositiveInt | None = None
+
+
+class EvaluationSection(Section):
+    """Long rollouts: how many, and how many trajectory lengths each is chained for."""
+
+    rollouts: PositiveInt = 64
+    rollout_lengths: PositiveInt = 50
+
+
+class Experiment(Section):
+    """A whole config file."""
+
+    system: SystemSection
+    grid: GridSection
+    dataset: DatasetSection
+    engine: EngineSettings = EngineSettings()
+    task: TaskSection = TaskSection()
+    model: ModelSection = ModelSection()
+    training: TrainingSection = TrainingSection()
+    evaluation: EvaluationSection = EvaluationSection()
+
+    @cached_property
+    def dynamics(self) -> System:
+        """The system, built and checked."""
+        return self.system.build()
+
+    @cached_property
+    def shard_rows(self) -> int:
+        if self.dataset.shard_rows is not None:
+            return self.dataset.shard_rows
+        row = len(self.grid.times) * len(self.dynamics.states) * np.dtype(self.dataset.dtype).itemsize
+        return max(1, min(MAX_SHARD_ROWS, SHARD_BYTES // row))
+
+    def generation(self) -> dict[str, Any]:
+        """All that decides a dataset, resolved, JSON-ready: system, grid, dataset, engine."""
+        system = self.dynamics.to_dict()
+        return {
+            "system": system,
+            "grid": {
+                "duration": self.grid.duration,
+                "points": len(self.grid.times),
+                "resample": self.grid.resample,
+            },
+            "dataset": {
+                **self.dataset.model_dump(),
+                "shard_rows": self.shard_rows,
+                "title": self.dataset.title or f"Trajectories of the system {system['name']}",
+            },
+            "engine": self.engine.resolve(self.grid.resample).model_dump(exclude_none=True),
+        }
+
+    def recipe(self) -> dict[str, Any]:
+        """`generation` without the sizes of the splits: what decides the content of a row."""
+        generation = self.generation()
+        kept = {key: value for key, value in generation["dataset"].items() if key not in SPLITS}
+        return {**generation, "dataset": kept}
+
+    def learning(self) -> dict[str, Any]:
+        """All that decides a run, given its dataset, JSON-ready: task, model, training."""
+        return {
+            "task": self.task.model_dump(),
+            "model": self.model.model_dump(),
+            "training": self.training.model_dump(),
+        }
+
+
+def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
+    """Read a TOML file and apply overrides "key.path=value".
+
+    Raises ConfigError, or another TrajstoreError for a system or engine that cannot be built.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such config file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); expected a TOML file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is no TOML: {error}") from None
+    for override in overrides:
+        _apply(raw, override)
+    return check_config(raw, str(path))
+
+
+def check_config(raw: dict[str, Any], source: str) -> Experiment:
+    """An Experiment from plain values; `source` names their origin in errors. Raises as `load_config`."""
+    try:
+        config = Experiment.model_validate(raw)
+    except ValidationError as error:
+        problems = "\n".join(_explain(dict(problem)) for problem in error.errors())
+        raise ConfigError(f"{source}: {problems}") from None
+    try:
+        _ = config.dynamics
+        _ = config.engine.resolve(config.grid.resample)
+    except TrajstoreError as error:
+        raise type(error)(f"{source}: {error}") from None
+    return config
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    *parents, last = path.strip().split(".")
+    if not equals or not last:
+        raise ConfigError(f"--set {override}: expected key.path=value, as in training.steps=100")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for parent in parents:
+        raw = raw.setdefault(parent, {})
+        if not isinstance(raw, dict):
+            raise ConfigError(f"--set {override}: {parent} is no section")
+    raw[last] = value
+
+
+def _explain(problem: dict[str, Any]) -> str:
+    """One line: the key, what it got, what it takes."""
+    location = [str(part) for part in problem["loc"]]
+    key = ".".join(location) or "the config"
+    got = f"got {problem['input']!r:.80}"
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{key}: unknown key; known here are {', '.join(_known_keys(location[:-1]))}"
+        case "missing":
+            return f"{key}: missing"
+        case "value_error":
+            return f"{key}: {problem['ctx']['error']}"
+        case _:
+            message = problem["msg"].replace("Input should be ", "expected ")
+            return f"{key}: {got}, {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(location: list[str]) -> list[str]:
+    model: type[BaseModel] = Experiment
+    for part in location:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

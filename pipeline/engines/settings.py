@@ -1,0 +1,88 @@
+"""Which engine, with which settings: resolved from the config, stored in every shard, made into an engine."""
+
+from importlib.util import find_spec
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+
+from ..systems import System
+from .engine import Engine, EngineError
+
+# Beyond any sane integration (mu = 1000 over two periods of the relaxation oscillation takes 4e5).
+DEFAULT_MAX_STEPS = 10_000_000
+
+Resampling = Literal["dense", "linear"]
+Method = Literal["taylor", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF"]
+
+
+class EngineSettings(BaseModel):
+    """The [engine] section. What is left out is the engine's own default, and filled in by `resolve`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    name: Literal["auto", "heyoka", "scipy"] = "auto"
+    method: Method | None = None
+    tolerance: PositiveFloat | None = None
+    absolute_tolerance: PositiveFloat | None = None
+    max_step: PositiveFloat | None = None
+    max_steps: PositiveInt = DEFAULT_MAX_STEPS
+
+    def resolve(self, resampling: Resampling = "dense") -> "EngineSettings":
+        """The same with the engine named and its defaults filled in. Raises EngineError if none can."""
+        only_scipy = resampling == "linear" or self.max_step is not None or self.method not in (None, "taylor")
+        name = self.name
+        if name == "auto":
+            name = "scipy" if only_scipy or find_spec("heyoka") is None else "heyoka"
+        if name == "scipy":
+            return self._for_scipy()
+        if find_spec("heyoka") is None:
+            raise EngineError(
+                'engine "heyoka" is not installed; `pip install heyoka` on Linux, conda-forge elsewhere, '
+                'or use name = "scipy"'
+            )
+        if only_scipy or self.absolute_tolerance is not None:
+            raise EngineError(
+                'engine "heyoka" has its own method and steps: method, max_step, absolute_tolerance and '
+                'resample = "linear" are for name = "scipy"'
+            )
+        from .heyoka import DEFAULT_TOLERANCE
+
+        return self.model_copy(
+            update={"name": name, "method": "taylor", "tolerance": self.tolerance or DEFAULT_TOLERANCE}
+        )
+
+    def _for_scipy(self) -> "EngineSettings":
+        from .scipy import DEFAULT_METHOD, DEFAULT_TOLERANCE, METHODS
+
+        if self.method not in (None, *METHODS):
+            raise EngineError(f'engine "scipy" has no method {self.method!r}; it has {", ".join(METHODS)}')
+        tolerance = self.tolerance or DEFAULT_TOLERANCE
+        return self.model_copy(
+            update={
+                "name": "scipy",
+                "method": self.method or DEFAULT_METHOD,
+                "tolerance": tolerance,
+                "absolute_tolerance": self.absolute_tolerance or tolerance,
+            }
+        )
+
+
+def make_engine(system: System, settings: EngineSettings, resampling: Resampling = "dense") -> Engine:
+    """The engine of these settings for a system. Raises EngineError if there is none."""
+    settings = settings.resolve(resampling)
+    tolerance = settings.tolerance or 0.0
+    if settings.name == "heyoka":
+        from .heyoka import HeyokaEngine
+
+        return HeyokaEngine(system, tolerance, settings.max_steps)
+    from .scipy import ScipyEngine
+
+    return ScipyEngine(
+        system,
+        tolerance,
+        settings.max_steps,
+        method=settings.method or "",
+        absolute_tolerance=settings.absolute_tolerance,
+        max_step=settings.max_step,
+        resampling=resampling,
+    )

@@ -1,0 +1,34 @@
+"""Initial states by row number: row i of a split is a function of (seed, split, i) and nothing else."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..data.format import SPLITS
+
+# What a stream of random numbers is for; a new use takes a new number, so that none shifts another.
+INITIAL_STATES = 0
+
+# Philox 4x64 gives four numbers for each value of its counter.
+NUMBERS_PER_COUNT = 4
+
+
+def uniform_rows(seed: int, split: str, stream: int, start: int, stop: int, columns: int) -> np.ndarray:
+    """Uniform numbers in [0, 1) for rows start to stop, (stop - start, columns) float64.
+
+    The generator counts (Philox: Salmon et al. 2011, doi:10.1145/2063384.2063405), so it can be set to any
+    row at once: the numbers of a row do not depend on how rows are cut into shards or shared among workers.
+    """
+    key = np.random.SeedSequence([seed, SPLITS.index(split), stream]).generate_state(2, np.uint64)
+    counts = -(-columns // NUMBERS_PER_COUNT)
+    generator = np.random.Generator(np.random.Philox(key=key).advance(start * counts))
+    return generator.random((stop - start, counts * NUMBERS_PER_COUNT))[:, :columns]
+
+
+def initial_states(
+    box: Sequence[tuple[float, float]], seed: int, split: str, start: int, stop: int
+) -> np.ndarray:
+    """Initial states of rows start to stop, uniform in a box of (low, high) a component, (n, D) float64."""
+    low, high = np.array(box, dtype=np.float64).T
+    numbers = uniform_rows(seed, split, INITIAL_STATES, start, stop, len(low))
+    return low + (high - low) * numbers

@@ -1,0 +1,166 @@
+"""A dynamical system: x' = f(x, t; p), its equations kept as text and understood through SymPy."""
+
+import keyword
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+import sympy
+
+from ...data.errors import TrajstoreError
+from ...data.format import VARIABLES
+from .expressions import RESERVED, TIME, ExpressionError, parse
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+
+class InvalidSystemError(TrajstoreError):
+    """A system that does not hang together: unknown names, missing boxes, impossible parameters."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter's default value, its unit ("1" where there is none) and what it means."""
+
+    value: float
+    unit: str = "1"
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class System:
+    """A system of ordinary differential equations of first order.
+
+    name           as in a config, "van-der-pol"
+    equations      state -> right-hand side as text, in the order of the state's components
+    parameters     name -> Parameter
+    initial_state  state -> (low, high), the default box of initial states
+    time_unit      unit of t, "1" where there is none
+    description    one or two sentences
+    reference      paper with DOI
+
+    Raises InvalidSystemError or ExpressionError if names or equations are not sound.
+    """
+
+    name: str
+    equations: Mapping[str, str]
+    parameters: Mapping[str, Parameter]
+    initial_state: Mapping[str, tuple[float, float]]
+    time_unit: str = "1"
+    description: str = ""
+    reference: str = ""
+    _parsed: tuple[sympy.Expr, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.equations:
+            raise InvalidSystemError(f"system {self.name!r} has no equations; expected one for each state")
+        for name in (*self.equations, *self.parameters):
+            _check_name(name)
+        both = set(self.equations) & set(self.parameters)
+        if both:
+            raise InvalidSystemError(f"{', '.join(sorted(both))}: both a state and a parameter; rename one")
+        if set(self.initial_state) != set(self.equations):
+            raise InvalidSystemError(
+                f"initial_state has {_names(self.initial_state)}, expected a range for each state: "
+                f"{_names(self.equations)}"
+            )
+        names = (*self.equations, *self.parameters)
+        parsed = []
+        for state, text in self.equations.items():
+            try:
+                parsed.append(parse(text, names))
+            except ExpressionError as error:
+                raise ExpressionError(f"equation of {state}: {error}") from None
+        object.__setattr__(self, "_parsed", tuple(parsed))
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the state's components."""
+        return tuple(self.equations)
+
+    @property
+    def vector_field(self) -> tuple[sympy.Expr, ...]:
+        """f, an expression a component, in the symbols below."""
+        return self._parsed
+
+    @cached_property
+    def state_symbols(self) -> tuple[sympy.Symbol, ...]:
+        return tuple(sympy.Symbol(name, real=True) for name in self.equations)
+
+    @cached_property
+    def parameter_symbols(self) -> tuple[sympy.Symbol, ...]:
+        return tuple(sympy.Symbol(name, real=True) for name in self.parameters)
+
+    @cached_property
+    def time_symbol(self) -> sympy.Symbol:
+        return sympy.Symbol(TIME, real=True)
+
+    @cached_property
+    def jacobian(self) -> sympy.Matrix:
+        """df_i/dx_j, (D, D)."""
+        return sympy.Matrix(self.vector_field).jacobian(sympy.Matrix(self.state_symbols))
+
+    @property
+    def defaults(self) -> tuple[float, ...]:
+        """The parameters' values, in their order."""
+        return tuple(parameter.value for parameter in self.parameters.values())
+
+    def latex(self) -> list[str]:
+        """The equations as LaTeX, a line a component."""
+        return [
+            rf"\dot{{{sympy.latex(symbol)}}} = {sympy.latex(expression)}"
+            for symbol, expression in zip(self.state_symbols, self.vector_field, strict=True)
+        ]
+
+    def function(self, expressions: Any, modules: str) -> Callable[..., Any]:
+        """A Python function (t, x, p) of expressions in the system's symbols; x and p are sequences.
+
+        modules  "math" for one state at a time, "numpy" for arrays with the component first
+        """
+        arguments = (self.time_symbol, self.state_symbols, self.parameter_symbols)
+        return sympy.lambdify(arguments, expressions, modules=modules, cse=True, dummify=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `from_dict` is its inverse."""
+        return {
+            "name": self.name,
+            "equations": dict(self.equations),
+            "parameters": {name: asdict(parameter) for name, parameter in self.parameters.items()},
+            "initial_state": {name: list(box) for name, box in self.initial_state.items()},
+            "time_unit": self.time_unit,
+            "description": self.description,
+            "reference": self.reference,
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote, perhaps in a stranger's file. Raises InvalidSystemError if it is none."""
+        try:
+            return cls(
+                name=str(raw["name"]),
+                equations={str(name): str(text) for name, text in raw["equations"].items()},
+                parameters={name: Parameter(**value) for name, value in raw["parameters"].items()},
+                initial_state={
+                    name: (float(low), float(high)) for name, (low, high) in raw["initial_state"].items()
+                },
+                time_unit=str(raw.get("time_unit", "1")),
+                description=str(raw.get("description", "")),
+                reference=str(raw.get("reference", "")),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InvalidSystemError(f"not the description of a system: {error!r}") from None
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise InvalidSystemError(f"{name!r} is no name; expected letters, digits and _, a letter first")
+    if name in RESERVED:
+        raise InvalidSystemError(f"{name!r} already means something in equations; choose another name")
+    if name in VARIABLES:
+        raise InvalidSystemError(f"{name!r} is a variable of the file format; choose another name")
+
+
+def _names(names: Mapping[str, Any]) -> str:
+    return ", ".join(names) or "none"
