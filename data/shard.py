@@ -6,7 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from .errors import FormatError
 from .files import atomic_path
@@ -15,6 +15,7 @@ from .format import (
     CONVENTIONS,
     FORMAT,
     PARAMETER_ROLE,
+    SHARD_NAME,
     STATUS_MEANINGS,
     VARIABLES,
     VERSION,
@@ -80,7 +81,7 @@ class ShardRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file: str
+    file: str = Field(pattern=SHARD_NAME)
     first_row: int
     rows: int
     failed: int

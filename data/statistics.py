@@ -7,6 +7,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 
+BLOCK_VALUES = 1 << 15
+
+
 class Moments(BaseModel):
     """Count, mean, standard deviation and range of each component over all sound rows and times.
 
@@ -24,18 +27,24 @@ class Moments(BaseModel):
 
     @classmethod
     def of(cls, state: np.ndarray) -> Self:
-        """Moments of an array (N, T, D); sums are taken in float64."""
-        values = state.reshape(-1, state.shape[-1])
-        if len(values) == 0:
-            return cls(count=0)
-        mean = values.mean(axis=0, dtype=np.float64)
-        variance = np.square(values - mean).mean(axis=0, dtype=np.float64)
+        """Moments of an array (N, T, D); sums are taken in float64, a cache-sized block of rows at a time."""
+        rows = max(1, BLOCK_VALUES // max(1, state[0].size if len(state) else 1))
+        return cls.merge(cls._of_block(state[start : start + rows]) for start in range(0, len(state), rows))
+
+    @classmethod
+    def _of_block(cls, state: np.ndarray) -> Self:
+        shape = state.shape
+        # Columns are (time, component) pairs: reductions over rows then run over contiguous memory.
+        columns = state.reshape(shape[0], -1).astype(np.float64)
+        mean = columns.mean(axis=0).reshape(shape[1:]).mean(axis=0)
+        deviation = columns - np.tile(mean, shape[1])
+        variance = np.einsum("ij,ij->j", deviation, deviation).reshape(shape[1:]).mean(axis=0) / shape[0]
         return cls(
-            count=len(values),
+            count=shape[0] * shape[1],
             mean=mean.tolist(),
             std=np.sqrt(variance).tolist(),
-            minimum=values.min(axis=0).astype(np.float64).tolist(),
-            maximum=values.max(axis=0).astype(np.float64).tolist(),
+            minimum=columns.min(axis=0).reshape(shape[1:]).min(axis=0).tolist(),
+            maximum=columns.max(axis=0).reshape(shape[1:]).max(axis=0).tolist(),
         )
 
     @classmethod

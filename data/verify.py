@@ -1,0 +1,133 @@
+"""Is a dataset whole, unchanged and true to itself? Every departure is a line."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import FormatError
+from .format import SPLITS, Status
+from .hashing import content_hash, file_hash, json_hash
+from .manifest import CHECKSUMS, MANIFEST, Manifest, SplitRecord, load_manifest
+from .shard import Shard, ShardRecord, read_shard
+
+
+def verify(path: str | Path, report: Callable[[int], None] | None = None) -> list[str]:
+    """All problems of a dataset folder or of one shard, a line each; none for a sound one.
+
+    report  called with the number of shards read so far
+
+    Everything is read and every hash computed anew. Raises FormatError if the path is no dataset at all.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [f"{path.name}: {problem}" for problem in _shard_problems(read_shard(path))]
+    return list(_folder_problems(path, load_manifest(path), report or (lambda shards: None)))
+
+
+def _folder_problems(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> Iterator[str]:
+    yield from _manifest_problems(folder, manifest)
+    done = 0
+    for split, split_record in manifest.splits.items():
+        for record in split_record.shards:
+            for problem in _recorded_shard_problems(folder, manifest, split, record):
+                yield f"{record.file}: {problem}"
+            done += 1
+            report(done)
+
+
+def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
+    if (folder / MANIFEST).read_text(encoding="utf-8") != manifest.to_json():
+        yield f"{MANIFEST}: is not as trajstore wrote it: edited, or written by another version"
+    splits = {name: split.shards for name, split in manifest.splits.items()}
+    derived = Manifest.of(manifest.config, manifest.system, manifest.components, splits)
+    if derived.id != manifest.id or derived.config_hash != manifest.config_hash:
+        yield f"{MANIFEST}: the id {manifest.id[:12]} does not follow from config and contents: edited"
+    for name, split in manifest.splits.items():
+        if SplitRecord.of(split.shards) != split:
+            yield f"{MANIFEST}: counts or statistics of {name} do not follow from its shards: edited"
+        first = 0
+        for record in split.shards:
+            if record.first_row != first:
+                yield f"{record.file}: begins at row {record.first_row}, expected {first}"
+            first = record.first_row + record.rows
+        expected = manifest.config.get("dataset", {}).get(name)
+        if expected != split.trajectories:
+            yield f"{MANIFEST}: {name} has {split.trajectories} trajectories, its config says {expected}"
+    if not (folder / CHECKSUMS).is_file():
+        yield f"{CHECKSUMS}: missing"
+    elif (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace") != manifest.checksums():
+        yield f"{CHECKSUMS}: differs from the hashes in {MANIFEST}"
+    known = {MANIFEST, CHECKSUMS, *(record.file for record in manifest.shards)}
+    for extra in sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
+        yield f"{extra}: no part of this dataset"
+
+
+def _recorded_shard_problems(
+    folder: Path, manifest: Manifest, split: str, record: ShardRecord
+) -> Iterator[str]:
+    path = folder / record.file
+    if not path.is_file():
+        yield "missing"
+        return
+    size = path.stat().st_size
+    if size != record.bytes:
+        yield f"{size} bytes, expected {record.bytes}: truncated or replaced"
+    elif file_hash(path) != record.sha256:
+        yield f"SHA-256 differs from {MANIFEST}: the file was changed"
+    try:
+        shard = read_shard(path)
+    except FormatError as error:
+        yield str(error).removeprefix(f"{path}: ")
+        return
+    yield from _shard_problems(shard)
+    if shard.attributes["content_hash"] != record.content_hash:
+        yield f"content hash differs from {MANIFEST}"
+    if (shard.attributes["split"], shard.attributes["first_row"]) != (split, record.first_row):
+        yield (
+            f"holds rows of {shard.attributes['split']} from {shard.attributes['first_row']}, expected rows of "
+            f"{split} from {record.first_row}"
+        )
+    if (len(shard.status), int(np.count_nonzero(shard.status))) != (record.rows, record.failed):
+        yield f"number of rows or of failed rows differs from {MANIFEST}"
+    if shard.attributes["config_hash"] != json_hash(_without_sizes(manifest.config)):
+        yield "comes from another config than the dataset's"
+    if list(shard.components) != manifest.components:
+        yield f"components are {', '.join(shard.components)}, expected {', '.join(manifest.components)}"
+
+
+def _shard_problems(shard: Shard) -> Iterator[str]:
+    """How a shard contradicts itself."""
+    if content_hash(shard.variables) != shard.attributes["content_hash"]:
+        yield "content hash differs from the one it states: numbers were changed"
+    try:
+        config = json.loads(str(shard.attributes["config"]))
+        grid = config["grid"]
+        times = np.linspace(0.0, grid["duration"], grid["points"])
+    except (ValueError, KeyError, TypeError):
+        yield "attribute config holds no config"
+        return
+    if json_hash(config) != shard.attributes["config_hash"]:
+        yield "config and config_hash do not agree: edited"
+    if not np.array_equal(shard.time, times):
+        yield "the time grid is not the config's"
+    first = int(shard.attributes["first_row"])
+    if not np.array_equal(shard.trajectory, np.arange(first, first + len(shard.trajectory))):
+        yield f"trajectory does not count from first_row {first}"
+    sound = shard.status == Status.OK
+    if not np.isfinite(shard.state[sound]).all():
+        yield "rows whose status is ok hold values that are not finite"
+    if not np.isnan(shard.state[~sound]).all():
+        yield "rows whose status is not ok hold values; expected NaN"
+    if not np.isin(shard.status, list(Status)).all():
+        yield "status has values without a meaning"
+    starts = shard.initial_state.astype(shard.state.dtype)
+    if not np.array_equal(shard.state[sound, 0], starts[sound]):
+        yield "states at the first time are not the initial states"
+
+
+def _without_sizes(config: dict[str, Any]) -> dict[str, Any]:
+    dataset = {key: value for key, value in config.get("dataset", {}).items() if key not in SPLITS}
+    return {**config, "dataset": dataset}

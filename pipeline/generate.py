@@ -1,0 +1,278 @@
+"""Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from joblib import Parallel, cpu_count, delayed
+from rich.console import Console
+
+from ..data.errors import FormatError, TrajstoreError
+from ..data.files import remove_leftovers
+from ..data.format import SPLITS, shard_name
+from ..data.hashing import canonical_json, file_hash, json_hash
+from ..data.manifest import CHECKSUMS, MANIFEST, Manifest, load_if_present
+from ..data.shard import Shard, ShardRecord, inspect_shard, read_attributes, write_shard
+from ..data.structure import open_shard
+from .config import Experiment
+from .engines import Engine, make_engine
+from .plan import ShardPlan, make_plan
+from .progress import Counters, CountersProgress, InterruptedWork
+from .provenance import software
+from .sampling import initial_states
+
+LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `generate` did: the manifest, shards reused and written, rows integrated, seconds."""
+
+    manifest: Manifest
+    reused: int
+    written: int
+    rows: int
+    seconds: float
+
+
+def generate(
+    config: Experiment,
+    folder: Path,
+    jobs: int | None = None,
+    *,
+    overwrite: bool = False,
+    console: Console | None = None,
+) -> Summary:
+    """Make the dataset of a config in a folder, or what is missing of it.
+
+    jobs       shards worked on at once; None is one a core
+    overwrite  throw away a dataset of another config that the folder holds
+    console    where progress is shown; None shows none
+
+    The same config gives the same bytes, whatever `jobs`. Raises TrajstoreError if the folder holds anything
+    else, or another process works in it, or the disk refuses.
+    """
+    begin = perf_counter()
+    with _locked(folder):
+        plans = make_plan(config)
+        _check_folder(folder, config, plans, overwrite)
+        remove_leftovers(folder)
+        records = _reusable(folder, plans, config)
+        missing = [plan for plan in plans if plan.file not in records]
+        try:
+            written = _make_shards(config, folder, missing, jobs or cpu_count(), console)
+            records |= written
+            system = config.dynamics
+            manifest = Manifest.of(
+                config.generation(),
+                system.to_dict(),
+                list(system.states),
+                {split: [records[plan.file] for plan in plans if plan.split == split] for split in SPLITS},
+            )
+            manifest.save(folder)
+        except OSError as error:
+            raise TrajstoreError(
+                f"{folder}: cannot be written ({error.strerror or error}). Finished shards are kept: mend the "
+                "cause and run the same command again to go on."
+            ) from None
+    rows = sum(plan.rows for plan in missing)
+    return Summary(manifest, len(plans) - len(missing), len(missing), rows, perf_counter() - begin)
+
+
+def integrate_rows(
+    config: Experiment, engine: Engine, plan: ShardPlan, report: Any = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Initial states (N, D), parameters (N, P), states (N, T, D) and status (N,) of a planned shard."""
+    system = config.dynamics
+    boxes = list(system.initial_state.values())
+    starts = initial_states(
+        boxes, config.dataset.seed, plan.split, plan.first_row, plan.first_row + plan.rows
+    )
+    parameters = np.tile(np.array(system.defaults), (plan.rows, 1))
+    solution = engine.solve(starts, parameters, config.grid.times, report)
+    return starts, parameters, solution.states, solution.status
+
+
+def _make_shards(
+    config: Experiment, folder: Path, plans: list[ShardPlan], jobs: int, console: Console | None
+) -> dict[str, ShardRecord]:
+    """Integrate and write these shards, in parallel; the records by file name."""
+    if not plans:
+        return {}
+    engine = make_engine(config.dynamics, config.engine, config.grid.resample)
+    attributes = _shared_attributes(config, engine)
+    records = {}
+    with Counters(len(plans)) as counters:
+        total = sum(plan.rows for plan in plans)
+        make = delayed(partial(_make_shard, config, engine, folder, attributes, counters.path))
+        parallel = Parallel(
+            n_jobs=min(jobs, len(plans)),
+            backend="threading" if engine.threads else "loky",
+            return_as="generator_unordered",
+            batch_size=1,
+            pre_dispatch="n_jobs",
+        )
+        progress = CountersProgress(
+            counters, "integrate", total, "rows", console or Console(quiet=True, stderr=True)
+        )
+        with progress:
+            try:
+                for record in parallel(make(index, plan) for index, plan in enumerate(plans)):
+                    records[record.file] = record
+            except BaseException:
+                counters.stop()
+                raise
+    return records
+
+
+def _make_shard(
+    config: Experiment,
+    engine: Engine,
+    folder: Path,
+    attributes: dict[str, str | int],
+    counters: Path,
+    index: int,
+    plan: ShardPlan,
+) -> ShardRecord:
+    """The work of one worker: integrate the rows of a shard and write its file."""
+    report = partial(Counters.report, counters, index)
+    starts, parameters, states, status = integrate_rows(config, engine, plan, report)
+    system = config.dynamics
+    shard = Shard(
+        state=states.astype(config.dataset.dtype, copy=False),
+        time=config.grid.times,
+        components=system.states,
+        trajectory=np.arange(plan.first_row, plan.first_row + plan.rows),
+        initial_state=starts,
+        parameters={
+            name: np.ascontiguousarray(parameters[:, column]) for column, name in enumerate(system.parameters)
+        },
+        status=status,
+        attributes={**attributes, "split": plan.split, "first_row": plan.first_row},
+        units={
+            "time": system.time_unit,
+            **{name: parameter.unit for name, parameter in system.parameters.items()},
+        },
+    )
+    compression = None if config.dataset.compression == "none" else config.dataset.compression
+    record = write_shard(folder / plan.file, shard, compression)
+    report(plan.rows)
+    return record
+
+
+def _shared_attributes(config: Experiment, engine: Engine) -> dict[str, str | int]:
+    recipe = config.recipe()
+    return {
+        "title": recipe["dataset"]["title"],
+        "license": config.dataset.license,
+        "creator": config.dataset.creator,
+        "system_name": config.dynamics.name,
+        "system": canonical_json(config.dynamics.to_dict()),
+        "engine": canonical_json(engine.describe()),
+        "resampling": config.grid.resample,
+        "seed": config.dataset.seed,
+        "config": canonical_json(recipe),
+        "config_hash": json_hash(recipe),
+        "software": canonical_json(software()),
+    }
+
+
+def _reusable(folder: Path, plans: list[ShardPlan], config: Experiment) -> dict[str, ShardRecord]:
+    """Records of the planned shards that are already there and right, by file name.
+
+    With a manifest a shard is right if its SHA-256 is the manifest's; without one (a run that was killed), if
+    its attributes are the plan's and its content has the hash that it states.
+    """
+    manifest = load_if_present(folder)
+    known = {record.file: record for record in manifest.shards} if manifest else {}
+    recipe_hash = json_hash(config.recipe())
+    right = {}
+    for plan in plans:
+        path = folder / plan.file
+        if not path.is_file():
+            continue
+        record = known.get(plan.file)
+        if record is None or file_hash(path) != record.sha256:
+            record = _self_check(path, recipe_hash)
+        if record is not None and (record.first_row, record.rows) == (plan.first_row, plan.rows):
+            right[plan.file] = record
+    return right
+
+
+def _self_check(path: Path, recipe_hash: str) -> ShardRecord | None:
+    try:
+        with open_shard(path) as file:
+            attributes = read_attributes(file)
+        record = inspect_shard(path)
+    except FormatError:
+        return None
+    sound = attributes["config_hash"] == recipe_hash and attributes["content_hash"] == record.content_hash
+    return record if sound else None
+
+
+def _check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], overwrite: bool) -> None:
+    """Refuse a folder that holds something else; with `overwrite`, clear another config's dataset away."""
+    planned = {plan.file for plan in plans}
+    recipe_hash = json_hash(config.recipe())
+    stale = []
+    for path in sorted(folder.iterdir()):
+        if path.name in planned:
+            if _other_config(path, recipe_hash):
+                stale.append(path)
+        elif _is_shard_name(path.name):
+            stale.append(path)
+        elif path.name not in (MANIFEST, CHECKSUMS, LOCK) and path.suffix != ".part":
+            raise TrajstoreError(
+                f"{folder}: holds {path.name}, which is no part of a dataset; choose an empty or new folder"
+            )
+    if stale and not overwrite:
+        raise TrajstoreError(
+            f"{folder}: holds the dataset of another config ({stale[0].name} is not of this one); choose another "
+            "folder, or throw that dataset away with --overwrite"
+        )
+    if stale:
+        (folder / MANIFEST).unlink(missing_ok=True)
+    for path in stale:
+        path.unlink()
+
+
+def _other_config(path: Path, recipe_hash: str) -> bool:
+    """Is it a sound shard of another config? A damaged one is not: it is simply made again."""
+    try:
+        with open_shard(path) as file:
+            return read_attributes(file)["config_hash"] != recipe_hash
+    except FormatError:
+        return False
+
+
+def _is_shard_name(name: str) -> bool:
+    split, _, number = name.removesuffix(".h5").rpartition("-")
+    return split in SPLITS and number.isdigit() and name == shard_name(split, int(number))
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Only one process at a time works in a folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=0)
+        with lock:
+            yield
+            (folder / LOCK).unlink(missing_ok=True)
+    except Timeout:
+        raise TrajstoreError(
+            f"{folder}: another trajstore process works in this folder; wait until it has ended"
+        ) from None
+    except (FileExistsError, NotADirectoryError):
+        raise TrajstoreError(f"{folder}: is a file; expected a folder for the dataset") from None
+    except PermissionError as error:
+        raise TrajstoreError(
+            f"{folder}: no permission to write ({error.strerror}); choose a folder of yours"
+        ) from None

@@ -1,0 +1,27 @@
+"""The plan of a dataset: which rows lie in which shard."""
+
+from dataclasses import dataclass
+
+from ..data.format import SPLITS, shard_name
+from .config import Experiment
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """Rows `first_row` to `first_row + rows` of a split, and the file that holds them."""
+
+    split: str
+    file: str
+    first_row: int
+    rows: int
+
+
+def make_plan(config: Experiment) -> list[ShardPlan]:
+    """All shards of a dataset, split by split, in row order."""
+    size = config.shard_rows
+    return [
+        ShardPlan(split, shard_name(split, index), first, min(size, total - first))
+        for split in SPLITS
+        for total in [getattr(config.dataset, split)]
+        for index, first in enumerate(range(0, total, size))
+    ]

@@ -1,0 +1,97 @@
+"""Progress of long work on stderr: how far, how fast, how long still."""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class _SpeedColumn(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} {self._unit}/s")
+
+
+def columns(unit: str) -> tuple[ProgressColumn, ...]:
+    """Bar, count, speed in `unit` a second, time spent and time left."""
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        _SpeedColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+
+
+class InterruptedWork(Exception):  # noqa: N818
+    """Raised inside a worker when the parent has been interrupted."""
+
+
+class Counters:
+    """A number for each task, in a file that threads and worker processes write and the parent reads.
+
+    The last entry is the stop flag: once `stop` has set it, `report` raises InterruptedWork.
+    """
+
+    def __init__(self, tasks: int) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="trajstore-")
+        self.path = Path(self._folder.name) / "progress"
+        self._values = np.memmap(self.path, dtype=np.int64, mode="w+", shape=(tasks + 1,))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def stop(self) -> None:
+        self._values[-1] = 1
+
+    def total(self) -> int:
+        return int(self._values[:-1].sum())
+
+    @staticmethod
+    def report(path: Path, task: int, value: int) -> None:
+        """Called by the workers."""
+        try:
+            values = np.memmap(path, dtype=np.int64, mode="r+")
+        except FileNotFoundError:
+            raise InterruptedWork from None
+        values[task] = value
+        if values[-1]:
+            raise InterruptedWork
+
+
+class CountersProgress(Progress):
+    """A progress bar that follows Counters by itself, whenever it is drawn."""
+
+    def __init__(self, counters: Counters, description: str, total: int, unit: str, console: Console) -> None:
+        self._counters = counters
+        super().__init__(*columns(unit), console=console, transient=False)
+        self._task = self.add_task(description, total=total)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        if hasattr(self, "_task"):
+            self.update(self._task, completed=self._counters.total())
+        return super().get_renderables()

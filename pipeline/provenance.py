@@ -1,0 +1,38 @@
+"""With which software was it made? Versions and commit, never the clock: the same input, the same bytes."""
+
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("trajstore", "numpy", "scipy", "sympy", "heyoka", "h5py")
+
+
+@cache
+def software() -> dict[str, str]:
+    """Version of each package that has a part in the numbers, and the commit of a source checkout."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    commit = _commit()
+    return versions | ({"commit": commit} if commit else {})
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this file is tracked in, "-dirty" behind it if files differ."""
+    here = Path(__file__)
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(here.parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        # An installed copy may lie inside somebody else's checkout, which says nothing about trajstore.
+        git("ls-files", "--error-unmatch", here.name)
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

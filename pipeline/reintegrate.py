@@ -1,0 +1,151 @@
+"""Do the stored states follow from the stored equations? Integrate rows again, with the other engine."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.errors import FormatError
+from ..data.format import Status
+from ..data.manifest import load_manifest
+from ..data.shard import Shard, read_shard
+from .engines import Engine, EngineSettings, make_engine
+from .systems import System
+
+REFERENCE_TOLERANCE = 1e-12
+# A global error may be this many times the local tolerance before sensitivity is counted.
+SAFETY = 1000.0
+# Relative size of the perturbation that measures how the flow magnifies errors.
+PERTURBATION = 1e-8
+# After so many steps an explicit method is at a stiff row, which LSODA takes over.
+EXPLICIT_STEPS = 20_000
+
+
+@dataclass(frozen=True)
+class Reintegration:
+    """Rows integrated again, the engine used, the largest deviation found, a line for each row that is off."""
+
+    rows: int
+    engine: str
+    largest: float
+    problems: list[str]
+
+
+def reintegrate(path: Path, rows: int, seed: int = 0) -> Reintegration:
+    """Compare rows, drawn over all shards of a dataset folder or from one file, with the equations inside.
+
+    A deviation is judged against what both solvers may err: their tolerances times the growth of a small
+    perturbation along that very trajectory, the rounding of the stored dtype and, for linear resampling, the
+    sagitta of the longest step. Raises FormatError if the path is no dataset.
+    """
+    largest, problems, checked, names = 0.0, [], 0, set()
+    for file, chosen in _draw(path, rows, seed):
+        shard = read_shard(file)
+        system = System.from_dict(json.loads(str(shard.attributes["system"])))
+        stored = json.loads(str(shard.attributes["engine"]))
+        solved = _reference(system, stored, shard, chosen)
+        names.add(solved.engine)
+        deviation, off = _compare(shard, chosen, stored, solved)
+        largest = max(largest, deviation)
+        problems += [f"{file.name}: row {shard.trajectory[row]}: {what}" for row, what in off]
+        checked += len(chosen)
+    return Reintegration(checked, ", ".join(sorted(names)), largest, problems)
+
+
+def _draw(path: Path, rows: int, seed: int) -> list[tuple[Path, np.ndarray]]:
+    """Local row numbers by file, at least one from each file while `rows` lasts."""
+    if path.is_file():
+        sizes = {path: len(read_shard(path).status)}
+    else:
+        sizes = {path / record.file: record.rows for record in load_manifest(path).shards}
+    generator = np.random.default_rng(seed)
+    files, counts = list(sizes), np.array(list(sizes.values()))
+    share = np.bincount(np.arange(rows) % len(files), minlength=len(files))
+    share = np.minimum(share, counts)
+    return [
+        (file, np.sort(generator.choice(size, count, replace=False)))
+        for file, size, count in zip(files, counts, share, strict=True)
+        if count
+    ]
+
+
+@dataclass(frozen=True)
+class _Solved:
+    engine: str
+    states: np.ndarray
+    perturbed: np.ndarray
+    status: np.ndarray
+
+
+def _reference(system: System, stored: dict[str, Any], shard: Shard, rows: np.ndarray) -> _Solved:
+    """The rows, and the same with slightly other initial states, by the engine that did not make them."""
+    starts = shard.initial_state[rows]
+    scale = 1.0 + np.abs(starts).max(axis=1, keepdims=True)
+    both = np.concatenate([starts, starts + PERTURBATION * scale])
+    try:
+        parameters = np.stack([shard.parameters[name][rows] for name in system.parameters], axis=-1)
+    except KeyError as error:
+        raise FormatError(f"the file has no variable for the parameter {error}") from None
+    except ValueError:
+        parameters = np.empty((len(rows), 0))
+    parameters = np.concatenate([parameters, parameters])
+    engine, other = _other_engine(system, str(stored.get("name")))
+    solution = engine.solve(both, parameters, shard.time)
+    name = engine.describe()["method"]
+    stiff = solution.status == Status.STEP_LIMIT
+    if other is not None and stiff.any():
+        again = other.solve(both[stiff], parameters[stiff], shard.time)
+        solution.states[stiff], solution.status[stiff] = again.states, again.status
+        name += " and " + other.describe()["method"]
+    n = len(rows)
+    return _Solved(name, solution.states[:n], solution.states[n:], solution.status[:n])
+
+
+def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:
+    """An engine, and one for the rows that are too stiff for it."""
+    if stored == "scipy":
+        settings = EngineSettings().resolve()
+        if settings.name == "heyoka":
+            return make_engine(system, settings), None
+    explicit = EngineSettings(name="scipy", tolerance=REFERENCE_TOLERANCE, max_steps=EXPLICIT_STEPS)
+    stiff = EngineSettings(name="scipy", method="LSODA", tolerance=REFERENCE_TOLERANCE)
+    return make_engine(system, explicit), make_engine(system, stiff)
+
+
+def _compare(
+    shard: Shard, rows: np.ndarray, stored: dict[str, Any], solved: _Solved
+) -> tuple[float, list[tuple[int, str]]]:
+    """The largest deviation of a sound row, and (row, what is wrong) for each row that is off."""
+    off: list[tuple[int, str]] = []
+    largest = 0.0
+    tolerance = max(float(stored.get("tolerance") or 0.0), REFERENCE_TOLERANCE)
+    rounding = float(np.finfo(shard.state.dtype).eps)
+    for index, row in enumerate(rows):
+        failed, fails = shard.status[row] != Status.OK, solved.status[index] != Status.OK
+        if failed != fails:
+            said, found = ("failed", "does not fail") if failed else ("sound", "fails")
+            off.append((row, f"is stored as {said}, but {found} when integrated again"))
+        if failed or fails:
+            continue
+        reference = solved.states[index]
+        deviation = np.abs(shard.state[row].astype(np.float64) - reference).max(axis=1)
+        scale = 1.0 + np.abs(reference).max()
+        growth = np.abs(solved.perturbed[index] - reference).max(axis=1) / PERTURBATION
+        allowed = SAFETY * tolerance * (scale + np.maximum.accumulate(growth)) + rounding * scale
+        if shard.attributes["resampling"] == "linear":
+            step = float(stored.get("max_step") or shard.time[-1])
+            curvature = np.gradient(np.gradient(reference, shard.time, axis=0), shard.time, axis=0)
+            allowed = allowed + step**2 / 4 * np.abs(curvature).max()
+        largest = max(largest, float(deviation.max()))
+        worst = int(np.argmax(deviation / allowed))
+        if deviation[worst] > allowed[worst]:
+            off.append(
+                (
+                    row,
+                    f"off by {deviation[worst]:.1e} at time {shard.time[worst]:.6g}, allowed are "
+                    f"{allowed[worst]:.1e}: the states do not follow from the equations",
+                )
+            )
+    return largest, off
