@@ -1,8 +1,6 @@
 """Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +8,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from joblib import Parallel, cpu_count, delayed
 from rich.console import Console
 
@@ -23,13 +20,11 @@ from ..data.shard import Shard, ShardRecord, inspect_shard, read_attributes, wri
 from ..data.structure import open_shard
 from .config import Experiment
 from .engines import Engine, make_engine
+from .locking import LOCK, locked
 from .plan import ShardPlan, make_plan
 from .progress import Counters, CountersProgress, InterruptedWork
 from .provenance import software
 from .sampling import initial_states
-
-LOCK = ".lock"
-
 
 @dataclass(frozen=True)
 class Summary:
@@ -60,7 +55,7 @@ def generate(
     else, or another process works in it, or the disk refuses.
     """
     begin = perf_counter()
-    with _locked(folder):
+    with locked(folder):
         plans = make_plan(config)
         _check_folder(folder, config, plans, overwrite)
         remove_leftovers(folder)
@@ -255,24 +250,3 @@ def _other_config(path: Path, recipe_hash: str) -> bool:
 def _is_shard_name(name: str) -> bool:
     split, _, number = name.removesuffix(".h5").rpartition("-")
     return split in SPLITS and number.isdigit() and name == shard_name(split, int(number))
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Only one process at a time works in a folder."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=0)
-        with lock:
-            yield
-            (folder / LOCK).unlink(missing_ok=True)
-    except Timeout:
-        raise TrajstoreError(
-            f"{folder}: another trajstore process works in this folder; wait until it has ended"
-        ) from None
-    except (FileExistsError, NotADirectoryError):
-        raise TrajstoreError(f"{folder}: is a file; expected a folder for the dataset") from None
-    except PermissionError as error:
-        raise TrajstoreError(
-            f"{folder}: no permission to write ({error.strerror}); choose a folder of yours"
-        ) from None

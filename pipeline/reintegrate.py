@@ -84,12 +84,12 @@ def _reference(system: System, stored: dict[str, Any], shard: Shard, rows: np.nd
     starts = shard.initial_state[rows]
     scale = 1.0 + np.abs(starts).max(axis=1, keepdims=True)
     both = np.concatenate([starts, starts + PERTURBATION * scale])
-    try:
-        parameters = np.stack([shard.parameters[name][rows] for name in system.parameters], axis=-1)
-    except KeyError as error:
-        raise FormatError(f"the file has no variable for the parameter {error}") from None
-    except ValueError:
-        parameters = np.empty((len(rows), 0))
+    missing = [name for name in system.parameters if name not in shard.parameters]
+    if missing:
+        raise FormatError(f"no variable for the parameters {', '.join(missing)} of the stored equations")
+    parameters = np.empty((len(rows), len(system.parameters)))
+    for column, name in enumerate(system.parameters):
+        parameters[:, column] = shard.parameters[name][rows]
     parameters = np.concatenate([parameters, parameters])
     engine, other = _other_engine(system, str(stored.get("name")))
     solution = engine.solve(both, parameters, shard.time)

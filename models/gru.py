@@ -1,0 +1,15 @@
+"""Gated recurrent unit: Cho et al. (2014), doi:10.3115/v1/D14-1179."""
+
+from torch import Tensor, nn
+
+from .recurrent import Hidden, RecurrentModel
+
+
+class GRU(RecurrentModel):
+    """nn.GRU and a linear readout; the hidden state is h."""
+
+    cell = nn.GRU
+    parts = 1
+
+    def as_hidden(self, code: Tensor) -> Hidden:
+        return code

@@ -1,0 +1,16 @@
+"""Long short-term memory: Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735."""
+
+from torch import Tensor, nn
+
+from .recurrent import Hidden, RecurrentModel
+
+
+class LSTM(RecurrentModel):
+    """nn.LSTM and a linear readout; the hidden state is the pair (h, c)."""
+
+    cell = nn.LSTM
+    parts = 2
+
+    def as_hidden(self, code: Tensor) -> Hidden:
+        h, c = code.split(self.layers)
+        return h.contiguous(), c.contiguous()

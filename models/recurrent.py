@@ -1,0 +1,80 @@
+"""What the recurrent sequence models share: encoder, recurrence, linear readout, and stepping."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+Hidden = Any
+"""What a recurrence carries along: a Tensor, or a tuple of them, each (layers, B, hidden)."""
+
+
+class RecurrentModel(nn.Module):
+    """A recurrence over the sequence and a linear readout of its hidden state at every step.
+
+    input_size, output_size  components of the inputs and targets
+    hidden, layers           size of the hidden state, and how many recurrences are stacked
+    encoder                  widths of a network (tanh) from the first input to the initial hidden state;
+                             none: the initial hidden state is zero
+
+    Subclasses say which recurrence (`cell`) and how many tensors its hidden state has (`parts`).
+    """
+
+    cell: type[nn.LSTM] | type[nn.GRU]
+    parts: int
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        *,
+        hidden: int = 20,
+        layers: int = 1,
+        encoder: Sequence[int] = (),
+    ) -> None:
+        super().__init__()
+        self.hidden, self.layers = hidden, layers
+        self.recurrence = self.cell(input_size, hidden, num_layers=layers, batch_first=True)
+        self.readout = nn.Linear(hidden, output_size)
+        self.encoder = _encoder(input_size, encoder, self.parts * layers * hidden) if encoder else None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs (B, T, D_out) of whole sequences of inputs (B, T, D_in)."""
+        states, _ = self.recurrence(inputs, self.initial_hidden(inputs[:, 0]))
+        return self.readout(states)
+
+    def step(self, inputs: Tensor, hidden: Hidden = None) -> tuple[Tensor, Hidden]:
+        """One sample at a time: inputs (B, D_in) -> outputs (B, D_out) and the hidden state for the next.
+
+        `hidden` None begins a sequence. Steps give what `forward` gives of the same inputs.
+        """
+        if hidden is None:
+            hidden = self.initial_hidden(inputs)
+        states, hidden = self.recurrence(inputs[:, None], hidden)
+        return self.readout(states[:, 0]), hidden
+
+    def initial_hidden(self, first: Tensor) -> Hidden:
+        """The hidden state before the first step, from the first inputs (B, D_in); None is zero."""
+        if self.encoder is None:
+            return None
+        code = self.encoder(first).view(len(first), self.parts * self.layers, self.hidden)
+        return self.as_hidden(code.transpose(0, 1).contiguous())
+
+    def as_hidden(self, code: Tensor) -> Hidden:
+        """The recurrence's hidden state from a code (parts * layers, B, hidden)."""
+        raise NotImplementedError
+
+
+def _encoder(size: int, widths: Sequence[int], outputs: int) -> nn.Sequential:
+    modules: list[nn.Module] = []
+    for width in widths:
+        modules += [nn.Linear(size, width), nn.Tanh()]
+        size = width
+    return nn.Sequential(*modules, nn.Linear(size, outputs))
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable numbers of a model."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+

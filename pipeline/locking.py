@@ -1,0 +1,38 @@
+"""Only one process at a time works in a folder."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..data.errors import TrajstoreError
+
+LOCK = ".lock"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder if need be, and hold its lock.
+
+    Raises TrajstoreError that says who holds it, or why the folder cannot be used. The operating system
+    frees the lock of a process that dies.
+    """
+    path = folder / LOCK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(path, timeout=0):
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+            yield
+            path.unlink(missing_ok=True)
+    except Timeout:
+        holder = path.read_text(errors="replace") or "another process"
+        raise TrajstoreError(f"{folder}: {holder} works in this folder; wait until it has ended") from None
+    except (FileExistsError, NotADirectoryError):
+        raise TrajstoreError(f"{folder}: is a file; expected a folder") from None
+    except PermissionError as error:
+        raise TrajstoreError(
+            f"{folder}: no permission to write ({error.strerror}); choose a folder of yours"
+        ) from None

@@ -1,0 +1,129 @@
+"""A run's folder: where it keeps its config, checkpoints and metrics, and how each is written and read."""
+
+import json
+import os
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from ..data.errors import TrajstoreError
+from ..data.files import atomic_path, write_text
+from ..data.normalize import Normalizer
+from ..models import RecurrentModel, make_model
+from .config import Experiment, check_config
+
+CONFIG = "config.json"
+LAST = "last.pt"
+BEST = "best.pt"
+CURVE = "metrics.jsonl"
+METRICS = "metrics.json"
+EVALUATION = "evaluation.npz"
+FIGURES = "figures"
+
+
+class RunError(TrajstoreError):
+    """A folder that is no run, or not in the condition that a command needs."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What `config.json` holds.
+
+    config      the resolved experiment; its system, grid and dataset are those of the dataset trained on
+    dataset     the dataset's id, and its path as given and relative to the run
+    identity    hash of all that decides the weights
+    normalizer  the moments of the train split, or None
+    components  names of the state's components
+    """
+
+    config: dict[str, Any]
+    dataset: dict[str, str]
+    identity: str
+    normalizer: dict[str, list[float]] | None
+    components: list[str]
+
+    @property
+    def experiment(self) -> Experiment:
+        return check_config(self.config, "the run's config")
+
+    def save(self, run: Path) -> None:
+        write_text(run / CONFIG, json.dumps(vars(self), indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def load(cls, run: Path) -> Self:
+        """Raises RunError if the folder is no run."""
+        try:
+            return cls(**json.loads((run / CONFIG).read_text(encoding="utf-8")))
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunError(
+                f"{run}: no run: {CONFIG} is missing. Make one with `trajstore train CONFIG --data DIR --out RUN`"
+            ) from None
+        except (ValueError, TypeError, OSError) as error:
+            raise RunError(f"{run / CONFIG}: cannot be read ({error}); train again") from None
+
+    def find_dataset(self, run: Path) -> Path:
+        """The dataset's folder: as it lies beside the run, so that both can be moved, or as it was given.
+
+        Raises RunError if it is in neither place.
+        """
+        for path in (run / self.dataset["relative"], Path(self.dataset["path"])):
+            if path.exists():
+                return path
+        raise RunError(f"{run}: its dataset is not at {self.dataset['path']}; say where with --data")
+
+
+def relative_path(path: Path, start: Path) -> str:
+    """A path as seen from a folder."""
+    return Path(os.path.relpath(path.resolve(), start.resolve())).as_posix()
+
+
+def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain values; the file is whole or the old one stays."""
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint; nothing in it can run code. Raises RunError if it cannot be read."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise RunError(f"{path}: missing; train first, or again with --resume") from None
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise RunError(f"{path}: cannot be read as a checkpoint ({reason}); train again") from None
+
+
+def load_trained(run: Path) -> tuple[RunConfig, RecurrentModel]:
+    """A run's config and its model with the best weights, in evaluation mode."""
+    config = RunConfig.load(run)
+    model = build_model(config.experiment, len(config.components))
+    model.load_state_dict(load_checkpoint(run / BEST)["model"])
+    return config, model.eval()
+
+
+def build_model(experiment: Experiment, components: int) -> RecurrentModel:
+    """The model of a config for states of so many components."""
+    settings = experiment.model.model_dump(exclude={"name"})
+    return make_model(experiment.model.name, components, components, **settings)
+
+
+def load_normalizer(config: RunConfig) -> Normalizer | None:
+    return Normalizer.from_state_dict(config.normalizer) if config.normalizer else None
+
+
+def read_curve(run: Path) -> Iterator[dict[str, float]]:
+    """The lines of `metrics.jsonl`; a last line that was cut off by a crash is left out."""
+    try:
+        lines = (run / CURVE).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
