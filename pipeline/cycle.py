@@ -1,0 +1,68 @@
+"""Amplitude and period of a limit cycle, from samples of a trajectory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from .engines import Engine
+
+# An oscillation smaller than this part of the initial state is no cycle but a decay.
+SMALLEST_AMPLITUDE = 1e-3
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Amplitude (half of peak to peak, in units of the state) and period (in units of time)."""
+
+    amplitude: float
+    period: float
+
+
+def measure_cycle(times: np.ndarray, values: np.ndarray) -> Cycle | None:
+    """The mean cycle of one component, (T,) values at (T,) times; None if there are not two periods.
+
+    A cubic spline gives extrema and upward crossings of the mid-line between the samples, to fourth order in
+    the sampling interval.
+    """
+    if not np.isfinite(values).all() or np.ptp(values) == 0:
+        return None
+    spline = CubicSpline(times, values)
+    middle = 0.5 * (values.max() + values.min())
+    crossings = spline.solve(middle, extrapolate=False)
+    rising = crossings[spline(crossings, 1) > 0]
+    turns = spline.derivative().roots(extrapolate=False)
+    inner = turns[(turns > times[0]) & (turns < times[-1])]
+    peaks, troughs = (spline(inner[sign * spline(inner, 2) < 0]) for sign in (1, -1))
+    if len(rising) < 3 or not len(peaks) or not len(troughs):
+        return None
+    amplitude = 0.5 * float(np.mean(peaks) - np.mean(troughs))
+    return Cycle(amplitude, float((rising[-1] - rising[0]) / (len(rising) - 1)))
+
+
+def true_cycle(
+    engine: Engine, start: np.ndarray, parameters: np.ndarray, duration: float, step: float
+) -> Cycle | None:
+    """The limit cycle that a trajectory comes to rest on; None if it does not.
+
+    start       (D,) an initial state
+    parameters  (P,)
+    duration    integrated and measured again and again until the cycle no longer changes
+    step        sampling interval
+    """
+    times = np.linspace(0.0, duration, round(duration / step) + 1)
+    state, before = start, None
+    for _ in range(100):
+        solution = engine.solve(state[None], parameters[None], times)
+        path = solution.states[0]
+        cycle = measure_cycle(times, path[:, 0])
+        if cycle is None or cycle.amplitude < SMALLEST_AMPLITUDE * (1e-12 + np.abs(start).max()):
+            return None
+        if before is not None and _close(cycle, before):
+            return cycle
+        state, before = path[-1], cycle
+    return None
+
+
+def _close(a: Cycle, b: Cycle) -> bool:
+    return abs(a.amplitude / b.amplitude - 1) < 1e-8 and abs(a.period / b.period - 1) < 1e-8

@@ -1,0 +1,191 @@
+"""Trained model + test split -> metrics: the error, by time, beside trivial predictors, and long rollouts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from ..data.dataset import TrajectoryDataset
+from ..data.files import atomic_path, write_text
+from ..data.loader import make_loader
+from ..data.manifest import load_manifest
+from ..models import RecurrentModel, count_parameters
+from .baselines import make_baselines
+from .engines import make_engine
+from .rollout import Rollouts, judge, roll_out, true_rollouts
+from .run import (
+    BEST,
+    EVALUATION,
+    LAST,
+    METRICS,
+    RunConfig,
+    RunError,
+    load_checkpoint,
+    load_normalizer,
+    load_trained,
+)
+
+BATCH = 4096
+# Enough rows to fit the largest polynomial, few enough to fit it at once.
+BASELINE_ROWS = 20_000
+SHOWN_TRAJECTORIES = 12
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def evaluate(run: Path, data: Path | None = None, console: Console | None = None) -> dict[str, Any]:
+    """Judge a run's best weights on the test split of its dataset, or of another one of the same kind.
+
+    Writes RUN/metrics.json, which is also returned, and RUN/evaluation.npz for the figures. All errors are in
+    raw units. Raises TrajstoreError if the run or the dataset cannot be used.
+    """
+    console = console or Console(quiet=True)
+    config, model = load_trained(run)
+    data = data or config.find_dataset(run)
+    if not load_manifest(data).splits["test"].trajectories:
+        raise RunError(f"{data}: has no test trajectories; generate it with dataset.test > 0")
+    task = config.experiment.task
+    normalizer = load_normalizer(config)
+    options: dict[str, Any] = {"window": task.window, "stride": task.stride}
+    train = TrajectoryDataset(data, "train", task.name, **options)
+    test = TrajectoryDataset(data, "test", task.name, **options)
+    if list(test.components) != config.components:
+        raise RunError(
+            f"{data}: components are {', '.join(test.components)}, but the run was trained on "
+            f"{', '.join(config.components)}"
+        )
+    with console.status("predict the test split"):
+        targets, predictions = _predict(model, test, config)
+    squared = (predictions - targets) ** 2
+    std = np.array(train.store.statistics.std)
+    std[std == 0] = 1.0
+    with console.status("fit trivial predictors"):
+        baselines = _judge_baselines(train, test, targets)
+    with console.status("roll out"):
+        rollouts, judged = _roll_out(model, normalizer, config, test, std)
+
+    metrics = {
+        "test": {
+            "trajectories": test.trajectories,
+            "failed": test.failed,
+            "windows": len(test),
+            "mse": float(squared.mean()),
+            "nrmse": float(np.sqrt((squared / std**2).mean())),
+            "mse_by_time": squared.mean(axis=(0, 2)).tolist(),
+            "nrmse_by_time": np.sqrt((squared / std**2).mean(axis=(0, 2))).tolist(),
+            "mse_by_component": dict(
+                zip(test.components, squared.mean(axis=(0, 1)).tolist(), strict=True)
+            ),
+        },
+        "baselines": baselines,
+        "rollout": judged,
+        "training": _training(run),
+        "model": {"name": config.experiment.model.name, "parameters": count_parameters(model)},
+        "dataset": {"id": test.store.id, "system": config.config["system"]["name"]},
+    }
+    write_text(run / METRICS, json.dumps(metrics, indent=1) + "\n")
+    error = np.sqrt(squared.mean(axis=2))
+    shown = np.linspace(0, len(targets) - 1, min(SHOWN_TRAJECTORIES, len(targets)), dtype=int)
+    arrays = {
+        "time": _target_times(test),
+        "error_quantiles": np.quantile(error, QUANTILES, axis=0),
+        "true": targets[shown],
+        "predicted": predictions[shown],
+    }
+    if rollouts is not None:
+        arrays |= {
+            "rollout_time": rollouts.times,
+            "rollout_true": rollouts.true,
+            "rollout_predicted": rollouts.predicted,
+        }
+    with atomic_path(run / EVALUATION) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    return metrics
+
+
+@torch.no_grad()
+def _predict(
+    model: RecurrentModel, test: TrajectoryDataset, config: RunConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Targets and predictions (N, T, D) float64 in raw units."""
+    normalizer = load_normalizer(config)
+    targets, predictions = [], []
+    for index in torch.arange(len(test)).split(BATCH):
+        states = test.states(index)
+        inputs, _ = test.task.split(states if normalizer is None else normalizer.apply(states))
+        output = model(inputs)
+        predictions.append((output if normalizer is None else normalizer.invert(output)).double())
+        targets.append(test.task.split(states)[1].double())
+    return torch.cat(targets).numpy(), torch.cat(predictions).numpy()
+
+
+def _target_times(dataset: TrajectoryDataset) -> np.ndarray:
+    """Times of the targets after the window's first sample."""
+    times = dataset.time[: dataset.windows.length] - dataset.time[0]
+    return times[1:] if dataset.task.name == "forecast" else times
+
+
+def _judge_baselines(
+    train: TrajectoryDataset, test: TrajectoryDataset, targets: np.ndarray
+) -> dict[str, dict[str, Any]]:
+    """MSE of each trivial predictor. It sees what the model sees: x(0), or x(t) for one step of a forecast."""
+    spread = np.linspace(0, len(train) - 1, min(BASELINE_ROWS, len(train)), dtype=np.int64)
+    inputs, fitted = (values.double().numpy() for values in train[spread])
+    seen = np.concatenate([batch.double().numpy() for batch, _ in make_loader(test, BATCH)])
+    times = _target_times(test)
+    if train.task.name == "forecast":
+        dimension = inputs.shape[2]
+        inputs = inputs.reshape(-1, dimension)
+        fitted = fitted.reshape(len(inputs), 1, dimension)
+        keep = np.linspace(0, len(inputs) - 1, min(BASELINE_ROWS, len(inputs)), dtype=np.int64)
+        predictors = make_baselines(inputs[keep], fitted[keep], times[:1])
+        return {
+            name: _errors(predict(seen.reshape(-1, dimension)).reshape(targets.shape), targets)
+            for name, predict in predictors.items()
+        }
+    predictors = make_baselines(inputs[:, 0], fitted, times)
+    return {name: _errors(predict(seen[:, 0]), targets) for name, predict in predictors.items()}
+
+
+def _errors(predictions: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
+    squared = (predictions - targets) ** 2
+    return {"mse": float(squared.mean()), "mse_by_time": squared.mean(axis=(0, 2)).tolist()}
+
+
+def _roll_out(
+    model: RecurrentModel, normalizer: Any, config: RunConfig, test: TrajectoryDataset, std: np.ndarray
+) -> tuple[Rollouts | None, dict[str, Any] | None]:
+    """Long rollouts of the first test trajectories; None where the truth cannot be integrated."""
+    experiment = config.experiment
+    settings = experiment.evaluation
+    window = test.windows.length
+    if window < 2:
+        return None, None
+    system = experiment.dynamics
+    engine = make_engine(system, experiment.engine.resolve().model_copy(update={"max_step": None}))
+    starts = test.store.column("initial_state")[: settings.rollouts]
+    parameters = np.tile(np.array(system.defaults), (len(starts), 1))
+    step = float(test.time[1] - test.time[0])
+    times = step * np.arange(settings.rollout_lengths * (window - 1) + 1)
+    true, sound = true_rollouts(engine, starts, parameters, times)
+    if not len(true):
+        return None, None
+    predicted = roll_out(model, normalizer, experiment.task.name, starts[sound], window, settings.rollout_lengths)
+    rollouts = Rollouts(times, true, predicted)
+    return rollouts, judge(rollouts, std, engine, parameters[sound], starts[sound])
+
+
+def _training(run: Path) -> dict[str, Any]:
+    progress = load_checkpoint(run / LAST)["progress"]
+    best = load_checkpoint(run / BEST)
+    return {
+        "steps": progress["step"],
+        "finished": progress["finished"],
+        "best_step": best["step"],
+        "validation_mse": best["validation_mse"],
+        "final_smoothed_loss": progress["smoothed"],
+        "seconds": progress["seconds"],
+        "waiting_share": progress["waiting"] / max(progress["seconds"], 1e-12),
+    }

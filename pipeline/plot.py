@@ -1,0 +1,231 @@
+"""A run's metrics -> figures: flow and trajectories, loss curves, error over time, rollout, predictors."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from .figures import BAND, BLUE, FLOW, PREDICTED, STYLE, TRUE, new_figure, save_figure
+from .run import EVALUATION, FIGURES, METRICS, RunConfig, RunError, read_curve
+from .systems import System
+
+Results = dict[str, Any]
+"""`config` (RunConfig), `metrics` (metrics.json), `curve` (rows of metrics.jsonl), and evaluation.npz's arrays."""
+
+
+def plot(run: Path, console: Console | None = None) -> list[Path]:
+    """Draw all figures of an evaluated run into RUN/figures; their paths.
+
+    Raises RunError if the folder is no run, or not yet evaluated.
+    """
+    results = _load(run)
+    paths = []
+    with mpl.rc_context(STYLE):
+        for name, draw in DRAWINGS.items():
+            figure = draw(results)
+            if figure is None:
+                continue
+            paths.append(run / FIGURES / f"{name}.png")
+            save_figure(figure, paths[-1])
+            if console is not None:
+                console.print(str(paths[-1]), highlight=False, soft_wrap=True)
+    return paths
+
+
+def _load(run: Path) -> Results:
+    config = RunConfig.load(run)
+    try:
+        metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
+        with np.load(run / EVALUATION, allow_pickle=False) as arrays:
+            return {"config": config, "metrics": metrics, "curve": list(read_curve(run)), **arrays}
+    except FileNotFoundError as error:
+        name = Path(str(error.filename)).name
+        raise RunError(f"{run}: {name} is missing; run `trajstore evaluate {run}` first") from None
+    except (ValueError, OSError, EOFError) as error:
+        raise RunError(f"{run}: its metrics cannot be read ({error}); evaluate it again") from None
+
+
+def draw_flow(results: Results) -> Figure | None:
+    """Planar systems: the flow field, with true and predicted trajectories over it."""
+    system: System = results["config"].experiment.dynamics
+    if len(system.states) != 2:
+        return draw_time_series(results)
+    true, predicted = results["true"], results["predicted"]
+    figure = new_figure(5.2, 4.6)
+    axes = figure.add_subplot()
+    margin = 0.08 * np.ptp(true, axis=(0, 1))
+    low, high = true.min(axis=(0, 1)) - margin, true.max(axis=(0, 1)) + margin
+    x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 60) for axis in (0, 1)))
+    field = system.function(list(system.vector_field), "numpy")
+    u, v = (np.broadcast_to(part, x.shape) for part in field(0.0, (x, y), system.defaults))
+    axes.streamplot(x, y, u, v, color=FLOW, linewidth=0.6, arrowsize=0.7, density=1.3, zorder=0)
+    for index in range(len(true)):
+        label = {"true": "true", "predicted": "predicted"} if index == 0 else {"true": None, "predicted": None}
+        axes.plot(*true[index].T, color=TRUE, lw=2.2, alpha=0.9, label=label["true"])
+        axes.plot(*predicted[index].T, color=PREDICTED, lw=1.1, ls=(0, (3, 2)), label=label["predicted"])
+        axes.plot(*true[index, 0], "o", ms=4, color=TRUE)
+    axes.set(
+        xlim=(low[0], high[0]),
+        ylim=(low[1], high[1]),
+        xlabel=_math(system, 0),
+        ylabel=_math(system, 1),
+        title=f"{_title(results)}: test trajectories on the flow",
+    )
+    _legend_above(axes)
+    return figure
+
+
+def draw_time_series(results: Results) -> Figure:
+    """Any dimension: components of a few test trajectories over time."""
+    system: System = results["config"].experiment.dynamics
+    shown = min(4, len(results["true"]))
+    components = min(6, len(system.states))
+    figure = new_figure(6.4, 1.3 * components + 0.8)
+    grid = figure.subplots(components, shown, sharex=True, squeeze=False)
+    for row in range(components):
+        for column in range(shown):
+            axes: Axes = grid[row][column]
+            for name, colour, dashes in (("true", TRUE, "-"), ("predicted", PREDICTED, (0, (3, 2)))):
+                axes.plot(results["time"], results[name][column, :, row], color=colour, ls=dashes, label=name)
+            if column == 0:
+                axes.set_ylabel(_math(system, row))
+            if row == components - 1:
+                axes.set_xlabel(_time_label(system))
+    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    figure.suptitle(f"{_title(results)}: test trajectories", x=0.02, ha="left", fontsize=10)
+    return figure
+
+
+def draw_loss(results: Results) -> Figure:
+    """Training loss, smoothed as r = 0.9 r + 0.1 loss, and validation error over steps."""
+    curve = results["curve"]
+    figure = new_figure(5.2, 3.4)
+    axes = figure.add_subplot()
+    steps = [row["step"] for row in curve if "loss" in row]
+    axes.plot(steps, [row["loss"] for row in curve if "loss" in row], color=BAND, lw=0.6, label="training, a batch")
+    axes.plot(
+        steps, [row["smoothed_loss"] for row in curve if "loss" in row], color=BLUE, label="training, smoothed"
+    )
+    validated = [row for row in curve if "validation_mse" in row]
+    axes.plot(
+        [row["step"] for row in validated],
+        [row["validation_mse"] for row in validated],
+        color=PREDICTED,
+        marker="o" if len(validated) < 30 else None,
+        ms=3,
+        label="validation",
+    )
+    axes.set(yscale="log", xlabel="optimiser steps", ylabel="mean squared error", title=_title(results))
+    axes.margins(x=0.01)
+    _legend_above(axes)
+    return figure
+
+
+def draw_error(results: Results) -> Figure:
+    """Error over time: median and quantiles over the test trajectories, and its root mean square."""
+    system: System = results["config"].experiment.dynamics
+    figure = new_figure(5.2, 3.4)
+    axes = figure.add_subplot()
+    time = results["time"]
+    lowest, low, median, high, highest = results["error_quantiles"]
+    axes.fill_between(time, lowest, highest, color=BAND, alpha=0.3, lw=0, label="5 to 95 %")
+    axes.fill_between(time, low, high, color=BAND, alpha=0.6, lw=0, label="25 to 75 %")
+    axes.plot(time, median, color=BLUE, label="median")
+    rms = np.sqrt(results["metrics"]["test"]["mse_by_time"])
+    axes.plot(time, rms, color=PREDICTED, ls="--", label="root mean square")
+    axes.set(
+        yscale="log",
+        xlabel=_time_label(system),
+        ylabel="error of a test trajectory",
+        title=_title(results),
+    )
+    axes.margins(x=0.01)
+    _legend_above(axes)
+    return figure
+
+
+def draw_rollout(results: Results) -> Figure | None:
+    """A long rollout: the first component over time, and the end of it in the phase plane."""
+    if "rollout_time" not in results:
+        return None
+    system: System = results["config"].experiment.dynamics
+    time, true, predicted = (results[f"rollout_{name}"] for name in ("time", "true", "predicted"))
+    figure = new_figure(7.2, 3.2)
+    left, right = figure.subplots(1, 2, width_ratios=(2.1, 1))
+    left.plot(time, true[0, :, 0], color=TRUE, lw=2.0, label="true")
+    left.plot(time, predicted[0, :, 0], color=PREDICTED, lw=1.1, ls=(0, (3, 2)), label="predicted")
+    left.set(xlabel=_time_label(system), ylabel=_math(system, 0))
+    left.set_title(f"{_title(results)}: rollout of {_pieces(results)}", loc="left")
+    left.margins(x=0.01)
+    half = len(time) // 2
+    second = 1 if len(system.states) > 1 else 0
+    for index in range(min(5, len(true))):
+        right.plot(*predicted[index, half:][:, [0, second]].T, color=PREDICTED, lw=0.7, ls=(0, (3, 2)))
+    right.plot(*true[0, half:][:, [0, second]].T, color=TRUE, lw=2.0, zorder=0)
+    right.set(xlabel=_math(system, 0), ylabel=_math(system, second))
+    right.set_title("second half", loc="left")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def draw_predictors(results: Results) -> Figure:
+    """Test error of the model beside the trivial predictors, as bars on a logarithmic axis."""
+    metrics = results["metrics"]
+    entries = [(name.replace("-", " "), value["mse"]) for name, value in metrics["baselines"].items()]
+    model = results["config"].experiment.model.name.upper()
+    entries = sorted([*entries, (model, metrics["test"]["mse"])], key=lambda entry: -entry[1])
+    figure = new_figure(5.2, 0.32 * len(entries) + 1.0)
+    axes = figure.add_subplot()
+    names, values = zip(*entries, strict=True)
+    floor = 10 ** (np.floor(np.log10(min(values))) - 0.3)
+    colours = [PREDICTED if name == model else FLOW for name in names]
+    axes.barh(range(len(values)), np.array(values) - floor, left=floor, color=colours, height=0.7)
+    for position, value in enumerate(values):
+        axes.annotate(f" {value:.2g}", (value, position), va="center", fontsize=8)
+    axes.set(xscale="log", xlabel="mean squared error on the test split", title=_title(results))
+    axes.set_xlim(floor, max(values) * 8)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    return figure
+
+
+DRAWINGS: dict[str, Callable[[Results], Figure | None]] = {
+    "flow": draw_flow,
+    "loss": draw_loss,
+    "error": draw_error,
+    "rollout": draw_rollout,
+    "predictors": draw_predictors,
+}
+
+
+def _legend_above(axes: Axes) -> None:
+    axes.set_title(axes.get_title(), loc="left", pad=24)
+    axes.set_title("")
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, columnspacing=1.2, handlelength=1.6)
+
+
+def _title(results: Results) -> str:
+    config = results["config"].config
+    values = config["system"]["parameters"].items()
+    return ", ".join([config["system"]["name"], *(f"{name} = {value:g}" for name, value in values)])
+
+
+def _pieces(results: Results) -> str:
+    lengths = results["config"].experiment.evaluation.rollout_lengths
+    return f"{lengths} lengths"
+
+
+def _math(system: System, component: int) -> str:
+    import sympy
+
+    return f"${sympy.latex(system.state_symbols[component])}$"
+
+
+def _time_label(system: System) -> str:
+    return "time $t$" if system.time_unit == "1" else f"time $t$ ({system.time_unit})"
