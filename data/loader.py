@@ -93,7 +93,9 @@ class Loader:
 
     def _batches(self, epoch: int, skip: int) -> Iterator[Batch]:
         order = self.order(epoch)[skip * self.batch_size :]
-        blocks = DataLoader(self.dataset, batch_size=None, sampler=_Blocks(order, self._block), **self._workers)
+        blocks = DataLoader(
+            self.dataset, batch_size=None, sampler=_Blocks(order, self._block), **self._workers
+        )
         for inputs, targets in blocks:
             yield from zip(inputs.split(self.batch_size), targets.split(self.batch_size), strict=True)
 

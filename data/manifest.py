@@ -92,7 +92,10 @@ class Manifest(BaseModel):
 
     def checksums(self) -> str:
         """The text of SHA256SUMS, as `sha256sum -c` reads it: the manifest, then the shards."""
-        lines = [(text_hash(self.to_json()), MANIFEST), *((shard.sha256, shard.file) for shard in self.shards)]
+        lines = [
+            (text_hash(self.to_json()), MANIFEST),
+            *((shard.sha256, shard.file) for shard in self.shards),
+        ]
         return "".join(f"{digest}  {name}\n" for digest, name in lines)
 
 

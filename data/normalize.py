@@ -43,5 +43,3 @@ class Normalizer:
     @classmethod
     def from_state_dict(cls, state: dict[str, list[float]]) -> Self:
         return cls(tuple(state["mean"]), tuple(state["std"]))
-
-

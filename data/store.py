@@ -52,7 +52,9 @@ class Store:
             raise DataError(f"{self.path}: no split {split!r}; it has {', '.join(manifest.splits)}")
         record = manifest.splits[split]
         if not record.shards:
-            raise DataError(f"{self.path}: the split {split!r} is empty; generate it with dataset.{split} > 0")
+            raise DataError(
+                f"{self.path}: the split {split!r} is empty; generate it with dataset.{split} > 0"
+            )
         self.parts = [
             Part(self.path / shard.file, shard.first_row, shard.rows, shard.failed) for shard in record.shards
         ]

@@ -76,5 +76,3 @@ def _encoder(size: int, widths: Sequence[int], outputs: int) -> nn.Sequential:
 def count_parameters(model: nn.Module) -> int:
     """Trainable numbers of a model."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-
-

@@ -53,9 +53,7 @@ class SystemSection(Section):
 
     def build(self) -> System:
         """The System. Raises TrajstoreError if the parts do not fit together."""
-        boxes = {
-            name: (low, high) for name, (low, high) in (self.initial_state or {}).items()
-        }
+        boxes = {name: (low, high) for name, (low, high) in (self.initial_state or {}).items()}
         for name, (low, high) in boxes.items():
             if low > high:
                 raise ConfigError(f"system.initial_state.{name}: got [{low}, {high}], expected [low, high]")

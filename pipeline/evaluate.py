@@ -17,13 +17,11 @@ from .baselines import make_baselines
 from .engines import make_engine
 from .rollout import Rollouts, judge, roll_out, true_rollouts
 from .run import (
-    BEST,
     EVALUATION,
-    LAST,
     METRICS,
+    TRAINING,
     RunConfig,
     RunError,
-    load_checkpoint,
     load_normalizer,
     load_trained,
 )
@@ -43,6 +41,7 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
     """
     console = console or Console(quiet=True)
     config, model = load_trained(run)
+    training = _training(run)
     data = data or config.find_dataset(run)
     if not load_manifest(data).splits["test"].trajectories:
         raise RunError(f"{data}: has no test trajectories; generate it with dataset.test > 0")
@@ -75,13 +74,11 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
             "nrmse": float(np.sqrt((squared / std**2).mean())),
             "mse_by_time": squared.mean(axis=(0, 2)).tolist(),
             "nrmse_by_time": np.sqrt((squared / std**2).mean(axis=(0, 2))).tolist(),
-            "mse_by_component": dict(
-                zip(test.components, squared.mean(axis=(0, 1)).tolist(), strict=True)
-            ),
+            "mse_by_component": dict(zip(test.components, squared.mean(axis=(0, 1)).tolist(), strict=True)),
         },
         "baselines": baselines,
         "rollout": judged,
-        "training": _training(run),
+        "training": training,
         "model": {"name": config.experiment.model.name, "parameters": count_parameters(model)},
         "dataset": {"id": test.store.id, "system": config.config["system"]["name"]},
     }
@@ -172,20 +169,19 @@ def _roll_out(
     true, sound = true_rollouts(engine, starts, parameters, times)
     if not len(true):
         return None, None
-    predicted = roll_out(model, normalizer, experiment.task.name, starts[sound], window, settings.rollout_lengths)
+    predicted = roll_out(
+        model, normalizer, experiment.task.name, starts[sound], window, settings.rollout_lengths
+    )
     rollouts = Rollouts(times, true, predicted)
     return rollouts, judge(rollouts, std, engine, parameters[sound], starts[sound])
 
 
 def _training(run: Path) -> dict[str, Any]:
-    progress = load_checkpoint(run / LAST)["progress"]
-    best = load_checkpoint(run / BEST)
-    return {
-        "steps": progress["step"],
-        "finished": progress["finished"],
-        "best_step": best["step"],
-        "validation_mse": best["validation_mse"],
-        "final_smoothed_loss": progress["smoothed"],
-        "seconds": progress["seconds"],
-        "waiting_share": progress["waiting"] / max(progress["seconds"], 1e-12),
-    }
+    try:
+        return json.loads((run / TRAINING).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(
+            f"{run}: its training has not ended; go on with `trajstore train ... --out {run} --resume`"
+        ) from None
+    except ValueError as error:
+        raise RunError(f"{run / TRAINING}: cannot be read ({error}); train again") from None

@@ -26,6 +26,7 @@ from .progress import Counters, CountersProgress, InterruptedWork
 from .provenance import software
 from .sampling import initial_states
 
+
 @dataclass(frozen=True)
 class Summary:
     """What `generate` did: the manifest, shards reused and written, rows integrated, seconds."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import sympy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -14,6 +15,9 @@ from rich.console import Console
 from .figures import BAND, BLUE, FLOW, PREDICTED, STYLE, TRUE, new_figure, save_figure
 from .run import EVALUATION, FIGURES, METRICS, RunConfig, RunError, read_curve
 from .systems import System
+
+# The part of a rollout that is drawn in the phase plane: its end, when it has come to rest on the cycle.
+SHOWN_END = 0.15
 
 Results = dict[str, Any]
 """`config` (RunConfig), `metrics` (metrics.json), `curve` (rows of metrics.jsonl), and evaluation.npz's arrays."""
@@ -66,7 +70,9 @@ def draw_flow(results: Results) -> Figure | None:
     u, v = (np.broadcast_to(part, x.shape) for part in field(0.0, (x, y), system.defaults))
     axes.streamplot(x, y, u, v, color=FLOW, linewidth=0.6, arrowsize=0.7, density=1.3, zorder=0)
     for index in range(len(true)):
-        label = {"true": "true", "predicted": "predicted"} if index == 0 else {"true": None, "predicted": None}
+        label = (
+            {"true": "true", "predicted": "predicted"} if index == 0 else {"true": None, "predicted": None}
+        )
         axes.plot(*true[index].T, color=TRUE, lw=2.2, alpha=0.9, label=label["true"])
         axes.plot(*predicted[index].T, color=PREDICTED, lw=1.1, ls=(0, (3, 2)), label=label["predicted"])
         axes.plot(*true[index, 0], "o", ms=4, color=TRUE)
@@ -75,10 +81,8 @@ def draw_flow(results: Results) -> Figure | None:
         ylim=(low[1], high[1]),
         xlabel=_math(system, 0),
         ylabel=_math(system, 1),
-        title=f"{_title(results)}: test trajectories on the flow",
     )
-    _legend_above(axes)
-    return figure
+    return _finish(figure, axes, f"{_title(results)}: test trajectories on the flow", 2)
 
 
 def draw_time_series(results: Results) -> Figure:
@@ -108,9 +112,14 @@ def draw_loss(results: Results) -> Figure:
     figure = new_figure(5.2, 3.4)
     axes = figure.add_subplot()
     steps = [row["step"] for row in curve if "loss" in row]
-    axes.plot(steps, [row["loss"] for row in curve if "loss" in row], color=BAND, lw=0.6, label="training, a batch")
     axes.plot(
-        steps, [row["smoothed_loss"] for row in curve if "loss" in row], color=BLUE, label="training, smoothed"
+        steps, [row["loss"] for row in curve if "loss" in row], color=BAND, lw=0.6, label="training, a batch"
+    )
+    axes.plot(
+        steps,
+        [row["smoothed_loss"] for row in curve if "loss" in row],
+        color=BLUE,
+        label="training, smoothed",
     )
     validated = [row for row in curve if "validation_mse" in row]
     axes.plot(
@@ -121,10 +130,9 @@ def draw_loss(results: Results) -> Figure:
         ms=3,
         label="validation",
     )
-    axes.set(yscale="log", xlabel="optimiser steps", ylabel="mean squared error", title=_title(results))
+    axes.set(yscale="log", xlabel="optimiser steps", ylabel="mean squared error")
     axes.margins(x=0.01)
-    _legend_above(axes)
-    return figure
+    return _finish(figure, axes, _title(results), 3)
 
 
 def draw_error(results: Results) -> Figure:
@@ -143,11 +151,9 @@ def draw_error(results: Results) -> Figure:
         yscale="log",
         xlabel=_time_label(system),
         ylabel="error of a test trajectory",
-        title=_title(results),
     )
     axes.margins(x=0.01)
-    _legend_above(axes)
-    return figure
+    return _finish(figure, axes, _title(results), 4)
 
 
 def draw_rollout(results: Results) -> Figure | None:
@@ -156,20 +162,20 @@ def draw_rollout(results: Results) -> Figure | None:
         return None
     system: System = results["config"].experiment.dynamics
     time, true, predicted = (results[f"rollout_{name}"] for name in ("time", "true", "predicted"))
+    lengths = results["config"].experiment.evaluation.rollout_lengths
     figure = new_figure(7.2, 3.2)
     left, right = figure.subplots(1, 2, width_ratios=(2.1, 1))
     left.plot(time, true[0, :, 0], color=TRUE, lw=2.0, label="true")
     left.plot(time, predicted[0, :, 0], color=PREDICTED, lw=1.1, ls=(0, (3, 2)), label="predicted")
     left.set(xlabel=_time_label(system), ylabel=_math(system, 0))
-    left.set_title(f"{_title(results)}: rollout of {_pieces(results)}", loc="left")
+    left.set_title(f"{_title(results)}: {lengths} trajectory lengths, chained", loc="left")
     left.margins(x=0.01)
-    half = len(time) // 2
+    end = len(time) - max(2, round(SHOWN_END * len(time)))
     second = 1 if len(system.states) > 1 else 0
-    for index in range(min(5, len(true))):
-        right.plot(*predicted[index, half:][:, [0, second]].T, color=PREDICTED, lw=0.7, ls=(0, (3, 2)))
-    right.plot(*true[0, half:][:, [0, second]].T, color=TRUE, lw=2.0, zorder=0)
+    right.plot(*true[0, end:][:, [0, second]].T, color=TRUE, lw=2.0)
+    right.plot(*predicted[0, end:][:, [0, second]].T, color=PREDICTED, lw=1.1, ls=(0, (3, 2)))
     right.set(xlabel=_math(system, 0), ylabel=_math(system, second))
-    right.set_title("second half", loc="left")
+    right.set_title(f"after $t$ = {time[end]:.3g}", loc="left")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
@@ -188,7 +194,8 @@ def draw_predictors(results: Results) -> Figure:
     axes.barh(range(len(values)), np.array(values) - floor, left=floor, color=colours, height=0.7)
     for position, value in enumerate(values):
         axes.annotate(f" {value:.2g}", (value, position), va="center", fontsize=8)
-    axes.set(xscale="log", xlabel="mean squared error on the test split", title=_title(results))
+    axes.set(xscale="log", xlabel="mean squared error on the test split")
+    axes.set_title(_title(results), loc="left")
     axes.set_xlim(floor, max(values) * 8)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
@@ -204,26 +211,21 @@ DRAWINGS: dict[str, Callable[[Results], Figure | None]] = {
 }
 
 
-def _legend_above(axes: Axes) -> None:
-    axes.set_title(axes.get_title(), loc="left", pad=24)
-    axes.set_title("")
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, columnspacing=1.2, handlelength=1.6)
+def _finish(figure: Figure, axes: Axes, title: str, columns: int) -> Figure:
+    """Title on the left, legend below the axes, clear of the data."""
+    axes.set_title(title, loc="left")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, columnspacing=1.4)
+    return figure
 
 
 def _title(results: Results) -> str:
-    config = results["config"].config
-    values = config["system"]["parameters"].items()
-    return ", ".join([config["system"]["name"], *(f"{name} = {value:g}" for name, value in values)])
-
-
-def _pieces(results: Results) -> str:
-    lengths = results["config"].experiment.evaluation.rollout_lengths
-    return f"{lengths} lengths"
+    system: System = results["config"].experiment.dynamics
+    values = zip(system.parameter_symbols, system.defaults, strict=True)
+    return ", ".join([system.name, *(f"${sympy.latex(symbol)}$ = {value:g}" for symbol, value in values)])
 
 
 def _math(system: System, component: int) -> str:
-    import sympy
-
     return f"${sympy.latex(system.state_symbols[component])}$"
 
 

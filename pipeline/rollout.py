@@ -31,7 +31,12 @@ class Rollouts:
 
 @torch.no_grad()
 def roll_out(
-    model: RecurrentModel, normalizer: Normalizer | None, task: str, starts: np.ndarray, window: int, lengths: int
+    model: RecurrentModel,
+    normalizer: Normalizer | None,
+    task: str,
+    starts: np.ndarray,
+    window: int,
+    lengths: int,
 ) -> np.ndarray:
     """Predictions (N, lengths * (window - 1) + 1, D) in raw units from starts (N, D).
 

@@ -29,6 +29,7 @@ from .run import (
     BEST,
     CURVE,
     LAST,
+    TRAINING,
     RunConfig,
     RunError,
     build_model,
@@ -93,7 +94,11 @@ def train(
 
 
 def _train(
-    config: Experiment, dataset: TrajectoryDataset, validation: TrajectoryDataset | None, run: Path, console: Console
+    config: Experiment,
+    dataset: TrajectoryDataset,
+    validation: TrajectoryDataset | None,
+    run: Path,
+    console: Console,
 ) -> Progressed:
     settings = config.training
     device = torch.device(choose_device(settings.device))
@@ -119,7 +124,9 @@ def _train(
         mse = math.nan if validation is None else mean_squared_error(model, validation, device)
         if validation is None or mse < now.best_validation:
             now.best_step, now.best_validation = now.step, mse
-            save_checkpoint(run / BEST, {"model": model.state_dict(), "step": now.step, "validation_mse": mse})
+            save_checkpoint(
+                run / BEST, {"model": model.state_dict(), "step": now.step, "validation_mse": mse}
+            )
         return mse
 
     begin, before = perf_counter(), now.seconds
@@ -134,7 +141,9 @@ def _train(
                 now.step += 1
                 now.smoothed = loss if math.isnan(now.smoothed) else 0.9 * now.smoothed + 0.1 * loss
                 if not math.isfinite(loss):
-                    raise RunError(f"the loss is {loss} at step {now.step}; lower training.learning_rate, or clip")
+                    raise RunError(
+                        f"the loss is {loss} at step {now.step}; lower training.learning_rate, or clip"
+                    )
                 now.seconds = before + perf_counter() - begin
                 last = now.step >= settings.steps
                 line: dict[str, float] = {}
@@ -157,7 +166,20 @@ def _train(
             curve.flush()
             save()
             raise
+    write_text(run / TRAINING, json.dumps(_summary(now), indent=1) + "\n")
     return now
+
+
+def _summary(now: Progressed) -> dict[str, Any]:
+    """What `training.json` holds; the file is there only when the run has ended."""
+    return {
+        "steps": now.step,
+        "best_step": now.best_step,
+        "validation_mse": now.best_validation if math.isfinite(now.best_validation) else None,
+        "final_smoothed_loss": now.smoothed,
+        "seconds": now.seconds,
+        "waiting_share": now.waiting / max(now.seconds, 1e-9),
+    }
 
 
 def _step(

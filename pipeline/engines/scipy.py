@@ -144,8 +144,10 @@ class ScipyEngine:
             # What implicit methods raise when the state is no longer finite.
             return Status.DIVERGED
         if result.status != 0:
-            return Status.DIVERGED if self._ran_away(right_hand_side, times, initial_state, options) else (
-                Status.SOLVER_FAILED
+            return (
+                Status.DIVERGED
+                if self._ran_away(right_hand_side, times, initial_state, options)
+                else (Status.SOLVER_FAILED)
             )
         if linear:
             for component, path in enumerate(result.y):

@@ -29,7 +29,9 @@ class EngineSettings(BaseModel):
 
     def resolve(self, resampling: Resampling = "dense") -> "EngineSettings":
         """The same with the engine named and its defaults filled in. Raises EngineError if none can."""
-        only_scipy = resampling == "linear" or self.max_step is not None or self.method not in (None, "taylor")
+        only_scipy = (
+            resampling == "linear" or self.max_step is not None or self.method not in (None, "taylor")
+        )
         name = self.name
         if name == "auto":
             name = "scipy" if only_scipy or find_spec("heyoka") is None else "heyoka"

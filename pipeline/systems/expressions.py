@@ -95,9 +95,7 @@ def _convert(node: ast.expr, symbols: dict[str, sympy.Symbol], text: str, depth:
             raise refuse("is not allowed; numbers, names, + - * / ** and functions are")
 
 
-def _power(
-    base: sympy.Expr, exponent: sympy.Expr, refuse: Callable[[str], ExpressionError]
-) -> sympy.Expr:
+def _power(base: sympy.Expr, exponent: sympy.Expr, refuse: Callable[[str], ExpressionError]) -> sympy.Expr:
     if exponent.is_number and not abs(float(exponent)) <= MAX_EXPONENT:
         raise refuse(f"has an exponent beyond {MAX_EXPONENT}")
     if base.is_number and exponent.is_number:

@@ -23,6 +23,6 @@ def get_system(name: str) -> System:
     if name not in LIBRARY:
         raise TrajstoreError(
             f"no system {name!r} in the library; it has {', '.join(LIBRARY)}. "
-            "A system of your own needs its equations: [system] equations = { x = \"-x\" }"
+            'A system of your own needs its equations: [system] equations = { x = "-x" }'
         )
     return LIBRARY[name]

@@ -1,0 +1,74 @@
+# From equations to figures. `make help` lists the targets.
+CONFIG ?= configs/van-der-pol.toml
+OUT    ?= artifacts/$(basename $(notdir $(CONFIG)))
+PYTHON ?= python3
+
+VENV := .venv
+BIN  := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.installed-bench
+
+# Files that appear only when their stage has ended well; an interrupted stage is gone on with.
+DATASET := $(OUT)/dataset/manifest.json
+TRAINED := $(OUT)/run/training.json
+METRICS := $(OUT)/run/metrics.json
+FIGURES := $(OUT)/run/figures/predictors.png
+
+.PHONY: all help install data train evaluate plot test lint bench clean models tests pipeline
+.DELETE_ON_ERROR:
+# A stage writes its file whole or not at all, so make need not delete it on Ctrl-C.
+.PRECIOUS: $(DATASET) $(TRAINED) $(METRICS) $(FIGURES)
+
+all: plot            ## everything: environment, data, train, evaluate, plot
+
+help:                ## these lines
+	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@echo; echo "make CONFIG=configs/tutorial.toml OUT=artifacts/tutorial   chooses experiment and folder"
+
+install: $(INSTALLED) ## build .venv, with what the tests need
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	@touch $@
+
+data: $(DATASET)     ## integrate CONFIG into OUT/dataset
+
+$(DATASET): $(CONFIG) | $(INSTALLED)
+	$(BIN)/trajstore generate $(CONFIG) --out $(OUT)/dataset --overwrite
+	@touch $@
+
+train: $(TRAINED)    ## train on it, into OUT/run; goes on where it was interrupted
+
+$(TRAINED): $(CONFIG) $(DATASET)
+	$(BIN)/trajstore train $(CONFIG) --data $(OUT)/dataset --out $(OUT)/run --resume --overwrite
+	@touch $@
+
+evaluate: $(METRICS) ## judge the model on the test split
+
+$(METRICS): $(TRAINED)
+	$(BIN)/trajstore evaluate $(OUT)/run
+
+plot: $(FIGURES)     ## draw OUT/run/figures
+
+$(FIGURES): $(METRICS)
+	$(BIN)/trajstore plot $(OUT)/run
+
+test: $(INSTALLED)   ## the tests, under 5 minutes
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)   ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+bench: $(BENCH_INSTALLED) ## every benchmark, side by side with what you would use instead
+	for name in engine generate loader tutorial; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+clean:               ## remove what runs and builds produce; .venv stays
+	rm -rf artifacts build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

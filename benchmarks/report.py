@@ -1,0 +1,75 @@
+"""What the benchmarks share: interleaved repetitions, a Markdown table, verdicts, and the machine's name."""
+
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine(*packages: str) -> str:
+    """One line: which CPU, how many cores, which Python, which versions."""
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    return f"Machine: {_cpu()}, {cores()} cores, {platform.system()}, Python {platform.python_version()}; {versions}"
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """How long a call takes."""
+    begin = perf_counter()
+    work()
+    return perf_counter() - begin
+
+
+def rounds(contenders: Mapping[str, Callable[[], float]], repetitions: int) -> dict[str, list[float]]:
+    """Let every contender run once a round, and collect the figure that each returns.
+
+    What else the machine does then falls on all of them alike, and ratios are taken within a round.
+    """
+    figures: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(repetitions):
+        for name, measure in contenders.items():
+            figures[name].append(measure())
+    return figures
+
+
+def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """Round by round, one figure over another."""
+    return [a / b for a, b in zip(above, below, strict=True)]
+
+
+def spread(values: Sequence[float], form: str = ".3g") -> str:
+    """Median (least-greatest)."""
+    return f"{median(values):{form}} ({min(values):{form}}-{max(values):{form}})"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, its columns padded so that it can be read as it is."""
+    widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
+    lines = [header, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    )
+
+
+def verdict(bar: str, met: bool, measured: str) -> str:
+    """A bar that was set beforehand, and whether this run meets it. A busy machine is no error: only a line."""
+    return f"{'PASS' if met else 'FAIL'}: {bar}; measured {measured}"
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    found = dict(line.split(":", 1) for line in lines if ":" in line)
+    described = {key.strip(): value.strip() for key, value in found.items()}
+    return described.get("model name") or platform.machine()

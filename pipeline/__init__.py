@@ -1,0 +1,1 @@
+"""The stages: systems and engines, generate, train, evaluate, plot; config and command line."""
