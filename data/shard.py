@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -24,7 +25,7 @@ from .format import (
 )
 from .hashing import content_hash, file_hash
 from .statistics import Moments
-from .structure import as_text, open_shard, parameter_names
+from .structure import as_text, component_names, open_shard, parameter_names, values, variable
 
 # Payloads start on a page of their own, so that a memory map of them is aligned.
 ALIGNMENT = 4096
@@ -129,58 +130,57 @@ def read_shard(path: Path) -> Shard:
     """Read a whole shard into memory. Raises FormatError if it is none."""
     with open_shard(path) as file:
         names = parameter_names(file)
-        try:
-            read = {name: file[name][()] for name in VARIABLES if name != "component"}
-            return Shard(
-                state=read["state"],
-                time=read["time"],
-                components=tuple(file["component"].asstr()[()]),
-                trajectory=read["trajectory"],
-                initial_state=read["initial_state"],
-                parameters={name: file[name][()] for name in names},
-                status=read["status"],
-                attributes=read_attributes(file),
-                units={name: as_text(file[name].attrs.get("units")) or "1" for name in ["time", *names]},
-            )
-        except OSError as error:
-            raise FormatError(f"{path}: a variable cannot be read ({error}); the file is damaged") from None
+        return Shard(
+            state=values(file, "state"),
+            time=values(file, "time"),
+            components=component_names(file),
+            trajectory=values(file, "trajectory"),
+            initial_state=values(file, "initial_state"),
+            parameters={name: values(file, name) for name in names},
+            status=values(file, "status"),
+            attributes=read_attributes(file),
+            units={
+                name: as_text(variable(file, name).attrs.get("units")) or "1" for name in ["time", *names]
+            },
+        )
 
 
 def read_attributes(file: h5py.File) -> dict[str, str | int]:
     """The root attributes that the format knows."""
     attributes: dict[str, str | int] = {}
     for attribute in ATTRIBUTES.values():
-        value = file.attrs[attribute.name]
+        value: Any = file.attrs[attribute.name]
         attributes[attribute.name] = int(value) if attribute.kind is int else as_text(value) or ""
     return attributes
 
 
 def _write_variables(file: h5py.File, shard: Shard, compression: str | None) -> None:
     schema = {**VARIABLES, **{name: parameter_variable(name) for name in shard.parameters}}
-    for name, values in shard.variables.items():
+    written: dict[str, h5py.Dataset] = {}
+    for name, data in shard.variables.items():
         if name == "component":
-            dataset = file.create_dataset(name, data=list(values), dtype=h5py.string_dtype())
+            dataset = file.create_dataset(name, data=list(data), dtype=h5py.string_dtype())
         elif compression and name == "state":
-            chunk = _chunk_shape(np.shape(values), shard.state.dtype.itemsize)
+            chunks = _chunk_shape(shard.state.shape, shard.state.dtype.itemsize)
             dataset = file.create_dataset(
-                name, data=values, chunks=chunk, compression=compression, shuffle=True
+                name, data=data, chunks=chunks, compression=compression, shuffle=True
             )
         else:
-            dataset = file.create_dataset(name, data=values)
+            dataset = file.create_dataset(name, data=data)
         dataset.attrs["long_name"] = schema[name].meaning
         if name in shard.units:
             dataset.attrs["units"] = shard.units[name]
+        written[name] = dataset
     for name in shard.parameters:
-        file[name].attrs["role"] = PARAMETER_ROLE
-    file["status"].attrs["flag_values"] = np.array([status.value for status in Status], dtype=np.int8)
-    file["status"].attrs["flag_meanings"] = STATUS_MEANINGS
-    for variable in schema.values():
-        if variable.is_scale:
-            file[variable.name].make_scale(variable.name)
-    for variable in schema.values():
-        if not variable.is_scale:
-            for axis, dimension in enumerate(variable.dimensions):
-                file[variable.name].dims[axis].attach_scale(file[dimension])
+        written[name].attrs["role"] = PARAMETER_ROLE
+    written["status"].attrs["flag_values"] = np.array([status.value for status in Status], dtype=np.int8)
+    written["status"].attrs["flag_meanings"] = STATUS_MEANINGS
+    scales = [name for name in written if schema[name].is_scale]
+    for name in scales:
+        written[name].make_scale(name)
+    for name in [name for name in written if name not in scales]:
+        for axis, dimension in enumerate(schema[name].dimensions):
+            written[name].dims[axis].attach_scale(written[dimension])
 
 
 def _write_attributes(file: h5py.File, attributes: Mapping[str, str | int]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from .structure import open_shard
+from .structure import open_shard, variable
 from .windows import Windows
 
 # Room for decompressed chunks, so that neighbouring rows do not decompress the same chunk again.
@@ -42,7 +42,7 @@ class ChunkedStates:
         if self._file is None or self._process != os.getpid():
             self._file = h5py.File(self._path, "r", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES)
             self._process = os.getpid()
-        return self._file["state"]
+        return variable(self._file, "state")
 
     def gather(self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows) -> np.ndarray:
         """States (n, length, D) of the given rows, from the given windows of each."""
@@ -66,7 +66,7 @@ class ChunkedStates:
 def open_states(path: Path) -> MappedStates | ChunkedStates:
     """The states of a shard. Raises FormatError if the file has not the structure of a shard."""
     with open_shard(path) as file:
-        dataset = file["state"]
+        dataset = variable(file, "state")
         offset = dataset.id.get_offset()
         # get_offset is None where the data are chunked, compressed, or lie in another file.
         if offset is None or dataset.chunks is not None or dataset.size == 0 or not dataset.dtype.isnative:

@@ -6,7 +6,6 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-
 BLOCK_VALUES = 1 << 15
 
 

@@ -14,7 +14,7 @@ from .manifest import load_manifest
 from .shard import read_attributes
 from .states import ChunkedStates, MappedStates, open_states
 from .statistics import Moments
-from .structure import open_shard
+from .structure import component_names, open_shard, values
 from .windows import Windows
 
 
@@ -69,8 +69,9 @@ class Store:
         with open_shard(self.path) as file:
             attributes = read_attributes(file)
             self._read_header(file)
-            status = file["status"][()]
-            state = file["state"][()] if attributes["split"] == "train" else file["state"][:0]
+            status = values(file, "status")
+            train = attributes["split"] == "train"
+            state = values(file, "state") if train else np.empty((0, 1, len(self.components)))
         if split not in (None, attributes["split"]):
             raise DataError(
                 f"{self.path}: holds the split {attributes['split']!r}, not {split!r}; "
@@ -84,8 +85,8 @@ class Store:
         self.statistics = Moments.of(state[status[: len(state)] == Status.OK])
 
     def _read_header(self, file: h5py.File) -> None:
-        self.components = tuple(str(name) for name in file["component"].asstr()[()])
-        self.time: np.ndarray = file["time"][()]
+        self.components = component_names(file)
+        self.time = values(file, "time")
         self.system: dict[str, Any] = json.loads(str(file.attrs["system"]))
 
     def __len__(self) -> int:
@@ -104,7 +105,7 @@ class Store:
         rows = []
         for part in self.parts:
             with open_shard(part.path) as file:
-                rows.append(part.first + np.flatnonzero(file["status"][()] == Status.OK))
+                rows.append(part.first + np.flatnonzero(values(file, "status") == Status.OK))
         return np.concatenate(rows)
 
     def gather(self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows) -> np.ndarray:
@@ -137,9 +138,7 @@ class Store:
         columns = []
         for part in self.parts:
             with open_shard(part.path) as file:
-                if name not in file:
-                    raise DataError(f"{part.path}: no variable {name!r}; it has {', '.join(file)}")
-                columns.append(file[name][()])
+                columns.append(values(file, name))
         return np.concatenate(columns)
 
     def _part(self, number: int) -> MappedStates | ChunkedStates:

@@ -67,12 +67,33 @@ def structure_problems(file: h5py.File) -> Iterator[str]:
 def parameter_names(file: h5py.File) -> list[str]:
     """Names of the variables that hold parameters, in alphabetical order."""
     return [
-        name
-        for name in file
+        str(name)
+        for name, item in file.items()
         if name not in VARIABLES
-        and isinstance(file.get(name), h5py.Dataset)
-        and as_text(file[name].attrs.get("role")) == PARAMETER_ROLE
+        and isinstance(item, h5py.Dataset)
+        and as_text(item.attrs.get("role")) == PARAMETER_ROLE
     ]
+
+
+def variable(file: h5py.File, name: str) -> h5py.Dataset:
+    """A variable of a file. Raises FormatError if the file has none of that name."""
+    item = file.get(name)
+    if not isinstance(item, h5py.Dataset):
+        raise FormatError(f"{file.filename}: no variable {name!r}; it has {', '.join(file)}")
+    return item
+
+
+def values(file: h5py.File, name: str) -> np.ndarray:
+    """All values of a numeric variable. Raises FormatError if they cannot be read."""
+    try:
+        return np.asarray(variable(file, name)[()])
+    except OSError as error:
+        raise FormatError(f"{file.filename}: {name} cannot be read ({error}); the file is damaged") from None
+
+
+def component_names(file: h5py.File) -> tuple[str, ...]:
+    """Names of the state's components."""
+    return tuple(str(name) for name in variable(file, "component").asstr()[()])
 
 
 def _variable_problems(file: h5py.File, variable: Variable, sizes: dict[str, int]) -> Iterator[str]:

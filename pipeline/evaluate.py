@@ -85,7 +85,7 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
     write_text(run / METRICS, json.dumps(metrics, indent=1) + "\n")
     error = np.sqrt(squared.mean(axis=2))
     shown = np.linspace(0, len(targets) - 1, min(SHOWN_TRAJECTORIES, len(targets)), dtype=int)
-    arrays = {
+    arrays: dict[str, Any] = {
         "time": _target_times(test),
         "error_quantiles": np.quantile(error, QUANTILES, axis=0),
         "true": targets[shown],

@@ -1,6 +1,7 @@
 """What all figures share: size, fonts, colours that a colour-blind reader can tell apart, saving."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
 )
 TRUE, PREDICTED, FLOW, BAND = BLACK, VERMILION, "#B8BEC6", SKY
 
-STYLE = {
+STYLE: Any = {
     "figure.constrained_layout.use": True,
     "font.size": 9,
     "axes.titlesize": 10,

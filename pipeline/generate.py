@@ -1,6 +1,5 @@
 """Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from .config import Experiment
 from .engines import Engine, make_engine
 from .locking import LOCK, locked
 from .plan import ShardPlan, make_plan
-from .progress import Counters, CountersProgress, InterruptedWork
+from .progress import Counters, CountersProgress
 from .provenance import software
 from .sampling import initial_states
 
@@ -112,7 +111,6 @@ def _make_shards(
             n_jobs=min(jobs, len(plans)),
             backend="threading" if engine.threads else "loky",
             return_as="generator_unordered",
-            batch_size=1,
             pre_dispatch="n_jobs",
         )
         progress = CountersProgress(
@@ -120,8 +118,9 @@ def _make_shards(
         )
         with progress:
             try:
-                for record in parallel(make(index, plan) for index, plan in enumerate(plans)):
-                    records[record.file] = record
+                for record in parallel(make(index, plan) for index, plan in enumerate(plans)) or ():
+                    if record is not None:
+                        records[record.file] = record
             except BaseException:
                 counters.stop()
                 raise

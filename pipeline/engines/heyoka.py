@@ -153,7 +153,7 @@ def _equations(system: System) -> list[tuple[Any, Any]]:
     return list(zip(variables, expressions, strict=True))
 
 
-def _in_floats(expression: sympy.Expr) -> sympy.Expr:
+def _in_floats(expression: sympy.Expr) -> sympy.Basic:
     """heyoka refuses exact rationals whose denominator is no power of two, and other exact constants."""
     exact = {
         atom: sympy.Float(float(atom))
