@@ -100,3 +100,17 @@ ATTRIBUTES = {
 def shard_name(split: str, index: int) -> str:
     """File name of a split's shard, `train-00000.h5`."""
     return f"{split}-{index:05d}{SHARD_SUFFIX}"
+
+
+def markdown() -> str:
+    """The schema as the two tables of docs/format.md."""
+    lines = ["| variable | dimensions | dtype | what it is |", "|---|---|---|---|"]
+    for variable in (*VARIABLES.values(), parameter_variable("<parameter>")):
+        dimensions, dtypes = ", ".join(variable.dimensions), " or ".join(variable.dtypes)
+        lines.append(f"| `{variable.name}` | {dimensions} | {dtypes} | {variable.meaning} |")
+    lines += ["", "| attribute | type | what it is |", "|---|---|---|"]
+    for attribute in ATTRIBUTES.values():
+        kind = "string" if attribute.kind is str else "int64"
+        meaning = attribute.meaning.replace("|", "or")
+        lines.append(f"| `{attribute.name}` | {kind} | {meaning} |")
+    return "\n".join(lines) + "\n"
