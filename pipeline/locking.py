@@ -25,8 +25,10 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(path, timeout=0):
             path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
-            yield
-            path.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
     except Timeout:
         holder = path.read_text(errors="replace") or "another process"
         raise TrajstoreError(f"{folder}: {holder} works in this folder; wait until it has ended") from None

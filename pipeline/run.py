@@ -95,7 +95,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise RunError(f"{path}: missing; train first, or again with --resume") from None
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0][:120]
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise RunError(f"{path}: cannot be read as a checkpoint ({reason}); train again") from None
 
 
@@ -103,7 +103,10 @@ def load_trained(run: Path) -> tuple[RunConfig, RecurrentModel]:
     """A run's config and its model with the best weights, in evaluation mode."""
     config = RunConfig.load(run)
     model = build_model(config.experiment, len(config.components))
-    model.load_state_dict(load_checkpoint(run / BEST)["model"])
+    try:
+        model.load_state_dict(load_checkpoint(run / BEST)["model"])
+    except (KeyError, TypeError, AttributeError, RuntimeError):
+        raise RunError(f"{run / BEST}: its weights do not fit the model in {CONFIG}; train again") from None
     return config, model.eval()
 
 

@@ -78,6 +78,7 @@ def train(
     TrajstoreError for a dataset or folder that cannot be used.
     """
     console = console or Console(quiet=True)
+    device = torch.device(choose_device(config.training.device))
     task = config.task
     options: dict[str, Any] = {"window": task.window, "stride": task.stride, "normalize": task.normalize}
     dataset = TrajectoryDataset(data, "train", task.name, **options)
@@ -90,7 +91,7 @@ def train(
         _check_folder(run, described, resume, overwrite)
         remove_leftovers(run)
         described.save(run)
-        return _train(config, dataset, validation, run, console)
+        return _train(config, dataset, validation, run, device, console)
 
 
 def _train(
@@ -98,10 +99,10 @@ def _train(
     dataset: TrajectoryDataset,
     validation: TrajectoryDataset | None,
     run: Path,
+    device: torch.device,
     console: Console,
 ) -> Progressed:
     settings = config.training
-    device = torch.device(choose_device(settings.device))
     torch.set_num_threads(settings.threads or _choose_threads(config, dataset))
 
     torch.manual_seed(settings.seed)

@@ -1,0 +1,336 @@
+"""The commands: what they print, and how each kind of bad input ends."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import pytest
+from click.testing import CliRunner
+from trajstore.pipeline.cli import main
+
+ROOT = Path(__file__).parent.parent
+QUICK = str(ROOT / "configs/quick.toml")
+SMALL = [
+    "--set",
+    "dataset.train=60",
+    "--set",
+    "dataset.validation=20",
+    "--set",
+    "dataset.test=20",
+    "--set",
+    "training.steps=20",
+    "--set",
+    "training.batch=16",
+    "--set",
+    "training.evaluate_every=10",
+    "--set",
+    "evaluation.rollouts=3",
+    "--set",
+    "evaluation.rollout_lengths=12",
+]
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A dataset and a run that went through every command."""
+    folder = tmp_path_factory.mktemp("cli")
+    data, out = folder / "dataset", folder / "run"
+    for arguments in (
+        ("generate", QUICK, "--out", data, *SMALL),
+        ("train", QUICK, "--data", data, "--out", out, *SMALL),
+        ("evaluate", out),
+        ("plot", out),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def workspace(trained, tmp_path):
+    """A copy of it that a test may damage."""
+    return Path(shutil.copytree(trained, tmp_path / "copy"))
+
+
+def test_a_run_leaves_metrics_and_figures(trained):
+    metrics = json.loads((trained / "run/metrics.json").read_text())
+    assert metrics["test"]["trajectories"] == 20
+    assert {"zero", "persistence", "linear", "cubic"} <= set(metrics["baselines"])
+    assert {path.name for path in (trained / "run/figures").iterdir()} == {
+        f"{name}.png" for name in ("flow", "loss", "error", "rollout", "predictors")
+    }
+
+
+def test_info_gives_json_with_the_promised_keys(trained):
+    facts = json.loads(run("info", trained / "dataset", "--json").output)
+    assert facts["splits"]["train"]["trajectories"] == 60
+    assert facts["splits"]["test"]["failed"] == 0
+    assert facts["system"]["name"] == "van-der-pol"
+    assert len(facts["id"]) == 64
+    assert facts["bytes"] == sum(path.stat().st_size for path in (trained / "dataset").glob("*.h5"))
+
+
+def test_info_of_a_dataset_and_of_one_shard_are_for_people_too(trained):
+    for path in (trained / "dataset", trained / "dataset/train-00000.h5"):
+        result = run("info", path)
+        assert result.exit_code == 0
+        assert "mu*(1 - x1**2)*x2 - x1" in result.output
+
+
+def test_systems_lists_the_library_and_shows_one():
+    assert "van-der-pol" in run("systems").output
+    assert r"\dot{x_{1}} = x_{2}" in run("systems", "van-der-pol").output
+    facts = json.loads(run("systems", "van-der-pol", "--json").output)
+    assert facts["equations"] == {"x1": "x2", "x2": "mu*(1 - x1**2)*x2 - x1"}
+    assert [system["name"] for system in json.loads(run("systems", "--json").output)] == ["van-der-pol"]
+
+
+def test_verify_of_a_sound_dataset_exits_with_0(trained):
+    result = run("verify", trained / "dataset", "--reintegrate", 5)
+    assert result.exit_code == 0
+    assert "5 rows integrated again by DOP853" in result.output
+
+
+def test_verify_of_a_damaged_dataset_exits_with_1_and_a_line_a_problem(workspace):
+    (workspace / "dataset/test-00000.h5").unlink()
+    (workspace / "dataset/more.txt").write_text("?")
+    result = run("verify", workspace / "dataset")
+    assert result.exit_code == 1
+    assert "test-00000.h5: missing\n" in result.stdout
+    assert "more.txt: no part of this dataset\n" in result.stdout
+
+
+def test_train_a_second_time_does_nothing(workspace):
+    before = (workspace / "run/best.pt").read_bytes(), (workspace / "run/best.pt").stat().st_mtime_ns
+    result = run("train", QUICK, "--data", workspace / "dataset", "--out", workspace / "run", *SMALL)
+    assert result.exit_code == 0
+    assert ((workspace / "run/best.pt").read_bytes(), (workspace / "run/best.pt").stat().st_mtime_ns) == before
+
+
+def test_a_run_and_its_dataset_can_be_moved_together(workspace):
+    result = run("evaluate", workspace / "run")
+    assert result.exit_code == 0
+
+
+BAD_CONFIGS = {
+    "unknown section": ("[sistem]\n", "sistem: unknown key; known here are system, grid"),
+    "unknown key": ("[grid]\nlength = 3\n", "grid.length: unknown key; known here are duration, step"),
+    "wrong type": ("[training]\nsteps = 'many'\n", "training.steps: got 'many'"),
+    "a number too small": ("[training]\nlearning_rate = -1.0\n", "training.learning_rate: got -1.0"),
+    "no such choice": ("[model]\nname = 'perceptron'\n", "model.name: got 'perceptron'"),
+    "no such system": ("[system]\nname = 'lorentz'\n", "no system 'lorentz' in the library"),
+    "no such parameter": ("[system]\nname='van-der-pol'\nparameters={nu=1.0}\n", "system.parameters.nu"),
+    "unparsable equation": (
+        "[system]\nname='own'\nequations={x='-x +'}\ninitial_state={x=[0.0,1.0]}\n",
+        "equation of x: '-x +' is no expression",
+    ),
+    "hostile equation": (
+        "[system]\nname='own'\nequations={x='__import__(\"os\").getcwd()'}\ninitial_state={x=[0.0,1.0]}\n",
+        "is no call allowed here",
+    ),
+    "no TOML": ("[grid\n", "is no TOML"),
+}
+GOOD = {
+    "system": "[system]\nname = 'van-der-pol'\n",
+    "grid": "[grid]\nduration = 2.0\nstep = 0.1\n",
+    "dataset": "[dataset]\ntrain = 10\n",
+}
+
+
+@pytest.mark.parametrize("name", BAD_CONFIGS)
+@pytest.mark.parametrize("stage", ["generate", "train"])
+def test_a_bad_config_is_one_clear_message_and_touches_nothing(stage, name, tmp_path):
+    text, message = BAD_CONFIGS[name]
+    sections = [part for key, part in GOOD.items() if not text.startswith(f"[{key}")]
+    config = tmp_path / "config.toml"
+    config.write_text(text + "".join(sections))
+    out = tmp_path / "out"
+    extra = ["--data", tmp_path / "data"] if stage == "train" else []
+    ends_in_2(run(stage, config, "--out", out, *extra), message, "config.toml")
+    assert not out.exists()
+
+
+def ends_in_2(result, *messages):
+    """One clear message on stderr, exit code 2, no traceback, nothing on stdout."""
+    assert result.exit_code == 2, result.output
+    assert isinstance(result.exception, SystemExit)
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith("trajstore: ")
+    for message in messages:
+        assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.stepz=3", "training.stepz: unknown key"),
+        ("training.steps=fast", "training.steps: got 'fast'"),
+        ("training", "expected key.path=value"),
+        ("system.name.x=3", "name is no section"),
+        ("grid.step=0.3", "grid: step 0.3 does not divide duration 2.0"),
+    ],
+)
+def test_a_bad_override_is_an_error_that_names_it(override, message, tmp_path):
+    ends_in_2(run("generate", QUICK, "--out", tmp_path / "out", "--set", override), message)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_config_is_an_error(tmp_path):
+    ends_in_2(run("generate", tmp_path / "none.toml", "--out", tmp_path / "out"), "no such config file")
+
+
+@pytest.mark.parametrize("command", ["verify", "info"])
+@pytest.mark.parametrize("kind", ["missing", "empty folder", "text file", "other HDF5 file", "truncated shard"])
+def test_a_path_that_is_no_dataset_is_an_error(command, kind, tmp_path, trained):
+    path = tmp_path / "path.h5"
+    if kind == "empty folder":
+        path.mkdir()
+    elif kind == "text file":
+        path.write_text("hello")
+    elif kind == "other HDF5 file":
+        with h5py.File(path, "w") as file:
+            file["data"] = [1.0]
+    elif kind == "truncated shard":
+        whole = (trained / "dataset/train-00000.h5").read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+    ends_in_2(run(command, path), str(path))
+
+
+@pytest.mark.parametrize("damage", ["no manifest", "no JSON", "other version", "truncated shard"])
+def test_training_on_a_damaged_dataset_is_an_error_and_leaves_no_run(damage, workspace, tmp_path):
+    data, out = workspace / "dataset", tmp_path / "out"
+    manifest = data / "manifest.json"
+    text = manifest.read_text()
+    if damage == "no manifest":
+        manifest.unlink()
+    elif damage == "no JSON":
+        manifest.write_text(text[:-30])
+    elif damage == "other version":
+        manifest.write_text(text.replace('"format_version": 1', '"format_version": 2'))
+    else:
+        shard = data / "train-00000.h5"
+        shard.write_bytes(shard.read_bytes()[:-5000])
+    ends_in_2(run("train", QUICK, "--data", data, "--out", out, *SMALL), str(data))
+    assert not out.exists()
+
+
+def test_a_folder_that_holds_something_else_is_refused_and_left_as_it_was(tmp_path, contents, trained):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years of work")
+    before = contents(mine)
+    for flags in ([], ["--overwrite"]):
+        ends_in_2(run("generate", QUICK, "--out", mine, *SMALL, *flags), "thesis.tex")
+        data = trained / "dataset"
+        ends_in_2(run("train", QUICK, "--data", data, "--out", mine, *SMALL, *flags), str(mine))
+    assert contents(mine) == before
+
+
+def test_another_configs_dataset_or_run_is_kept_unless_overwritten(workspace, contents):
+    data, out = workspace / "dataset", workspace / "run"
+    before = contents(data), contents(out)
+    other = [*SMALL, "--set", "dataset.seed=7"]
+    ends_in_2(run("generate", QUICK, "--out", data, *other), "--overwrite")
+    other = [*SMALL, "--set", "model.hidden=3"]
+    ends_in_2(run("train", QUICK, "--data", data, "--out", out, *other), "--overwrite")
+    assert (contents(data), contents(out)) == before
+    assert run("train", QUICK, "--data", data, "--out", out, *other, "--overwrite").exit_code == 0
+    assert not (out / "metrics.json").exists()
+
+
+def test_an_output_path_that_is_a_file_is_an_error(tmp_path, trained):
+    (tmp_path / "file").write_text("mine")
+    ends_in_2(run("generate", QUICK, "--out", tmp_path / "file", *SMALL), "is a file; expected a folder")
+    data = trained / "dataset"
+    ends_in_2(run("train", QUICK, "--data", data, "--out", tmp_path / "file", *SMALL), "is a file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", ["evaluate", "plot"])
+def test_a_path_that_is_no_run_is_an_error(command, tmp_path):
+    ends_in_2(run(command, tmp_path), "no run: config.json is missing")
+    ends_in_2(run(command, tmp_path / "none"), "no run: config.json is missing")
+
+
+def test_each_later_stage_says_which_stage_is_missing(workspace):
+    out = workspace / "run"
+    (out / "metrics.json").unlink()
+    ends_in_2(run("plot", out), "metrics.json is missing; run `trajstore evaluate")
+    (out / "training.json").unlink()
+    ends_in_2(run("evaluate", out), "its training has not ended")
+    shutil.rmtree(workspace / "dataset")
+    ends_in_2(run("evaluate", out), "")
+
+
+def test_a_dataset_that_is_gone_or_of_other_components_is_an_error_of_evaluate(workspace, failing_dataset):
+    out = workspace / "run"
+    ends_in_2(run("evaluate", out, "--data", failing_dataset), "no test trajectories")
+    shutil.rmtree(workspace / "dataset")
+    ends_in_2(run("evaluate", out, "--data", workspace / "dataset"), "no dataset")
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 not a checkpoint", None])
+def test_a_damaged_checkpoint_is_an_error(damage, workspace):
+    best = workspace / "run/best.pt"
+    best.write_bytes(best.read_bytes()[:700] if damage is None else damage)
+    ends_in_2(run("evaluate", workspace / "run"), "best.pt: cannot be read as a checkpoint")
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(workspace, tmp_path):
+    import torch
+
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "hacked",))
+
+    torch.save({"model": Evil()}, workspace / "run/best.pt")
+    ends_in_2(run("evaluate", workspace / "run"), "best.pt")
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_a_device_that_is_not_there_is_an_error(trained, tmp_path):
+    for device in ("quantum", "cuda:99"):
+        result = run(
+            "train", QUICK, "--data", trained / "dataset", "--out", tmp_path / "out", *SMALL, "--set",
+            f"training.device='{device}'",
+        )  # fmt: skip
+        ends_in_2(result, "training.device", device)
+
+
+def test_wrong_options_end_in_2():
+    for arguments in (["generate"], ["generate", QUICK], ["train", QUICK], ["nonsense"], ["verify"]):
+        assert run(*arguments).exit_code == 2
+    assert run("generate", QUICK, "--out", "x", "--jobs", "0").exit_code == 2
+
+
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_says_how_to_go_on_and_does(kill, trained, tmp_path):
+    settings = [*SMALL, "--set", "training.steps=100000", "--set", "training.evaluate_every=100000"]
+    command = [
+        sys.executable, "-m", "trajstore.pipeline", "train", QUICK, "--data", trained / "dataset", "--out",
+        tmp_path / "run", *settings,
+    ]  # fmt: skip
+    process = subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    curve = tmp_path / "run/metrics.jsonl"
+    while not curve.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(kill)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "with --resume goes on" in errors
+    assert "Traceback" not in errors
+    data = trained / "dataset"
+    refused = run("train", QUICK, "--data", data, "--out", tmp_path / "run", *settings)
+    ends_in_2(refused, "an unfinished run of this config; go on with --resume")
