@@ -163,6 +163,22 @@ class TrainingSection(Section):
     threads: PositiveInt | None = None
 
 
+class RefinementSection(Section):
+    """A second phase of training, by Levenberg and Marquardt's method, see `second_order`; 0 steps is none.
+
+    batch samples give the gradient of a step; of these, `samples` with `probes` random directions each give the
+    curvature, of which the part `memory` is kept from step to step.
+    """
+
+    steps: NonNegativeInt = 0
+    batch: PositiveInt = 4_096
+    samples: PositiveInt = 1_000
+    probes: PositiveInt = 4
+    memory: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
+    damping: PositiveFloat = 1e-4
+    evaluate_every: PositiveInt = 20
+
+
 class EvaluationSection(Section):
     """Long rollouts: how many, and how many trajectory lengths each is chained for."""
 
@@ -180,6 +196,7 @@ class Experiment(Section):
     task: TaskSection = TaskSection()
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
+    refinement: RefinementSection = RefinementSection()
     evaluation: EvaluationSection = EvaluationSection()
 
     @cached_property
@@ -219,11 +236,12 @@ class Experiment(Section):
         return {**generation, "dataset": kept}
 
     def learning(self) -> dict[str, Any]:
-        """All that decides a run, given its dataset, JSON-ready: task, model, training."""
+        """All that decides a run, given its dataset, JSON-ready: task, model, training, refinement."""
         return {
             "task": self.task.model_dump(),
             "model": self.model.model_dump(),
             "training": self.training.model_dump(),
+            "refinement": self.refinement.model_dump(),
         }
 
 

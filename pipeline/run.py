@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any, Self
 
 import torch
 
+from ..data.dataset import TrajectoryDataset
 from ..data.errors import TrajstoreError
-from ..data.files import atomic_path, write_text
+from ..data.files import atomic_path, remove_leftovers, write_text
+from ..data.hashing import json_hash
 from ..data.normalize import Normalizer
 from ..models import RecurrentModel, make_model
 from .config import Experiment, check_config
+from .locking import LOCK
 
 CONFIG = "config.json"
 LAST = "last.pt"
@@ -47,6 +51,26 @@ class RunConfig:
     normalizer: dict[str, list[float]] | None
     components: list[str]
 
+    @classmethod
+    def of(cls, config: Experiment, dataset: TrajectoryDataset, data: Path, run: Path) -> Self:
+        """A run's own settings, and the dataset's as the dataset states them."""
+        made = dataset.store.config
+        system = made["system"]
+        resolved = config.model_dump()
+        resolved |= {key: made[key] for key in ("grid", "dataset", "engine")}
+        resolved["system"] = {
+            **{key: system[key] for key in ("name", "equations", "initial_state")},
+            **{key: system[key] for key in ("time_unit", "description", "reference")},
+            "parameters": {name: parameter["value"] for name, parameter in system["parameters"].items()},
+        }
+        return cls(
+            config=resolved,
+            dataset={"id": dataset.store.id, "path": str(data), "relative": _relative(data, run)},
+            identity=json_hash({"learning": config.learning(), "dataset": dataset.store.id}),
+            normalizer=dataset.normalizer.state_dict() if dataset.normalizer else None,
+            components=list(dataset.components),
+        )
+
     @property
     def experiment(self) -> Experiment:
         return check_config(self.config, "the run's config")
@@ -77,9 +101,29 @@ class RunConfig:
         raise RunError(f"{run}: its dataset is not at {self.dataset['path']}; say where with --data")
 
 
-def relative_path(path: Path, start: Path) -> str:
-    """A path as seen from a folder."""
+def _relative(path: Path, start: Path) -> str:
     return Path(os.path.relpath(path.resolve(), start.resolve())).as_posix()
+
+
+def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: bool) -> None:
+    """Make a folder ready for a run: empty, or holding the same run to go on with.
+
+    Raises RunError if it holds something else, or an unfinished run that is not to be resumed.
+    """
+    entries = [path for path in run.iterdir() if path.name != LOCK]
+    if entries:
+        same = RunConfig.load(run).identity == described.identity
+        if not (same and (resume or (run / TRAINING).is_file())):
+            if not overwrite:
+                what = "an unfinished run of this config" if same else "a run of another config or dataset"
+                mend = "go on with --resume, or " if same else ""
+                raise RunError(
+                    f"{run}: holds {what}; {mend}throw it away with --overwrite, or choose another folder"
+                )
+            for path in entries:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    remove_leftovers(run)
+    described.save(run)
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -131,3 +175,9 @@ def read_curve(run: Path) -> Iterator[dict[str, float]]:
             yield json.loads(line)
         except ValueError:
             return
+
+
+def cut_curve(run: Path, step: int) -> None:
+    """Drop the lines behind the checkpoint that a run goes on from; they come again."""
+    kept = [json.dumps(line) + "\n" for line in read_curve(run) if line["step"] <= step]
+    write_text(run / CURVE, "".join(kept))

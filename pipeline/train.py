@@ -2,28 +2,27 @@
 
 import json
 import math
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from ..data.dataset import Batch, TrajectoryDataset
-from ..data.files import remove_leftovers, write_text
-from ..data.hashing import json_hash
-from ..data.loader import make_loader
+from ..data.files import write_text
+from ..data.loader import Loader, make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel
 from .config import Experiment
-from .locking import LOCK, locked
-from .optimizers import learning_rate, make_optimizer
+from .device import choose_device, choose_threads
+from .first_order import FirstOrder
+from .interrupt import StopRequest
+from .locking import locked
 from .progress import columns
 from .run import (
     BEST,
@@ -33,29 +32,52 @@ from .run import (
     RunConfig,
     RunError,
     build_model,
+    cut_curve,
     load_checkpoint,
-    read_curve,
-    relative_path,
+    prepare_folder,
     save_checkpoint,
 )
+from .second_order import LevenbergMarquardt
 
 LOG_EVERY = 10
 VALIDATION_BATCH = 4096
-# Below so many multiplications a step, a second thread costs more than it gives.
-SINGLE_THREAD_WORK = 30_000_000
 
 
 @dataclass
-class Progressed:
-    """Where a run stands: all that a checkpoint keeps beside weights and optimiser."""
+class Standing:
+    """Where a run stands: all that a checkpoint keeps beside weights and learner.
 
+    `step` counts over all phases, `phase_step` in the current one; times are in seconds.
+    """
+
+    phase: int = 0
     step: int = 0
+    phase_step: int = 0
     smoothed: float = math.nan
     best_step: int = 0
     best_validation: float = math.inf
+    stale: int = 0
     seconds: float = 0.0
     waiting: float = 0.0
-    finished: bool = False
+
+
+class Learner(Protocol):
+    """Changes a model's weights for the better, a batch at a time."""
+
+    def step(self, number: int, inputs: Tensor, targets: Tensor) -> float: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Phase:
+    """So many steps of one learner on batches of one size."""
+
+    name: str
+    learner: Learner
+    loader: Loader
+    steps: int
+    evaluate_every: int
 
 
 def train(
@@ -66,7 +88,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     console: Console | None = None,
-) -> Progressed:
+) -> Standing:
     """Train the model of a config on a dataset; the run's folder keeps everything.
 
     resume     go on with an unfinished run, or begin if there is none
@@ -74,11 +96,11 @@ def train(
     console    where progress is shown; None shows none
 
     Interrupted and resumed gives the same weights as never interrupted, bit for bit on a CPU with the same
-    number of threads. On KeyboardInterrupt the state is saved before it is raised again. Raises
-    TrajstoreError for a dataset or folder that cannot be used.
+    number of threads. KeyboardInterrupt is raised when all is saved. Raises TrajstoreError for a dataset or
+    folder that cannot be used.
     """
     console = console or Console(quiet=True)
-    device = torch.device(choose_device(config.training.device))
+    device = choose_device(config.training.device)
     task = config.task
     options: dict[str, Any] = {"window": task.window, "stride": task.stride, "normalize": task.normalize}
     dataset = TrajectoryDataset(data, "train", task.name, **options)
@@ -87,10 +109,7 @@ def train(
         validation = TrajectoryDataset(data, "validation", task.name, **options)
     _say_what_is_left_out(console, dataset, validation)
     with locked(run):
-        described = _describe(config, dataset, data, run)
-        _check_folder(run, described, resume, overwrite)
-        remove_leftovers(run)
-        described.save(run)
+        prepare_folder(run, RunConfig.of(config, dataset, data, run), resume, overwrite)
         return _train(config, dataset, validation, run, device, console)
 
 
@@ -101,107 +120,103 @@ def _train(
     run: Path,
     device: torch.device,
     console: Console,
-) -> Progressed:
-    settings = config.training
-    torch.set_num_threads(settings.threads or _choose_threads(config, dataset))
-
-    torch.manual_seed(settings.seed)
+) -> Standing:
+    torch.set_num_threads(choose_threads(config, dataset.windows.length))
+    torch.manual_seed(config.training.seed)
     model = build_model(config, len(dataset.components)).to(device)
-    optimizer = make_optimizer(model, settings)
-    now = Progressed()
+    phases = _phases(config, model, dataset)
+    now = Standing()
     if (run / LAST).is_file():
         saved = load_checkpoint(run / LAST)
         model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        now = Progressed(**saved["progress"])
-    _cut_curve(run, now.step)
-    loader = make_loader(dataset, settings.batch, shuffle=True, seed=settings.seed, drop_last=True)
+        now = Standing(**saved["standing"])
+        if now.phase < len(phases):
+            phases[now.phase].learner.load_state_dict(saved["learner"])
+    cut_curve(run, now.step)
 
     def save() -> None:
-        content = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": asdict(now)}
-        save_checkpoint(run / LAST, content)
-
-    def validate() -> float:
-        mse = math.nan if validation is None else mean_squared_error(model, validation, device)
-        if validation is None or mse < now.best_validation:
-            now.best_step, now.best_validation = now.step, mse
-            save_checkpoint(
-                run / BEST, {"model": model.state_dict(), "step": now.step, "validation_mse": mse}
-            )
-        return mse
+        learner = phases[min(now.phase, len(phases) - 1)].learner.state_dict()
+        save_checkpoint(
+            run / LAST, {"model": model.state_dict(), "learner": learner, "standing": asdict(now)}
+        )
 
     begin, before = perf_counter(), now.seconds
-    batches = _timed(loader.steps(now.step), now)
     progress = Progress(*columns("steps"), TextColumn("loss {task.fields[loss]:.3g}"), console=console)
-    with progress, (run / CURVE).open("a", encoding="utf-8") as curve:
-        bar = progress.add_task("train", total=settings.steps, completed=now.step, loss=now.smoothed)
-        try:
-            while not now.finished:
+    with StopRequest() as stop, progress, (run / CURVE).open("a", encoding="utf-8") as curve:
+        while now.phase < len(phases):
+            phase = phases[now.phase]
+            bar = progress.add_task(
+                phase.name, total=phase.steps, completed=now.phase_step, loss=now.smoothed
+            )
+            batches = _timed(phase.loader.steps(now.phase_step), now)
+            finished = False
+            while not finished:
                 inputs, targets = next(batches)
-                loss = _step(model, optimizer, inputs.to(device), targets.to(device), config, now.step)
-                now.step += 1
+                loss = phase.learner.step(now.phase_step, inputs.to(device), targets.to(device))
+                now.step, now.phase_step = now.step + 1, now.phase_step + 1
                 now.smoothed = loss if math.isnan(now.smoothed) else 0.9 * now.smoothed + 0.1 * loss
                 if not math.isfinite(loss):
                     raise RunError(
                         f"the loss is {loss} at step {now.step}; lower training.learning_rate, or clip"
                     )
                 now.seconds = before + perf_counter() - begin
-                last = now.step >= settings.steps
+                finished = now.phase_step >= phase.steps
                 line: dict[str, float] = {}
-                if now.step % LOG_EVERY == 0 or last:
+                evaluates = finished or now.phase_step % phase.evaluate_every == 0
+                if now.phase_step % LOG_EVERY == 0 or evaluates:
                     line = {"loss": loss, "smoothed_loss": now.smoothed}
-                    progress.update(bar, completed=now.step, loss=now.smoothed)
-                if now.step % settings.evaluate_every == 0 or last:
-                    mse = validate()
-                    line |= {} if math.isnan(mse) else {"validation_mse": mse}
-                    stale = (now.step - now.best_step) // settings.evaluate_every
-                    now.finished = last or (settings.patience is not None and stale >= settings.patience)
+                    progress.update(bar, completed=now.phase_step, loss=now.smoothed)
+                if evaluates:
+                    line |= _validate(model, validation, device, now, run)
+                    patience = config.training.patience
+                    finished = finished or (patience is not None and now.stale >= patience)
                 if line:
-                    rate = learning_rate(settings, now.step - 1)
-                    row = {"step": now.step, "learning_rate": rate, **line, "seconds": round(now.seconds, 4)}
+                    row = {"step": now.step, **line, "seconds": round(now.seconds, 4)}
                     curve.write(json.dumps(row) + "\n")
-                if now.step % settings.evaluate_every == 0 or now.finished:
+                if finished:
+                    now.phase, now.phase_step, now.stale = now.phase + 1, 0, 0
+                if evaluates or stop.requested:
                     curve.flush()
                     save()
-        except KeyboardInterrupt:
-            curve.flush()
-            save()
-            raise
+                if stop.requested:
+                    raise KeyboardInterrupt
     write_text(run / TRAINING, json.dumps(_summary(now), indent=1) + "\n")
     return now
 
 
-def _summary(now: Progressed) -> dict[str, Any]:
-    """What `training.json` holds; the file is there only when the run has ended."""
-    return {
-        "steps": now.step,
-        "best_step": now.best_step,
-        "validation_mse": now.best_validation if math.isfinite(now.best_validation) else None,
-        "final_smoothed_loss": now.smoothed,
-        "seconds": now.seconds,
-        "waiting_share": now.waiting / max(now.seconds, 1e-9),
-    }
+def _phases(config: Experiment, model: RecurrentModel, dataset: TrajectoryDataset) -> list[Phase]:
+    """First-order steps, and second-order ones after them if the config asks for some."""
+    first, second = config.training, config.refinement
+    loader = make_loader(
+        dataset, min(first.batch, len(dataset)), shuffle=True, seed=first.seed, drop_last=True
+    )
+    phases = [Phase("train", FirstOrder(model, first), loader, first.steps, first.evaluate_every)]
+    if second.steps:
+        loader = make_loader(
+            dataset, min(second.batch, len(dataset)), shuffle=True, seed=first.seed + 1, drop_last=True
+        )
+        learner = LevenbergMarquardt(model, second, first.seed)
+        phases.append(Phase("refine", learner, loader, second.steps, second.evaluate_every))
+    return phases
 
 
-def _step(
+def _validate(
     model: RecurrentModel,
-    optimizer: torch.optim.Optimizer,
-    inputs: Tensor,
-    targets: Tensor,
-    config: Experiment,
-    step: int,
-) -> float:
-    """One step of the optimiser; the loss before it."""
-    settings = config.training
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(settings, step)
-    optimizer.zero_grad(set_to_none=True)
-    loss = mse_loss(model(inputs), targets)
-    loss.backward()
-    if settings.clip is not None:
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-    optimizer.step()
-    return loss.item()
+    validation: TrajectoryDataset | None,
+    device: torch.device,
+    now: Standing,
+    run: Path,
+) -> dict[str, float]:
+    """The validation error, as an entry of the curve; the best weights so far are kept in the run.
+
+    Without a validation split the latest weights count as the best.
+    """
+    mse = math.nan if validation is None else mean_squared_error(model, validation, device)
+    now.stale += 1
+    if validation is None or mse < now.best_validation:
+        now.best_step, now.best_validation, now.stale = now.step, mse, 0
+        save_checkpoint(run / BEST, {"model": model.state_dict(), "step": now.step, "validation_mse": mse})
+    return {} if validation is None else {"validation_mse": mse}
 
 
 @torch.no_grad()
@@ -217,34 +232,25 @@ def mean_squared_error(model: RecurrentModel, dataset: TrajectoryDataset, device
     return total / count
 
 
-def _timed(batches: Iterator[Batch], now: Progressed) -> Iterator[Batch]:
+def _summary(now: Standing) -> dict[str, Any]:
+    """What `training.json` holds; the file is there only when the run has ended."""
+    return {
+        "steps": now.step,
+        "best_step": now.best_step,
+        "validation_mse": now.best_validation if math.isfinite(now.best_validation) else None,
+        "final_smoothed_loss": now.smoothed,
+        "seconds": now.seconds,
+        "waiting_share": now.waiting / max(now.seconds, 1e-9),
+    }
+
+
+def _timed(batches: Iterator[Batch], now: Standing) -> Iterator[Batch]:
     """The same batches; the time spent waiting for them is added up."""
     while True:
         begin = perf_counter()
         batch = next(batches)
         now.waiting += perf_counter() - begin
         yield batch
-
-
-def choose_device(name: str) -> str:
-    """ "auto" is a CUDA device where there is one; any other name is torch's own.
-
-    Raises RunError for a device that is not there.
-    """
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f'training.device: {name!r} cannot be used ({reason}); "auto" or "cpu" can') from None
-    return name
-
-
-def _choose_threads(config: Experiment, dataset: TrajectoryDataset) -> int:
-    hidden = config.model.hidden
-    work = config.training.batch * dataset.windows.length * hidden * hidden * 4 * config.model.layers
-    return 1 if work < SINGLE_THREAD_WORK else torch.get_num_threads()
 
 
 def _say_what_is_left_out(console: Console, *datasets: TrajectoryDataset | None) -> None:
@@ -257,52 +263,3 @@ def _say_what_is_left_out(console: Console, *datasets: TrajectoryDataset | None)
                 style="yellow",
                 highlight=False,
             )
-
-
-def _describe(config: Experiment, dataset: TrajectoryDataset, data: Path, run: Path) -> RunConfig:
-    """What the run is: its own settings, and the dataset's as the dataset states them."""
-    identity = json_hash({"learning": config.learning(), "dataset": dataset.store.id})
-    resolved = config.model_dump()
-    made = dataset.store.config
-    system = made["system"]
-    resolved["system"] = {
-        **{key: system[key] for key in ("name", "equations", "initial_state", "time_unit")},
-        "parameters": {name: parameter["value"] for name, parameter in system["parameters"].items()},
-        "description": system["description"],
-        "reference": system["reference"],
-    }
-    resolved |= {key: made[key] for key in ("grid", "dataset", "engine")}
-    return RunConfig(
-        config=resolved,
-        dataset={
-            "id": dataset.store.id,
-            "path": str(data),
-            "relative": relative_path(data, run),
-        },
-        identity=identity,
-        normalizer=dataset.normalizer.state_dict() if dataset.normalizer else None,
-        components=list(dataset.components),
-    )
-
-
-def _check_folder(run: Path, described: RunConfig, resume: bool, overwrite: bool) -> None:
-    """Refuse a folder that holds something else, or an unfinished run unless it is to be resumed."""
-    entries = [path for path in run.iterdir() if path.name != LOCK]
-    if not entries:
-        return
-    same = RunConfig.load(run).identity == described.identity
-    finished = (run / LAST).is_file() and load_checkpoint(run / LAST)["progress"]["finished"]
-    if same and (resume or finished):
-        return
-    if not overwrite:
-        what = "an unfinished run of this config" if same else "a run of another config or dataset"
-        mend = "go on with --resume, or " if same else ""
-        raise RunError(f"{run}: holds {what}; {mend}throw it away with --overwrite, or choose another folder")
-    for path in entries:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _cut_curve(run: Path, step: int) -> None:
-    """Drop the lines behind the checkpoint that the run goes on from; they come again."""
-    kept = [json.dumps(line) + "\n" for line in read_curve(run) if line["step"] <= step]
-    write_text(run / CURVE, "".join(kept))

@@ -113,7 +113,10 @@ def test_train_a_second_time_does_nothing(workspace):
     before = (workspace / "run/best.pt").read_bytes(), (workspace / "run/best.pt").stat().st_mtime_ns
     result = run("train", QUICK, "--data", workspace / "dataset", "--out", workspace / "run", *SMALL)
     assert result.exit_code == 0
-    assert ((workspace / "run/best.pt").read_bytes(), (workspace / "run/best.pt").stat().st_mtime_ns) == before
+    assert (
+        (workspace / "run/best.pt").read_bytes(),
+        (workspace / "run/best.pt").stat().st_mtime_ns,
+    ) == before
 
 
 def test_a_run_and_its_dataset_can_be_moved_together(workspace):
@@ -190,7 +193,9 @@ def test_a_missing_config_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["verify", "info"])
-@pytest.mark.parametrize("kind", ["missing", "empty folder", "text file", "other HDF5 file", "truncated shard"])
+@pytest.mark.parametrize(
+    "kind", ["missing", "empty folder", "text file", "other HDF5 file", "truncated shard"]
+)
 def test_a_path_that_is_no_dataset_is_an_error(command, kind, tmp_path, trained):
     path = tmp_path / "path.h5"
     if kind == "empty folder":

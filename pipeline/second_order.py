@@ -1,0 +1,128 @@
+"""Second-order learning: Levenberg and Marquardt's method with a sampled Gauss-Newton matrix.
+
+Small networks on exact data keep learning long after first-order methods have come to a stand. With residuals
+r (n of them) and their Jacobian J, the loss is r.r / n and the step solves (G + damping I) d = J^T r / n with
+G = J^T J / n (Marquardt 1963, doi:10.1137/0111030). Forming J is dear, so G is estimated: for random signs v,
+the expectation of (J^T v)(J^T v)^T is J^T J (Hutchinson 1990, doi:10.1080/03610919008812866), and a few such
+products a sample, averaged over the last steps, are enough.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vjp, vmap
+from torch.nn.functional import mse_loss
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from .config import RefinementSection
+
+# Samples whose Jacobian products are held at once; bounds memory at this times probes times parameters.
+CHUNK = 256
+LARGEST_DAMPING = 1e4
+SMALLEST_DAMPING = 1e-8
+
+
+class LevenbergMarquardt:
+    """One damped Gauss-Newton step a batch; the gradient is exact, the matrix sampled and averaged.
+
+    Costs memory of parameters squared (2000 parameters: 32 MB) and is for networks of a few thousand.
+    """
+
+    def __init__(self, model: nn.Module, settings: RefinementSection, seed: int) -> None:
+        self._model, self._settings, self._seed = model, settings, seed
+        self._parameters = list(model.parameters())
+        size = sum(parameter.numel() for parameter in self._parameters)
+        self._matrix = torch.zeros(size, size, dtype=torch.float64)
+        self._damping = settings.damping
+
+    def step(self, number: int, inputs: Tensor, targets: Tensor) -> float:
+        """Learn from a batch; `number` is the step's own, from 0. The loss before it.
+
+        Damping is raised until the loss on the batch falls; a step that finds no such damping changes nothing.
+        """
+        sampled = inputs[: self._settings.samples]
+        memory = self._settings.memory if number else 0.0
+        self._matrix = memory * self._matrix + (1.0 - memory) * self._sample_matrix(number, sampled)
+        gradient, before = self._gradient(inputs, targets)
+        now = parameters_to_vector(self._parameters).detach().double().cpu()
+        while self._damping <= LARGEST_DAMPING:
+            step = self._solve(gradient)
+            if step is not None:
+                self._set(now - step)
+                after = self._loss(inputs, targets)
+                if after < before:
+                    self._adapt(before - after, float(2 * gradient @ step - step @ self._matrix @ step))
+                    return before
+            self._damping *= 4
+        self._set(now)
+        self._damping = self._settings.damping
+        return before
+
+    def _adapt(self, gained: float, promised: float) -> None:
+        """Less damping where the quadratic model keeps its promise, more where it does not."""
+        kept = gained / max(promised, 1e-300)
+        factor = 0.4 if kept > 0.7 else 2.0 if kept < 0.3 else 1.0
+        self._damping = max(self._damping * factor, SMALLEST_DAMPING)
+
+    def _solve(self, gradient: Tensor) -> Tensor | None:
+        """(G + damping I)^-1 gradient; None where that is not positive definite in floating point."""
+        damped = self._matrix.clone()
+        damped.diagonal().add_(self._damping)
+        factor, failed = torch.linalg.cholesky_ex(damped)
+        return None if failed else torch.cholesky_solve(gradient[:, None], factor)[:, 0]
+
+    def _set(self, values: Tensor) -> None:
+        like = self._parameters[0]
+        vector_to_parameters(values.to(like.device, like.dtype), self._parameters)
+
+    @torch.no_grad()
+    def _loss(self, inputs: Tensor, targets: Tensor) -> float:
+        return mse_loss(self._model(inputs), targets).item()
+
+    def _gradient(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, float]:
+        """J^T r / n, half the gradient of the loss, and the loss."""
+        loss = mse_loss(self._model(inputs), targets)
+        gradients = torch.autograd.grad(loss, self._parameters)
+        return 0.5 * parameters_to_vector(gradients).double().cpu(), loss.item()
+
+    def _sample_matrix(self, number: int, inputs: Tensor) -> Tensor:
+        """An unbiased estimate of J^T J / n, in float64, seeded by (seed, number)."""
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + number)
+        parameters = {name: value.detach() for name, value in self._model.named_parameters()}
+
+        def products(sample: Tensor, probes: Tensor) -> Tensor:
+            """v^T J of one sample (T, D) for each of its probes (K, T, D): (K, parameters)."""
+            _, pull_back = vjp(lambda p: functional_call(self._model, p, (sample[None],))[0], parameters)
+            (pulled,) = vmap(pull_back)(probes)
+            return torch.cat([pulled[name].flatten(1) for name in parameters], dim=1)
+
+        total = torch.zeros_like(self._matrix, dtype=torch.float32)
+        residuals = 0
+        with _plain_kernels():
+            for chunk in inputs.split(CHUNK):
+                outputs = torch.Size((len(chunk), self._settings.probes, *self._outputs(chunk)))
+                probes = torch.randint(0, 2, outputs, generator=generator).mul_(2).sub_(1).to(chunk)
+                rows = vmap(products)(chunk, probes).flatten(0, 1).cpu()
+                total.addmm_(rows.T, rows)
+                residuals += probes.numel()
+        return total.double() / residuals
+
+    @torch.no_grad()
+    def _outputs(self, inputs: Tensor) -> torch.Size:
+        return self._model(inputs[:1]).shape[1:]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"matrix": self._matrix, "damping": self._damping}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._matrix, self._damping = state["matrix"], state["damping"]
+
+
+@contextmanager
+def _plain_kernels() -> Iterator[None]:
+    """The fused recurrences of oneDNN and cuDNN know no vmap."""
+    with torch.backends.mkldnn.flags(enabled=False), torch.backends.cudnn.flags(enabled=False):
+        yield
