@@ -1,15 +1,16 @@
 """Gated recurrent unit: Cho et al. (2014), doi:10.3115/v1/D14-1179."""
 
+import torch
 from torch import Tensor, nn
 
 from .recurrent import Hidden, RecurrentModel
 
 
 class GRU(RecurrentModel):
-    """nn.GRU and a linear readout; the hidden state is h."""
+    """nn.GRU and a linear readout; the hidden state is h, between -1 and 1."""
 
     cell = nn.GRU
     parts = 1
 
     def as_hidden(self, code: Tensor) -> Hidden:
-        return code
+        return torch.tanh(code).contiguous()

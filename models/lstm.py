@@ -1,16 +1,17 @@
 """Long short-term memory: Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735."""
 
+import torch
 from torch import Tensor, nn
 
 from .recurrent import Hidden, RecurrentModel
 
 
 class LSTM(RecurrentModel):
-    """nn.LSTM and a linear readout; the hidden state is the pair (h, c)."""
+    """nn.LSTM and a linear readout; the hidden state is the pair (h, c), h between -1 and 1."""
 
     cell = nn.LSTM
     parts = 2
 
     def as_hidden(self, code: Tensor) -> Hidden:
         h, c = code.split(self.layers)
-        return h.contiguous(), c.contiguous()
+        return torch.tanh(h).contiguous(), c.contiguous()

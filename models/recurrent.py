@@ -54,11 +54,12 @@ class RecurrentModel(nn.Module):
         return self.readout(states[:, 0]), hidden
 
     def initial_hidden(self, first: Tensor) -> Hidden:
-        """The hidden state before the first step, from the first inputs (B, D_in); None is zero."""
+        """The hidden state before the first step, from the first inputs (B, D_in); zero without an encoder."""
+        parts = self.parts * self.layers
         if self.encoder is None:
-            return None
-        code = self.encoder(first).view(len(first), self.parts * self.layers, self.hidden)
-        return self.as_hidden(code.transpose(0, 1).contiguous())
+            return self.as_hidden(first.new_zeros(parts, len(first), self.hidden))
+        code = self.encoder(first).view(len(first), parts, self.hidden)
+        return self.as_hidden(code.transpose(0, 1))
 
     def as_hidden(self, code: Tensor) -> Hidden:
         """The recurrence's hidden state from a code (parts * layers, B, hidden)."""

@@ -95,7 +95,7 @@ class LevenbergMarquardt:
 
         def products(sample: Tensor, probes: Tensor) -> Tensor:
             """v^T J of one sample (T, D) for each of its probes (K, T, D): (K, parameters)."""
-            _, pull_back = vjp(lambda p: functional_call(self._model, p, (sample[None],))[0], parameters)
+            pull_back: Any = vjp(lambda p: functional_call(self._model, p, (sample[None],))[0], parameters)[1]
             (pulled,) = vmap(pull_back)(probes)
             return torch.cat([pulled[name].flatten(1) for name in parameters], dim=1)
 
@@ -124,5 +124,12 @@ class LevenbergMarquardt:
 @contextmanager
 def _plain_kernels() -> Iterator[None]:
     """The fused recurrences of oneDNN and cuDNN know no vmap."""
-    with torch.backends.mkldnn.flags(enabled=False), torch.backends.cudnn.flags(enabled=False):
+    backends: tuple[Any, ...] = (torch.backends.mkldnn, torch.backends.cudnn)
+    before = [backend.enabled for backend in backends]
+    for backend in backends:
+        backend.enabled = False
+    try:
         yield
+    finally:
+        for backend, enabled in zip(backends, before, strict=True):
+            backend.enabled = enabled

@@ -1,0 +1,297 @@
+"""Training: learns, resumes bit for bit from anywhere, and says what it leaves out."""
+
+import io
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+from trajstore.data import TrajectoryDataset, make_loader
+from trajstore.pipeline.first_order import FirstOrder, learning_rate
+from trajstore.pipeline.run import RunError, load_checkpoint, load_trained, read_curve
+from trajstore.pipeline.train import mean_squared_error, train
+
+LEARNING = {
+    "model": {"hidden": 6, "encoder": [5]},
+    "training": {"batch": 8, "steps": 24, "evaluate_every": 7, "learning_rate": 0.02, "clip": 1.0},
+    "refinement": {"steps": 6, "samples": 16, "batch": 32, "evaluate_every": 4},
+    "task": {"normalize": True},
+}
+
+
+def weights(path):
+    return load_checkpoint(path)["model"]
+
+
+def assert_same_weights(left, right):
+    for file in ("last.pt", "best.pt"):
+        one, other = weights(left / file), weights(right / file)
+        assert one.keys() == other.keys()
+        for name in one:
+            assert torch.equal(one[name], other[name]), f"{file}: {name}"
+
+
+def without_clock(run):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in read_curve(run)]
+
+
+@pytest.fixture(scope="module")
+def config(experiment):
+    return experiment(**LEARNING)
+
+
+@pytest.fixture(scope="module")
+def whole(config, small_dataset, tmp_path_factory):
+    """The run that is never stopped."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    train(config, small_dataset, run)
+    return run
+
+
+def test_a_run_keeps_all_that_was_promised(whole):
+    rows = list(read_curve(whole))
+    assert rows[-1]["step"] == 30
+    assert [row["step"] for row in rows if "validation_mse" in row] == [7, 14, 21, 24, 28, 30]
+    summary = json.loads((whole / "training.json").read_text())
+    assert summary["steps"] == 30
+    best = min(row["validation_mse"] for row in rows if "validation_mse" in row)
+    assert summary["validation_mse"] == best
+
+
+def test_the_same_config_gives_the_same_weights_and_curve(config, whole, small_dataset, tmp_path):
+    train(config, small_dataset, tmp_path / "run")
+    assert_same_weights(whole, tmp_path / "run")
+    assert without_clock(whole) == without_clock(tmp_path / "run")
+
+
+def test_another_seed_gives_other_weights(experiment, whole, small_dataset, tmp_path):
+    other = experiment(**{**LEARNING, "training": {**LEARNING["training"], "seed": 1}})
+    train(other, small_dataset, tmp_path / "run")
+    assert not torch.equal(
+        weights(whole / "last.pt")["readout.weight"], weights(tmp_path / "run/last.pt")["readout.weight"]
+    )
+
+
+@pytest.mark.parametrize("stops", [(1,), (7,), (3, 11, 24), (25, 29), (26,)])
+def test_stopped_by_ctrl_c_at_any_step_and_resumed_is_bit_for_bit_the_same(
+    stops, config, whole, small_dataset, tmp_path, monkeypatch
+):
+    """A real SIGINT to this process in the middle of a step; the step is ended and saved."""
+    from trajstore.pipeline import train as module
+
+    pending = list(stops)
+    plain = module.FirstOrder.step, module.LevenbergMarquardt.step
+    done = {"steps": 0}
+
+    def interrupting(original, offset):
+        def step(self, number, inputs, targets):
+            if pending and number + offset + 1 == pending[0]:
+                pending.pop(0)
+                os.kill(os.getpid(), signal.SIGINT)
+            done["steps"] += 1
+            return original(self, number, inputs, targets)
+
+        return step
+
+    monkeypatch.setattr(module.FirstOrder, "step", interrupting(plain[0], 0))
+    monkeypatch.setattr(module.LevenbergMarquardt, "step", interrupting(plain[1], 24))
+    for _ in stops:
+        with pytest.raises(KeyboardInterrupt):
+            train(config, small_dataset, tmp_path / "run", resume=True)
+    train(config, small_dataset, tmp_path / "run", resume=True)
+    assert done["steps"] == 30, "nothing is done twice after Ctrl-C"
+    assert_same_weights(whole, tmp_path / "run")
+    assert without_clock(whole) == without_clock(tmp_path / "run")
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from trajstore.pipeline.config import check_config
+from trajstore.pipeline.train import train
+import json
+train(check_config(json.loads(sys.argv[1]), "test"), Path(sys.argv[2]), Path(sys.argv[3]), resume=True)
+"""
+
+
+def test_killed_at_random_times_and_resumed_is_bit_for_bit_the_same(experiment, small_dataset, tmp_path):
+    """SIGKILL to a real process, whose checkpoints are then all that is left."""
+    long = experiment(
+        **{**LEARNING, "training": {**LEARNING["training"], "steps": 300, "evaluate_every": 10}}
+    )
+    train(long, small_dataset, tmp_path / "whole")
+    run = tmp_path / "killed"
+    command = [sys.executable, "-c", SCRIPT, json.dumps(long.model_dump()), str(small_dataset), str(run)]
+    generator = random.Random(0)
+    kills = 0
+    for _ in range(4):
+        process = subprocess.Popen(command)
+        before = time.monotonic()
+        while not (run / "metrics.jsonl").exists() and process.poll() is None:
+            time.sleep(0.01)
+            assert time.monotonic() - before < 60
+        time.sleep(generator.uniform(0.0, 0.25) + (1.2 if kills else 0.0))
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+    assert kills >= 1
+    assert subprocess.run(command, check=False).returncode == 0
+    assert_same_weights(tmp_path / "whole", run)
+    assert without_clock(tmp_path / "whole") == without_clock(run)
+    assert not list(run.glob("*.part"))
+
+
+def test_training_learns_more_than_the_linear_predictor_knows(experiment, small_dataset, tmp_path):
+    learned = experiment(
+        model={"hidden": 12, "encoder": [16]},
+        training={"batch": 32, "steps": 300, "learning_rate": 0.02, "evaluate_every": 100},
+    )
+    now = train(learned, small_dataset, tmp_path / "run")
+    assert now.best_validation < 0.4
+    _, model = load_trained(tmp_path / "run")
+    validation = TrajectoryDataset(small_dataset, "validation")
+    with torch.no_grad():
+        own = np.mean([((model(x[None]) - y) ** 2).mean() for x, y in (validation[i] for i in range(20))])
+    assert own == pytest.approx(now.best_validation, rel=1e-5), "best.pt is the model of the best validation"
+
+
+def test_validation_error_is_in_raw_units_whatever_the_normalisation(small_dataset):
+    class Zero(nn.Module):
+        def forward(self, inputs):
+            return torch.zeros_like(inputs)
+
+    dataset = TrajectoryDataset(small_dataset, "validation", normalize=True)
+    raw = TrajectoryDataset(small_dataset, "validation").states(range(20)).double()
+    mean = torch.tensor(dataset.normalizer.mean, dtype=torch.float64)
+    expected = ((raw - mean) ** 2).mean().item()  # zero, in raw units, is the mean
+    assert mean_squared_error(Zero(), dataset, torch.device("cpu")) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_tutorials_loop_written_out_gives_the_same_losses(experiment, small_dataset, tmp_path):
+    """An independent loop in plain torch: same batches, same initial weights, plain SGD."""
+    plain = experiment(
+        model={"hidden": 5},
+        training={
+            "optimizer": "sgd",
+            "learning_rate": 0.05,
+            "schedule": "constant",
+            "batch": 10,
+            "steps": 20,
+        },
+    )
+    train(plain, small_dataset, tmp_path / "run")
+    torch.manual_seed(0)
+    lstm, linear = nn.LSTM(2, 5, batch_first=True), nn.Linear(5, 2)
+    parameters = [*lstm.parameters(), *linear.parameters()]
+    dataset = TrajectoryDataset(small_dataset, "train")
+    batches = make_loader(dataset, 10, shuffle=True, seed=0, drop_last=True).steps()
+    smoothed = None
+    for _ in range(20):
+        inputs, targets = next(batches)
+        loss = ((linear(lstm(inputs)[0]) - targets) ** 2).mean()
+        gradients = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter -= 0.05 * gradient
+        smoothed = loss.item() if smoothed is None else 0.9 * smoothed + 0.1 * loss.item()
+    last = list(read_curve(tmp_path / "run"))[-1]
+    assert last["smoothed_loss"] == pytest.approx(smoothed, rel=1e-5)
+
+
+def test_failed_rows_are_left_out_and_said(experiment, failing_dataset, tmp_path):
+    output = io.StringIO()
+    config = experiment(
+        system={"name": "blow-up", "equations": {"x": "x**2"}, "initial_state": {"x": [-1.0, 1.0]}},
+        training={"batch": 4, "steps": 5},
+    )
+    now = train(config, failing_dataset, tmp_path / "run", console=Console(file=output, width=200))
+    failed = TrajectoryDataset(failing_dataset, "train").failed
+    assert failed > 0
+    assert f"train: {failed} of 40 trajectories failed to integrate and are left out" in output.getvalue()
+    assert math.isfinite(now.smoothed)
+
+
+def test_early_stopping_ends_a_phase_that_no_longer_gains(experiment, small_dataset, tmp_path):
+    stuck = experiment(
+        training={
+            "optimizer": "sgd",
+            "learning_rate": 1e-30,
+            "steps": 1000,
+            "batch": 8,
+            "evaluate_every": 2,
+            "patience": 3,
+        }
+    )
+    now = train(stuck, small_dataset, tmp_path / "run")
+    assert now.step == 8, "one evaluation that is the best so far, and three that are no better"
+    assert now.best_step == 2
+
+
+def test_a_loss_that_is_not_finite_is_an_error_that_says_how_to_mend_it(experiment, small_dataset, tmp_path):
+    wild = experiment(training={"optimizer": "sgd", "learning_rate": 1e30, "steps": 50, "batch": 8})
+    with pytest.raises(RunError, match=r"loss is .* lower training.learning_rate"):
+        train(wild, small_dataset, tmp_path / "run")
+
+
+def test_a_dataset_without_validation_trains_and_keeps_the_last_weights(experiment, tmp_path):
+    from trajstore.pipeline.generate import generate
+
+    config = experiment(dataset={"validation": 0}, training={"steps": 12, "batch": 8, "evaluate_every": 5})
+    generate(config, tmp_path / "data", jobs=1)
+    train(config, tmp_path / "data", tmp_path / "run")
+    assert torch.equal(
+        weights(tmp_path / "run/best.pt")["readout.bias"], weights(tmp_path / "run/last.pt")["readout.bias"]
+    )
+
+
+@pytest.mark.parametrize("task", ["initial-value", "forecast"])
+@pytest.mark.parametrize("model", ["lstm", "gru"])
+def test_every_task_trains_every_model_on_windows(task, model, experiment, small_dataset, tmp_path):
+    config = experiment(
+        task={"name": task, "window": 8, "stride": 4},
+        model={"name": model, "hidden": 4, "layers": 2},
+        training={"steps": 6, "batch": 16},
+        refinement={"steps": 2, "samples": 8, "batch": 16},
+    )
+    assert math.isfinite(train(config, small_dataset, tmp_path / "run").best_validation)
+
+
+def test_the_cosine_schedule_warms_up_and_ends_at_zero(experiment):
+    settings = experiment(training={"steps": 110, "warmup": 10, "learning_rate": 1.0}).training
+    rates = [learning_rate(settings, step) for step in range(110)]
+    np.testing.assert_allclose(rates[:10], np.arange(1, 11) / 10)
+    np.testing.assert_allclose(rates[10:], 0.5 * (1 + np.cos(np.pi * np.arange(100) / 100)))
+
+
+def test_the_first_order_learner_is_torchs_adam(experiment):
+    settings = experiment(training={"learning_rate": 0.1, "schedule": "constant"}).training
+    inputs = torch.randn(6, 3, 2, generator=torch.Generator().manual_seed(0))
+    models = []
+    for own in (True, False):
+        torch.manual_seed(0)
+        model = nn.Linear(2, 2)
+        models.append(model)
+        learner = FirstOrder(model, settings)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+        for number in range(5):
+            if own:
+                learner.step(number, inputs, inputs)
+            else:
+                optimizer.zero_grad()
+                ((model(inputs) - inputs) ** 2).mean().backward()
+                optimizer.step()
+    torch.testing.assert_close(models[0].weight, models[1].weight)
+
+
+def test_the_runs_folder_is_moved_with_its_dataset(whole, small_dataset):
+    kept = json.loads((whole / "config.json").read_text())["dataset"]
+    assert (whole / kept["relative"]).resolve() == Path(small_dataset).resolve()
