@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import CubicSpline
+from scipy.optimize import brentq
 
 from .engines import Engine
 
@@ -29,15 +30,19 @@ def measure_cycle(times: np.ndarray, values: np.ndarray) -> Cycle | None:
         return None
     spline = CubicSpline(times, values)
     middle = 0.5 * (values.max() + values.min())
-    crossings = spline.solve(middle, extrapolate=False)
-    rising = crossings[spline(crossings, 1) > 0]
+    # One crossing for each change of sign: a root that falls on a sample would be found twice by the spline.
+    before = np.flatnonzero((values[:-1] < middle) & (values[1:] >= middle))
+    rising = [
+        float(brentq(lambda t: spline(t) - middle, times[i], times[i + 1], xtol=1e-14))  # pyright: ignore
+        for i in before
+    ]
     turns = spline.derivative().roots(extrapolate=False)
     inner = turns[(turns > times[0]) & (turns < times[-1])]
     peaks, troughs = (spline(inner[sign * spline(inner, 2) < 0]) for sign in (1, -1))
     if len(rising) < 3 or not len(peaks) or not len(troughs):
         return None
     amplitude = 0.5 * float(np.mean(peaks) - np.mean(troughs))
-    return Cycle(amplitude, float((rising[-1] - rising[0]) / (len(rising) - 1)))
+    return Cycle(amplitude, (rising[-1] - rising[0]) / (len(rising) - 1))
 
 
 def true_cycle(

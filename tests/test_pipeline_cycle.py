@@ -1,0 +1,74 @@
+"""Amplitude and period: exact for known waves, the published values for van der Pol, nothing for what decays."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
+from trajstore.pipeline.cycle import measure_cycle, true_cycle
+from trajstore.pipeline.engines import EngineSettings, make_engine
+from trajstore.pipeline.systems import System, get_system
+
+
+@given(
+    amplitude=st.floats(0.1, 10.0),
+    period=st.floats(3.0, 9.0),
+    phase=st.floats(0.0, 6.28),
+    offset=st.floats(-5.0, 5.0),
+)
+def test_a_sine_has_its_own_amplitude_and_period(amplitude, period, phase, offset):
+    times = np.linspace(0.0, 50.0, 501)
+    cycle = measure_cycle(times, offset + amplitude * np.sin(2 * np.pi * times / period + phase))
+    assert cycle.amplitude == pytest.approx(amplitude, rel=1e-4)
+    assert cycle.period == pytest.approx(period, rel=1e-4)
+
+
+def test_the_error_falls_with_the_fourth_power_of_the_sampling_interval():
+    errors = []
+    for samples in (301, 601):
+        times = np.linspace(0.0, 60.0, samples)
+        errors.append(abs(measure_cycle(times, np.sin(times + 0.3)).amplitude - 1.0))
+    assert errors[0] / errors[1] > 10
+
+
+@pytest.mark.parametrize("values", [np.zeros(100), np.linspace(0, 1, 100), np.full(100, np.nan)])
+def test_what_does_not_oscillate_has_no_cycle(values):
+    assert measure_cycle(np.linspace(0.0, 10.0, 100), values) is None
+
+
+def reference_cycle(mu):
+    """Amplitude and period by SciPy's events: an own section x2 = 0, no spline, another integrator."""
+
+    def field(t, x):
+        return [x[1], mu * (1 - x[0] ** 2) * x[1] - x[0]]
+
+    def section(t, x):
+        return x[1]
+
+    section.direction = -1
+    solution = solve_ivp(field, (0, 400), [2.0, 0.0], "DOP853", rtol=1e-13, atol=1e-13, events=section)
+    maxima = solution.y_events[0][-1][0]
+    return maxima, np.diff(solution.t_events[0][-4:]).mean()
+
+
+@pytest.mark.parametrize("mu", [0.1, 1.0])
+def test_van_der_pols_cycle_is_that_of_an_event_located_section(mu):
+    system = get_system("van-der-pol")
+    engine = make_engine(system, EngineSettings())
+    cycle = true_cycle(engine, np.array([0.5, -3.0]), np.array([mu]), 100.0, 0.01)
+    amplitude, period = reference_cycle(mu)
+    assert cycle.amplitude == pytest.approx(amplitude, abs=1e-6)
+    assert cycle.period == pytest.approx(period, abs=1e-6)
+
+
+def test_the_period_for_small_mu_is_that_of_perturbation_theory():
+    """T = 2 pi (1 + mu^2 / 16 - 5 mu^4 / 3072 + ...): Andersen and Geer (1982), doi:10.1137/0142047."""
+    engine = make_engine(get_system("van-der-pol"), EngineSettings())
+    cycle = true_cycle(engine, np.array([2.0, 0.0]), np.array([0.1]), 100.0, 0.01)
+    assert cycle.period == pytest.approx(2 * np.pi * (1 + 0.1**2 / 16 - 5 * 0.1**4 / 3072), abs=1e-6)
+
+
+def test_a_damped_oscillator_has_no_limit_cycle():
+    system = System("damped", {"x": "v", "v": "-x - 0.1*v"}, {}, {"x": (-1, 1), "v": (-1, 1)})
+    engine = make_engine(system, EngineSettings())
+    assert true_cycle(engine, np.array([1.0, 0.0]), np.empty(0), 50.0, 0.05) is None

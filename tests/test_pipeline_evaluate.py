@@ -1,0 +1,202 @@
+"""Evaluation: metrics against plain NumPy, trivial predictors against closed forms, rollouts against the truth."""
+
+import json
+from math import comb
+
+import numpy as np
+import pytest
+import torch
+from trajstore.data import Normalizer, TrajectoryDataset
+from trajstore.models import RecurrentModel
+from trajstore.pipeline.baselines import make_baselines, monomials
+from trajstore.pipeline.engines import EngineSettings, make_engine
+from trajstore.pipeline.evaluate import evaluate
+from trajstore.pipeline.generate import generate
+from trajstore.pipeline.rollout import Rollouts, judge, roll_out
+from trajstore.pipeline.run import RunError, load_normalizer, load_trained
+from trajstore.pipeline.systems import get_system
+from trajstore.pipeline.train import train
+
+FAST = {
+    "model": {"hidden": 6, "encoder": [6]},
+    "training": {"batch": 16, "steps": 40, "evaluate_every": 20},
+    "evaluation": {"rollouts": 4, "rollout_lengths": 12},
+}
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["raw", "normalized"])
+def run(request, experiment, small_dataset, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluate") / "run"
+    train(experiment(**FAST, task={"normalize": request.param}), small_dataset, folder)
+    return folder
+
+
+def test_metrics_are_those_of_a_loop_over_single_trajectories(run, small_dataset):
+    metrics = evaluate(run)
+    assert json.loads((run / "metrics.json").read_text()) == metrics
+    config, model = load_trained(run)
+    normalizer = load_normalizer(config)
+    dataset = TrajectoryDataset(small_dataset, "test")
+    train_states = TrajectoryDataset(small_dataset, "train").states(range(70)).double().numpy()
+    std = train_states.std(axis=(0, 1))
+    squared = []
+    for index in range(len(dataset)):
+        states = dataset.states([index])
+        first = states[:, 0] if normalizer is None else normalizer.apply(states[:, 0])
+        hidden, outputs, given = None, [], first
+        for _ in range(21):
+            output, hidden = model.step(given, hidden)
+            outputs.append(output if normalizer is None else normalizer.invert(output))
+            given = torch.zeros_like(first)
+        squared.append((torch.stack(outputs, 1) - states)[0].detach().double().numpy() ** 2)
+    squared = np.array(squared)
+    assert metrics["test"]["mse"] == pytest.approx(squared.mean(), rel=1e-5)
+    np.testing.assert_allclose(metrics["test"]["mse_by_time"], squared.mean((0, 2)), rtol=1e-4)
+    assert metrics["test"]["nrmse"] == pytest.approx(np.sqrt((squared / std**2).mean()), rel=1e-4)
+    truth = np.array([dataset.states([index])[0].numpy() for index in range(len(dataset))], dtype=float)
+    assert metrics["baselines"]["zero"]["mse"] == pytest.approx((truth**2).mean())
+    assert metrics["baselines"]["persistence"]["mse"] == pytest.approx(((truth - truth[:, :1]) ** 2).mean())
+
+
+def test_the_figures_arrays_are_what_the_metrics_say(run):
+    metrics = evaluate(run)
+    with np.load(run / "evaluation.npz") as arrays:
+        assert arrays["time"].shape == (21,)
+        assert (np.diff(arrays["error_quantiles"], axis=0) >= 0).all()
+        assert arrays["rollout_true"].shape == arrays["rollout_predicted"].shape == (4, 12 * 20 + 1, 2)
+        np.testing.assert_allclose(arrays["rollout_true"][:, 0], arrays["rollout_predicted"][:, 0], atol=1e-5)
+    assert metrics["rollout"]["amplitude"]["true"] == pytest.approx(2.0001, abs=1e-4)
+    assert metrics["rollout"]["period"]["true"] == pytest.approx(6.2871, abs=1e-4)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+@pytest.mark.parametrize("degree", [1, 3, 5])
+def test_monomials_are_all_of_them_once(dimension, degree):
+    values = np.random.default_rng(0).uniform(0.5, 2.0, (400, dimension))
+    features = monomials(values, degree)
+    assert features.shape == (400, comb(dimension + degree, degree))
+    assert np.linalg.matrix_rank(features) == features.shape[1]
+    np.testing.assert_allclose(features[:, 0], 1.0)
+    np.testing.assert_allclose(features.max(axis=1), np.maximum(1.0, values.max(axis=1)) ** degree)
+
+
+def test_a_polynomial_flow_is_predicted_exactly_by_the_polynomial_of_its_degree():
+    generator = np.random.default_rng(0)
+    first = generator.uniform(-2, 2, (300, 2))
+    cubic = np.stack([first[:, 0] * first[:, 1] ** 2 - 1, first[:, 1] ** 3], axis=-1)[:, None]
+    errors = {
+        name: np.abs(predict(first) - cubic).max()
+        for name, predict in make_baselines(first, cubic, np.zeros(1)).items()
+    }
+    assert errors["cubic"] < 1e-10
+    assert errors["quintic"] < 1e-9
+    assert errors["linear"] > 1.0
+
+
+def test_the_harmonic_oscillator_is_predicted_exactly_by_rotation(experiment, tmp_path):
+    system = {
+        "name": "harmonic",
+        "equations": {"x": "v", "v": "-x"},
+        "initial_state": {"x": [-1.0, 1.0], "v": [-1.0, 1.0]},
+    }
+    config = experiment(system=system, dataset={"dtype": "float64"}, **FAST)
+    generate(config, tmp_path / "data", jobs=1)
+    train(config, tmp_path / "data", tmp_path / "run")
+    baselines = evaluate(tmp_path / "run")["baselines"]
+    assert baselines["rotation"]["mse"] < 1e-13
+    assert baselines["linear"]["mse"] < 1e-13, "a linear flow is linear in x(0)"
+    assert baselines["persistence"]["mse"] > 0.01
+
+
+class Exact(RecurrentModel):
+    """A model that knows the flow: rotation by one sampling interval a step."""
+
+    def __init__(self, step):
+        torch.nn.Module.__init__(self)
+        self.rotation = torch.tensor([[np.cos(step), -np.sin(step)], [np.sin(step), np.cos(step)]])
+
+    def forward(self, inputs):
+        outputs = [inputs[:, 0]]
+        for _ in range(inputs.shape[1] - 1):
+            outputs.append(outputs[-1] @ self.rotation.to(inputs))
+        return torch.stack(outputs, 1)
+
+    def step(self, inputs, hidden=None):
+        return inputs @ self.rotation.to(inputs), ()
+
+
+@pytest.mark.parametrize("task", ["initial-value", "forecast"])
+def test_a_model_that_knows_the_flow_rolls_out_the_truth(task):
+    starts = np.array([[1.0, 0.0], [0.3, -0.8]])
+    predicted = roll_out(Exact(0.1), None, task, starts, window=21, lengths=5)
+    times = 0.1 * np.arange(101)
+    truth = np.stack(
+        [
+            np.stack([x * np.cos(times) + v * np.sin(times), v * np.cos(times) - x * np.sin(times)], -1)
+            for x, v in starts
+        ]
+    )
+    assert predicted.shape == truth.shape
+    np.testing.assert_allclose(predicted, truth, atol=2e-5)
+
+
+def test_rollouts_are_normalised_and_back():
+    normalizer = Normalizer(mean=(1.0, -2.0), std=(3.0, 0.5))
+
+    class Still(Exact):
+        def forward(self, inputs):
+            return inputs[:, :1].expand_as(inputs)
+
+    starts = np.array([[4.0, 1.0]])
+    predicted = roll_out(Still(0.1), normalizer, "initial-value", starts, window=5, lengths=3)
+    np.testing.assert_allclose(predicted, np.broadcast_to(starts, (1, 13, 2)), rtol=1e-6)
+
+
+def test_the_valid_prediction_time_is_when_the_error_first_passes_the_bound():
+    times = np.linspace(0.0, 20.0, 201)
+    true = np.stack([np.cos(times), -np.sin(times)], -1)[None].repeat(3, 0)
+    predicted = true.copy()
+    predicted[0, 50:] += 10.0
+    predicted[1, 120:] += 10.0
+    engine = make_engine(get_system("van-der-pol"), EngineSettings())
+    starts, parameters = np.full((3, 2), 1.0), np.full((3, 1), 0.1)
+    judged = judge(Rollouts(times, true, predicted), np.ones(2), engine, parameters, starts)
+    assert judged["valid_prediction_time"] == {"median": times[120], "minimum": times[50]}
+
+
+def test_a_system_without_a_limit_cycle_has_none(experiment, tmp_path):
+    system = {
+        "name": "decay",
+        "equations": {"x": "-x", "y": "-2*y"},
+        "initial_state": {"x": [-1.0, 1.0], "y": [-1.0, 1.0]},
+    }
+    config = experiment(system=system, **FAST)
+    generate(config, tmp_path / "data", jobs=1)
+    train(config, tmp_path / "data", tmp_path / "run")
+    metrics = evaluate(tmp_path / "run")
+    assert metrics["rollout"]["amplitude"] is None
+    assert metrics["rollout"]["period"] is None
+
+
+def test_forecasts_and_windows_are_evaluated_too(experiment, small_dataset, tmp_path):
+    config = experiment(**FAST, task={"name": "forecast", "window": 6, "stride": 5, "normalize": True})
+    train(config, small_dataset, tmp_path / "run")
+    metrics = evaluate(tmp_path / "run")
+    assert len(metrics["test"]["mse_by_time"]) == 5
+    assert metrics["test"]["windows"] == 10 * 4
+    truth = TrajectoryDataset(small_dataset, "test", "forecast", window=6, stride=5)
+    inputs, targets = truth[np.arange(len(truth))]
+    assert metrics["baselines"]["persistence"]["mse"] == pytest.approx(
+        ((inputs - targets) ** 2).mean().item()
+    )
+    assert metrics["baselines"]["cubic"]["mse"] < 1e-4
+
+
+def test_a_test_split_that_is_empty_is_an_error(experiment, failing_dataset, tmp_path):
+    config = experiment(
+        system={"name": "blow-up", "equations": {"x": "x**2"}, "initial_state": {"x": [-1.0, 1.0]}},
+        training={"batch": 4, "steps": 2},
+    )
+    train(config, failing_dataset, tmp_path / "run")
+    with pytest.raises(RunError, match="has no test trajectories"):
+        evaluate(tmp_path / "run")
