@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.blas import ssyrk  # pyright: ignore[reportAttributeAccessIssue]
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 from torch.nn.functional import mse_loss
@@ -69,10 +72,13 @@ class LevenbergMarquardt:
 
     def _solve(self, gradient: Tensor) -> Tensor | None:
         """(G + damping I)^-1 gradient; None where that is not positive definite in floating point."""
-        damped = self._matrix.clone()
-        damped.diagonal().add_(self._damping)
-        factor, failed = torch.linalg.cholesky_ex(damped)
-        return None if failed else torch.cholesky_solve(gradient[:, None], factor)[:, 0]
+        damped = self._matrix.numpy().copy()
+        damped[np.diag_indices_from(damped)] += self._damping
+        try:
+            factor = cho_factor(damped, overwrite_a=True, check_finite=False)
+        except LinAlgError:
+            return None
+        return torch.from_numpy(cho_solve(factor, gradient.numpy(), check_finite=False))
 
     def _set(self, values: Tensor) -> None:
         like = self._parameters[0]
@@ -99,16 +105,18 @@ class LevenbergMarquardt:
             (pulled,) = vmap(pull_back)(probes)
             return torch.cat([pulled[name].flatten(1) for name in parameters], dim=1)
 
-        total = torch.zeros_like(self._matrix, dtype=torch.float32)
+        total = np.zeros(self._matrix.shape, dtype=np.float32, order="F")
         residuals = 0
         with _plain_kernels():
             for chunk in inputs.split(CHUNK):
                 outputs = torch.Size((len(chunk), self._settings.probes, *self._outputs(chunk)))
                 probes = torch.randint(0, 2, outputs, generator=generator).mul_(2).sub_(1).to(chunk)
-                rows = vmap(products)(chunk, probes).flatten(0, 1).cpu()
-                total.addmm_(rows.T, rows)
+                rows = vmap(products)(chunk, probes).flatten(0, 1).cpu().numpy()
+                # BLAS's symmetric product: half the work of a general one, and only the upper half of the sum.
+                total = ssyrk(1.0, rows.T, beta=1.0, c=total, overwrite_c=True)
                 residuals += probes.numel()
-        return total.double() / residuals
+        upper = torch.from_numpy(total).double() / residuals
+        return upper.triu() + upper.triu(1).T
 
     @torch.no_grad()
     def _outputs(self, inputs: Tensor) -> torch.Size:
