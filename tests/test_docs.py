@@ -1,11 +1,68 @@
 """What the documents say is what the code does."""
 
+import os
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+from click.testing import CliRunner
 from trajstore.data.format import markdown
+from trajstore.pipeline.cli import main
 
 ROOT = Path(__file__).parent.parent
 
 
 def test_the_tables_of_the_format_are_those_of_the_schema() -> None:
     assert markdown() in (ROOT / "docs/format.md").read_text(encoding="utf-8")
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.M | re.S)
+
+
+def test_the_readmes_commands_and_python_run_as_they_stand(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    binaries = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": binaries + os.pathsep + os.environ["PATH"]}
+    (console,) = blocks("console")
+    for line in console.splitlines():
+        command = line.removeprefix("$ ")
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    script = "\n".join(blocks("python"))
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readmes_own_system_goes_the_whole_way(tmp_path: Path) -> None:
+    (text,) = blocks("toml")
+    config = tmp_path / "damped.toml"
+    config.write_text(text)
+    fewer = ["--set", "training.steps=20", "--set", "dataset.train=300", "--set", "training.batch=32"]
+    for arguments in (
+        ["generate", config, "--out", tmp_path / "data", *fewer],
+        ["verify", tmp_path / "data", "--reintegrate", "5"],
+        ["train", config, "--data", tmp_path / "data", "--out", tmp_path / "run", *fewer],
+        ["evaluate", tmp_path / "run"],
+        ["plot", tmp_path / "run"],
+    ):
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        assert result.exit_code == 0, result.output
+
+
+def test_links_and_named_files_exist() -> None:
+    for name in ("README.md", "CONTRIBUTING.md", "docs/format.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert ((ROOT / name).parent / target).exists(), f"{name}: {target}"
+        for target in re.findall(
+            r"`((?:configs|pipeline|data|models|benchmarks|tests|docs)/[\w./-]+\.\w+)`", text
+        ):
+            assert (ROOT / target).exists(), f"{name}: {target}"
