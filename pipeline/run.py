@@ -59,8 +59,9 @@ class RunConfig:
         resolved = config.model_dump()
         resolved |= {key: made[key] for key in ("grid", "dataset", "engine")}
         resolved["system"] = {
-            **{key: system[key] for key in ("name", "equations", "initial_state")},
-            **{key: system[key] for key in ("time_unit", "description", "reference")},
+            **{key: system[key] for key in ("name", "time_unit", "description", "reference")},
+            "equations": {name: system["equations"][name] for name in system["states"]},
+            "initial_state": system["initial_state"],
             "parameters": {name: parameter["value"] for name, parameter in system["parameters"].items()},
         }
         return cls(

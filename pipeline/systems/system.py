@@ -66,6 +66,8 @@ class System:
                 f"initial_state has {_names(self.initial_state)}, expected a range for each state: "
                 f"{_names(self.equations)}"
             )
+        # Whatever the order it was given in, the box is in that of the components.
+        object.__setattr__(self, "initial_state", {name: self.initial_state[name] for name in self.equations})
         names = (*self.equations, *self.parameters)
         parsed = []
         for state, text in self.equations.items():
@@ -126,6 +128,8 @@ class System:
         """JSON-ready; `from_dict` is its inverse."""
         return {
             "name": self.name,
+            # JSON objects have no order, and the order of the components matters.
+            "states": list(self.states),
             "equations": dict(self.equations),
             "parameters": {name: asdict(parameter) for name, parameter in self.parameters.items()},
             "initial_state": {name: list(box) for name, box in self.initial_state.items()},
@@ -140,7 +144,7 @@ class System:
         try:
             return cls(
                 name=str(raw["name"]),
-                equations={str(name): str(text) for name, text in raw["equations"].items()},
+                equations={str(name): str(raw["equations"][name]) for name in raw["states"]},
                 parameters={name: Parameter(**value) for name, value in raw["parameters"].items()},
                 initial_state={
                     name: (float(low), float(high)) for name, (low, high) in raw["initial_state"].items()
