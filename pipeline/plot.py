@@ -18,6 +18,7 @@ from .systems import System
 
 # The part of a rollout that is drawn in the phase plane: its end, when it has come to rest on the cycle.
 SHOWN_END = 0.15
+SECOND_ORDER = "Levenberg-Marquardt"
 
 Results = dict[str, Any]
 """`config` (RunConfig), `metrics` (metrics.json), `curve` (rows of metrics.jsonl), and evaluation.npz's arrays."""
@@ -107,32 +108,30 @@ def draw_time_series(results: Results) -> Figure:
 
 
 def draw_loss(results: Results) -> Figure:
-    """Training loss, smoothed as r = 0.9 r + 0.1 loss, and validation error over steps."""
-    curve = results["curve"]
-    figure = new_figure(5.2, 3.4)
-    axes = figure.add_subplot()
-    steps = [row["step"] for row in curve if "loss" in row]
-    axes.plot(
-        steps, [row["loss"] for row in curve if "loss" in row], color=BAND, lw=0.6, label="training, a batch"
-    )
-    axes.plot(
-        steps,
-        [row["smoothed_loss"] for row in curve if "loss" in row],
-        color=BLUE,
-        label="training, smoothed",
-    )
-    validated = [row for row in curve if "validation_mse" in row]
-    axes.plot(
-        [row["step"] for row in validated],
-        [row["validation_mse"] for row in validated],
-        color=PREDICTED,
-        marker="o" if len(validated) < 30 else None,
-        ms=3,
-        label="validation",
-    )
-    axes.set(yscale="log", xlabel="optimiser steps", ylabel="mean squared error")
-    axes.margins(x=0.01)
-    return _finish(figure, axes, _title(results), 3)
+    """Training loss, smoothed as r = 0.9 r + 0.1 loss, and validation error over steps; a panel for each phase.
+
+    The training loss is in the units that the network sees, the validation error in raw ones.
+    """
+    phases = list(dict.fromkeys(row["phase"] for row in results["curve"]))
+    units = " (standardised)" if results["config"].normalizer else ""
+    figure = new_figure(5.2 if len(phases) == 1 else 7.2, 3.4)
+    panels = figure.subplots(1, len(phases), sharey=True, squeeze=False)[0]
+    for axes, phase in zip(panels, phases, strict=True):
+        rows = [row for row in results["curve"] if row["phase"] == phase]
+        steps = [row["step"] for row in rows]
+        axes.plot(steps, [row["loss"] for row in rows], color=BAND, lw=0.6, label=f"training, a batch{units}")
+        smoothed = [row["smoothed_loss"] for row in rows]
+        axes.plot(steps, smoothed, color=BLUE, label=f"training, smoothed{units}")
+        validated = [(row["step"], row["validation_mse"]) for row in rows if "validation_mse" in row]
+        if validated:
+            marker = "o" if len(validated) < 30 else None
+            axes.plot(*zip(*validated, strict=True), color=PREDICTED, marker=marker, ms=3, label="validation")
+        axes.set(yscale="log", xlabel="optimiser steps")
+        axes.margins(x=0.02)
+    for axes, phase in zip(panels[1:], phases[1:], strict=True):
+        axes.set_title(SECOND_ORDER if phase == "refine" else phase, loc="left")
+    panels[0].set_ylabel("mean squared error")
+    return _finish(figure, panels[0], _title(results), 3)
 
 
 def draw_error(results: Results) -> Figure:

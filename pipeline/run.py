@@ -165,7 +165,7 @@ def load_normalizer(config: RunConfig) -> Normalizer | None:
     return Normalizer.from_state_dict(config.normalizer) if config.normalizer else None
 
 
-def read_curve(run: Path) -> Iterator[dict[str, float]]:
+def read_curve(run: Path) -> Iterator[dict[str, Any]]:
     """The lines of `metrics.jsonl`; a last line that was cut off by a crash is left out."""
     try:
         lines = (run / CURVE).read_text(encoding="utf-8").splitlines()

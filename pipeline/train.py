@@ -171,7 +171,7 @@ def _train(
                     patience = config.training.patience
                     finished = finished or (patience is not None and now.stale >= patience)
                 if line:
-                    row = {"step": now.step, **line, "seconds": round(now.seconds, 4)}
+                    row = {"step": now.step, "phase": phase.name, **line, "seconds": round(now.seconds, 4)}
                     curve.write(json.dumps(row) + "\n")
                 if finished:
                     now.phase, now.phase_step, now.stale = now.phase + 1, 0, 0
