@@ -14,7 +14,7 @@ from ..data.loader import make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel, count_parameters
 from .baselines import make_baselines
-from .engines import make_engine
+from .engines import EngineSettings, make_engine
 from .rollout import Rollouts, judge, roll_out, true_rollouts
 from .run import (
     EVALUATION,
@@ -161,7 +161,8 @@ def _roll_out(
     if window < 2:
         return None, None
     system = experiment.dynamics
-    engine = make_engine(system, experiment.engine.resolve().model_copy(update={"max_step": None}))
+    # The truth, however loosely the dataset was integrated.
+    engine = make_engine(system, EngineSettings())
     starts = test.store.column("initial_state")[: settings.rollouts]
     parameters = np.tile(np.array(system.defaults), (len(starts), 1))
     step = float(test.time[1] - test.time[0])

@@ -122,8 +122,8 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
     )
     for what in ("amplitude", "period"):
         found = rollout[what]
-        if found is not None and found["predicted"] is not None:
-            console.print(
-                f"{what}: {found['predicted']:.5f}, true {found['true']:.5f}, off by {found['relative_error']:.2g}",
-                highlight=False,
-            )
+        if found is None:
+            continue
+        error = found["relative_error"]
+        said = "no cycle found" if error is None else f"{found['predicted']:.5f}, off by {error:.2g}"
+        console.print(f"{what} of the cycle: {said}; true {found['true']:.5f}", highlight=False)

@@ -19,6 +19,7 @@ from ..data.normalize import Normalizer
 from ..models import RecurrentModel, make_model
 from .config import Experiment, check_config
 from .locking import LOCK
+from .systems import System
 
 CONFIG = "config.json"
 LAST = "last.pt"
@@ -55,13 +56,11 @@ class RunConfig:
     def of(cls, config: Experiment, dataset: TrajectoryDataset, data: Path, run: Path) -> Self:
         """A run's own settings, and the dataset's as the dataset states them."""
         made = dataset.store.config
-        system = made["system"]
+        system = System.from_dict(made["system"]).to_dict()
         resolved = config.model_dump()
         resolved |= {key: made[key] for key in ("grid", "dataset", "engine")}
         resolved["system"] = {
-            **{key: system[key] for key in ("name", "time_unit", "description", "reference")},
-            "equations": {name: system["equations"][name] for name in system["states"]},
-            "initial_state": system["initial_state"],
+            **{key: value for key, value in system.items() if key != "states"},
             "parameters": {name: parameter["value"] for name, parameter in system["parameters"].items()},
         }
         return cls(
