@@ -189,7 +189,7 @@ def test_what_is_no_dictionary_at_all_is_refused(raw):
 
 
 def test_an_unknown_system_is_refused_with_the_known_ones():
-    with pytest.raises(TrajstoreError, match="lorentz.*van-der-pol.*equations"):
+    with pytest.raises(TrajstoreError, match=r"lorentz.*van-der-pol.*equations"):
         get_system("lorentz")
 
 

@@ -1,0 +1,135 @@
+"""The manifest: what it says can be checked without trajstore, and nothing else passes for one."""
+
+import json
+import subprocess
+
+import h5py
+import pytest
+from trajstore.data import FormatError, load_manifest
+from trajstore.data.manifest import CHECKSUMS, MANIFEST, Manifest
+from trajstore.data.shard import inspect_shard
+
+
+def test_sha256sum_finds_every_file_as_it_should_be(small_dataset):
+    done = subprocess.run(
+        ["sha256sum", "-c", "--strict", CHECKSUMS],
+        cwd=small_dataset,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    files = {path.name for path in small_dataset.iterdir()} - {CHECKSUMS}
+    assert {line.removesuffix(": OK") for line in done.stdout.splitlines()} == files
+
+
+def test_sha256sum_finds_a_changed_shard(dataset_copy):
+    path = dataset_copy / "train-00001.h5"
+    raw = bytearray(path.read_bytes())
+    raw[-100] ^= 1
+    path.write_bytes(raw)
+    done = subprocess.run(
+        ["sha256sum", "-c", CHECKSUMS], cwd=dataset_copy, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode != 0
+    assert "train-00001.h5: FAILED" in done.stdout
+
+
+def test_the_manifest_counts_what_is_in_the_files(small_dataset, failing_dataset):
+    for folder in (small_dataset, failing_dataset):
+        manifest = json.loads((folder / MANIFEST).read_text())
+        files = []
+        for split, record in manifest["splits"].items():
+            rows = failed = 0
+            for shard in record["shards"]:
+                files.append(shard["file"])
+                path = folder / shard["file"]
+                assert shard["bytes"] == path.stat().st_size
+                with h5py.File(path) as file:
+                    assert shard["first_row"] == rows == file["trajectory"][0]
+                    assert shard["rows"] == len(file["state"])
+                    assert shard["failed"] == (file["status"][()] != 0).sum()
+                    assert file.attrs["split"] == split
+                rows += shard["rows"]
+                failed += shard["failed"]
+            assert (record["trajectories"], record["failed"]) == (rows, failed)
+        assert sorted(files) == sorted(path.name for path in folder.glob("*.h5"))
+
+
+def test_the_manifest_can_be_rebuilt_from_the_shards_alone(small_dataset):
+    kept = load_manifest(small_dataset)
+    with h5py.File(small_dataset / "train-00000.h5") as file:
+        recipe, system = json.loads(file.attrs["config"]), json.loads(file.attrs["system"])
+        components = list(file["component"].asstr()[()])
+    records = [inspect_shard(path) for path in small_dataset.glob("*.h5")]
+    splits = {
+        split: sorted((one for one in records if one.file.startswith(split)), key=lambda one: one.first_row)
+        for split in ("train", "validation", "test")
+    }
+    sizes = {split: sum(one.rows for one in found) for split, found in splits.items()}
+    config = {**recipe, "dataset": {**recipe["dataset"], **sizes}}
+    assert Manifest.of(config, system, components, splits) == kept
+
+
+def test_the_id_follows_from_config_and_contents_and_from_nothing_else(small_dataset):
+    kept = load_manifest(small_dataset)
+    splits = {name: split.shards for name, split in kept.splits.items()}
+
+    def make(config=kept.config, splits=splits):
+        return Manifest.of(config, kept.system, kept.components, splits).id
+
+    assert make() == kept.id
+    assert make(config=dict(reversed(kept.config.items()))) == kept.id
+    assert make(config={**kept.config, "grid": {**kept.config["grid"], "duration": 3.0}}) != kept.id
+    other = [shard.model_copy(update={"content_hash": "0" * 64}) for shard in splits["train"]]
+    assert make(splits={**splits, "train": other}) != kept.id
+    assert make(splits={**splits, "train": splits["train"][::-1]}) != kept.id
+    packed = [shard.model_copy(update={"sha256": "0" * 64, "bytes": 1}) for shard in splits["train"]]
+    assert make(splits={**splits, "train": packed}) == kept.id
+
+
+def test_a_manifest_reads_back_as_it_was_written(small_dataset, tmp_path):
+    kept = load_manifest(small_dataset)
+    kept.save(tmp_path)
+    assert load_manifest(tmp_path) == kept
+    for name in (MANIFEST, CHECKSUMS):
+        assert (tmp_path / name).read_bytes() == (small_dataset / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "JSON"),
+        ("{", "JSON"),
+        ("\udcff", "JSON"),
+        ("[" * 100_000, "JSON"),
+        ("[]", "format"),
+        ("null", "format"),
+        ('{"format": "minari"}', "format"),
+        ('{"format": "trajstore", "format_version": 2}', "version 2.*upgrade"),
+        ('{"format": "trajstore", "format_version": 1}', "id"),
+        ('{"format": "trajstore", "format_version": "1"}', "version"),
+    ],
+    ids=["empty", "cut", "bytes", "deep", "list", "null", "other", "newer", "poor", "text version"],
+)
+def test_what_is_no_manifest_is_refused(tmp_path, text, expected):
+    (tmp_path / MANIFEST).write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(FormatError, match=expected):
+        load_manifest(tmp_path)
+
+
+def test_a_shard_outside_of_the_folder_is_refused(dataset_copy):
+    path = dataset_copy / MANIFEST
+    path.write_text(path.read_text().replace('"train-00000.h5"', '"../train-00000.h5"'))
+    with pytest.raises(FormatError, match="file"):
+        load_manifest(dataset_copy)
+
+
+def test_a_missing_manifest_says_how_to_make_one(tmp_path):
+    with pytest.raises(FormatError, match="trajstore generate"):
+        load_manifest(tmp_path)
+    with pytest.raises(FormatError, match="no dataset"):
+        load_manifest(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(FormatError, match="no dataset"):
+        load_manifest(tmp_path / "file")

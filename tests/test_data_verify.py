@@ -1,0 +1,373 @@
+"""Every damage to a dataset is found, and a sound one is not accused."""
+
+import copy
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+from trajstore.data import FormatError, load_manifest, read_shard
+from trajstore.data.hashing import canonical_json, json_hash
+from trajstore.data.manifest import CHECKSUMS, MANIFEST, Manifest
+from trajstore.data.shard import write_shard
+from trajstore.data.verify import verify
+
+
+def problems(folder) -> list[str]:
+    """What verify finds; a dataset that it cannot read at all is a finding too."""
+    try:
+        return verify(folder)
+    except FormatError as error:
+        return [str(error)]
+
+
+def test_a_sound_dataset_has_no_problems(small_dataset, failing_dataset):
+    assert verify(small_dataset) == []
+    assert verify(str(small_dataset)) == []
+    assert verify(failing_dataset) == []
+    for path in small_dataset.glob("*.h5"):
+        assert verify(path) == []
+
+
+def test_verify_changes_nothing(dataset_copy, contents):
+    before = contents(dataset_copy)
+    verify(dataset_copy)
+    assert contents(dataset_copy) == before
+
+
+def test_progress_is_told_shard_by_shard(small_dataset):
+    told = []
+    verify(small_dataset, told.append)
+    assert told == [1, 2, 3, 4, 5]
+
+
+def test_a_flipped_bit_anywhere_in_a_shard_is_found(dataset_copy):
+    path = dataset_copy / "train-00001.h5"
+    whole = path.read_bytes()
+    generator = np.random.default_rng(0)
+    everywhere = generator.integers(0, len(whole), 60)
+    # What HDF5 keeps for itself lies where the file is not random numbers: at its ends, mostly.
+    structure = generator.integers(0, 4096, 60)
+    for offset in sorted({*everywhere.tolist(), *structure.tolist(), *range(0, 96, 3)}):
+        damaged = bytearray(whole)
+        damaged[offset] ^= 1 << int(generator.integers(8))
+        path.write_bytes(damaged)
+        found = problems(dataset_copy)
+        assert any("train-00001.h5" in line for line in found), offset
+    path.write_bytes(whole)
+    assert verify(dataset_copy) == []
+
+
+def test_a_damaged_shard_alone_gives_problems_or_a_format_error_but_no_other_error(tmp_path, small_dataset):
+    path = tmp_path / "train-00001.h5"
+    whole = (small_dataset / path.name).read_bytes()
+    generator = np.random.default_rng(1)
+    with h5py.File(small_dataset / path.name) as file:
+        state = file["state"].id.get_offset(), file["state"].id.get_storage_size()
+    for _ in range(150):
+        damaged = bytearray(whole)
+        offset = int(generator.integers(len(whole)))
+        damaged[offset : offset + 8] = generator.bytes(8)
+        path.write_bytes(damaged)
+        found = problems(path)
+        if state[0] <= offset < sum(state):
+            assert found, offset
+
+
+@pytest.mark.parametrize("length", [0, 100, 4096, 0.5, -4096, -1])
+def test_a_truncated_shard_is_found(dataset_copy, length):
+    path = dataset_copy / "train-00001.h5"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * length) if isinstance(length, float) else length])
+    assert any("train-00001.h5: " in line and "bytes" in line for line in verify(dataset_copy))
+
+
+def test_bytes_behind_the_end_are_found(dataset_copy):
+    with (dataset_copy / "train-00001.h5").open("ab") as file:
+        file.write(b"\0")
+    assert any("train-00001.h5" in line for line in verify(dataset_copy))
+
+
+def test_a_missing_shard_is_found(dataset_copy):
+    (dataset_copy / "validation-00000.h5").unlink()
+    assert verify(dataset_copy) == ["validation-00000.h5: missing"]
+
+
+@pytest.mark.parametrize("name", ["train-00003.h5", "notes.txt", "train-00000.h5.part", "folder"])
+def test_whatever_is_no_part_of_the_dataset_is_found(dataset_copy, name):
+    if name == "folder":
+        (dataset_copy / name).mkdir()
+    else:
+        shutil.copy(dataset_copy / "train-00000.h5", dataset_copy / name)
+    assert verify(dataset_copy) == [f"{name}: no part of this dataset"]
+
+
+def test_a_renamed_shard_is_found_under_both_names(dataset_copy):
+    (dataset_copy / "train-00002.h5").rename(dataset_copy / "train-00007.h5")
+    found = "\n".join(verify(dataset_copy))
+    assert "train-00002.h5: missing" in found
+    assert "train-00007.h5: no part" in found
+
+
+@pytest.mark.parametrize(
+    "pair", [("train-00000.h5", "train-00001.h5"), ("validation-00000.h5", "test-00000.h5")]
+)
+def test_swapped_shards_are_found(dataset_copy, pair):
+    first, second = (dataset_copy / name for name in pair)
+    first.rename(dataset_copy / "spare")
+    second.rename(first)
+    (dataset_copy / "spare").rename(second)
+    found = "\n".join(verify(dataset_copy))
+    for name in pair:
+        assert name in found
+    assert "expected rows of" in found
+
+
+def write_raw(folder, raw) -> None:
+    """An edited manifest whose own hash in SHA256SUMS is right: by someone who knows what they do."""
+    text = json.dumps(raw, indent=1, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_text(text)
+    try:
+        sums = Manifest.model_validate(raw).checksums()
+    except (ValueError, RecursionError):
+        return
+    (folder / CHECKSUMS).write_text(sums)
+
+
+def leaves(value, path=()):
+    """Paths of all values inside nested lists and dictionaries, the containers included."""
+    if path:
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in items:
+        yield from leaves(child, (*path, key))
+
+
+def edited(raw, path, change):
+    raw = copy.deepcopy(raw)
+    place = raw
+    for key in path[:-1]:
+        place = place[key]
+    if change is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = change(place[path[-1]])
+    return raw
+
+
+def other(value):
+    """Another value of the same kind."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return value[:-1] + ("0" if value[-1:] != "0" else "1")
+        case list():
+            return value + value
+        case dict():
+            return {**value, "spare": 1}
+        case None:
+            return 1
+
+
+EDITS = {
+    "another value": other,
+    "removed": None,
+    "null": lambda value: None if value is not None else 0,
+    "NaN": lambda value: float("nan"),
+    "text": lambda value: "\ud800" if value != "\ud800" else "",
+    "a list": lambda value: [value],
+    "a table": lambda value: {"value": value},
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_every_edit_of_the_manifest_is_found_though_its_hash_is_right(dataset_copy, edit):
+    raw = json.loads((dataset_copy / MANIFEST).read_text())
+    kept = (dataset_copy / MANIFEST).read_bytes(), (dataset_copy / CHECKSUMS).read_bytes()
+    missed = []
+    for path in leaves(raw):
+        try:
+            write_raw(dataset_copy, edited(raw, path, EDITS[edit]))
+        except UnicodeEncodeError:  # no text file can hold it; as an escape it can
+            (dataset_copy / MANIFEST).write_text(json.dumps(edited(raw, path, EDITS[edit]), indent=1))
+        if not problems(dataset_copy):
+            missed.append(".".join(map(str, path)))
+        (dataset_copy / MANIFEST).write_bytes(kept[0])
+        (dataset_copy / CHECKSUMS).write_bytes(kept[1])
+    assert missed == []
+
+
+def test_statistics_that_do_not_follow_from_the_states_are_found(dataset_copy):
+    # Consistent in itself, hashes right: only the states can tell. Normalisation would follow it.
+    manifest = load_manifest(dataset_copy)
+    splits = {name: list(split.shards) for name, split in manifest.splits.items()}
+    shard = splits["train"][1]
+    wrong = shard.statistics.model_copy(update={"mean": [9.0, 9.0]})
+    splits["train"][1] = shard.model_copy(update={"statistics": wrong})
+    forged = Manifest.of(manifest.config, manifest.system, manifest.components, splits)
+    assert forged.id == manifest.id
+    forged.save(dataset_copy)
+    assert any("train-00001.h5" in line for line in verify(dataset_copy))
+
+
+def test_an_edited_manifest_is_found_though_it_says_the_same(dataset_copy):
+    raw = json.loads((dataset_copy / MANIFEST).read_text())
+    (dataset_copy / MANIFEST).write_text(json.dumps(raw))
+    assert any(MANIFEST in line for line in verify(dataset_copy))
+
+
+def test_a_missing_edited_or_binary_sha256sums_is_found(dataset_copy):
+    path = dataset_copy / CHECKSUMS
+    text = path.read_text()
+    for edited_text in (text.replace("a", "b", 1), text[:-1], "", "".join(text.splitlines(True)[1:])):
+        path.write_text(edited_text)
+        assert any(CHECKSUMS in line for line in verify(dataset_copy))
+    path.write_bytes(b"\xff\xfe")
+    assert any(CHECKSUMS in line for line in verify(dataset_copy))
+    path.unlink()
+    assert verify(dataset_copy) == [f"{CHECKSUMS}: missing"]
+
+
+def shard_of(folder):
+    return read_shard(folder / "train-00001.h5")
+
+
+def with_value(array, index, value):
+    array = array.copy()
+    array[index] = value
+    return array
+
+
+# Shards written by the shard writer, so that every hash is right and only the meaning is wrong.
+FORGERIES = {
+    "NaN in a sound row": (
+        lambda shard: {"state": with_value(shard.state, (3, 7, 1), np.nan)},
+        "not finite",
+    ),
+    "values in a failed row": (
+        lambda shard: {"status": with_value(shard.status, 4, 1)},
+        "expected NaN",
+    ),
+    "a status without a meaning": (
+        lambda shard: {
+            "status": with_value(shard.status, 4, 9),
+            "state": with_value(shard.state, 4, np.nan),
+        },
+        "status",
+    ),
+    "another time grid": (lambda shard: {"time": shard.time * 2}, "time grid"),
+    "a time grid off by one bit": (
+        lambda shard: {"time": with_value(shard.time, 5, np.nextafter(shard.time[5], 9))},
+        "time grid",
+    ),
+    "rows that count from elsewhere": (lambda shard: {"trajectory": shard.trajectory + 1}, "trajectory"),
+    "rows in another order": (lambda shard: {"trajectory": shard.trajectory[::-1]}, "trajectory"),
+    "states that begin elsewhere": (
+        lambda shard: {"state": with_value(shard.state, (3, 0, 0), 0.123)},
+        "initial states",
+    ),
+    "initial states of another row": (
+        lambda shard: {"initial_state": np.roll(shard.initial_state, 1, axis=0)},
+        "initial states",
+    ),
+    "another split": (lambda shard: {"attributes": {"split": "test"}}, "rows of test"),
+    "another first row": (
+        lambda shard: {"attributes": {"first_row": 0}, "trajectory": shard.trajectory - 32},
+        "expected 32",
+    ),
+    "another config": (lambda shard: {"attributes": config_of(shard, engine={"name": "guess"})}, "config"),
+    "no config": (lambda shard: {"attributes": {"config": "{"}}, "config"),
+    "a config that is a number": (lambda shard: {"attributes": {"config": "1"}}, "config"),
+    "a config whose grid is null": (lambda shard: {"attributes": config_of(shard, grid=None)}, "config"),
+    "a config whose grid has too many points": (
+        lambda shard: {"attributes": config_of(shard, grid={"duration": 2.0, "points": 10**15})},
+        "config|time grid",
+    ),
+    "a config whose grid has a negative number of points": (
+        lambda shard: {"attributes": config_of(shard, grid={"duration": 2.0, "points": -3})},
+        "config|time grid",
+    ),
+    "a config_hash of nothing": (lambda shard: {"attributes": {"config_hash": "0" * 64}}, "config"),
+    "other names of components": (lambda shard: {"components": ("x", "y")}, "components"),
+    "other equations than the config's": (
+        lambda shard: {
+            "attributes": {"system": str(shard.attributes["system"]).replace("mu*(1", "mu*(2", 1)}
+        },
+        "system|equations",
+    ),
+    "another seed than the config's": (lambda shard: {"attributes": {"seed": 99}}, "seed"),
+    "another resampling than the config's": (
+        lambda shard: {"attributes": {"resampling": "linear"}},
+        "resampling",
+    ),
+}
+
+
+def config_of(shard, **changes):
+    config = {**json.loads(str(shard.attributes["config"])), **changes}
+    return {"config": canonical_json(config), "config_hash": json_hash(config)}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_shard_that_contradicts_itself_or_the_dataset_is_found_though_its_hashes_are_right(
+    dataset_copy, forge, forgery
+):
+    change, expected = FORGERIES[forgery]
+    forge(dataset_copy, "train-00001.h5", **change(shard_of(dataset_copy)))
+    found = [line for line in problems(dataset_copy) if line.startswith("train-00001.h5: ")]
+    assert found
+    assert re.search(expected, "\n".join(found)), found
+
+
+def test_infinity_in_a_sound_row_of_a_single_file_is_found(tmp_path, make_shard):
+    shard = make_shard()
+    with np.errstate(all="ignore"):  # moments of infinity
+        write_shard(
+            tmp_path / "train-00000.h5", replace(shard, state=with_value(shard.state, (3, 7, 1), np.inf))
+        )
+    assert any("not finite" in line for line in verify(tmp_path / "train-00000.h5"))
+
+
+def test_a_row_more_or_less_than_the_manifest_says_is_found(dataset_copy):
+    shard = read_shard(dataset_copy / "train-00002.h5")
+    shorter = replace(
+        shard,
+        **{name: getattr(shard, name)[:-1] for name in ("state", "trajectory", "initial_state", "status")},
+        parameters={"mu": shard.parameters["mu"][:-1]},
+    )
+    write_shard(dataset_copy / "train-00002.h5", shorter)
+    assert any("number of rows" in line for line in verify(dataset_copy))
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_a_split_without_its_last_shard_is_found_though_the_manifest_agrees(dataset_copy, split):
+    manifest = load_manifest(dataset_copy)
+    splits = {name: list(kept.shards) for name, kept in manifest.splits.items()}
+    (dataset_copy / splits[split].pop().file).unlink()
+    Manifest.of(manifest.config, manifest.system, manifest.components, splits).save(dataset_copy)
+    found = verify(dataset_copy)
+    assert any(split in line and "config says" in line for line in found)
+
+
+def test_a_dataset_without_its_first_shard_is_found_though_the_manifest_agrees(dataset_copy):
+    manifest = load_manifest(dataset_copy)
+    splits = {name: list(kept.shards) for name, kept in manifest.splits.items()}
+    (dataset_copy / splits["train"].pop(0).file).unlink()
+    Manifest.of(manifest.config, manifest.system, manifest.components, splits).save(dataset_copy)
+    assert any("expected 0" in line for line in verify(dataset_copy))
+
+
+def test_a_path_that_is_no_dataset_is_a_format_error(tmp_path):
+    with pytest.raises(FormatError, match="no dataset"):
+        verify(tmp_path)
+    with pytest.raises(FormatError, match="nowhere"):
+        verify(tmp_path / "nowhere")
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(FormatError, match="HDF5"):
+        verify(tmp_path / "text")

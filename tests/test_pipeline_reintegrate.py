@@ -1,0 +1,234 @@
+"""Do the states follow from the equations? A sound dataset passes, and an altered one does not."""
+
+import json
+
+import numpy as np
+import pytest
+from trajstore.data import read_shard
+from trajstore.data.hashing import canonical_json
+from trajstore.data.verify import verify
+from trajstore.pipeline.generate import generate
+from trajstore.pipeline.reintegrate import reintegrate
+
+FILE = "train-00001.h5"
+
+
+def altered(folder, index, change):
+    state = read_shard(folder / FILE).state.copy()
+    state[index] += change
+    return state
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_sound_dataset_passes(small_dataset, seed):
+    result = reintegrate(small_dataset, 20, seed)
+    assert result.problems == []
+    assert result.rows == 20
+    # float32 of numbers up to about 8
+    assert 0 < result.largest < 1e-6
+
+
+def test_every_row_of_a_sound_dataset_passes(small_dataset):
+    result = reintegrate(small_dataset, 1000)
+    assert result.rows == 100
+    assert result.problems == []
+
+
+@pytest.mark.parametrize("index", [(5, 20, 0), (5, 10, 1), (31, 1, 0), (0, 20, 1)])
+@pytest.mark.parametrize("change", [1e-4, -1e-4, 1e-5])
+def test_one_state_off_by_little_is_found_though_every_hash_is_right(dataset_copy, forge, index, change):
+    forge(dataset_copy, FILE, state=altered(dataset_copy, index, change))
+    assert verify(dataset_copy) == []
+    result = reintegrate(dataset_copy, 1000)
+    assert len(result.problems) == 1
+    assert result.problems[0].startswith(f"{FILE}: row {32 + index[0]}: ")
+    assert "do not follow from the equations" in result.problems[0]
+    assert result.largest == pytest.approx(abs(change), rel=0.2)
+
+
+def test_states_of_another_row_are_found(dataset_copy, forge):
+    state = read_shard(dataset_copy / FILE).state.copy()
+    state[7, 1:] = state[8, 1:]
+    forge(dataset_copy, FILE, state=state)
+    assert len(reintegrate(dataset_copy, 1000).problems) == 1
+
+
+def test_other_equations_are_found(dataset_copy, forge):
+    text = str(read_shard(dataset_copy / FILE).attributes["system"])
+    forge(dataset_copy, FILE, attributes={"system": text.replace("mu*(1 -", "mu*(1.001 -")})
+    assert len(reintegrate(dataset_copy, 1000).problems) == 32
+
+
+def test_another_parameter_is_found(dataset_copy, forge):
+    values = read_shard(dataset_copy / FILE).parameters["mu"].copy()
+    values[4] = 0.1001
+    forge(dataset_copy, FILE, parameters={"mu": values})
+    assert [line.split(":")[1] for line in reintegrate(dataset_copy, 1000).problems] == [" row 36"]
+
+
+def test_an_initial_state_off_by_little_is_found(dataset_copy, forge):
+    starts = read_shard(dataset_copy / FILE).initial_state.copy()
+    starts[9, 0] += 1e-4
+    forge(dataset_copy, FILE, initial_state=starts)
+    assert [line.split(":")[1] for line in reintegrate(dataset_copy, 1000).problems] == [" row 41"]
+
+
+def test_a_sound_row_declared_failed_and_a_failed_row_declared_sound_are_found(
+    dataset_copy, failing_dataset, forge
+):
+    shard = read_shard(dataset_copy / FILE)
+    state, status = shard.state.copy(), shard.status.copy()
+    state[3], status[3] = np.nan, 1
+    forge(dataset_copy, FILE, state=state, status=status)
+    assert verify(dataset_copy) == []
+    found = reintegrate(dataset_copy, 1000).problems
+    assert len(found) == 1
+    assert "row 35: is stored as failed, but does not fail" in found[0]
+
+
+def test_rows_that_fail_again_pass(failing_dataset):
+    result = reintegrate(failing_dataset, 1000)
+    assert result.rows == 52
+    assert result.problems == []
+    assert result.largest < 1e-9
+
+
+def test_a_single_file_passes_and_is_found_out(dataset_copy, forge):
+    assert reintegrate(dataset_copy / FILE, 1000).problems == []
+    forge(dataset_copy, FILE, state=altered(dataset_copy, (5, 20, 0), 1e-4))
+    assert len(reintegrate(dataset_copy / FILE, 1000).problems) == 1
+
+
+def test_the_other_engine_is_the_judge(small_dataset, experiment, tmp_path):
+    assert "DOP853" in reintegrate(small_dataset, 5).engine
+    config = experiment(engine={"name": "scipy"}, dataset={"train": 5, "validation": 0, "test": 0})
+    generate(config, tmp_path / "dataset", jobs=1)
+    result = reintegrate(tmp_path / "dataset", 5)
+    assert result.engine == "taylor"
+    assert result.problems == []
+
+
+def test_the_tutorials_dataset_passes(experiment, tmp_path):
+    config = experiment(
+        grid={"duration": 2.0, "step": 0.1, "resample": "linear"},
+        engine={
+            "name": "scipy",
+            "method": "RK45",
+            "tolerance": 1e-3,
+            "absolute_tolerance": 1e-6,
+            "max_step": 0.1,
+        },
+        dataset={"train": 150, "validation": 0, "test": 0},
+    )
+    generate(config, tmp_path / "dataset", jobs=1)
+    result = reintegrate(tmp_path / "dataset", 150)
+    assert result.problems == []
+    # Its labels are off by up to 2e-2, and that is all.
+    assert 1e-3 < result.largest < 4e-2
+
+
+def test_a_linear_dataset_with_a_state_altered_by_more_than_its_sagitta_is_found(experiment, tmp_path, forge):
+    config = experiment(
+        grid={"duration": 2.0, "step": 0.1, "resample": "linear"},
+        engine={"name": "scipy", "method": "DOP853", "max_step": 0.1},
+        dataset={"train": 40, "validation": 0, "test": 0},
+    )
+    folder = tmp_path / "dataset"
+    generate(config, folder, jobs=1)
+    assert reintegrate(folder, 40).problems == []
+    forge(folder, "train-00001.h5", state=altered(folder, (3, 11, 1), 0.5))
+    assert len(reintegrate(folder, 40).problems) == 1
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        {"name": "heyoka", "tolerance": 1e-6},
+        {"name": "scipy", "tolerance": 1e-6},
+        {"name": "scipy", "method": "RK45", "tolerance": 1e-3},
+        {"name": "scipy", "method": "LSODA", "tolerance": 1e-8},
+        {"name": "scipy", "method": "Radau", "tolerance": 1e-6},
+        {"name": "scipy", "tolerance": 1e-12, "absolute_tolerance": 1e-4},
+        {"name": "scipy", "tolerance": 1e-4, "absolute_tolerance": 1e-12},
+    ],
+    ids=lambda engine: ",".join(map(str, engine.values())),
+)
+def test_a_sound_dataset_of_any_engine_and_tolerance_passes(experiment, tmp_path, engine):
+    dataset = {"train": 25, "validation": 0, "test": 0, "dtype": "float64"}
+    generate(experiment(engine=engine, dataset=dataset), tmp_path / "dataset", jobs=1)
+    result = reintegrate(tmp_path / "dataset", 25)
+    assert result.problems == []
+
+
+def test_a_stiff_dataset_passes(experiment, tmp_path):
+    config = experiment(
+        system={"name": "van-der-pol", "parameters": {"mu": 100.0}},
+        grid={"duration": 200.0, "points": 41},
+        dataset={"train": 3, "validation": 0, "test": 0, "dtype": "float64"},
+    )
+    generate(config, tmp_path / "dataset", jobs=1)
+    result = reintegrate(tmp_path / "dataset", 3)
+    assert result.problems == []
+
+
+def test_a_chaotic_dataset_passes_and_an_early_state_off_by_little_is_found(experiment, tmp_path, forge):
+    # Lorenz (1963): errors grow as e^(0.9 t), so by t = 20 a difference of 1e-12 is one of 1e-4.
+    config = experiment(
+        system={
+            "name": "lorenz",
+            "equations": {"x": "s*(y - x)", "y": "x*(r - z) - y", "z": "x*y - b*z"},
+            "parameters": {"s": 10.0, "r": 28.0, "b": 8 / 3},
+            "initial_state": {"x": [-10.0, 10.0], "y": [-10.0, 10.0], "z": [10.0, 30.0]},
+        },
+        grid={"duration": 20.0, "points": 101},
+        dataset={"train": 40, "validation": 0, "test": 0, "dtype": "float64"},
+    )
+    folder = tmp_path / "dataset"
+    generate(config, folder, jobs=1)
+    assert reintegrate(folder, 8).problems == []
+    forge(folder, "train-00001.h5", state=altered(folder, (3, 5, 1), 1e-4))
+    assert len(reintegrate(folder / "train-00001.h5", 8).problems) == 1
+
+
+def test_as_many_rows_are_checked_as_were_asked_for_where_there_are_so_many(small_dataset):
+    # 32 + 32 + 6 + 20 + 10 rows: an equal share of 60 is 12, more than two of the shards have.
+    assert reintegrate(small_dataset, 60).rows == 60
+    assert reintegrate(small_dataset, 3).rows == 3
+    assert reintegrate(small_dataset, 101).rows == 100
+
+
+def test_few_rows_are_drawn_over_all_shards_and_not_always_from_the_first(dataset_copy, forge):
+    file = "test-00000.h5"
+    state = read_shard(dataset_copy / file).state + np.float32(1e-2)
+    state[:, 0] -= np.float32(1e-2)
+    forge(dataset_copy, file, state=state)
+    found = [bool(reintegrate(dataset_copy, 2, seed).problems) for seed in range(12)]
+    assert any(found)
+
+
+def test_the_rows_are_a_function_of_the_seed(small_dataset):
+    assert reintegrate(small_dataset, 7, 1).largest == reintegrate(small_dataset, 7, 1).largest
+    assert len({reintegrate(small_dataset, 7, seed).largest for seed in range(4)}) > 1
+
+
+def test_equations_of_a_stranger_are_parsed_and_not_run(dataset_copy, forge, tmp_path):
+    from trajstore.data import TrajstoreError
+
+    system = json.loads(str(read_shard(dataset_copy / FILE).attributes["system"]))
+    system["equations"]["x2"] = f"__import__('pathlib').Path('{tmp_path}/pwned').touch()"
+    forge(dataset_copy, FILE, attributes={"system": canonical_json(system)})
+    with pytest.raises(TrajstoreError, match="x2"):
+        reintegrate(dataset_copy, 10)
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize("name", ["system", "engine"])
+@pytest.mark.parametrize("text", ["{", "[]", "1", "null", "{}"])
+def test_a_file_without_equations_or_engine_is_one_clear_error(dataset_copy, forge, name, text):
+    from trajstore.data import TrajstoreError
+
+    forge(dataset_copy, FILE, attributes={name: text})
+    if (name, text) == ("engine", "{}"):
+        return
+    with pytest.raises(TrajstoreError):
+        reintegrate(dataset_copy, 10)
