@@ -19,7 +19,18 @@ TIMES = np.linspace(0.0, 2.0, 21)
 REFERENCE_ROWS = 200
 BASE = "solve_ivp loop, DOP853 1e-9"
 OURS = "trajstore, heyoka"
-PACKAGES = ("trajstore", "heyoka", "numpy", "scipy", "joblib", "torch", "torchdiffeq", "torchode", "jax", "diffrax")
+PACKAGES = (
+    "trajstore",
+    "heyoka",
+    "numpy",
+    "scipy",
+    "joblib",
+    "torch",
+    "torchdiffeq",
+    "torchode",
+    "jax",
+    "diffrax",
+)
 
 # Name and cores -> its set-up, and whether it takes rows one by one.
 CONTENDERS = {
@@ -47,7 +58,7 @@ def reference(starts: np.ndarray) -> np.ndarray:
 @click.command(help=__doc__)
 @click.option("--quick", is_flag=True, help="Fewer rows and repetitions.")
 def main(quick: bool) -> None:
-    single, many = (REFERENCE_ROWS, 16_384) if quick else (2 * REFERENCE_ROWS, 65_536)
+    single, many = (REFERENCE_ROWS, 32_768) if quick else (1000, 65_536)
     starts = np.random.default_rng(0).uniform(-5.0, 5.0, (many, 2))
     exact = reference(starts[:REFERENCE_ROWS])
     running = {}
@@ -63,10 +74,21 @@ def main(quick: bool) -> None:
     errors = {key: float(np.abs(contender.states - exact).max()) for key, contender in able.items()}
     faster = {key: ratios(figures[BASE, 1], figures[key]) for key in able}
     row = partial(_row, running=running, figures=figures, errors=errors, faster=faster)
-    header = ("what", "cores", "microseconds a trajectory", "times the DOP853 loop", "max error", "start-up, s")
+    header = (
+        "what",
+        "cores",
+        "microseconds a trajectory",
+        "times the DOP853 loop",
+        "max error",
+        "start-up, s",
+    )
     print(table(header, [row(key) for key in CONTENDERS]))
-    print(f"\nRows: {single} for those that take them one by one, {many} for the others. Errors over the first")
-    print(f"{REFERENCE_ROWS}. Medians (least-greatest) of {len(figures[BASE, 1])} rounds; ratios within a round.\n")
+    print(
+        f"\nRows: {single} for those that take them one by one, {many} for the others. Errors over the first"
+    )
+    print(
+        f"{REFERENCE_ROWS}. Medians (least-greatest) of {len(figures[BASE, 1])} rounds; ratios within a round.\n"
+    )
     ours = median(faster[OURS, 1])
     print(verdict("heyoka on one core at least 300 x the DOP853 loop", ours >= 300, f"{ours:.0f} x"))
     print(verdict("its error at most 1e-10", errors[OURS, 1] <= 1e-10, f"{errors[OURS, 1]:.1e}"))
@@ -74,7 +96,11 @@ def main(quick: bool) -> None:
         others = [key for key in able if key[1] == cores and not key[0].startswith("trajstore")]
         best = max(others, key=lambda key: median(faster[key]))
         lead = ratios(figures[best], figures[OURS, cores])
-        print(verdict(f"faster than every peer on {cores} core(s)", median(lead) > 1, f"{spread(lead)} x {best[0]}"))
+        print(
+            verdict(
+                f"faster than every peer on {cores} core(s)", median(lead) > 1, f"{spread(lead)} x {best[0]}"
+            )
+        )
     print("\n" + machine(*PACKAGES))
 
 

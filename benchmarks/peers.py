@@ -5,6 +5,7 @@ documentation advises for this work, with the batch size at which it is fastest;
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -88,11 +89,13 @@ def torchdiffeq(cores: int) -> Solve:
 
 def torchode(cores: int) -> Solve:
     """tsit5, compiled; every row takes its own steps."""
+    # So that the start-up is a first one; a warning says that caches are off.
     os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
+    warnings.filterwarnings("ignore", module="torch._dynamo")
     import torch
     import torchode
 
-    torch.set_num_threads(cores)
+    torch.set_num_threads(1)
     term: Any = torchode.ODETerm(_torch_field)
     controller = torchode.IntegralController(TOLERANCE, TOLERANCE, term=term)
     solver = torchode.AutoDiffAdjoint(torchode.Tsit5(term=term), controller)
@@ -103,7 +106,7 @@ def torchode(cores: int) -> Solve:
         grid = torch.from_numpy(times).expand(len(starts), -1)
         return compiled(torchode.InitialValueProblem(torch.from_numpy(starts), t_eval=grid)).ys.numpy()
 
-    return _in_slices(solve, TORCH_ROWS, 1)
+    return _in_slices(solve, TORCH_ROWS, cores)
 
 
 def diffrax(cores: int) -> Solve:
@@ -141,9 +144,7 @@ def _trajstore(name: Any, cores: int) -> Solve:
     return _in_slices(solve, None, cores)
 
 
-def _in_slices(
-    solve: Callable[[np.ndarray, np.ndarray], np.ndarray], rows: int | None, cores: int
-) -> Solve:
+def _in_slices(solve: Callable[[np.ndarray, np.ndarray], np.ndarray], rows: int | None, cores: int) -> Solve:
     """Slices of so many rows, or as many slices as cores, shared among as many threads as cores."""
     pool = ThreadPoolExecutor(cores)
 

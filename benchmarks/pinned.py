@@ -1,10 +1,12 @@
 """A contender in a process of its own, held to as many cores as it may use."""
 
 import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from time import perf_counter
+from typing import BinaryIO
 
 import numpy as np
 
@@ -15,7 +17,7 @@ Solve = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
 class Pinned:
     """A solver, warm, that waits to be timed.
 
-    setup     imports what it needs and returns a Solve, for so many cores
+    setup     function of an importable module: imports what it needs, returns a Solve for so many cores
     cores     which the process, with all its threads and children, may use
     starts    the rows to be solved
     returned  so many rows of the result are kept, in `states`
@@ -29,55 +31,66 @@ class Pinned:
     ) -> None:
         self.rows = len(starts)
         self.start_up, self.states = 0.0, np.empty(0)
-        context = get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, setup, cores, starts, times, returned))
-        self._process.start()
-        theirs.close()
+        command = [sys.executable, __file__]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout
+        _send(self._requests, (cores, setup, starts, times, returned))
         try:
-            self.failure, self.start_up, self.states = self._pipe.recv()
+            self.failure, self.start_up, self.states = pickle.load(self._answers)
         except EOFError:
             self.failure = "its process died"
 
     def microseconds(self) -> float:
         """Solve all rows once: microseconds a row."""
-        self._pipe.send(True)
-        return self._pipe.recv() / self.rows * 1e6
+        _send(self._requests, "again")
+        return pickle.load(self._answers) / self.rows * 1e6
 
     def close(self) -> None:
-        self._pipe.close()
-        self._process.join()
+        self._requests.close()
+        self._process.wait()
 
 
-def _serve(
-    pipe: Connection,
-    setup: Callable[[int], Solve],
-    cores: int,
-    starts: np.ndarray,
-    times: np.ndarray,
-    returned: int,
-) -> None:
+def _send(stream: BinaryIO, message: object) -> None:
+    pickle.dump(message, stream)
+    stream.flush()
+
+
+def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    cores, setup, starts, times, returned = pickle.load(requests)
     # Before any library starts its threads: they count the cores that they find.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    begin = perf_counter()
     try:
-        begin = perf_counter()
         solve = setup(cores)
         pieces = solve(starts, times)
-        first = perf_counter() - begin
-        again = _seconds(solve, starts, times)
     except Exception as error:
-        pipe.send((f"{type(error).__name__}: {error}".splitlines()[0][:100], 0.0, None))
+        _send(answers, (f"{type(error).__name__}: {error}".splitlines()[0][:100], 0.0, None))
         return
-    pipe.send((None, max(0.0, first - again), np.concatenate(pieces)[:returned]))
-    while True:
-        try:
-            pipe.recv()
-        except EOFError:
-            return
-        pipe.send(_seconds(solve, starts, times))
+    first = perf_counter() - begin
+    again = _seconds(solve, starts, times)
+    _send(answers, (None, max(0.0, first - again), np.concatenate(pieces)[:returned]))
+    while _next(requests):
+        _send(answers, _seconds(solve, starts, times))
+
+
+def _next(requests: BinaryIO) -> bool:
+    try:
+        pickle.load(requests)
+    except EOFError:
+        return False
+    return True
 
 
 def _seconds(solve: Solve, starts: np.ndarray, times: np.ndarray) -> float:
     begin = perf_counter()
     solve(starts, times)
     return perf_counter() - begin
+
+
+if __name__ == "__main__":
+    # What libraries print must not come between the answers.
+    stream = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    _serve(sys.stdin.buffer, stream)

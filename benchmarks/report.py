@@ -45,9 +45,14 @@ def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
     return [a / b for a, b in zip(above, below, strict=True)]
 
 
-def spread(values: Sequence[float], form: str = ".3g") -> str:
+def figure(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def spread(values: Sequence[float]) -> str:
     """Median (least-greatest)."""
-    return f"{median(values):{form}} ({min(values):{form}}-{max(values):{form}})"
+    return f"{figure(median(values))} ({figure(min(values))}-{figure(max(values))})"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .normalize import Normalizer as Normalizer
     from .shard import Shard as Shard
     from .shard import read_shard as read_shard
-    from .verify import verify as verify
+    from .verification import verify as verify
 
 _HOMES = {
     "TrajectoryDataset": "dataset",
@@ -32,7 +32,7 @@ _HOMES = {
     "Normalizer": "normalize",
     "Shard": "shard",
     "read_shard": "shard",
-    "verify": "verify",
+    "verify": "verification",
 }
 
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]

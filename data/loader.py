@@ -76,7 +76,7 @@ class Loader:
             order = torch.arange(size)
         if self.world_size > 1:
             if not self.drop_last and size % self.world_size:
-                order = torch.cat([order, order[: self.world_size - size % self.world_size]])
+                order = order.repeat(-(-self.world_size // size) + 1)[: self._rows * self.world_size]
             order = order[self.rank :: self.world_size]
         return order[: self._rows]
 

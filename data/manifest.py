@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .errors import FormatError
 from .files import write_text
-from .format import FORMAT, VERSION
-from .hashing import json_hash, text_hash
+from .format import FORMAT, SPLITS, VERSION
+from .hashing import canonical_json, json_hash, text_hash
 from .shard import ShardRecord
 from .statistics import Moments
 
@@ -45,11 +45,22 @@ class Manifest(BaseModel):
     format: str = FORMAT
     format_version: int = VERSION
     id: str
-    config: dict[str, Any]
+    config: dict[str, dict[str, Any]]
     config_hash: str
     system: dict[str, Any]
     components: list[str]
     splits: dict[str, SplitRecord]
+
+    @model_validator(mode="after")
+    def _statistics_of_all_components(self) -> Self:
+        for shard in self.shards:
+            if shard.statistics.count and len(shard.statistics.mean) != len(self.components):
+                raise ValueError(
+                    f"statistics of {shard.file} are not those of {len(self.components)} components"
+                )
+        if set(self.splits) != set(SPLITS):
+            raise ValueError(f"splits are {', '.join(self.splits)}, expected {', '.join(SPLITS)}")
+        return self
 
     @classmethod
     def of(
@@ -104,12 +115,14 @@ def load_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
+        # Neither NaN nor half a surrogate pair may hide in it: they have no place in a hash.
+        canonical_json(raw).encode()
     except (FileNotFoundError, NotADirectoryError):
         raise FormatError(
             f"{folder}: no dataset: {MANIFEST} is missing. Make it with `trajstore generate CONFIG --out DIR`, "
             "or run that again if it was interrupted."
         ) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise FormatError(f"{path}: cannot be read as JSON ({error}); generate the dataset again") from None
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise FormatError(f'{path}: no trajstore manifest: "format" is not "{FORMAT}"')

@@ -113,9 +113,13 @@ def write_shard(path: Path, shard: Shard, compression: str | None = None) -> Sha
 
 def inspect_shard(path: Path, name: str | None = None) -> ShardRecord:
     """Read a whole shard and say what the manifest keeps of it; hashes are computed, not believed."""
-    shard = read_shard(path)
+    return record_of(path, read_shard(path), name or path.name)
+
+
+def record_of(path: Path, shard: Shard, name: str) -> ShardRecord:
+    """What the manifest keeps of a shard that has been read from `path`."""
     return ShardRecord(
-        file=name or path.name,
+        file=name,
         first_row=int(shard.attributes["first_row"]),
         rows=len(shard.status),
         failed=int(np.count_nonzero(shard.status != Status.OK)),

@@ -20,6 +20,7 @@ class MappedStates:
     """
 
     def __init__(self, path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.shape = shape
         self._states = np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape))
 
     def gather(self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows) -> np.ndarray:
@@ -33,7 +34,8 @@ class MappedStates:
 class ChunkedStates:
     """States of a chunked or compressed shard; the handle is opened on first use in each process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
+        self.shape = shape
         self._path = path
         self._process: int | None = None
         self._file: h5py.File | None = None
@@ -48,7 +50,7 @@ class ChunkedStates:
         """States (n, length, D) of the given rows, from the given windows of each."""
         dataset = self._dataset()
         chunk_rows = dataset.chunks[0] if dataset.chunks else 1
-        out = np.empty((len(rows), windows.length, dataset.shape[2]), dtype=dataset.dtype)
+        out = np.empty((len(rows), windows.length, dataset.shape[2]), dtype=dataset.dtype.newbyteorder("="))
         order = np.argsort(rows, kind="stable")
         chunks = rows[order] // chunk_rows
         for group in np.split(order, np.flatnonzero(np.diff(chunks)) + 1):
@@ -70,5 +72,5 @@ def open_states(path: Path) -> MappedStates | ChunkedStates:
         offset = dataset.id.get_offset()
         # get_offset is None where the data are chunked, compressed, or lie in another file.
         if offset is None or dataset.chunks is not None or dataset.size == 0 or not dataset.dtype.isnative:
-            return ChunkedStates(path)
+            return ChunkedStates(path, dataset.shape)
         return MappedStates(path, offset, dataset.shape, dataset.dtype)

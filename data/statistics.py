@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 BLOCK_VALUES = 1 << 15
 
@@ -24,9 +24,19 @@ class Moments(BaseModel):
     minimum: list[float] = []
     maximum: list[float] = []
 
+    @model_validator(mode="after")
+    def _one_entry_a_component(self) -> Self:
+        lengths = {len(self.mean), len(self.std), len(self.minimum), len(self.maximum)}
+        if len(lengths) != 1 or (lengths == {0}) != (self.count == 0):
+            raise ValueError("mean, std, minimum and maximum need one entry a component each")
+        return self
+
     @classmethod
     def of(cls, state: np.ndarray) -> Self:
-        """Moments of an array (N, T, D); sums are taken in float64, a cache-sized block of rows at a time."""
+        """Moments of an array (N, T, D), of its rows that are finite; sums are taken in float64.
+
+        A block of rows at a time, so that it stays in the cache.
+        """
         rows = max(1, BLOCK_VALUES // max(1, state[0].size if len(state) else 1))
         return cls.merge(cls._of_block(state[start : start + rows]) for start in range(0, len(state), rows))
 
@@ -36,6 +46,9 @@ class Moments(BaseModel):
         # Columns are (time, component) pairs: reductions over rows then run over contiguous memory.
         columns = state.reshape(shape[0], -1).astype(np.float64)
         mean = columns.mean(axis=0).reshape(shape[1:]).mean(axis=0)
+        if not np.isfinite(mean).all():
+            finite = np.isfinite(columns).all(axis=1)
+            return cls.of(state[finite])
         deviation = columns - np.tile(mean, shape[1])
         variance = np.einsum("ij,ij->j", deviation, deviation).reshape(shape[1:]).mean(axis=0) / shape[0]
         return cls(

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .errors import DataError
+from .errors import DataError, FormatError
 from .format import Status
 from .manifest import load_manifest
 from .shard import read_attributes
@@ -113,7 +113,9 @@ class Store:
 
         Raises IndexError if a row is out of range.
         """
-        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+        if not len(rows):
+            return np.empty((0, windows.length, len(self.components)))
+        if not 0 <= rows.min() <= rows.max() < len(self):
             raise IndexError(f"row {rows.max()} of a split with {len(self)} rows")
         shard = np.searchsorted(self._starts, rows, side="right") - 1 if len(self.parts) > 1 else None
         if shard is None:
@@ -144,7 +146,12 @@ class Store:
     def _part(self, number: int) -> MappedStates | ChunkedStates:
         states = self._states.get(number)
         if states is None:
-            states = self._states[number] = open_states(self.parts[number].path)
+            part = self.parts[number]
+            states = open_states(part.path)
+            expected = (part.rows, len(self.time), len(self.components))
+            if states.shape != expected:
+                raise FormatError(f"{part.path}: states of shape {states.shape}, expected {expected}")
+            self._states[number] = states
         return states
 
     def __getstate__(self) -> dict[str, Any]:

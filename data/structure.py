@@ -1,6 +1,7 @@
 """Does an open HDF5 file have the structure of a shard? Used on writing, on opening and by `verify`."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,16 @@ from .format import (
     parameter_variable,
 )
 
+# What h5py raises when the HDF5 library meets bytes that make no sense.
+DAMAGE = (OSError, RuntimeError, KeyError, UnicodeError, OverflowError, SystemError)
 
-def open_shard(path: Path) -> h5py.File:
-    """Open a file for reading and require the structure of a shard; the caller closes it.
 
-    Raises FormatError with the first problem found.
+@contextmanager
+def open_shard(path: Path) -> Iterator[h5py.File]:
+    """A file, open for reading, that has the structure of a shard.
+
+    Raises FormatError with the first problem found, and for whatever cannot be read while it is open: the
+    HDF5 library reports a damaged file in many ways.
     """
     try:
         file = h5py.File(path, "r", locking=False)
@@ -33,11 +39,16 @@ def open_shard(path: Path) -> h5py.File:
             f"{path}: cannot be read as HDF5 ({error}); the file is truncated, damaged or of another kind. "
             "Fetch it again, or generate it again with the same config."
         ) from None
-    problem = next(structure_problems(file), None)
-    if problem is not None:
-        file.close()
-        raise FormatError(f"{path}: {problem}")
-    return file
+    try:
+        with file:
+            problem = next(structure_problems(file), None)
+            if problem is not None:
+                raise FormatError(f"{path}: {problem}")
+            yield file
+    except DAMAGE as error:
+        raise FormatError(
+            f"{path}: is damaged: {error}. Fetch it again, or generate it again with the same config."
+        ) from None
 
 
 def structure_problems(file: h5py.File) -> Iterator[str]:
@@ -84,11 +95,9 @@ def variable(file: h5py.File, name: str) -> h5py.Dataset:
 
 
 def values(file: h5py.File, name: str) -> np.ndarray:
-    """All values of a numeric variable. Raises FormatError if they cannot be read."""
-    try:
-        return np.asarray(variable(file, name)[()])
-    except OSError as error:
-        raise FormatError(f"{file.filename}: {name} cannot be read ({error}); the file is damaged") from None
+    """All values of a numeric variable, in the machine's byte order."""
+    read = np.asarray(variable(file, name)[()])
+    return read.astype(read.dtype.newbyteorder("="), copy=False)
 
 
 def component_names(file: h5py.File) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def generate_command(
 @command
 def verify_command(path: Path, reintegrate: int) -> None:
     """Check a dataset or a shard: 0 if sound; 1 if not, a line a problem."""
-    from ..data.verify import verify
+    from ..data.verification import verify
 
     problems = verify(path)
     note = ""

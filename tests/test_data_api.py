@@ -15,7 +15,7 @@ def run(code: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("before", ["", "import trajstore.data.verify, trajstore.pipeline.generate; "])
+@pytest.mark.parametrize("before", ["", "import trajstore.data.verification, trajstore.pipeline.generate; "])
 def test_every_public_name_is_a_class_or_a_function_whatever_was_imported_before(before):
     names = ", ".join(trajstore.data.__all__)
     kinds = f"[name for name in ({names},) if not callable(name)]"
@@ -34,7 +34,9 @@ def test_reading_needs_no_code_that_generates_or_learns(small_dataset):
 
 
 def test_generating_and_verifying_do_not_import_torch():
-    code = "import sys, trajstore.data.verify, trajstore.pipeline.generate; print('torch' in sys.modules)"
+    code = (
+        "import sys, trajstore.data.verification, trajstore.pipeline.generate; print('torch' in sys.modules)"
+    )
     assert run(code) == "False"
 
 

@@ -16,7 +16,7 @@ from scipy.integrate import solve_ivp
 from trajstore.data import FormatError, TrajstoreError, load_manifest, read_shard
 from trajstore.data.files import TEMPORARY_SUFFIX
 from trajstore.data.manifest import CHECKSUMS, MANIFEST
-from trajstore.data.verify import verify
+from trajstore.data.verification import verify
 from trajstore.pipeline import generate as generate_module
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.locking import LOCK, locked
@@ -372,7 +372,7 @@ name = "van-der-pol"
 duration = 2.0
 step = 0.1
 [dataset]
-train = 3000
+train = 1400
 validation = 200
 shard_rows = 200
 [engine]
@@ -403,7 +403,7 @@ def test_a_run_that_is_killed_loses_nothing(uninterrupted, tmp_path, jobs, sent)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
-        while len(list(folder.glob("*.h5"))) < 3 and process.poll() is None:
+        while len(list(folder.glob("*.h5"))) < 2 and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.002)
         process.send_signal(sent)
@@ -412,7 +412,7 @@ def test_a_run_that_is_killed_loses_nothing(uninterrupted, tmp_path, jobs, sent)
         process.kill()
         process.wait()
     finished = {file.name: file.stat().st_mtime_ns for file in folder.glob("*.h5")}
-    assert 3 <= len(finished) < 16, "it was to be killed on the way"
+    assert 2 <= len(finished) < 8, "it was to be killed on the way"
     assert not (folder / MANIFEST).exists()
     if sent == signal.SIGINT:
         assert not list(folder.glob(f"*{TEMPORARY_SUFFIX}"))

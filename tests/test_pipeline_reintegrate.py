@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from trajstore.data import read_shard
 from trajstore.data.hashing import canonical_json
-from trajstore.data.verify import verify
+from trajstore.data.verification import verify
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.reintegrate import reintegrate
 
@@ -39,7 +39,7 @@ def test_every_row_of_a_sound_dataset_passes(small_dataset):
 def test_one_state_off_by_little_is_found_though_every_hash_is_right(dataset_copy, forge, index, change):
     forge(dataset_copy, FILE, state=altered(dataset_copy, index, change))
     assert verify(dataset_copy) == []
-    result = reintegrate(dataset_copy, 1000)
+    result = reintegrate(dataset_copy / FILE, 1000)
     assert len(result.problems) == 1
     assert result.problems[0].startswith(f"{FILE}: row {32 + index[0]}: ")
     assert "do not follow from the equations" in result.problems[0]
@@ -50,27 +50,27 @@ def test_states_of_another_row_are_found(dataset_copy, forge):
     state = read_shard(dataset_copy / FILE).state.copy()
     state[7, 1:] = state[8, 1:]
     forge(dataset_copy, FILE, state=state)
-    assert len(reintegrate(dataset_copy, 1000).problems) == 1
+    assert len(reintegrate(dataset_copy / FILE, 1000).problems) == 1
 
 
 def test_other_equations_are_found(dataset_copy, forge):
     text = str(read_shard(dataset_copy / FILE).attributes["system"])
     forge(dataset_copy, FILE, attributes={"system": text.replace("mu*(1 -", "mu*(1.001 -")})
-    assert len(reintegrate(dataset_copy, 1000).problems) == 32
+    assert len(reintegrate(dataset_copy / FILE, 1000).problems) == 32
 
 
 def test_another_parameter_is_found(dataset_copy, forge):
     values = read_shard(dataset_copy / FILE).parameters["mu"].copy()
     values[4] = 0.1001
     forge(dataset_copy, FILE, parameters={"mu": values})
-    assert [line.split(":")[1] for line in reintegrate(dataset_copy, 1000).problems] == [" row 36"]
+    assert [line.split(":")[1] for line in reintegrate(dataset_copy / FILE, 1000).problems] == [" row 36"]
 
 
 def test_an_initial_state_off_by_little_is_found(dataset_copy, forge):
     starts = read_shard(dataset_copy / FILE).initial_state.copy()
     starts[9, 0] += 1e-4
     forge(dataset_copy, FILE, initial_state=starts)
-    assert [line.split(":")[1] for line in reintegrate(dataset_copy, 1000).problems] == [" row 41"]
+    assert [line.split(":")[1] for line in reintegrate(dataset_copy / FILE, 1000).problems] == [" row 41"]
 
 
 def test_a_sound_row_declared_failed_and_a_failed_row_declared_sound_are_found(
@@ -81,7 +81,7 @@ def test_a_sound_row_declared_failed_and_a_failed_row_declared_sound_are_found(
     state[3], status[3] = np.nan, 1
     forge(dataset_copy, FILE, state=state, status=status)
     assert verify(dataset_copy) == []
-    found = reintegrate(dataset_copy, 1000).problems
+    found = reintegrate(dataset_copy / FILE, 1000).problems
     assert len(found) == 1
     assert "row 35: is stored as failed, but does not fail" in found[0]
 

@@ -9,9 +9,19 @@ import numpy as np
 
 from .errors import FormatError
 from .format import SPLITS, Status
-from .hashing import content_hash, file_hash, json_hash
+from .hashing import content_hash, json_hash
 from .manifest import CHECKSUMS, MANIFEST, Manifest, SplitRecord, load_manifest
-from .shard import Shard, ShardRecord, read_shard
+from .shard import Shard, ShardRecord, read_shard, record_of
+
+# What the manifest keeps of a shard, beside its name and first row.
+RECORDED = {
+    "rows": "number of rows",
+    "failed": "number of failed rows",
+    "bytes": "size",
+    "sha256": "SHA-256",
+    "content_hash": "content hash",
+    "statistics": "statistics",
+}
 
 
 def verify(path: str | Path, report: Callable[[int], None] | None = None) -> list[str]:
@@ -42,9 +52,10 @@ def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
     if (folder / MANIFEST).read_text(encoding="utf-8") != manifest.to_json():
         yield f"{MANIFEST}: is not as trajstore wrote it: edited, or written by another version"
     splits = {name: split.shards for name, split in manifest.splits.items()}
-    derived = Manifest.of(manifest.config, manifest.system, manifest.components, splits)
-    if derived.id != manifest.id or derived.config_hash != manifest.config_hash:
-        yield f"{MANIFEST}: the id {manifest.id[:12]} does not follow from config and contents: edited"
+    derived = Manifest.of(manifest.config, manifest.config.get("system", {}), manifest.components, splits)
+    for key in ("id", "config_hash", "system"):
+        if getattr(derived, key) != getattr(manifest, key):
+            yield f"{MANIFEST}: {key} does not follow from config and contents: edited"
     for name, split in manifest.splits.items():
         if SplitRecord.of(split.shards) != split:
             yield f"{MANIFEST}: counts or statistics of {name} do not follow from its shards: edited"
@@ -72,26 +83,21 @@ def _recorded_shard_problems(
     if not path.is_file():
         yield "missing"
         return
-    size = path.stat().st_size
-    if size != record.bytes:
-        yield f"{size} bytes, expected {record.bytes}: truncated or replaced"
-    elif file_hash(path) != record.sha256:
-        yield f"SHA-256 differs from {MANIFEST}: the file was changed"
     try:
         shard = read_shard(path)
     except FormatError as error:
+        if path.stat().st_size != record.bytes:
+            yield f"{path.stat().st_size} bytes, expected {record.bytes}: truncated or replaced"
         yield str(error).removeprefix(f"{path}: ")
         return
+    found = record_of(path, shard, record.file)
+    for field, said in RECORDED.items():
+        if getattr(found, field) != getattr(record, field):
+            yield f"{said} differs from {MANIFEST}: the file was changed, or the manifest edited"
     yield from _shard_problems(shard)
-    if shard.attributes["content_hash"] != record.content_hash:
-        yield f"content hash differs from {MANIFEST}"
-    if (shard.attributes["split"], shard.attributes["first_row"]) != (split, record.first_row):
-        yield (
-            f"holds rows of {shard.attributes['split']} from {shard.attributes['first_row']}, expected rows of "
-            f"{split} from {record.first_row}"
-        )
-    if (len(shard.status), int(np.count_nonzero(shard.status))) != (record.rows, record.failed):
-        yield f"number of rows or of failed rows differs from {MANIFEST}"
+    if (shard.attributes["split"], found.first_row) != (split, record.first_row):
+        holds = f"{shard.attributes['split']} from {found.first_row}"
+        yield f"holds rows of {holds}, expected rows of {split} from {record.first_row}"
     if shard.attributes["config_hash"] != json_hash(_without_sizes(manifest.config)):
         yield "comes from another config than the dataset's"
     if list(shard.components) != manifest.components:
@@ -102,19 +108,9 @@ def _shard_problems(shard: Shard) -> Iterator[str]:
     """How a shard contradicts itself."""
     if content_hash(shard.variables) != shard.attributes["content_hash"]:
         yield "content hash differs from the one it states: numbers were changed"
-    try:
-        config = json.loads(str(shard.attributes["config"]))
-        grid = config["grid"]
-        times = np.linspace(0.0, grid["duration"], grid["points"])
-    except (ValueError, KeyError, TypeError):
-        yield "attribute config holds no config"
-        return
-    if json_hash(config) != shard.attributes["config_hash"]:
-        yield "config and config_hash do not agree: edited"
-    if not np.array_equal(shard.time, times):
-        yield "the time grid is not the config's"
+    yield from _config_problems(shard)
     first = int(shard.attributes["first_row"])
-    if not np.array_equal(shard.trajectory, np.arange(first, first + len(shard.trajectory))):
+    if not np.array_equal(shard.trajectory, np.arange(len(shard.trajectory)) + first):
         yield f"trajectory does not count from first_row {first}"
     sound = shard.status == Status.OK
     if not np.isfinite(shard.state[sound]).all():
@@ -123,9 +119,35 @@ def _shard_problems(shard: Shard) -> Iterator[str]:
         yield "rows whose status is not ok hold values; expected NaN"
     if not np.isin(shard.status, list(Status)).all():
         yield "status has values without a meaning"
-    starts = shard.initial_state.astype(shard.state.dtype)
+    with np.errstate(over="ignore"):
+        starts = shard.initial_state.astype(shard.state.dtype)
     if not np.array_equal(shard.state[sound, 0], starts[sound]):
         yield "states at the first time are not the initial states"
+
+
+def _config_problems(shard: Shard) -> Iterator[str]:
+    """How a shard's numbers and attributes contradict the config that it carries."""
+    try:
+        config = json.loads(str(shard.attributes["config"]))
+        grid, seed = config["grid"], config["dataset"]["seed"]
+        duration, points = float(grid["duration"]), int(grid["points"])
+        system = json.loads(str(shard.attributes["system"]))
+        hashed = json_hash(config)
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        yield "attribute config or system holds no config or system"
+        return
+    if hashed != shard.attributes["config_hash"]:
+        yield "config and config_hash do not agree: edited"
+    if points != len(shard.time) or not np.array_equal(shard.time, np.linspace(0.0, duration, points)):
+        yield "the time grid is not the config's"
+    if system != config.get("system"):
+        yield "the system is not the config's: other equations or parameters"
+    elif list(shard.components) != system.get("states", list(shard.components)):
+        yield f"components are {', '.join(shard.components)}, those of the system are not"
+    if seed != shard.attributes["seed"]:
+        yield f"the seed is {shard.attributes['seed']}, the config's is {seed}"
+    if shard.attributes["resampling"] != grid.get("resample"):
+        yield f"the resampling is {shard.attributes['resampling']!r}, the config's is {grid.get('resample')!r}"
 
 
 def _without_sizes(config: dict[str, Any]) -> dict[str, Any]:

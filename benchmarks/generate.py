@@ -1,0 +1,138 @@
+"""Is `trajstore generate` limited by its engine, and does its memory stay bounded?
+
+The command, start to end, in a process of its own, beside the engine alone: the same shards from as many
+threads, the results thrown away. Start-up is the same command with one row. Needs about 2 GB of disk.
+"""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import click
+from report import cores, figure, machine, ratios, rounds, seconds, spread, table, verdict
+
+CONFIG = Path(__file__).parents[1] / "configs" / "van-der-pol.toml"
+# ru_maxrss counts kilobytes, but bytes on macOS.
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def overrides(rows: int) -> tuple[str, ...]:
+    return f"dataset.train={rows}", "dataset.validation=0", "dataset.test=0"
+
+
+def run(command: list[str]) -> int:
+    """Run a command to its end; the peak of its memory in bytes.
+
+    This process imports little, because a child's peak begins with that of its parent.
+    """
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    errors = process.stderr.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stderr.close()
+    if process.returncode:
+        raise SystemExit(errors)
+    return usage.ru_maxrss * MAXRSS_UNIT
+
+
+class EndToEnd:
+    """`trajstore generate` of so many rows into a new folder, which goes when it is timed."""
+
+    def __init__(self, rows: int, threads: int, folder: Path) -> None:
+        self._rows, self._threads, self._folder = rows, threads, folder
+        self.peak = 0
+
+    def __call__(self) -> float:
+        with TemporaryDirectory(dir=self._folder) as temporary:
+            command = [sys.executable, "-m", "trajstore.pipeline", "generate", str(CONFIG), "--out"]
+            command += [str(Path(temporary) / "dataset"), "--jobs", str(self._threads)]
+            for override in overrides(self._rows):
+                command += ["--set", override]
+
+            def work() -> None:
+                self.peak = max(self.peak, run(command))
+
+            return seconds(work)
+
+
+def engine_alone(rows: int, threads: int) -> float:
+    """Seconds in the engine, all threads together taken as one; its start-up and the initial states are not in it."""
+    import numpy as np
+    from trajstore.pipeline.config import load_config
+    from trajstore.pipeline.engines import make_engine
+    from trajstore.pipeline.plan import make_plan
+    from trajstore.pipeline.sampling import initial_states
+
+    config = load_config(CONFIG, overrides(rows))
+    system, seed, times = config.dynamics, config.dataset.seed, config.grid.times
+    engine = make_engine(system, config.engine)
+    boxes = list(system.initial_state.values())
+    shards = []
+    for plan in make_plan(config):
+        starts = initial_states(boxes, seed, plan.split, plan.first_row, plan.first_row + plan.rows)
+        shards.append((starts, np.tile(system.defaults, (plan.rows, 1))))
+
+    def solve(shard: tuple[np.ndarray, np.ndarray]) -> None:
+        engine.solve(*shard, times)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return seconds(lambda: list(pool.map(solve, shards)))
+
+
+def engine_process(rows: int, threads: int) -> float:
+    """`engine_alone` in a process of its own, like the command that it is compared with."""
+    command = [sys.executable, __file__, "--threads", str(threads), "--engine-alone", str(rows)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+@click.command(help=__doc__)
+@click.option("--quick", is_flag=True, help="Fewer rows and repetitions.")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), help="Where to put the datasets.")
+@click.option("--threads", type=int, default=cores(), help="For command and engine; all cores if left out.")
+@click.option("--engine-alone", "alone", type=int, hidden=True)
+def main(quick: bool, folder: Path | None, threads: int, alone: int | None) -> None:
+    if alone is not None:
+        click.echo(engine_alone(alone, threads))
+        return
+    few, many = (100_000, 300_000) if quick else (1_000_000, 10_000_000)
+    with TemporaryDirectory(dir=folder) as temporary:
+        start, whole, large = (EndToEnd(rows, threads, Path(temporary)) for rows in (1, few, many))
+        contenders = {"start": start, "whole": whole, "engine": lambda: engine_process(few, threads)}
+        timed = rounds(contenders, 3 if quick else 5)
+        large_timed = [large()]
+    header = ("what", "rows", "seconds", "rows a second", "times the engine alone", "peak memory, MB")
+    rows = [
+        _row("engine alone", few, timed["engine"], timed["engine"], None),
+        _row("generate, one row: start-up", 1, timed["start"], timed["engine"], start.peak),
+        _row("generate, end to end", few, timed["whole"], timed["engine"], whole.peak),
+        _row("generate, end to end", many, large_timed, None, large.peak),
+    ]
+    print(table(header, rows))
+    print(f"\n{threads} threads. Medians (least-greatest) of {len(timed['start'])} rounds, one run of {many:,} rows;")
+    print("ratios within a round. Files are hashed, read back and synced to disk in the command's time.\n")
+    beyond = [whole - start for whole, start in zip(timed["whole"], timed["start"], strict=True)]
+    share = ratios(beyond, timed["engine"])
+    bar = "end to end at most 2 x the engine + start-up"
+    print(verdict(bar, median(share) <= 2, f"{spread(share)} x the engine + start-up"))
+    print(verdict(f"under 1 GB at {many:,} rows", large.peak < 1e9, f"{large.peak / 1e6:.0f} MB"))
+    print("\n" + machine("trajstore", "heyoka", "numpy", "h5py", "joblib"))
+
+
+def _row(name: str, rows: int, times: list[float], engine: list[float] | None, peak: int | None) -> list[str]:
+    return [
+        name,
+        f"{rows:,}",
+        spread(times),
+        figure(rows / median(times)) if rows > 1 else "",
+        spread(ratios(times, engine)) if engine else "",
+        f"{peak / 1e6:.0f}" if peak else "",
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What does it save to train from disk, instead of integrating each batch when it is needed?
+
+The tutorial's 2000 steps on batches of 20: `trajstore train` with configs/tutorial.toml, beside the classic
+script, which integrates 20 trajectories, resamples them and takes a step of the same network. Both use one
+thread of torch, and neither validates.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import click
+import numpy as np
+import torch
+from report import cores, figure, machine, ratios, rounds, seconds, spread, table, verdict
+from scipy.integrate import solve_ivp
+from torch import Tensor, nn
+from trajstore.pipeline.config import Experiment, load_config
+from trajstore.pipeline.generate import generate
+from trajstore.pipeline.train import train
+
+CONFIG = Path(__file__).parents[1] / "configs" / "tutorial.toml"
+BATCH, HIDDEN, RATE = 20, 20, 0.05
+TIMES = np.linspace(0.0, 2.0, 21)
+FAST_ENGINE = (
+    'engine={name="heyoka"}',
+    'grid.resample="dense"',
+)
+
+
+@dataclass
+class Last:
+    """What the last round of a contender found: share of its time spent waiting for data, smoothed loss."""
+
+    waiting: float = 0.0
+    loss: float = 0.0
+
+
+def van_der_pol(time: float, state: np.ndarray) -> list[float]:
+    x1, x2 = state
+    return [x2, 0.1 * (1 - x1**2) * x2 - x1]
+
+
+class Network(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(2, HIDDEN, batch_first=True)
+        self.linear = nn.Linear(HIDDEN, 2)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.linear(self.lstm(inputs)[0])
+
+
+def batch_on_the_fly(generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """20 trajectories from random initial states: x(0) and zeros, and the values on the grid."""
+    targets = np.empty((BATCH, len(TIMES), 2), dtype=np.float32)
+    for row in targets:
+        path = solve_ivp(van_der_pol, (0.0, 2.0), generator.uniform(-5.0, 5.0, 2), max_step=0.1)
+        row[:, 0] = np.interp(TIMES, path.t, path.y[0])
+        row[:, 1] = np.interp(TIMES, path.t, path.y[1])
+    inputs = np.zeros_like(targets)
+    inputs[:, 0] = targets[:, 0]
+    return torch.from_numpy(inputs), torch.from_numpy(targets)
+
+
+def classic(steps: int, last: Last) -> float:
+    """Seconds of the classic script."""
+    begin = perf_counter()
+    torch.manual_seed(0)
+    generator = np.random.default_rng(0)
+    network = Network()
+    optimizer = torch.optim.SGD(network.parameters(), lr=RATE)
+    waiting = 0.0
+    smoothed = None
+    for _ in range(steps):
+        before = perf_counter()
+        inputs, targets = batch_on_the_fly(generator)
+        waiting += perf_counter() - before
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(network(inputs), targets)
+        loss.backward()
+        optimizer.step()
+        smoothed = loss.item() if smoothed is None else 0.9 * smoothed + 0.1 * loss.item()
+    total = perf_counter() - begin
+    last.waiting, last.loss = waiting / total, smoothed or 0.0
+    return total
+
+
+def from_disk(config: Experiment, data: Path, runs: Path, last: Last) -> float:
+    """Seconds of trajstore's own training, from opening the dataset to the last checkpoint."""
+    with TemporaryDirectory(dir=runs) as run:
+        begin = perf_counter()
+        standing = train(config, data, Path(run))
+        total = perf_counter() - begin
+    last.waiting, last.loss = standing.waiting / total, standing.smoothed
+    return total
+
+
+def generated(config: Experiment, folder: Path) -> float:
+    """Seconds to make the dataset in a new folder."""
+    with TemporaryDirectory(dir=folder) as data:
+        return seconds(lambda: generate(config, Path(data)))
+
+
+def generate_and_train(config: Experiment, folder: Path) -> float:
+    with TemporaryDirectory(dir=folder) as data:
+        made = seconds(lambda: generate(config, Path(data)))
+        return made + from_disk(config, Path(data), folder, Last())
+
+
+@click.command(help=__doc__)
+@click.option("--quick", is_flag=True, help="Fewer steps and repetitions.")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), help="Where to put datasets and runs.")
+def main(quick: bool, folder: Path | None) -> None:
+    steps = 200 if quick else 2000
+    sizes = f"dataset.train={steps * BATCH}", "dataset.validation=0", "dataset.test=0"
+    config = load_config(CONFIG, (*sizes, f"training.steps={steps}", "training.threads=1", "training.device=cpu"))
+    torch.set_num_threads(1)
+    fly, disk = Last(), Last()
+    with TemporaryDirectory(dir=folder) as temporary:
+        place = Path(temporary)
+        print(config, fly, disk, place)
+
+
+if __name__ == "__main__":
+    main()
