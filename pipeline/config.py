@@ -26,6 +26,8 @@ from .systems import Parameter, System, get_system
 # Shards are cut so that a shard's states stay near this size where shard_rows is left out.
 SHARD_BYTES = 64 << 20
 MAX_SHARD_ROWS = 65_536
+# A single trajectory must fit in memory.
+MAX_POINTS = 10_000_000
 
 
 class ConfigError(TrajstoreError):
@@ -55,7 +57,7 @@ class SystemSection(Section):
         """The System. Raises TrajstoreError if the parts do not fit together."""
         boxes = {name: (low, high) for name, (low, high) in (self.initial_state or {}).items()}
         for name, (low, high) in boxes.items():
-            if low > high:
+            if not 0 <= high - low < float("inf"):
                 raise ConfigError(f"system.initial_state.{name}: got [{low}, {high}], expected [low, high]")
         texts = {
             key: text
@@ -93,7 +95,7 @@ class GridSection(Section):
 
     duration: PositiveFloat
     step: PositiveFloat | None = None
-    points: Annotated[int, Field(ge=2)] | None = None
+    points: Annotated[int, Field(ge=2, le=MAX_POINTS)] | None = None
     resample: Resampling = "dense"
 
     @model_validator(mode="after")
@@ -102,6 +104,8 @@ class GridSection(Section):
             raise ValueError("expected either step or points")
         if self.step is not None:
             steps = self.duration / self.step
+            if steps >= MAX_POINTS:
+                raise ValueError(f"step {self.step} gives {steps:.3g} points, the limit is {MAX_POINTS:,}")
             if steps < 0.5 or abs(steps - round(steps)) > 1e-9 * steps:
                 raise ValueError(f"step {self.step} does not divide duration {self.duration}")
         return self

@@ -2,7 +2,7 @@
 
 import ast
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import sympy
 
@@ -10,8 +10,15 @@ from ...data.errors import TrajstoreError
 
 # Equations of real systems are far below these; beyond them a text can only be meant to exhaust us.
 MAX_LENGTH = 10_000
-MAX_DEPTH = 100
+MAX_DEPTH = 60
+MAX_CALL_DEPTH = 55
+# Of a power, and of the product of the exponents where powers are nested.
 MAX_EXPONENT = 64
+# What a power counts whose exponent is no number.
+SYMBOLIC_EXPONENT = 4
+LARGEST = 1e308
+# Above this, doubles no longer tell neighbouring integers apart.
+LARGEST_INTEGER = 2**53
 
 TIME = "t"
 CONSTANTS: dict[str, sympy.Expr] = {"pi": sympy.pi}
@@ -22,13 +29,6 @@ FUNCTIONS: dict[str, Callable[..., sympy.Expr]] = {
     )
 }
 RESERVED = frozenset({TIME, *CONSTANTS, *FUNCTIONS})
-
-_BINARY: dict[type[ast.operator], Callable[[sympy.Expr, sympy.Expr], sympy.Expr]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
-}
 
 
 class ExpressionError(TrajstoreError):
@@ -46,63 +46,113 @@ def parse(text: str, names: Iterable[str]) -> sympy.Expr:
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"expression of {len(text)} characters; the limit is {MAX_LENGTH}")
     if "^" in text:
-        raise ExpressionError(f"{text!r}: ^ is no power here; write ** instead")
+        raise ExpressionError(f"{text!r:.200}: ^ is no power here; write ** instead")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else "too deeply nested"
+        reason = error.msg if isinstance(error, SyntaxError) else "too deeply nested, or no text"
         raise ExpressionError(f"{text!r:.200} is no expression: {reason}") from None
-    symbols = {name: sympy.Symbol(name, real=True) for name in (*names, TIME)}
-    expression = _convert(tree, symbols, text, 0)
-    if expression.has(sympy.zoo, sympy.nan, sympy.oo, sympy.I):
-        raise ExpressionError(f"{text!r}: is not a finite real expression (a division by zero?)")
+    expression = _Reader(text, names).read(tree, 0, 0)[0]
+    too_large = [atom for atom in expression.atoms(sympy.Number) if not _is_double(atom)]
+    if too_large or expression.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
+        raise ExpressionError(f"{text!r:.200}: is not a finite real expression in double precision")
     return expression
 
 
-def _convert(node: ast.expr, symbols: dict[str, sympy.Symbol], text: str, depth: int) -> sympy.Expr:
-    def convert(child: ast.expr) -> sympy.Expr:
-        return _convert(child, symbols, text, depth + 1)
+class _Reader:
+    """Walks the tree of one text. Each part is read into (expression, product of its nested exponents)."""
 
-    def refuse(why: str) -> ExpressionError:
-        return ExpressionError(f"{text!r:.200}: {ast.unparse(node)!r:.80} {why}")
+    def __init__(self, text: str, names: Iterable[str]) -> None:
+        self._text = text
+        self._symbols = {name: sympy.Symbol(name, real=True) for name in (*names, TIME)}
 
-    if depth > MAX_DEPTH:
-        raise ExpressionError(f"{text!r:.200}: nested more than {MAX_DEPTH} deep")
-    match node:
-        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-            if not abs(value) < 1e308:
-                raise refuse("is too large a number")
-            return sympy.Integer(value) if isinstance(value, int) else sympy.Float(value)
-        case ast.Name(id=name):
-            if name in symbols:
-                return symbols[name]
-            if name in CONSTANTS:
-                return CONSTANTS[name]
-            raise refuse(f"is unknown; known names are {', '.join([*symbols, *CONSTANTS])}")
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -convert(operand)
-        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return convert(operand)
-        case ast.BinOp(left=left, op=ast.Pow(), right=right):
-            return _power(convert(left), convert(right), refuse)
-        case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _BINARY:
-            return _BINARY[type(operator)](convert(left), convert(right))
-        case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
-            return FUNCTIONS[name](convert(argument))
-        case ast.Call():
-            raise refuse(f"is no call allowed here; functions of one argument are {', '.join(FUNCTIONS)}")
-        case _:
-            raise refuse("is not allowed; numbers, names, + - * / ** and functions are")
+    def read(self, node: ast.expr, depth: int, calls: int) -> tuple[sympy.Expr, float]:
+        if depth > MAX_DEPTH or calls > MAX_CALL_DEPTH:
+            raise ExpressionError(f"{self._text!r:.200}: nested too deeply")
+        match node:
+            case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+                return self._number(value, node), 1.0
+            case ast.Name(id=name):
+                return self._name(name, node), 1.0
+            case ast.UnaryOp(op=ast.USub() | ast.UAdd() as operator, operand=operand):
+                expression, power = self.read(operand, depth + 1, calls)
+                return -expression if isinstance(operator, ast.USub) else expression, power
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                parts = [(self.read(term, depth + 1, calls), sign) for term, sign in _terms(node)]
+                return sympy.Add(*(sign * part for (part, _), sign in parts)), max(p for (_, p), _ in parts)
+            case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as operator, right=right):
+                first, one = self.read(left, depth + 1, calls)
+                second, other = self.read(right, depth + 1, calls)
+                divides = isinstance(operator, ast.Div)
+                if divides and second.is_zero:
+                    raise self._refusal(node, "divides by zero")
+                return first / second if divides else first * second, max(one, other)
+            case ast.BinOp(left=left, op=ast.Pow(), right=right):
+                return self._power(
+                    self.read(left, depth + 1, calls), self.read(right, depth + 1, calls), node
+                )
+            case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
+                expression, power = self.read(argument, depth + 1, calls + 1)
+                return self._real(FUNCTIONS[name](expression), node), power
+            case ast.Call():
+                functions = ", ".join(FUNCTIONS)
+                raise self._refusal(
+                    node, f"is no call allowed here; functions of one argument are {functions}"
+                )
+            case _:
+                raise self._refusal(node, "is not allowed; numbers, names, + - * / ** and functions are")
 
+    def _number(self, value: int | float, node: ast.expr) -> sympy.Expr:
+        if not abs(value) < LARGEST:
+            raise self._refusal(node, "is too large a number")
+        exact = isinstance(value, int) and abs(value) <= LARGEST_INTEGER
+        return sympy.Integer(value) if exact else sympy.Float(float(value))
 
-def _power(base: sympy.Expr, exponent: sympy.Expr, refuse: Callable[[str], ExpressionError]) -> sympy.Expr:
-    if exponent.is_number and not abs(float(exponent)) <= MAX_EXPONENT:
-        raise refuse(f"has an exponent beyond {MAX_EXPONENT}")
-    if base.is_number and exponent.is_number:
+    def _name(self, name: str, node: ast.expr) -> sympy.Expr:
+        known: dict[str, sympy.Expr] = {**self._symbols, **CONSTANTS}
+        if name not in known:
+            raise self._refusal(node, f"is unknown; known names are {', '.join(known)}")
+        return known[name]
+
+    def _power(
+        self, base: tuple[sympy.Expr, float], exponent: tuple[sympy.Expr, float], node: ast.expr
+    ) -> tuple[sympy.Expr, float]:
+        number = self._real(exponent[0], node)
+        factor = abs(float(number)) if number.is_number else SYMBOLIC_EXPONENT
+        power = max(1.0, factor) * base[1] * exponent[1]
+        if not power <= MAX_EXPONENT:
+            raise self._refusal(node, f"has an exponent beyond {MAX_EXPONENT}")
+        if not (base[0].is_number and number.is_number):
+            return base[0] ** number, power
         # In floats: exact powers of exact numbers can grow without bound.
         try:
-            value = math.pow(float(base), float(exponent))
-        except (OverflowError, ValueError, ZeroDivisionError):
-            raise refuse("is no finite real number") from None
-        return sympy.Integer(int(value)) if value.is_integer() and abs(value) < 2**53 else sympy.Float(value)
-    return base**exponent
+            value = math.pow(float(self._real(base[0], node)), float(number))
+        except (OverflowError, ValueError):
+            raise self._refusal(node, "is no finite real number") from None
+        return self._number(int(value) if value.is_integer() else value, node), power
+
+    def _real(self, expression: sympy.Expr, node: ast.expr) -> sympy.Expr:
+        """The same expression; refused if it is a constant that is no finite real number."""
+        if expression.is_number:
+            value = complex(expression)
+            if value.imag or not math.isfinite(value.real):
+                raise self._refusal(node, "is no finite real number")
+        return expression
+
+    def _refusal(self, node: ast.expr, why: str) -> ExpressionError:
+        return ExpressionError(f"{self._text!r:.200}: {ast.unparse(node)!r:.80} {why}")
+
+
+def _terms(node: ast.expr) -> Iterator[tuple[ast.expr, int]]:
+    """The terms of a sum with their signs; a long sum is deep only to the left, so it is not recursed into."""
+    right = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        right.append((node.right, 1 if isinstance(node.op, ast.Add) else -1))
+        node = node.left
+    yield node, 1
+    yield from reversed(right)
+
+
+def _is_double(number: sympy.Number) -> bool:
+    parts = (number.p, number.q) if isinstance(number, sympy.Rational) else (number,)
+    return all(abs(part) < LARGEST for part in parts)
