@@ -12,7 +12,7 @@ import click
 import numpy as np
 import peers
 from pinned import Pinned
-from report import machine, ratios, rounds, spread, table, verdict
+from report import machine, ratios, repeated, rounds, spread, table, verdict
 from scipy.integrate import solve_ivp
 
 TIMES = np.linspace(0.0, 2.0, 21)
@@ -32,6 +32,7 @@ PACKAGES = (
     "diffrax",
 )
 
+Key = tuple[str, int]
 # Name and cores -> its set-up, and whether it takes rows one by one.
 CONTENDERS = {
     (OURS, 1): (peers.heyoka, False),
@@ -74,44 +75,34 @@ def main(quick: bool) -> None:
     errors = {key: float(np.abs(contender.states - exact).max()) for key, contender in able.items()}
     faster = {key: ratios(figures[BASE, 1], figures[key]) for key in able}
     row = partial(_row, running=running, figures=figures, errors=errors, faster=faster)
-    header = (
-        "what",
-        "cores",
-        "microseconds a trajectory",
-        "times the DOP853 loop",
-        "max error",
-        "start-up, s",
-    )
-    print(table(header, [row(key) for key in CONTENDERS]))
-    print(
-        f"\nRows: {single} for those that take them one by one, {many} for the others. Errors over the first"
-    )
-    print(
-        f"{REFERENCE_ROWS}. Medians (least-greatest) of {len(figures[BASE, 1])} rounds; ratios within a round.\n"
-    )
-    ours = median(faster[OURS, 1])
-    print(verdict("heyoka on one core at least 300 x the DOP853 loop", ours >= 300, f"{ours:.0f} x"))
-    print(verdict("its error at most 1e-10", errors[OURS, 1] <= 1e-10, f"{errors[OURS, 1]:.1e}"))
+    units = "microseconds a trajectory", "times the DOP853 loop", "max error", "start-up, s"
+    print(table(("what", "cores", *units), [row(key) for key in CONTENDERS]))
+    print(f"\n{repeated(figures)} Errors over the first {REFERENCE_ROWS} rows.")
+    print(f"Rows: {single} for those that take them one by one, {many} for the others.\n")
+    ours = faster[OURS, 1]
+    print(verdict("heyoka on one core >= 300 x the DOP853 loop", median(ours) >= 300, f"{spread(ours)} x"))
+    print(verdict("its error <= 1e-10", errors[OURS, 1] <= 1e-10, f"{errors[OURS, 1]:.1e}"))
     for cores in (1, 2):
         others = [key for key in able if key[1] == cores and not key[0].startswith("trajstore")]
         best = max(others, key=lambda key: median(faster[key]))
         lead = ratios(figures[best], figures[OURS, cores])
-        print(
-            verdict(
-                f"faster than every peer on {cores} core(s)", median(lead) > 1, f"{spread(lead)} x {best[0]}"
-            )
-        )
+        bar = f"faster than every peer, cores: {cores}"
+        print(verdict(bar, median(lead) > 1, f"{spread(lead)} x the best, {best[0]}"))
     print("\n" + machine(*PACKAGES))
 
 
-def _row(key, running, figures, errors, faster) -> list[str]:
-    name, cores = key
+def _row(
+    key: Key,
+    running: dict[Key, Pinned],
+    figures: dict[Key, list[float]],
+    errors: dict[Key, float],
+    faster: dict[Key, list[float]],
+) -> list[str]:
+    name, cores = key[0], str(key[1])
     if key not in figures:
-        return [name, str(cores), f"did not run ({running[key].failure})", "", "", ""]
-    start_up = running[key].start_up
-    return [
-        name, str(cores), spread(figures[key]), spread(faster[key]), f"{errors[key]:.1e}", f"{start_up:.2g}",
-    ]  # fmt: skip
+        return [name, cores, f"did not run: {running[key].failure}", "", "", ""]
+    error, start_up = f"{errors[key]:.1e}", f"{running[key].start_up:.2g}"
+    return [name, cores, spread(figures[key]), spread(faster[key]), error, start_up]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import click
-from report import cores, figure, machine, ratios, rounds, seconds, spread, table, verdict
+from report import cores, figure, machine, ratios, repeated, rounds, seconds, spread, table, verdict
 
 CONFIG = Path(__file__).parents[1] / "configs" / "van-der-pol.toml"
 # ru_maxrss counts kilobytes, but bytes on macOS.
@@ -61,7 +61,7 @@ class EndToEnd:
 
 
 def engine_alone(rows: int, threads: int) -> float:
-    """Seconds in the engine, all threads together taken as one; its start-up and the initial states are not in it."""
+    """Seconds that the engine takes from the first row to the last; its start-up is not in them."""
     import numpy as np
     from trajstore.pipeline.config import load_config
     from trajstore.pipeline.engines import make_engine
@@ -113,8 +113,8 @@ def main(quick: bool, folder: Path | None, threads: int, alone: int | None) -> N
         _row("generate, end to end", many, large_timed, None, large.peak),
     ]
     print(table(header, rows))
-    print(f"\n{threads} threads. Medians (least-greatest) of {len(timed['start'])} rounds, one run of {many:,} rows;")
-    print("ratios within a round. Files are hashed, read back and synced to disk in the command's time.\n")
+    print(f"\n{threads} threads. {repeated(timed)} One run of {many:,} rows.")
+    print("Files are hashed, read back and synced to disk in the command's time.\n")
     beyond = [whole - start for whole, start in zip(timed["whole"], timed["start"], strict=True)]
     share = ratios(beyond, timed["engine"])
     bar = "end to end at most 2 x the engine + start-up"

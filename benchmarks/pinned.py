@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -52,12 +52,12 @@ class Pinned:
         self._process.wait()
 
 
-def _send(stream: BinaryIO, message: object) -> None:
+def _send(stream: IO[bytes], message: object) -> None:
     pickle.dump(message, stream)
     stream.flush()
 
 
-def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
+def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     cores, setup, starts, times, returned = pickle.load(requests)
     # Before any library starts its threads: they count the cores that they find.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
@@ -75,7 +75,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
         _send(answers, _seconds(solve, starts, times))
 
 
-def _next(requests: BinaryIO) -> bool:
+def _next(requests: IO[bytes]) -> bool:
     try:
         pickle.load(requests)
     except EOFError:

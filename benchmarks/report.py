@@ -65,6 +65,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+def repeated(figures: Mapping[Any, Sequence[float]]) -> str:
+    """How the table's figures were taken."""
+    count = len(next(iter(figures.values())))
+    return f"Medians (least-greatest) of {count} rounds; ratios within a round."
+
+
 def verdict(bar: str, met: bool, measured: str) -> str:
     """A bar that was set beforehand, and whether this run meets it. A busy machine is no error: only a line."""
     return f"{'PASS' if met else 'FAIL'}: {bar}; measured {measured}"

@@ -5,7 +5,8 @@ script, which integrates 20 trajectories, resamples them and takes a step of the
 thread of torch, and neither validates.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
 from statistics import median
@@ -15,7 +16,8 @@ from time import perf_counter
 import click
 import numpy as np
 import torch
-from report import cores, figure, machine, ratios, rounds, seconds, spread, table, verdict
+from peers import van_der_pol
+from report import cores, machine, ratios, repeated, rounds, seconds, spread, table, verdict
 from scipy.integrate import solve_ivp
 from torch import Tensor, nn
 from trajstore.pipeline.config import Experiment, load_config
@@ -27,20 +29,19 @@ BATCH, HIDDEN, RATE = 20, 20, 0.05
 TIMES = np.linspace(0.0, 2.0, 21)
 HEYOKA = 'engine={name="heyoka"}', "grid.resample=dense"
 CLASSIC, DISK = "classic script: integrate, then step", "trajstore: train from disk"
-MADE, FAST = "trajstore: make the dataset with SciPy, once", "trajstore: make a dataset with heyoka, and train"
+MADE, FAST = "trajstore: make the dataset with SciPy, once", "trajstore: make one with heyoka, and train"
 
 
 @dataclass
-class Last:
-    """What the last round of a contender found: share of its time spent waiting for data, smoothed loss."""
+class Found:
+    """Round by round, the share of a contender's training that it waited for data, and its smoothed loss."""
 
-    waiting: float = 0.0
-    loss: float = 0.0
+    waiting: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
 
-
-def van_der_pol(time: float, state: np.ndarray) -> list[float]:
-    x1, x2 = state
-    return [x2, 0.1 * (1 - x1**2) * x2 - x1]
+    def add(self, waiting: float, loss: float) -> None:
+        self.waiting.append(waiting)
+        self.loss.append(loss)
 
 
 class Network(nn.Module):
@@ -65,7 +66,7 @@ def batch_on_the_fly(generator: np.random.Generator) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(inputs), torch.from_numpy(targets)
 
 
-def classic(steps: int, last: Last) -> float:
+def classic(steps: int, found: Found) -> float:
     """Seconds of the classic script."""
     begin = perf_counter()
     torch.manual_seed(0)
@@ -84,17 +85,17 @@ def classic(steps: int, last: Last) -> float:
         optimizer.step()
         smoothed = loss.item() if smoothed is None else 0.9 * smoothed + 0.1 * loss.item()
     total = perf_counter() - begin
-    last.waiting, last.loss = waiting / total, smoothed or 0.0
+    found.add(waiting / total, smoothed or math.nan)
     return total
 
 
-def from_disk(config: Experiment, data: Path, runs: Path, last: Last) -> float:
+def from_disk(config: Experiment, data: Path, runs: Path, found: Found) -> float:
     """Seconds of trajstore's own training, from opening the dataset to the last checkpoint."""
     with TemporaryDirectory(dir=runs) as run:
         begin = perf_counter()
         standing = train(config, data, Path(run))
         total = perf_counter() - begin
-    last.waiting, last.loss = standing.waiting / total, standing.smoothed
+    found.add(standing.waiting / total, standing.smoothed)
     return total
 
 
@@ -106,7 +107,7 @@ def generated(config: Experiment, data: Path) -> float:
 
 @click.command(help=__doc__)
 @click.option("--quick", is_flag=True, help="Fewer steps and repetitions.")
-@click.option("--folder", type=click.Path(path_type=Path, exists=True), help="Where to put datasets and runs.")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), help="For datasets and runs.")
 def main(quick: bool, folder: Path | None) -> None:
     steps = 200 if quick else 2000
     options = [f"dataset.train={steps * BATCH}", "dataset.validation=0", "dataset.test=0"]
@@ -114,29 +115,38 @@ def main(quick: bool, folder: Path | None) -> None:
     config = load_config(CONFIG, tuple(options))
     fast_config = load_config(CONFIG, (*options, *HEYOKA))
     torch.set_num_threads(1)
-    last = {CLASSIC: Last(), DISK: Last(), FAST: Last()}
+    found = {CLASSIC: Found(), DISK: Found(), FAST: Found()}
     with TemporaryDirectory(dir=folder) as temporary:
         place = Path(temporary)
         data, fast_data = place / "scipy", place / "heyoka"
         contenders = {
-            CLASSIC: lambda: classic(steps, last[CLASSIC]),
+            CLASSIC: lambda: classic(steps, found[CLASSIC]),
             MADE: lambda: generated(config, data),
-            DISK: lambda: from_disk(config, data, place, last[DISK]),
-            FAST: lambda: generated(fast_config, fast_data) + from_disk(fast_config, fast_data, place, last[FAST]),
+            DISK: lambda: from_disk(config, data, place, found[DISK]),
+            FAST: lambda: (
+                generated(fast_config, fast_data) + from_disk(fast_config, fast_data, place, found[FAST])
+            ),
         }
         timed = rounds(contenders, 2 if quick else 3)
     rows = []
     for name, figures in timed.items():
-        found = last.get(name)
-        said = [f"{found.waiting:.1%}", figure(found.loss)] if found else ["", ""]
-        rows.append([name, spread(figures), spread(ratios(timed[CLASSIC], figures)), *said])
-    print(table(("what", "seconds", "times as fast as the classic script", "waiting for data", "loss"), rows))
-    print(f"\n{steps} steps; medians (least-greatest) of {len(timed[DISK])} rounds, ratios within a round; waiting and")
-    print(f"smoothed loss at the end of the last. Datasets of {steps * BATCH:,} rows are made on {cores()} cores.\n")
+        told = found.get(name, Found())
+        waiting = spread([100 * share for share in told.waiting]) if told.waiting else ""
+        loss = spread(told.loss) if told.loss else ""
+        rows.append([name, spread(figures), spread(ratios(timed[CLASSIC], figures)), waiting, loss])
+    units = (
+        "seconds",
+        "times as fast as the classic script",
+        "waiting for data, %",
+        "smoothed loss at the end",
+    )
+    print(table(("what", *units), rows))
+    print(f"\n{steps} steps. {repeated(timed)}")
+    print(f"Datasets of {steps * BATCH:,} rows are made on {cores()} cores, the rest takes one.\n")
     gain = ratios(timed[CLASSIC], timed[DISK])
     print(verdict("training from disk at least 8 x as fast", median(gain) >= 8, f"{spread(gain)} x"))
-    waiting = last[DISK].waiting
-    print(verdict("waiting for data under 5 % of its time", waiting < 0.05, f"{waiting:.1%}"))
+    share = median(found[DISK].waiting)
+    print(verdict("waiting for data under 5 % of its time", share < 0.05, f"{share:.1%}"))
     print("\n" + machine("trajstore", "torch", "scipy", "numpy", "heyoka", "h5py"))
 
 

@@ -1,7 +1,7 @@
 """Files that are either whole or absent: temporary name, fsync, rename, fsync of the folder."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,10 +32,11 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of a run that was killed."""
+def remove_leftovers(folder: Path, is_ours: Callable[[str], bool]) -> None:
+    """Remove the temporary files that a killed process left of files whose names are ours."""
     for leftover in folder.glob(f"*{TEMPORARY_SUFFIX}"):
-        leftover.unlink()
+        if is_ours(leftover.name.removesuffix(TEMPORARY_SUFFIX)):
+            leftover.unlink()
 
 
 def sync(path: Path) -> None:

@@ -95,11 +95,14 @@ class Manifest(BaseModel):
         return json.dumps(self.model_dump(), indent=1, ensure_ascii=False) + "\n"
 
     def save(self, folder: Path) -> None:
-        """Write SHA256SUMS, then the manifest: a dataset with a manifest is complete."""
-        if self == load_if_present(folder) and (folder / CHECKSUMS).is_file():
-            return
-        write_text(folder / CHECKSUMS, self.checksums())
-        write_text(folder / MANIFEST, self.to_json())
+        """Write SHA256SUMS, then the manifest: a dataset with a manifest is complete.
+
+        What is already there and right is left alone.
+        """
+        for name, text in ((CHECKSUMS, self.checksums()), (MANIFEST, self.to_json())):
+            path = folder / name
+            if not path.is_file() or path.read_bytes() != text.encode():
+                write_text(path, text)
 
     def checksums(self) -> str:
         """The text of SHA256SUMS, as `sha256sum -c` reads it: the manifest, then the shards."""

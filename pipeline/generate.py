@@ -11,7 +11,7 @@ from joblib import Parallel, cpu_count, delayed
 from rich.console import Console
 
 from ..data.errors import FormatError, TrajstoreError
-from ..data.files import remove_leftovers
+from ..data.files import TEMPORARY_SUFFIX, remove_leftovers
 from ..data.format import SPLITS, shard_name
 from ..data.hashing import canonical_json, file_hash, json_hash
 from ..data.manifest import CHECKSUMS, MANIFEST, Manifest, load_if_present
@@ -19,11 +19,15 @@ from ..data.shard import Shard, ShardRecord, inspect_shard, read_attributes, wri
 from ..data.structure import open_shard
 from .config import Experiment
 from .engines import Engine, make_engine
+from .engines.engine import blank_failed
 from .locking import LOCK, locked
 from .plan import ShardPlan, make_plan
 from .progress import Counters, CountersProgress
 from .provenance import software
 from .sampling import initial_states
+
+# Attributes that name versions of software, which may change between two runs of the same config.
+VERSIONED = ("software", "engine")
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,15 @@ def generate(
     with locked(folder):
         plans = make_plan(config)
         _check_folder(folder, config, plans, overwrite)
-        remove_leftovers(folder)
-        records = _reusable(folder, plans, config)
+        remove_leftovers(folder, _is_part)
+        engine = make_engine(config.dynamics, config.engine, config.grid.resample)
+        attributes = _shared_attributes(config, engine)
+        manifest = load_if_present(folder)
+        records = _reusable(folder, plans, manifest, attributes)
         missing = [plan for plan in plans if plan.file not in records]
+        _retire_manifest(folder, manifest, missing)
         try:
-            written = _make_shards(config, folder, missing, jobs or cpu_count(), console)
+            written = _make_shards(config, engine, attributes, folder, missing, jobs or cpu_count(), console)
             records |= written
             system = config.dynamics
             manifest = Manifest.of(
@@ -96,13 +104,17 @@ def integrate_rows(
 
 
 def _make_shards(
-    config: Experiment, folder: Path, plans: list[ShardPlan], jobs: int, console: Console | None
+    config: Experiment,
+    engine: Engine,
+    attributes: dict[str, str | int],
+    folder: Path,
+    plans: list[ShardPlan],
+    jobs: int,
+    console: Console | None,
 ) -> dict[str, ShardRecord]:
     """Integrate and write these shards, in parallel; the records by file name."""
     if not plans:
         return {}
-    engine = make_engine(config.dynamics, config.engine, config.grid.resample)
-    attributes = _shared_attributes(config, engine)
     records = {}
     with Counters(len(plans)) as counters:
         total = sum(plan.rows for plan in plans)
@@ -140,8 +152,11 @@ def _make_shard(
     report = partial(Counters.report, counters, index)
     starts, parameters, states, status = integrate_rows(config, engine, plan, report)
     system = config.dynamics
+    with np.errstate(over="ignore"):
+        # What is beyond the stored type's range has diverged, too.
+        stored = blank_failed(states.astype(config.dataset.dtype, copy=False), status)
     shard = Shard(
-        state=states.astype(config.dataset.dtype, copy=False),
+        state=stored.states,
         time=config.grid.times,
         components=system.states,
         trajectory=np.arange(plan.first_row, plan.first_row + plan.rows),
@@ -149,7 +164,7 @@ def _make_shard(
         parameters={
             name: np.ascontiguousarray(parameters[:, column]) for column, name in enumerate(system.parameters)
         },
-        status=status,
+        status=stored.status,
         attributes={**attributes, "split": plan.split, "first_row": plan.first_row},
         units={
             "time": system.time_unit,
@@ -179,37 +194,46 @@ def _shared_attributes(config: Experiment, engine: Engine) -> dict[str, str | in
     }
 
 
-def _reusable(folder: Path, plans: list[ShardPlan], config: Experiment) -> dict[str, ShardRecord]:
+def _reusable(
+    folder: Path, plans: list[ShardPlan], manifest: Manifest | None, attributes: dict[str, str | int]
+) -> dict[str, ShardRecord]:
     """Records of the planned shards that are already there and right, by file name.
 
-    With a manifest a shard is right if its SHA-256 is the manifest's; without one (a run that was killed), if
-    its attributes are the plan's and its content has the hash that it states.
+    A shard that the manifest knows is right if its SHA-256 is the manifest's; one that it does not (of a run
+    that was killed) if its attributes are the plan's and its content has the hash that it states.
     """
-    manifest = load_if_present(folder)
     known = {record.file: record for record in manifest.shards} if manifest else {}
-    recipe_hash = json_hash(config.recipe())
     right = {}
     for plan in plans:
         path = folder / plan.file
-        if not path.is_file():
-            continue
         record = known.get(plan.file)
-        if record is None or file_hash(path) != record.sha256:
-            record = _self_check(path, recipe_hash)
+        if record is None:
+            record = _self_check(path, {**attributes, "split": plan.split, "first_row": plan.first_row})
+        elif not path.is_file() or file_hash(path) != record.sha256:
+            continue
         if record is not None and (record.first_row, record.rows) == (plan.first_row, plan.rows):
             right[plan.file] = record
     return right
 
 
-def _self_check(path: Path, recipe_hash: str) -> ShardRecord | None:
+def _self_check(path: Path, expected: dict[str, str | int]) -> ShardRecord | None:
+    """The record of a shard that is what it should be, as far as it can tell by itself."""
     try:
         with open_shard(path) as file:
             attributes = read_attributes(file)
         record = inspect_shard(path)
     except FormatError:
         return None
-    sound = attributes["config_hash"] == recipe_hash and attributes["content_hash"] == record.content_hash
-    return record if sound else None
+    # Another version of the software may have begun the dataset.
+    same = all(attributes[name] == value for name, value in expected.items() if name not in VERSIONED)
+    return record if same and attributes["content_hash"] == record.content_hash else None
+
+
+def _retire_manifest(folder: Path, manifest: Manifest | None, missing: list[ShardPlan]) -> None:
+    """Remove a manifest that the next shard would make untrue: while a dataset grows, it is none."""
+    known = {record.file: record.rows for record in manifest.shards} if manifest else {}
+    if any(known.get(plan.file, plan.rows) != plan.rows for plan in missing):
+        (folder / MANIFEST).unlink()
 
 
 def _check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], overwrite: bool) -> None:
@@ -223,7 +247,7 @@ def _check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], over
                 stale.append(path)
         elif _is_shard_name(path.name):
             stale.append(path)
-        elif path.name not in (MANIFEST, CHECKSUMS, LOCK) and path.suffix != ".part":
+        elif path.name != LOCK and not _is_part(path.name.removesuffix(TEMPORARY_SUFFIX)):
             raise TrajstoreError(
                 f"{folder}: holds {path.name}, which is no part of a dataset; choose an empty or new folder"
             )
@@ -245,6 +269,11 @@ def _other_config(path: Path, recipe_hash: str) -> bool:
             return read_attributes(file)["config_hash"] != recipe_hash
     except FormatError:
         return False
+
+
+def _is_part(name: str) -> bool:
+    """Is it the name of a part of a dataset?"""
+    return name in (MANIFEST, CHECKSUMS) or _is_shard_name(name)
 
 
 def _is_shard_name(name: str) -> bool:

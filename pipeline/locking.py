@@ -21,20 +21,22 @@ def locked(folder: Path) -> Iterator[None]:
     frees the lock of a process that dies.
     """
     path = folder / LOCK
+    lock = FileLock(path, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(path, timeout=0):
-            path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
+        lock.acquire()
     except Timeout:
         holder = path.read_text(errors="replace") or "another process"
         raise TrajstoreError(f"{folder}: {holder} works in this folder; wait until it has ended") from None
     except (FileExistsError, NotADirectoryError):
         raise TrajstoreError(f"{folder}: is a file; expected a folder") from None
-    except PermissionError as error:
+    except OSError as error:
         raise TrajstoreError(
-            f"{folder}: no permission to write ({error.strerror}); choose a folder of yours"
+            f"{folder}: cannot be written ({error.strerror or error}); choose another folder"
         ) from None
+    try:
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()

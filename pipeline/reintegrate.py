@@ -43,8 +43,8 @@ def reintegrate(path: Path, rows: int, seed: int = 0) -> Reintegration:
     largest, problems, checked, names = 0.0, [], 0, set()
     for file, chosen in _draw(path, rows, seed):
         shard = read_shard(file)
-        system = System.from_dict(json.loads(str(shard.attributes["system"])))
-        stored = json.loads(str(shard.attributes["engine"]))
+        system = System.from_dict(_json_object(shard, "system", file))
+        stored = _json_object(shard, "engine", file)
         solved = _reference(system, stored, shard, chosen)
         names.add(solved.engine)
         deviation, off = _compare(shard, chosen, stored, solved)
@@ -54,6 +54,16 @@ def reintegrate(path: Path, rows: int, seed: int = 0) -> Reintegration:
     return Reintegration(checked, ", ".join(sorted(names)), largest, problems)
 
 
+def _json_object(shard: Shard, attribute: str, file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(str(shard.attributes[attribute]))
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise FormatError(f"{file}: attribute {attribute!r} is no JSON object; nothing to integrate from")
+    return value
+
+
 def _draw(path: Path, rows: int, seed: int) -> list[tuple[Path, np.ndarray]]:
     """Local row numbers by file, at least one from each file while `rows` lasts."""
     if path.is_file():
@@ -61,12 +71,15 @@ def _draw(path: Path, rows: int, seed: int) -> list[tuple[Path, np.ndarray]]:
     else:
         sizes = {path / record.file: record.rows for record in load_manifest(path).shards}
     generator = np.random.default_rng(seed)
-    files, counts = list(sizes), np.array(list(sizes.values()))
-    share = np.bincount(np.arange(rows) % len(files), minlength=len(files))
-    share = np.minimum(share, counts)
+    counts = dict.fromkeys(sizes, 0)
+    order = [list(sizes)[index] for index in generator.permutation(len(sizes))]
+    while rows > 0 and (open_files := [file for file in order if counts[file] < sizes[file]]):
+        for file in open_files[:rows]:
+            counts[file] += 1
+        rows -= len(open_files[:rows])
     return [
-        (file, np.sort(generator.choice(size, count, replace=False)))
-        for file, size, count in zip(files, counts, share, strict=True)
+        (file, np.sort(generator.choice(sizes[file], count, replace=False)))
+        for file, count in counts.items()
         if count
     ]
 
@@ -120,7 +133,8 @@ def _compare(
     """The largest deviation of a sound row, and (row, what is wrong) for each row that is off."""
     off: list[tuple[int, str]] = []
     largest = 0.0
-    tolerance = max(float(stored.get("tolerance") or 0.0), REFERENCE_TOLERANCE)
+    tolerances = [stored.get("tolerance"), stored.get("absolute_tolerance"), REFERENCE_TOLERANCE]
+    tolerance = max(float(value or 0.0) for value in tolerances)
     rounding = float(np.finfo(shard.state.dtype).eps)
     for index, row in enumerate(rows):
         failed, fails = shard.status[row] != Status.OK, solved.status[index] != Status.OK

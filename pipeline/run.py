@@ -29,6 +29,7 @@ TRAINING = "training.json"
 METRICS = "metrics.json"
 EVALUATION = "evaluation.npz"
 FIGURES = "figures"
+FILES = (CONFIG, LAST, BEST, CURVE, TRAINING, METRICS, EVALUATION)
 
 
 class RunError(TrajstoreError):
@@ -122,7 +123,7 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
                 )
             for path in entries:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-    remove_leftovers(run)
+    remove_leftovers(run, FILES.__contains__)
     described.save(run)
 
 

@@ -1,6 +1,8 @@
 """A file that trajstore writes is either whole or not there, and nothing is left behind."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,28 @@ def test_leftovers_of_a_killed_run_are_cleared_away(tmp_path):
     (tmp_path / "train-00000.h5").touch()
     remove_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["train-00000.h5"]
+
+
+SLOW_WRITER = """
+import sys
+from pathlib import Path
+from trajstore.data.files import atomic_path
+with atomic_path(Path(sys.argv[1])) as temporary:
+    temporary.write_text("slow")
+    print("writing", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_two_processes_that_write_the_same_file_do_not_disturb_each_other(tmp_path):
+    # As a worker does whose parent was killed, while the run that goes on makes its shard again.
+    path = tmp_path / "file"
+    command = [sys.executable, "-c", SLOW_WRITER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as slow:
+        assert slow.stdout.readline() == "writing\n"
+        write_text(path, "quick")
+        assert path.read_text() == "quick"
+        slow.communicate("\n", timeout=60)
+    assert slow.returncode == 0
+    assert path.read_text() == "slow"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]

@@ -10,7 +10,7 @@ from trajstore.pipeline.systems import Parameter, System
 from trajstore.pipeline.systems.expressions import FUNCTIONS, ExpressionError, parse
 
 NAMES = ("x", "y", "mu")
-PYTHON = {name: getattr(math, name) for name in FUNCTIONS} | {"pi": math.pi}
+PYTHON = {name: getattr(math, name, abs) for name in FUNCTIONS} | {"pi": math.pi}
 
 
 class Tracked:

@@ -149,15 +149,25 @@ def _equations(system: System) -> list[tuple[Any, Any]]:
     mapping[system.time_symbol] = heyoka.time
     variables = [heyoka.expression(name) for name in system.states]
     mapping |= dict(zip(system.state_symbols, variables, strict=True))
-    expressions = [heyoka.from_sympy(_in_floats(expression), mapping) for expression in system.vector_field]
+    expressions = [_convert(expression, mapping) for expression in system.vector_field]
     return list(zip(variables, expressions, strict=True))
 
 
-def _in_floats(expression: sympy.Expr) -> sympy.Basic:
-    """heyoka refuses exact rationals whose denominator is no power of two, and other exact constants."""
+def _convert(expression: sympy.Basic, mapping: dict[Any, Any]) -> Any:
+    """A SymPy expression as heyoka's, with what heyoka's own conversion lacks or refuses.
+
+    It has no absolute value, but a choice; it refuses exact rationals whose denominator is no power of two.
+    """
+    mapping = dict(mapping)
+    while magnitudes := [part for part in expression.atoms(sympy.Abs) if not part.args[0].has(sympy.Abs)]:
+        for magnitude in magnitudes:
+            argument = _convert(magnitude.args[0], mapping)
+            symbol = sympy.Dummy()
+            mapping[symbol] = heyoka.select(heyoka.gte(argument, 0.0), argument, -argument)
+            expression = expression.xreplace({magnitude: symbol})
     exact = {
         atom: sympy.Float(float(atom))
         for atom in expression.atoms(sympy.Rational, sympy.NumberSymbol)
         if not isinstance(atom, sympy.Integer)
     }
-    return expression.xreplace(exact)
+    return heyoka.from_sympy(expression.xreplace(exact), mapping)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,55 @@ DEFAULT_TOLERANCE = 1e-12
 REPORT_EVERY = 16
 # More than any method needs for a step, Newton iterations and numbers for dense output included.
 EVALUATIONS_A_STEP = 40
+# So many evaluations in a row without a finite value, and the row is given up.
+UNDEFINED_IN_A_ROW = 1000
 # A solver that gives up with the state this many times larger than at the start has met a singularity.
 RUNAWAY = 1e6
 
 
 class _StepLimitReachedError(Exception):
     pass
+
+
+class _LeftDomainError(Exception):
+    pass
+
+
+class _Counted:
+    """The right-hand side of one row, with an end to its patience.
+
+    A solver may look beyond the domain of the equations and come back with a smaller step, but some never do.
+    """
+
+    def __init__(self, field: Callable[..., Any], parameters: list[float], limit: int) -> None:
+        self._field, self._parameters, self._limit = field, parameters, limit
+        self._calls, self._undefined = 0, 0
+
+    def __call__(self, time: float, state: np.ndarray) -> Any:
+        self._calls += 1
+        if self._limit and self._calls > self._limit:
+            raise _StepLimitReachedError
+        try:
+            values = self._field(time, state.tolist(), self._parameters)
+            # A sum is finite only if all are; of complex numbers, which roots of negative ones are, it raises.
+            if isfinite(sum(values)):
+                self._undefined = 0
+                return values
+        except (OverflowError, ValueError, ZeroDivisionError, TypeError):
+            pass
+        self._undefined += 1
+        if self._undefined > UNDEFINED_IN_A_ROW:
+            raise _LeftDomainError
+        return [np.nan] * len(state)
+
+
+def _or_nan(
+    function: Callable[..., Any], time: float, state: np.ndarray, values: list[float], shape: tuple[int, int]
+) -> np.ndarray:
+    try:
+        return np.array(function(time, state.tolist(), values), dtype=np.float64)
+    except (OverflowError, ValueError, ZeroDivisionError, TypeError):
+        return np.full(shape, np.nan)
 
 
 class ScipyEngine:
@@ -101,75 +145,55 @@ class ScipyEngine:
     def _solve_row(
         self, initial_state: np.ndarray, parameters: np.ndarray, times: np.ndarray, out: np.ndarray
     ) -> Status:
-        if not np.isfinite(initial_state).all():
+        if not (np.isfinite(initial_state).all() and np.isfinite(parameters).all()):
             return Status.DIVERGED
-        field, jacobian = self._compiled()
-        values = parameters.tolist()
-        limit = EVALUATIONS_A_STEP * self._max_steps
-        calls = 0
-
-        def right_hand_side(time: float, state: np.ndarray) -> Any:
-            nonlocal calls
-            calls += 1
-            if limit and calls > limit:
-                raise _StepLimitReachedError
-            try:
-                return field(time, state.tolist(), values)
-            except (OverflowError, ValueError, ZeroDivisionError):
-                return [np.nan] * len(state)
-
-        def its_jacobian(time: float, state: np.ndarray) -> Any:
-            try:
-                return jacobian(time, state.tolist(), values)
-            except (OverflowError, ValueError, ZeroDivisionError):
-                return np.full((len(state), len(state)), np.nan)
-
         linear = self._resampling == "linear"
-        options: dict[str, Any] = {"jac": its_jacobian} if self._method in STIFF_METHODS else {}
         try:
-            result = solve_ivp(
-                right_hand_side,
-                (times[0], times[-1]),
-                initial_state,
-                method=self._method,
-                t_eval=None if linear else times,
-                rtol=self._tolerance,
-                atol=self._absolute,
-                max_step=self._max_step,
-                **options,
-            )
+            result = self._integrate(initial_state, parameters, times, None if linear else times)
+            if result.status != 0:
+                # Did it give up because the state grew without bound? Its own last step tells.
+                path = self._integrate(initial_state, parameters, times, None).y
+                grown = np.abs(path[:, -1]).max() / (1 + np.abs(initial_state).max())
+                return Status.SOLVER_FAILED if grown < RUNAWAY else Status.DIVERGED
         except _StepLimitReachedError:
             return Status.STEP_LIMIT
-        except (ValueError, np.linalg.LinAlgError):
-            # What implicit methods raise when the state is no longer finite.
+        except (_LeftDomainError, ValueError, np.linalg.LinAlgError):
+            # The last two are what implicit methods raise when the state is no longer finite.
             return Status.DIVERGED
-        if result.status != 0:
-            return (
-                Status.DIVERGED
-                if self._ran_away(right_hand_side, times, initial_state, options)
-                else (Status.SOLVER_FAILED)
-            )
         if linear:
             for component, path in enumerate(result.y):
                 out[:, component] = np.interp(times, result.t, path)
         else:
             out[:] = result.y.T
+            # Multistep methods interpolate there too, and may miss the last digit.
+            out[0] = initial_state
         return Status.OK
 
-    def _ran_away(
-        self, field: Callable[..., Any], times: np.ndarray, initial_state: np.ndarray, options: dict[str, Any]
-    ) -> bool:
-        """Did a solver give up because the state grew without bound? Its own last step tells."""
-        path = solve_ivp(
-            field,
+    def _integrate(
+        self,
+        initial_state: np.ndarray,
+        parameters: np.ndarray,
+        times: np.ndarray,
+        grid: np.ndarray | None,
+    ) -> Any:
+        field, jacobian = self._compiled()
+        values = parameters.tolist()
+        options: dict[str, Any] = {}
+        if self._method in STIFF_METHODS:
+            options["jac"] = lambda time, state: _or_nan(
+                jacobian, time, state, values, (len(state), len(state))
+            )
+        return solve_ivp(
+            _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps),
             (times[0], times[-1]),
             initial_state,
             method=self._method,
+            t_eval=grid,
             rtol=self._tolerance,
             atol=self._absolute,
+            max_step=self._max_step,
             **options,
-        ).y
-        return not np.abs(path[:, -1]).max() < RUNAWAY * (1 + np.abs(initial_state).max())
+        )
 
     def _compiled(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self._functions is None:

@@ -30,7 +30,10 @@ class EngineSettings(BaseModel):
     def resolve(self, resampling: Resampling = "dense") -> "EngineSettings":
         """The same with the engine named and its defaults filled in. Raises EngineError if none can."""
         only_scipy = (
-            resampling == "linear" or self.max_step is not None or self.method not in (None, "taylor")
+            resampling == "linear"
+            or self.max_step is not None
+            or self.absolute_tolerance is not None
+            or self.method not in (None, "taylor")
         )
         name = self.name
         if name == "auto":
@@ -42,7 +45,7 @@ class EngineSettings(BaseModel):
                 'engine "heyoka" is not installed; `pip install heyoka` on Linux, conda-forge elsewhere, '
                 'or use name = "scipy"'
             )
-        if only_scipy or self.absolute_tolerance is not None:
+        if only_scipy:
             raise EngineError(
                 'engine "heyoka" has its own method and steps: method, max_step, absolute_tolerance and '
                 'resample = "linear" are for name = "scipy"'
