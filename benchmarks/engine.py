@@ -59,6 +59,7 @@ def reference(starts: np.ndarray) -> np.ndarray:
 @click.command(help=__doc__)
 @click.option("--quick", is_flag=True, help="Fewer rows and repetitions.")
 def main(quick: bool) -> None:
+    where = machine(*PACKAGES)
     single, many = (REFERENCE_ROWS, 32_768) if quick else (1000, 65_536)
     starts = np.random.default_rng(0).uniform(-5.0, 5.0, (many, 2))
     exact = reference(starts[:REFERENCE_ROWS])
@@ -88,7 +89,7 @@ def main(quick: bool) -> None:
         lead = ratios(figures[best], figures[OURS, cores])
         bar = f"faster than every peer, cores: {cores}"
         print(verdict(bar, median(lead) > 1, f"{spread(lead)} x the best, {best[0]}"))
-    print("\n" + machine(*PACKAGES))
+    print("\n" + where)
 
 
 def _row(

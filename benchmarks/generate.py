@@ -99,6 +99,7 @@ def main(quick: bool, folder: Path | None, threads: int, alone: int | None) -> N
     if alone is not None:
         click.echo(engine_alone(alone, threads))
         return
+    where = machine("trajstore", "heyoka", "numpy", "h5py", "joblib")
     few, many = (100_000, 300_000) if quick else (1_000_000, 10_000_000)
     with TemporaryDirectory(dir=folder) as temporary:
         start, whole, large = (EndToEnd(rows, threads, Path(temporary)) for rows in (1, few, many))
@@ -120,7 +121,7 @@ def main(quick: bool, folder: Path | None, threads: int, alone: int | None) -> N
     bar = "end to end at most 2 x the engine + start-up"
     print(verdict(bar, median(share) <= 2, f"{spread(share)} x the engine + start-up"))
     print(verdict(f"under 1 GB at {many:,} rows", large.peak < 1e9, f"{large.peak / 1e6:.0f} MB"))
-    print("\n" + machine("trajstore", "heyoka", "numpy", "h5py", "joblib"))
+    print("\n" + where)
 
 
 def _row(name: str, rows: int, times: list[float], engine: list[float] | None, peak: int | None) -> list[str]:

@@ -106,6 +106,7 @@ def microseconds(reader: Reader, batch: int, samples: int, read: int | None) -> 
 @click.option("--quick", is_flag=True, help="Fewer rows and repetitions.")
 @click.option("--folder", type=click.Path(path_type=Path, exists=True), help="Where to put the dataset.")
 def main(quick: bool, folder: Path | None) -> None:
+    where = machine("trajstore", "torch", "h5py", "numpy")
     samples = 160_000 if quick else 1_000_000
     torch.set_num_threads(1)
     rows, timed = [], {}
@@ -133,7 +134,7 @@ def main(quick: bool, folder: Path | None) -> None:
         verdict("at least 10 x h5py item by item, batches of 256", median(items) >= 10, f"{spread(items)} x")
     )
     print(f"No bar: beside index_select, the fastest way from memory, {spread(gain[SELECT])} x at 256")
-    print("\n" + machine("trajstore", "torch", "h5py", "numpy"))
+    print("\n" + where)
 
 
 if __name__ == "__main__":

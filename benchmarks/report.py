@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 
@@ -16,9 +16,10 @@ def cores() -> int:
 
 
 def machine(*packages: str) -> str:
-    """One line: which CPU, how many cores, which Python, which versions."""
+    """One line: which CPU, how many cores, how busy with other work just now, which Python, which versions."""
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
-    return f"Machine: {_cpu()}, {cores()} cores, {platform.system()}, Python {platform.python_version()}; {versions}"
+    cpu = f"{_cpu()}, {cores()} cores ({_busy()} before the run)"
+    return f"Machine: {cpu}, {platform.system()}, Python {platform.python_version()}; {versions}"
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -84,3 +85,20 @@ def _cpu() -> str:
     found = dict(line.split(":", 1) for line in lines if ":" in line)
     described = {key.strip(): value.strip() for key, value in found.items()}
     return described.get("model name") or platform.machine()
+
+
+def _busy(seconds: float = 1.0) -> str:
+    """How much of the cores other work takes."""
+    before = _ticks()
+    sleep(seconds)
+    spent = [after - then for after, then in zip(_ticks(), before, strict=True)]
+    # The fourth and fifth columns are idle time; see proc(5).
+    return f"{1 - sum(spent[3:5]) / sum(spent):.0%} busy" if sum(spent) else "unknown how busy"
+
+
+def _ticks() -> list[int]:
+    try:
+        first = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0]
+    except OSError:
+        return []
+    return [int(ticks) for ticks in first.split()[1:9]]

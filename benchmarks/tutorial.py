@@ -109,6 +109,7 @@ def generated(config: Experiment, data: Path) -> float:
 @click.option("--quick", is_flag=True, help="Fewer steps and repetitions.")
 @click.option("--folder", type=click.Path(path_type=Path, exists=True), help="For datasets and runs.")
 def main(quick: bool, folder: Path | None) -> None:
+    where = machine("trajstore", "torch", "scipy", "numpy", "heyoka", "h5py")
     steps = 200 if quick else 2000
     options = [f"dataset.train={steps * BATCH}", "dataset.validation=0", "dataset.test=0"]
     options += [f"training.steps={steps}", "training.threads=1", "training.device=cpu"]
@@ -147,7 +148,7 @@ def main(quick: bool, folder: Path | None) -> None:
     print(verdict("training from disk at least 8 x as fast", median(gain) >= 8, f"{spread(gain)} x"))
     share = median(found[DISK].waiting)
     print(verdict("waiting for data under 5 % of its time", share < 0.05, f"{share:.1%}"))
-    print("\n" + machine("trajstore", "torch", "scipy", "numpy", "heyoka", "h5py"))
+    print("\n" + where)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Files that are either whole or absent: temporary name, fsync, rename, fsync of the folder."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TEMPORARY_SUFFIX = ".part"
+TEMPORARY = re.compile(r"(.+?)(\.\d+)?\.part")
 
 
 @contextmanager
@@ -13,9 +14,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it becomes `path`, on any error it is removed.
 
     The temporary file lies in the same folder, so that the rename cannot cross a file system. A crash
-    leaves at most `NAME.part` behind, which `remove_leftovers` clears away.
+    leaves at most `NAME.PROCESS.part` behind, which `remove_leftovers` clears away.
     """
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield temporary
         sync(temporary)
@@ -34,9 +35,15 @@ def write_text(path: Path, text: str) -> None:
 
 def remove_leftovers(folder: Path, is_ours: Callable[[str], bool]) -> None:
     """Remove the temporary files that a killed process left of files whose names are ours."""
-    for leftover in folder.glob(f"*{TEMPORARY_SUFFIX}"):
-        if is_ours(leftover.name.removesuffix(TEMPORARY_SUFFIX)):
-            leftover.unlink()
+    for leftover in folder.glob("*.part"):
+        if is_ours(final_name(leftover.name)):
+            leftover.unlink(missing_ok=True)
+
+
+def final_name(name: str) -> str:
+    """The name that a temporary file was to take; of any other file its own."""
+    found = TEMPORARY.fullmatch(name)
+    return found.group(1) if found else name
 
 
 def sync(path: Path) -> None:

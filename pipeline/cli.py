@@ -123,6 +123,7 @@ def verify_command(path: Path, reintegrate: int) -> None:
 @command
 def info_command(path: Path, as_json: bool) -> None:
     """Show what a dataset holds."""
+    from ..data.format import SPLITS
     from ..data.manifest import Manifest, load_manifest
     from ..data.shard import inspect_shard, read_shard
     from .report import dataset_facts, print_dataset
@@ -131,7 +132,8 @@ def info_command(path: Path, as_json: bool) -> None:
         shard = read_shard(path)
         config = json.loads(str(shard.attributes["config"]))
         system = json.loads(str(shard.attributes["system"]))
-        records = {str(shard.attributes["split"]): [inspect_shard(path)]}
+        own = str(shard.attributes["split"])
+        records = {split: [inspect_shard(path)] if split == own else [] for split in SPLITS}
         manifest = Manifest.of(config, system, list(shard.components), records)
     else:
         manifest = load_manifest(path)

@@ -11,7 +11,7 @@ from joblib import Parallel, cpu_count, delayed
 from rich.console import Console
 
 from ..data.errors import FormatError, TrajstoreError
-from ..data.files import TEMPORARY_SUFFIX, remove_leftovers
+from ..data.files import final_name, remove_leftovers
 from ..data.format import SPLITS, shard_name
 from ..data.hashing import canonical_json, file_hash, json_hash
 from ..data.manifest import CHECKSUMS, MANIFEST, Manifest, load_if_present
@@ -247,7 +247,7 @@ def _check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], over
                 stale.append(path)
         elif _is_shard_name(path.name):
             stale.append(path)
-        elif path.name != LOCK and not _is_part(path.name.removesuffix(TEMPORARY_SUFFIX)):
+        elif path.name != LOCK and not _is_part(final_name(path.name)):
             raise TrajstoreError(
                 f"{folder}: holds {path.name}, which is no part of a dataset; choose an empty or new folder"
             )

@@ -135,15 +135,17 @@ def _compare(
     largest = 0.0
     tolerances = [stored.get("tolerance"), stored.get("absolute_tolerance"), REFERENCE_TOLERANCE]
     tolerance = max(float(value or 0.0) for value in tolerances)
-    rounding = float(np.finfo(shard.state.dtype).eps)
+    rounding, largest_stored = np.finfo(shard.state.dtype).eps, np.finfo(shard.state.dtype).max
     for index, row in enumerate(rows):
-        failed, fails = shard.status[row] != Status.OK, solved.status[index] != Status.OK
+        reference = solved.states[index]
+        failed = shard.status[row] != Status.OK
+        # Beyond the range of the stored type, too, a row has failed.
+        fails = solved.status[index] != Status.OK or np.abs(reference).max() > largest_stored
         if failed != fails:
             said, found = ("failed", "does not fail") if failed else ("sound", "fails")
             off.append((row, f"is stored as {said}, but {found} when integrated again"))
         if failed or fails:
             continue
-        reference = solved.states[index]
         deviation = np.abs(shard.state[row].astype(np.float64) - reference).max(axis=1)
         scale = 1.0 + np.abs(reference).max()
         growth = np.abs(solved.perturbed[index] - reference).max(axis=1) / PERTURBATION

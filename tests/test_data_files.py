@@ -61,11 +61,11 @@ def test_texts_are_utf_8_with_unix_line_ends(tmp_path):
     assert (tmp_path / "file").read_bytes() == b"\xc3\xa9\n"
 
 
-def test_leftovers_of_a_killed_run_are_cleared_away(tmp_path):
-    (tmp_path / "train-00000.h5.part").touch()
-    (tmp_path / "train-00000.h5").touch()
-    remove_leftovers(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["train-00000.h5"]
+def test_leftovers_of_a_killed_run_are_cleared_away_and_those_of_others_are_not(tmp_path):
+    for name in ("train-00000.h5.part", "film.mkv.part", "train-00000.h5"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path, lambda name: name.endswith(".h5"))
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["film.mkv.part", "train-00000.h5"]
 
 
 SLOW_WRITER = """

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from trajstore.data import FormatError, TrajstoreError, load_manifest, read_shard
-from trajstore.data.files import TEMPORARY_SUFFIX
 from trajstore.data.manifest import CHECKSUMS, MANIFEST
 from trajstore.data.verification import verify
 from trajstore.pipeline import generate as generate_module
@@ -415,7 +414,7 @@ def test_a_run_that_is_killed_loses_nothing(uninterrupted, tmp_path, jobs, sent)
     assert 2 <= len(finished) < 8, "it was to be killed on the way"
     assert not (folder / MANIFEST).exists()
     if sent == signal.SIGINT:
-        assert not list(folder.glob(f"*{TEMPORARY_SUFFIX}"))
+        assert not list(folder.glob("*.part"))
     summary = generate(config, folder, jobs=2)
     assert summary.reused >= len(finished)
     for name, when in finished.items():

@@ -93,6 +93,18 @@ def test_rows_that_fail_again_pass(failing_dataset):
     assert result.largest < 1e-9
 
 
+def test_rows_that_failed_because_the_stored_type_is_too_small_pass(experiment, tmp_path):
+    # e^200 is a number in double precision, in which rows are integrated again, and none in single.
+    system = {
+        "name": "growth",
+        "equations": {"x": "k*x"},
+        "parameters": {"k": 100.0},
+        "initial_state": {"x": [0.0, 1.0]},
+    }
+    generate(experiment(system=system, dataset={"train": 20}), tmp_path / "dataset", jobs=1)
+    assert reintegrate(tmp_path / "dataset", 50).problems == []
+
+
 def test_a_single_file_passes_and_is_found_out(dataset_copy, forge):
     assert reintegrate(dataset_copy / FILE, 1000).problems == []
     forge(dataset_copy, FILE, state=altered(dataset_copy, (5, 20, 0), 1e-4))
@@ -164,10 +176,10 @@ def test_a_stiff_dataset_passes(experiment, tmp_path):
     config = experiment(
         system={"name": "van-der-pol", "parameters": {"mu": 100.0}},
         grid={"duration": 200.0, "points": 41},
-        dataset={"train": 3, "validation": 0, "test": 0, "dtype": "float64"},
+        dataset={"train": 1, "validation": 0, "test": 0, "dtype": "float64"},
     )
     generate(config, tmp_path / "dataset", jobs=1)
-    result = reintegrate(tmp_path / "dataset", 3)
+    result = reintegrate(tmp_path / "dataset", 1)
     assert result.problems == []
 
 

@@ -22,6 +22,8 @@ REPORT_EVERY = 16
 EVALUATIONS_A_STEP = 40
 # So many evaluations in a row without a finite value, and the row is given up.
 UNDEFINED_IN_A_ROW = 1000
+# A solver that in so many evaluations does not advance by this part of the duration stands before a pole.
+PATIENCE, STUCK = 10_000, 1e-13
 # A solver that gives up with the state this many times larger than at the start has met a singularity.
 RUNAWAY = 1e6
 
@@ -40,14 +42,21 @@ class _Counted:
     A solver may look beyond the domain of the equations and come back with a smaller step, but some never do.
     """
 
-    def __init__(self, field: Callable[..., Any], parameters: list[float], limit: int) -> None:
+    def __init__(
+        self, field: Callable[..., Any], parameters: list[float], limit: int, duration: float
+    ) -> None:
         self._field, self._parameters, self._limit = field, parameters, limit
-        self._calls, self._undefined = 0, 0
+        self._smallest_advance = STUCK * duration
+        self._calls, self._undefined, self._seen = 0, 0, -np.inf
 
     def __call__(self, time: float, state: np.ndarray) -> Any:
         self._calls += 1
         if self._limit and self._calls > self._limit:
             raise _StepLimitReachedError
+        if self._calls % PATIENCE == 0:
+            if abs(time - self._seen) < self._smallest_advance:
+                raise _LeftDomainError
+            self._seen = time
         try:
             values = self._field(time, state.tolist(), self._parameters)
             # A sum is finite only if all are; of complex numbers, which roots of negative ones are, it raises.
@@ -184,7 +193,7 @@ class ScipyEngine:
                 jacobian, time, state, values, (len(state), len(state))
             )
         return solve_ivp(
-            _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps),
+            _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps, times[-1] - times[0]),
             (times[0], times[-1]),
             initial_state,
             method=self._method,
