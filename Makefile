@@ -59,7 +59,7 @@ $(FIGURES): $(METRICS)
 	$(BIN)/trajstore plot $(OUT)/run
 
 test: $(INSTALLED)   ## the tests, under 5 minutes
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(INSTALLED)   ## style and types
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from .errors import DataError
 
 # A block of batches is gathered at once, which shares the cost of a call among them, and is small enough
 # to stay in a core's cache until its last batch is used.
-BLOCK_ROWS = 4096
+BLOCK_ROWS = 8192
 BLOCK_BYTES = 4 << 20
 
 

@@ -20,22 +20,28 @@ class MappedStates:
     """
 
     def __init__(self, path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        self.shape = shape
+        self.shape, self.dtype = shape, dtype
         self._states = np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape))
 
-    def gather(self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows) -> np.ndarray:
-        """States (n, length, D) of the given rows, from the given windows of each."""
+    def gather(
+        self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """States (n, length, D) of the given rows, from the given windows of each; into `out` if given."""
         if starts is None:
             # Twice as fast as indexing; the caller has checked the bounds.
-            return np.take(self._states, rows, axis=0, mode="clip")
-        return windows.view(self._states)[rows, starts]
+            return np.take(self._states, rows, axis=0, mode="clip", out=out)
+        chosen = windows.view(self._states)[rows, starts]
+        if out is None:
+            return chosen
+        out[:] = chosen
+        return out
 
 
 class ChunkedStates:
     """States of a chunked or compressed shard; the handle is opened on first use in each process."""
 
-    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
-        self.shape = shape
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.shape, self.dtype = shape, dtype
         self._path = path
         self._process: int | None = None
         self._file: h5py.File | None = None
@@ -46,11 +52,14 @@ class ChunkedStates:
             self._process = os.getpid()
         return variable(self._file, "state")
 
-    def gather(self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows) -> np.ndarray:
-        """States (n, length, D) of the given rows, from the given windows of each."""
+    def gather(
+        self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """States (n, length, D) of the given rows, from the given windows of each; into `out` if given."""
         dataset = self._dataset()
         chunk_rows = dataset.chunks[0] if dataset.chunks else 1
-        out = np.empty((len(rows), windows.length, dataset.shape[2]), dtype=dataset.dtype.newbyteorder("="))
+        if out is None:
+            out = np.empty((len(rows), windows.length, self.shape[2]), self.dtype)
         order = np.argsort(rows, kind="stable")
         chunks = rows[order] // chunk_rows
         for group in np.split(order, np.flatnonzero(np.diff(chunks)) + 1):
@@ -72,5 +81,5 @@ def open_states(path: Path) -> MappedStates | ChunkedStates:
         offset = dataset.id.get_offset()
         # get_offset is None where the data are chunked, compressed, or lie in another file.
         if offset is None or dataset.chunks is not None or dataset.size == 0 or not dataset.dtype.isnative:
-            return ChunkedStates(path, dataset.shape)
+            return ChunkedStates(path, dataset.shape, dataset.dtype.newbyteorder("="))
         return MappedStates(path, offset, dataset.shape, dataset.dtype)

@@ -117,23 +117,25 @@ class Store:
             return np.empty((0, windows.length, len(self.components)))
         if not 0 <= rows.min() <= rows.max() < len(self):
             raise IndexError(f"row {rows.max()} of a split with {len(self)} rows")
-        shard = np.searchsorted(self._starts, rows, side="right") - 1 if len(self.parts) > 1 else None
-        if shard is None:
+        if len(self.parts) == 1:
             return self._part(0).gather(rows, starts, windows)
-        # Sorted by shard, each shard is read once; the last line restores the order asked for.
+        # Sorted by shard, each shard is read once; the last line restores the order asked for. Small integers
+        # are sorted by radix, several times faster.
+        kind = np.uint16 if len(self.parts) < 2**16 else np.int64
+        shard = (np.searchsorted(self._starts, rows, side="right") - 1).astype(kind)
         order = np.argsort(shard, kind="stable")
         bounds = np.searchsorted(shard[order], np.arange(len(self.parts) + 1))
-        blocks = []
+        sorted_rows, sorted_starts = rows[order], None if starts is None else starts[order]
+        shape = (len(rows), windows.length, len(self.components))
+        gathered = np.empty(shape, self._part(int(shard[order[0]])).dtype)
         for number in np.flatnonzero(np.diff(bounds)):
-            chosen = order[bounds[number] : bounds[number + 1]]
-            local = rows[chosen] - self._starts[number]
-            blocks.append(
-                self._part(int(number)).gather(local, None if starts is None else starts[chosen], windows)
-            )
-        gathered = np.concatenate(blocks)
-        out = np.empty_like(gathered)
-        out[order] = gathered
-        return out
+            here = slice(bounds[number], bounds[number + 1])
+            local = sorted_rows[here] - self._starts[number]
+            chosen = None if sorted_starts is None else sorted_starts[here]
+            self._part(int(number)).gather(local, chosen, windows, out=gathered[here])
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        return np.take(gathered, place, axis=0)
 
     def column(self, name: str) -> np.ndarray:
         """A whole variable that has one entry a row (`initial_state`, `status`, a parameter)."""

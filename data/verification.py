@@ -33,7 +33,9 @@ def verify(path: str | Path, report: Callable[[int], None] | None = None) -> lis
     """
     path = Path(path)
     if path.is_file():
-        return [f"{path.name}: {problem}" for problem in _shard_problems(read_shard(path))]
+        shard = read_shard(path)
+        content = content_hash(shard.variables)
+        return [f"{path.name}: {problem}" for problem in _shard_problems(shard, content)]
     return list(_folder_problems(path, load_manifest(path), report or (lambda shards: None)))
 
 
@@ -90,11 +92,11 @@ def _recorded_shard_problems(
             yield f"{path.stat().st_size} bytes, expected {record.bytes}: truncated or replaced"
         yield str(error).removeprefix(f"{path}: ")
         return
-    found = record_of(path, shard, record.file)
+    found = record_of(path, shard, record.file, content_hash(shard.variables))
     for field, said in RECORDED.items():
         if getattr(found, field) != getattr(record, field):
             yield f"{said} differs from {MANIFEST}: the file was changed, or the manifest edited"
-    yield from _shard_problems(shard)
+    yield from _shard_problems(shard, found.content_hash)
     if (shard.attributes["split"], found.first_row) != (split, record.first_row):
         holds = f"{shard.attributes['split']} from {found.first_row}"
         yield f"holds rows of {holds}, expected rows of {split} from {record.first_row}"
@@ -104,9 +106,9 @@ def _recorded_shard_problems(
         yield f"components are {', '.join(shard.components)}, expected {', '.join(manifest.components)}"
 
 
-def _shard_problems(shard: Shard) -> Iterator[str]:
-    """How a shard contradicts itself."""
-    if content_hash(shard.variables) != shard.attributes["content_hash"]:
+def _shard_problems(shard: Shard, content: str) -> Iterator[str]:
+    """How a shard, whose content has this hash, contradicts itself."""
+    if content != shard.attributes["content_hash"]:
         yield "content hash differs from the one it states: numbers were changed"
     yield from _config_problems(shard)
     first = int(shard.attributes["first_row"])
