@@ -80,7 +80,10 @@ class TrajectoryDataset(Dataset[Batch]):
 
     def states(self, index: Sequence[int] | np.ndarray | Tensor) -> Tensor:
         """Windows of raw states by number, (B, length, D) float32. Raises IndexError out of range."""
-        numbers = np.asarray(index, dtype=np.int64)
+        numbers = np.asarray(index)
+        if numbers.size and numbers.dtype.kind not in "iu":
+            raise IndexError(f"index of {numbers.dtype}; samples are numbered by integers")
+        numbers = numbers.astype(np.int64, copy=False)
         if len(numbers) and not -len(self) <= numbers.min() <= numbers.max() < len(self):
             raise IndexError(f"sample {numbers.max()} of a dataset with {len(self)}")
         if len(numbers) and numbers.min() < 0:

@@ -1,11 +1,16 @@
 """Files that are either whole or absent: temporary name, fsync, rename, fsync of the folder."""
 
+import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+# Held by the process that works in a folder.
+LOCK = ".lock"
 TEMPORARY = re.compile(r"(.+?)(\.\d+)?\.part")
 
 
@@ -31,6 +36,20 @@ def write_text(path: Path, text: str) -> None:
     """Replace `path` by `text` (UTF-8) atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace `path` by a value's JSON atomically; numbers that are not finite, which JSON lacks, are null."""
+    write_text(path, json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """The same value with None in place of every number that is not finite."""
+    if isinstance(value, dict):
+        return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def remove_leftovers(folder: Path, is_ours: Callable[[str], bool]) -> None:

@@ -70,7 +70,7 @@ class Loader:
         size = len(self.dataset)
         if self.shuffle:
             # A generator of one's own for each epoch: any epoch can be entered without the ones before.
-            generator = torch.Generator().manual_seed(_mix(self.seed, epoch))
+            generator = torch.Generator().manual_seed(mix_seeds(self.seed, epoch))
             order = torch.randperm(size, generator=generator)
         else:
             order = torch.arange(size)
@@ -111,9 +111,9 @@ class _Blocks(Sampler[Tensor]):
         return iter(self._blocks)
 
 
-def _mix(seed: int, epoch: int) -> int:
+def mix_seeds(seed: int, number: int) -> int:
     """One 63-bit seed from two numbers, by the constants of splitmix64."""
-    mixed = (seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9 + 1) & 0xFFFFFFFFFFFFFFFF
+    mixed = (seed * 0x9E3779B97F4A7C15 + number * 0xBF58476D1CE4E5B9 + 1) & 0xFFFFFFFFFFFFFFFF
     return (mixed ^ (mixed >> 31)) & 0x7FFFFFFFFFFFFFFF
 
 

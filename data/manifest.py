@@ -15,6 +15,13 @@ from .statistics import Moments
 
 MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"
+# What a reader needs of the config that a dataset was made with.
+CONFIG_KEYS = {
+    "system": {"name"},
+    "grid": {"duration", "points", "resample"},
+    "dataset": {"dtype", "seed"},
+    "engine": {"name"},
+}
 
 
 class SplitRecord(BaseModel):
@@ -58,6 +65,9 @@ class Manifest(BaseModel):
                 raise ValueError(
                     f"statistics of {shard.file} are not those of {len(self.components)} components"
                 )
+        for section, keys in CONFIG_KEYS.items():
+            if not keys <= self.config.get(section, {}).keys():
+                raise ValueError(f"config.{section} lacks one of {', '.join(sorted(keys))}")
         if set(self.splits) != set(SPLITS):
             raise ValueError(f"splits are {', '.join(self.splits)}, expected {', '.join(SPLITS)}")
         return self
@@ -92,7 +102,7 @@ class Manifest(BaseModel):
         return sum(shard.bytes for shard in self.shards)
 
     def to_json(self) -> str:
-        return json.dumps(self.model_dump(), indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(self.model_dump(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def save(self, folder: Path) -> None:
         """Write SHA256SUMS, then the manifest: a dataset with a manifest is complete.

@@ -27,7 +27,7 @@ class Normalizer:
                 "normalisation needs moments of the train split, and there are no sound train rows here; "
                 "open the whole dataset folder, or pass the Normalizer of the train split"
             )
-        return cls(tuple(moments.mean), tuple(std or 1.0 for std in moments.std))
+        return cls(tuple(moments.mean), tuple(moments.scales))
 
     def apply(self, values: Tensor) -> Tensor:
         """Standardise (..., D)."""

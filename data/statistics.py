@@ -7,6 +7,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
 BLOCK_VALUES = 1 << 15
+# A component whose standard deviation is below this part of its size is constant, but for rounding.
+CONSTANT = 1e-12
 
 
 class Moments(BaseModel):
@@ -45,18 +47,21 @@ class Moments(BaseModel):
         shape = state.shape
         # Columns are (time, component) pairs: reductions over rows then run over contiguous memory.
         columns = state.reshape(shape[0], -1).astype(np.float64)
-        mean = columns.mean(axis=0).reshape(shape[1:]).mean(axis=0)
-        if not np.isfinite(mean).all():
-            finite = np.isfinite(columns).all(axis=1)
+        finite = np.isfinite(columns).all(axis=1)
+        if not finite.all():
             return cls.of(state[finite])
+        minimum, maximum = columns.min(axis=0), columns.max(axis=0)
+        scale = _scale(minimum, maximum)
+        columns /= scale
+        mean = columns.mean(axis=0).reshape(shape[1:]).mean(axis=0)
         deviation = columns - np.tile(mean, shape[1])
         variance = np.einsum("ij,ij->j", deviation, deviation).reshape(shape[1:]).mean(axis=0) / shape[0]
         return cls(
             count=shape[0] * shape[1],
-            mean=mean.tolist(),
-            std=np.sqrt(variance).tolist(),
-            minimum=columns.min(axis=0).reshape(shape[1:]).min(axis=0).tolist(),
-            maximum=columns.max(axis=0).reshape(shape[1:]).max(axis=0).tolist(),
+            mean=(mean * scale).tolist(),
+            std=(np.sqrt(variance) * scale).tolist(),
+            minimum=minimum.reshape(shape[1:]).min(axis=0).tolist(),
+            maximum=maximum.reshape(shape[1:]).max(axis=0).tolist(),
         )
 
     @classmethod
@@ -66,15 +71,43 @@ class Moments(BaseModel):
         if not parts:
             return cls(count=0)
         counts = np.array([part.count for part in parts], dtype=np.float64)[:, None]
-        means = np.array([part.mean for part in parts])
-        stds = np.array([part.std for part in parts])
+        minimum = np.min([part.minimum for part in parts], axis=0)
+        maximum = np.max([part.maximum for part in parts], axis=0)
+        scale = _scale(minimum, maximum)
+        means = np.array([part.mean for part in parts]) / scale
+        stds = np.array([part.std for part in parts]) / scale
         total = counts.sum()
         mean = (counts * means).sum(axis=0) / total
         variance = (counts * (stds**2 + (means - mean) ** 2)).sum(axis=0) / total
         return cls(
             count=sum(part.count for part in parts),
-            mean=mean.tolist(),
-            std=np.sqrt(variance).tolist(),
-            minimum=np.min([part.minimum for part in parts], axis=0).tolist(),
-            maximum=np.max([part.maximum for part in parts], axis=0).tolist(),
+            mean=(mean * scale).tolist(),
+            std=(np.sqrt(variance) * scale).tolist(),
+            minimum=minimum.tolist(),
+            maximum=maximum.tolist(),
         )
+
+    def agrees(self, other: "Moments") -> bool:
+        """The same, but for the order in which another machine may have summed."""
+        if (self.count, self.minimum, self.maximum) != (other.count, other.minimum, other.maximum):
+            return False
+        size = np.maximum(np.abs(self.minimum), np.abs(self.maximum))
+        return all(
+            bool((np.abs(np.subtract(mine, theirs)) <= CONSTANT * size).all())
+            for mine, theirs in ((self.mean, other.mean), (self.std, other.std))
+        )
+
+    @property
+    def scales(self) -> list[float]:
+        """What to divide each component by: its standard deviation, or 1 where it does not vary.
+
+        A spread of rounding errors alone is no variation.
+        """
+        largest = [max(abs(low), abs(high)) for low, high in zip(self.minimum, self.maximum, strict=True)]
+        return [std if std > CONSTANT * size else 1.0 for std, size in zip(self.std, largest, strict=True)]
+
+
+def _scale(minimum: np.ndarray, maximum: np.ndarray) -> float:
+    """A power of two of the size of the values: dividing by it is exact, and then no square overflows."""
+    largest = max(np.abs(minimum).max(), np.abs(maximum).max())
+    return 2.0 ** np.floor(np.log2(largest)) if largest > 0 else 1.0

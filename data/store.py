@@ -1,6 +1,5 @@
 """One split of a dataset folder, or one HDF5 file, as a table of trajectories."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from .manifest import load_manifest
 from .shard import read_attributes
 from .states import ChunkedStates, MappedStates, open_states
 from .statistics import Moments
-from .structure import component_names, open_shard, values
+from .structure import component_names, json_attribute, open_shard, values
 from .windows import Windows
 
 
@@ -81,13 +80,12 @@ class Store:
         self.parts = [Part(self.path, 0, len(status), failed)]
         self.split = str(attributes["split"])
         self.id = str(attributes["content_hash"])
-        self.config = json.loads(str(attributes["config"]))
+        self.config = json_attribute(attributes, "config", self.path)
         self.statistics = Moments.of(state[status[: len(state)] == Status.OK])
 
     def _read_header(self, file: h5py.File) -> None:
         self.components = component_names(file)
         self.time = values(file, "time")
-        self.system: dict[str, Any] = json.loads(str(file.attrs["system"]))
 
     def __len__(self) -> int:
         """Number of rows, sound or not."""

@@ -1,6 +1,7 @@
 """Does an open HDF5 file have the structure of a shard? Used on writing, on opening and by `verify`."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,17 @@ def _variable_problems(file: h5py.File, variable: Variable, sizes: dict[str, int
     for dimension, size in zip(variable.dimensions, dataset.shape, strict=True):
         if sizes.setdefault(dimension, size) != size:
             yield f"variable {variable.name!r}: {dimension} has {size} entries, elsewhere {sizes[dimension]}"
+
+
+def json_attribute(attributes: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """An attribute that holds a JSON object. Raises FormatError if it holds none."""
+    try:
+        value = json.loads(str(attributes[name]))
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise FormatError(f"{path}: attribute {name!r} is no JSON object")
+    return value
 
 
 def as_text(value: Any) -> str | None:

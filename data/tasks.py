@@ -13,7 +13,6 @@ class Task:
     """A task and its one function: states (B, T, D) -> inputs (B, T', D), targets (B, T', D)."""
 
     name: str
-    meaning: str
     minimum_length: int
     split: Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -33,8 +32,8 @@ def forecast(states: Tensor) -> tuple[Tensor, Tensor]:
 TASKS = {
     task.name: task
     for task in (
-        Task("initial-value", "x(0) at step 0 and zeros after -> the whole trajectory", 1, initial_value),
-        Task("forecast", "x(t) -> x(t + step)", 2, forecast),
+        Task("initial-value", 1, initial_value),
+        Task("forecast", 2, forecast),
     )
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import FormatError
+from .files import LOCK
 from .format import SPLITS, Status
 from .hashing import content_hash, json_hash
 from .manifest import CHECKSUMS, MANIFEST, Manifest, SplitRecord, load_manifest
@@ -20,7 +21,6 @@ RECORDED = {
     "bytes": "size",
     "sha256": "SHA-256",
     "content_hash": "content hash",
-    "statistics": "statistics",
 }
 
 
@@ -59,7 +59,9 @@ def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
         if getattr(derived, key) != getattr(manifest, key):
             yield f"{MANIFEST}: {key} does not follow from config and contents: edited"
     for name, split in manifest.splits.items():
-        if SplitRecord.of(split.shards) != split:
+        sums = SplitRecord.of(split.shards)
+        counts = (sums.trajectories, sums.failed) == (split.trajectories, split.failed)
+        if not (counts and sums.statistics.agrees(split.statistics)):
             yield f"{MANIFEST}: counts or statistics of {name} do not follow from its shards: edited"
         first = 0
         for record in split.shards:
@@ -73,7 +75,7 @@ def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
         yield f"{CHECKSUMS}: missing"
     elif (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace") != manifest.checksums():
         yield f"{CHECKSUMS}: differs from the hashes in {MANIFEST}"
-    known = {MANIFEST, CHECKSUMS, *(record.file for record in manifest.shards)}
+    known = {MANIFEST, CHECKSUMS, LOCK, *(record.file for record in manifest.shards)}
     for extra in sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
         yield f"{extra}: no part of this dataset"
 
@@ -96,6 +98,8 @@ def _recorded_shard_problems(
     for field, said in RECORDED.items():
         if getattr(found, field) != getattr(record, field):
             yield f"{said} differs from {MANIFEST}: the file was changed, or the manifest edited"
+    if not found.statistics.agrees(record.statistics):
+        yield f"statistics differ from {MANIFEST}: the file was changed, or the manifest edited"
     yield from _shard_problems(shard, found.content_hash)
     if (shard.attributes["split"], found.first_row) != (split, record.first_row):
         holds = f"{shard.attributes['split']} from {found.first_row}"

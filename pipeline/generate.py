@@ -11,7 +11,7 @@ from joblib import Parallel, cpu_count, delayed
 from rich.console import Console
 
 from ..data.errors import FormatError, TrajstoreError
-from ..data.files import final_name, remove_leftovers
+from ..data.files import LOCK, final_name, remove_leftovers
 from ..data.format import SPLITS, shard_name
 from ..data.hashing import canonical_json, file_hash, json_hash
 from ..data.manifest import CHECKSUMS, MANIFEST, Manifest, load_if_present
@@ -20,7 +20,7 @@ from ..data.structure import open_shard
 from .config import Experiment
 from .engines import Engine, make_engine
 from .engines.engine import blank_failed
-from .locking import LOCK, locked
+from .locking import locked
 from .plan import ShardPlan, make_plan
 from .progress import Counters, CountersProgress
 from .provenance import software

@@ -9,8 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..data.errors import TrajstoreError
-
-LOCK = ".lock"
+from ..data.files import LOCK
 
 
 @contextmanager

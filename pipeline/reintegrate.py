@@ -1,6 +1,5 @@
 """Do the stored states follow from the stored equations? Integrate rows again, with the other engine."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from ..data.errors import FormatError
 from ..data.format import Status
 from ..data.manifest import load_manifest
 from ..data.shard import Shard, read_shard
+from ..data.structure import json_attribute
 from .engines import Engine, EngineSettings, make_engine
 from .systems import System
 
@@ -43,8 +43,8 @@ def reintegrate(path: Path, rows: int, seed: int = 0) -> Reintegration:
     largest, problems, checked, names = 0.0, [], 0, set()
     for file, chosen in _draw(path, rows, seed):
         shard = read_shard(file)
-        system = System.from_dict(_json_object(shard, "system", file))
-        stored = _json_object(shard, "engine", file)
+        system = System.from_dict(json_attribute(shard.attributes, "system", file))
+        stored = json_attribute(shard.attributes, "engine", file)
         solved = _reference(system, stored, shard, chosen)
         names.add(solved.engine)
         deviation, off = _compare(shard, chosen, stored, solved)
@@ -52,16 +52,6 @@ def reintegrate(path: Path, rows: int, seed: int = 0) -> Reintegration:
         problems += [f"{file.name}: row {shard.trajectory[row]}: {what}" for row, what in off]
         checked += len(chosen)
     return Reintegration(checked, ", ".join(sorted(names)), largest, problems)
-
-
-def _json_object(shard: Shard, attribute: str, file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(str(shard.attributes[attribute]))
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise FormatError(f"{file}: attribute {attribute!r} is no JSON object; nothing to integrate from")
-    return value
 
 
 def _draw(path: Path, rows: int, seed: int) -> list[tuple[Path, np.ndarray]]:
@@ -134,7 +124,7 @@ def _compare(
     off: list[tuple[int, str]] = []
     largest = 0.0
     tolerances = [stored.get("tolerance"), stored.get("absolute_tolerance"), REFERENCE_TOLERANCE]
-    tolerance = max(float(value or 0.0) for value in tolerances)
+    tolerance = max(value for value in tolerances if isinstance(value, int | float))
     rounding, largest_stored = np.finfo(shard.state.dtype).eps, np.finfo(shard.state.dtype).max
     for index, row in enumerate(rows):
         reference = solved.states[index]
@@ -151,7 +141,8 @@ def _compare(
         growth = np.abs(solved.perturbed[index] - reference).max(axis=1) / PERTURBATION
         allowed = SAFETY * tolerance * (scale + np.maximum.accumulate(growth)) + rounding * scale
         if shard.attributes["resampling"] == "linear":
-            step = float(stored.get("max_step") or shard.time[-1])
+            step = stored.get("max_step")
+            step = float(step if isinstance(step, int | float) else shard.time[-1])
             curvature = np.gradient(np.gradient(reference, shard.time, axis=0), shard.time, axis=0)
             allowed = allowed + step**2 / 4 * np.abs(curvature).max()
         largest = max(largest, float(deviation.max()))

@@ -13,12 +13,11 @@ import torch
 
 from ..data.dataset import TrajectoryDataset
 from ..data.errors import TrajstoreError
-from ..data.files import atomic_path, remove_leftovers, write_text
+from ..data.files import LOCK, atomic_path, remove_leftovers, write_text
 from ..data.hashing import json_hash
 from ..data.normalize import Normalizer
 from ..models import RecurrentModel, make_model
 from .config import Experiment, check_config
-from .locking import LOCK
 from .systems import System
 
 CONFIG = "config.json"

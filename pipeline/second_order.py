@@ -20,6 +20,7 @@ from torch.func import functional_call, vjp, vmap
 from torch.nn.functional import mse_loss
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from ..data.loader import mix_seeds
 from .config import RefinementSection
 
 # Samples whose Jacobian products are held at once; bounds memory at this times probes times parameters.
@@ -96,7 +97,7 @@ class LevenbergMarquardt:
 
     def _sample_matrix(self, number: int, inputs: Tensor) -> Tensor:
         """An unbiased estimate of J^T J / n, in float64, seeded by (seed, number)."""
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + number)
+        generator = torch.Generator().manual_seed(mix_seeds(self._seed, number))
         parameters = {name: value.detach() for name, value in self._model.named_parameters()}
 
         def products(sample: Tensor, probes: Tensor) -> Tensor:

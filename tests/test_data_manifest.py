@@ -23,6 +23,15 @@ def test_sha256sum_finds_every_file_as_it_should_be(small_dataset):
     assert {line.removesuffix(": OK") for line in done.stdout.splitlines()} == files
 
 
+def test_the_checksums_are_what_sha256sum_prints(small_dataset):
+    text = (small_dataset / CHECKSUMS).read_text()
+    names = [line.split()[1] for line in text.splitlines()]
+    printed = subprocess.run(
+        ["sha256sum", *names], cwd=small_dataset, capture_output=True, text=True, timeout=60
+    )
+    assert printed.stdout == text
+
+
 def test_sha256sum_finds_a_changed_shard(dataset_copy):
     path = dataset_copy / "train-00001.h5"
     raw = bytearray(path.read_bytes())

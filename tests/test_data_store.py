@@ -106,6 +106,21 @@ def test_plain_shards_are_mapped_and_compressed_ones_are_not(tmp_path, make_shar
         assert type(open_states(tmp_path / "train-00000.h5")) is kind
 
 
+def test_a_compressed_shard_is_opened_anew_in_a_process_that_was_forked(tmp_path, make_shard, monkeypatch):
+    shard = make_shard()
+    shard_module.write_shard(tmp_path / "train-00000.h5", shard, "gzip")
+    states, windows = open_states(tmp_path / "train-00000.h5"), Windows(21, 21)
+    opened, file = [], h5py.File
+    monkeypatch.setattr(h5py, "File", lambda *args, **options: (opened.append(1), file(*args, **options))[1])
+    for child in (False, True):
+        if child:
+            monkeypatch.setattr("os.getpid", lambda: -1)
+        for _ in range(3):
+            gathered = states.gather(np.array([5, 1]), None, windows)
+            np.testing.assert_array_equal(gathered, shard.state[[5, 1]])
+        assert len(opened) == 1 + child
+
+
 def test_a_mapped_shard_holds_no_file_open(tmp_path, make_shard):
     shard_module.write_shard(tmp_path / "train-00000.h5", make_shard())
     states = open_states(tmp_path / "train-00000.h5")
