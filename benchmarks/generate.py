@@ -63,7 +63,7 @@ class EndToEnd:
 def engine_alone(rows: int, threads: int) -> float:
     """Seconds that the engine takes from the first row to the last; its start-up is not in them."""
     import numpy as np
-    from trajstore.pipeline.config import load_config
+    from trajstore.pipeline.config_file import load_config
     from trajstore.pipeline.engines import make_engine
     from trajstore.pipeline.plan import make_plan
     from trajstore.pipeline.sampling import initial_states

@@ -20,7 +20,7 @@ from report import machine, ratios, repeated, rounds, spread, table, verdict
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, TensorDataset
 from trajstore.data import TrajectoryDataset, make_loader
-from trajstore.pipeline.config import load_config
+from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.generate import generate
 
 CONFIG = Path(__file__).parents[1] / "configs" / "van-der-pol.toml"

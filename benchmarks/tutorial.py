@@ -20,7 +20,8 @@ from peers import van_der_pol
 from report import cores, machine, ratios, repeated, rounds, seconds, spread, table, verdict
 from scipy.integrate import solve_ivp
 from torch import Tensor, nn
-from trajstore.pipeline.config import Experiment, load_config
+from trajstore.pipeline.config import Experiment
+from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.train import train
 

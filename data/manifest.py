@@ -10,8 +10,9 @@ from .errors import FormatError
 from .files import write_text
 from .format import FORMAT, SPLITS, VERSION
 from .hashing import canonical_json, json_hash, text_hash
-from .shard import ShardRecord
+from .shard import ShardRecord, inspect_shard
 from .statistics import Moments
+from .structure import json_attribute
 
 MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"
@@ -150,6 +151,22 @@ def load_manifest(folder: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise FormatError(f"{path}: {where}: {first['msg']}, got {first.get('input')!r:.80}") from None
+
+
+def manifest_of_file(path: Path) -> Manifest:
+    """The manifest that one shard would have by itself; its id is its content hash.
+
+    Raises FormatError if the file is no shard, or its attributes do not say what a manifest needs.
+    """
+    record, shard = inspect_shard(path)
+    config = json_attribute(shard.attributes, "config", path)
+    system = json_attribute(shard.attributes, "system", path)
+    records = {split: [record] if split == shard.attributes["split"] else [] for split in SPLITS}
+    try:
+        manifest = Manifest.of(config, system, list(shard.components), records)
+    except ValidationError as error:
+        raise FormatError(f"{path}: {error.errors()[0]['msg']}") from None
+    return manifest.model_copy(update={"id": record.content_hash})
 
 
 def load_if_present(folder: Path) -> Manifest | None:

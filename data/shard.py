@@ -110,10 +110,10 @@ def write_shard(path: Path, shard: Shard, compression: str | None = None) -> Sha
         return record_of(temporary, shard, path.name, written)
 
 
-def inspect_shard(path: Path) -> ShardRecord:
-    """Read a whole shard and say what the manifest keeps of it; hashes are computed, not believed."""
+def inspect_shard(path: Path) -> tuple[ShardRecord, Shard]:
+    """Read a whole shard, and say what the manifest keeps of it; hashes are computed, not believed."""
     shard = read_shard(path)
-    return record_of(path, shard, path.name, content_hash(shard.variables))
+    return record_of(path, shard, path.name, content_hash(shard.variables)), shard
 
 
 def record_of(path: Path, shard: Shard, name: str, content: str) -> ShardRecord:

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from ..data.errors import TrajstoreError
-from .config import load_config
+from .config_file import load_config
 
 # torch is imported by the commands that need it: the others start in half the time.
 
@@ -122,19 +122,12 @@ def verify_command(path: Path, reintegrate: int) -> None:
 @json_option
 @command
 def info_command(path: Path, as_json: bool) -> None:
-    """Show what a dataset holds."""
-    from ..data.format import SPLITS
-    from ..data.manifest import Manifest, load_manifest
-    from ..data.shard import inspect_shard, read_shard
+    """Show what a dataset, or one shard, holds."""
+    from ..data.manifest import load_manifest, manifest_of_file
     from .report import dataset_facts, print_dataset
 
     if path.is_file():
-        shard = read_shard(path)
-        config = json.loads(str(shard.attributes["config"]))
-        system = json.loads(str(shard.attributes["system"]))
-        own = str(shard.attributes["split"])
-        records = {split: [inspect_shard(path)] if split == own else [] for split in SPLITS}
-        manifest = Manifest.of(config, system, list(shard.components), records)
+        manifest = manifest_of_file(path)
     else:
         manifest = load_manifest(path)
     if as_json:
@@ -183,7 +176,7 @@ def train_command(
         now = train(experiment, data, out, resume=resume, overwrite=overwrite, console=console)
     except KeyboardInterrupt:
         click.echo(
-            f"trajstore: interrupted; {out} is saved: the same command with --resume goes on", err=True
+            f"trajstore: interrupted; the same command with --resume goes on from what {out} holds", err=True
         )
         sys.exit(INTERRUPTED)
     click.echo(

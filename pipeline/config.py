@@ -1,8 +1,6 @@
-"""One TOML file describes one experiment: read, checked and resolved here."""
+"""One experiment: its sections, their keys, types and defaults. Read from a file by `config_file`."""
 
-import tomllib
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -13,7 +11,6 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     model_validator,
 )
 
@@ -247,79 +244,3 @@ class Experiment(Section):
             "training": self.training.model_dump(),
             "refinement": self.refinement.model_dump(),
         }
-
-
-def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
-    """Read a TOML file and apply overrides "key.path=value".
-
-    Raises ConfigError, or another TrajstoreError for a system or engine that cannot be built.
-    """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such config file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); expected a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is no TOML: {error}") from None
-    for override in overrides:
-        _apply(raw, override)
-    return check_config(raw, str(path))
-
-
-def check_config(raw: dict[str, Any], source: str) -> Experiment:
-    """An Experiment from plain values; `source` names their origin in errors. Raises as `load_config`."""
-    try:
-        config = Experiment.model_validate(raw)
-    except ValidationError as error:
-        problems = "\n".join(_explain(dict(problem)) for problem in error.errors())
-        raise ConfigError(f"{source}: {problems}") from None
-    try:
-        _ = config.dynamics
-        _ = config.engine.resolve(config.grid.resample)
-    except TrajstoreError as error:
-        raise type(error)(f"{source}: {error}") from None
-    return config
-
-
-def _apply(raw: dict[str, Any], override: str) -> None:
-    path, equals, text = override.partition("=")
-    *parents, last = path.strip().split(".")
-    if not equals or not last:
-        raise ConfigError(f"--set {override}: expected key.path=value, as in training.steps=100")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    for parent in parents:
-        raw = raw.setdefault(parent, {})
-        if not isinstance(raw, dict):
-            raise ConfigError(f"--set {override}: {parent} is no section")
-    raw[last] = value
-
-
-def _explain(problem: dict[str, Any]) -> str:
-    """One line: the key, what it got, what it takes."""
-    location = [str(part) for part in problem["loc"]]
-    key = ".".join(location) or "the config"
-    got = f"got {problem['input']!r:.80}"
-    match problem["type"]:
-        case "extra_forbidden":
-            return f"{key}: unknown key; known here are {', '.join(_known_keys(location[:-1]))}"
-        case "missing":
-            return f"{key}: missing"
-        case "value_error":
-            return f"{key}: {problem['ctx']['error']}"
-        case _:
-            message = problem["msg"].replace("Input should be ", "expected ")
-            return f"{key}: {got}, {message[0].lower()}{message[1:]}"
-
-
-def _known_keys(location: list[str]) -> list[str]:
-    model: type[BaseModel] = Experiment
-    for part in location:
-        annotation = model.model_fields[part].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)

@@ -10,6 +10,8 @@ from .engines import Engine
 
 # An oscillation smaller than this part of the initial state is no cycle but a decay.
 SMALLEST_AMPLITUDE = 1e-3
+# Two measurements of one cycle agree to this, relatively: the error of the spline is smaller.
+AGREEMENT = 1e-7
 
 
 @dataclass(frozen=True)
@@ -45,16 +47,26 @@ def measure_cycle(times: np.ndarray, values: np.ndarray) -> Cycle | None:
     return Cycle(amplitude, (rising[-1] - rising[0]) / (len(rising) - 1))
 
 
-def true_cycle(
-    engine: Engine, start: np.ndarray, parameters: np.ndarray, duration: float, step: float
+def limit_cycle(
+    engine: Engine, starts: np.ndarray, parameters: np.ndarray, duration: float, step: float
 ) -> Cycle | None:
-    """The limit cycle that a trajectory comes to rest on; None if it does not.
+    """The one cycle of an autonomous system on which all trajectories come to rest; None if there is none.
 
-    start       (D,) an initial state
-    parameters  (P,)
+    starts      (N, D) initial states, of which the first and the last are followed
+    parameters  (N, P)
     duration    integrated and measured again and again until the cycle no longer changes
     step        sampling interval
+
+    Where different initial states keep different amplitudes, as in a conservative system, there is none.
     """
+    found = [_rest(engine, starts[row], parameters[row], duration, step) for row in (0, -1)]
+    first, last = found
+    return first if first is not None and last is not None and _close(first, last) else None
+
+
+def _rest(
+    engine: Engine, start: np.ndarray, parameters: np.ndarray, duration: float, step: float
+) -> Cycle | None:
     times = np.linspace(0.0, duration, round(duration / step) + 1)
     state, before = start, None
     for _ in range(100):
@@ -70,4 +82,4 @@ def true_cycle(
 
 
 def _close(a: Cycle, b: Cycle) -> bool:
-    return abs(a.amplitude / b.amplitude - 1) < 1e-8 and abs(a.period / b.period - 1) < 1e-8
+    return abs(a.amplitude / b.amplitude - 1) < AGREEMENT and abs(a.period / b.period - 1) < AGREEMENT

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 
 from ..data.dataset import TrajectoryDataset
-from ..data.files import atomic_path, write_text
+from ..data.files import atomic_path, write_json
 from ..data.loader import make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel, count_parameters
@@ -25,6 +25,7 @@ from .run import (
     load_normalizer,
     load_trained,
 )
+from .systems import System
 
 BATCH = 4096
 # Enough rows to fit the largest polynomial, few enough to fit it at once.
@@ -55,15 +56,21 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
             f"{data}: components are {', '.join(test.components)}, but the run was trained on "
             f"{', '.join(config.components)}"
         )
+    kept = config.experiment.grid.times
+    if not np.allclose(np.diff(test.time)[:1], np.diff(kept)[:1], rtol=1e-9):
+        raise RunError(
+            f"{data}: its samples are {test.time[1]:g} apart, but the run was trained on {kept[1]:g}; "
+            "generate it with the same grid"
+        )
+    system = System.from_dict(test.store.config["system"])
     with console.status("predict the test split"):
         targets, predictions = _predict(model, test, config)
     squared = (predictions - targets) ** 2
-    std = np.array(train.store.statistics.std)
-    std[std == 0] = 1.0
+    std = np.array(train.store.statistics.scales)
     with console.status("fit trivial predictors"):
         baselines = _judge_baselines(train, test, targets)
     with console.status("roll out"):
-        rollouts, judged = _roll_out(model, normalizer, config, test, std)
+        rollouts, judged = _roll_out(model, normalizer, config, test, system, std)
 
     metrics = {
         "test": {
@@ -80,9 +87,8 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
         "rollout": judged,
         "training": training,
         "model": {"name": config.experiment.model.name, "parameters": count_parameters(model)},
-        "dataset": {"id": test.store.id, "system": config.config["system"]["name"]},
+        "dataset": {"id": test.store.id, "system": system.name},
     }
-    write_text(run / METRICS, json.dumps(metrics, indent=1) + "\n")
     error = np.sqrt(squared.mean(axis=2))
     shown = np.linspace(0, len(targets) - 1, min(SHOWN_TRAJECTORIES, len(targets)), dtype=int)
     arrays: dict[str, Any] = {
@@ -99,6 +105,8 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
         }
     with atomic_path(run / EVALUATION) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
+    # Last, for it says that the evaluation is done.
+    write_json(run / METRICS, metrics)
     return metrics
 
 
@@ -152,7 +160,12 @@ def _errors(predictions: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
 
 
 def _roll_out(
-    model: RecurrentModel, normalizer: Any, config: RunConfig, test: TrajectoryDataset, std: np.ndarray
+    model: RecurrentModel,
+    normalizer: Any,
+    config: RunConfig,
+    test: TrajectoryDataset,
+    system: System,
+    std: np.ndarray,
 ) -> tuple[Rollouts | None, dict[str, Any] | None]:
     """Long rollouts of the first test trajectories; None where the truth cannot be integrated."""
     experiment = config.experiment
@@ -160,7 +173,6 @@ def _roll_out(
     window = test.windows.length
     if window < 2:
         return None, None
-    system = experiment.dynamics
     # The truth, however loosely the dataset was integrated.
     engine = make_engine(system, EngineSettings())
     starts = test.store.column("initial_state")[: settings.rollouts]
@@ -174,7 +186,7 @@ def _roll_out(
         model, normalizer, experiment.task.name, starts[sound], window, settings.rollout_lengths
     )
     rollouts = Rollouts(times, true, predicted)
-    return rollouts, judge(rollouts, std, engine, parameters[sound], starts[sound])
+    return rollouts, judge(rollouts, std, engine, parameters[sound], starts[sound], system.autonomous)
 
 
 def _training(run: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
 from ..data.errors import FormatError, TrajstoreError
@@ -16,7 +17,7 @@ from ..data.format import SPLITS, shard_name
 from ..data.hashing import canonical_json, file_hash, json_hash
 from ..data.manifest import CHECKSUMS, MANIFEST, Manifest, load_if_present
 from ..data.shard import Shard, ShardRecord, inspect_shard, read_attributes, write_shard
-from ..data.structure import open_shard
+from ..data.structure import open_shard, values
 from .config import Experiment
 from .engines import Engine, make_engine
 from .engines.engine import blank_failed
@@ -80,6 +81,11 @@ def generate(
                 {split: [records[plan.file] for plan in plans if plan.split == split] for split in SPLITS},
             )
             manifest.save(folder)
+        except TerminatedWorkerError:
+            raise TrajstoreError(
+                f"{folder}: a worker process was killed, perhaps for want of memory. Finished shards are kept: "
+                "run the same command again to go on, perhaps with fewer --jobs or smaller dataset.shard_rows."
+            ) from None
         except OSError as error:
             raise TrajstoreError(
                 f"{folder}: cannot be written ({error.strerror or error}). Finished shards are kept: mend the "
@@ -219,11 +225,10 @@ def _reusable(
 def _self_check(path: Path, expected: dict[str, str | int]) -> ShardRecord | None:
     """The record of a shard that is what it should be, as far as it can tell by itself."""
     try:
-        with open_shard(path) as file:
-            attributes = read_attributes(file)
-        record = inspect_shard(path)
+        record, shard = inspect_shard(path)
     except FormatError:
         return None
+    attributes = shard.attributes
     # Another version of the software may have begun the dataset.
     same = all(attributes[name] == value for name, value in expected.items() if name not in VERSIONED)
     return record if same and attributes["content_hash"] == record.content_hash else None
@@ -238,23 +243,30 @@ def _retire_manifest(folder: Path, manifest: Manifest | None, missing: list[Shar
 
 def _check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], overwrite: bool) -> None:
     """Refuse a folder that holds something else; with `overwrite`, clear another config's dataset away."""
-    planned = {plan.file for plan in plans}
+    planned = {plan.file: plan for plan in plans}
     recipe_hash = json_hash(config.recipe())
     stale = []
+    reason = "the dataset of another config"
     for path in sorted(folder.iterdir()):
-        if path.name in planned:
+        plan = planned.get(path.name)
+        if plan is not None:
             if _other_config(path, recipe_hash):
                 stale.append(path)
+            elif _rows(path) > plan.rows:
+                stale.append(path)
+                reason = "more rows than this config asks for"
         elif _is_shard_name(path.name):
             stale.append(path)
+            if not _other_config(path, recipe_hash):
+                reason = "more rows than this config asks for"
         elif path.name != LOCK and not _is_part(final_name(path.name)):
             raise TrajstoreError(
                 f"{folder}: holds {path.name}, which is no part of a dataset; choose an empty or new folder"
             )
     if stale and not overwrite:
         raise TrajstoreError(
-            f"{folder}: holds the dataset of another config ({stale[0].name} is not of this one); choose another "
-            "folder, or throw that dataset away with --overwrite"
+            f"{folder}: holds {reason} (see {stale[0].name}); choose another folder, or throw that away with "
+            "--overwrite"
         )
     if stale:
         (folder / MANIFEST).unlink(missing_ok=True)
@@ -269,6 +281,15 @@ def _other_config(path: Path, recipe_hash: str) -> bool:
             return read_attributes(file)["config_hash"] != recipe_hash
     except FormatError:
         return False
+
+
+def _rows(path: Path) -> int:
+    """Rows of a shard, none of a damaged one."""
+    try:
+        with open_shard(path) as file:
+            return len(values(file, "status"))
+    except FormatError:
+        return 0
 
 
 def _is_part(name: str) -> bool:

@@ -49,7 +49,10 @@ def print_dataset(console: Console, manifest: Manifest) -> None:
         *(("", f"{state}' = {text}") for state, text in system["equations"].items()),
         *(("", f"{name} = {parameter['value']:g}") for name, parameter in system["parameters"].items()),
         ("grid", f"{grid['points']} points from 0 to {grid['duration']:g}, {grid['resample']}"),
-        ("engine", f"{engine['name']} {engine['method']}, tolerance {engine['tolerance']:.3g}"),
+        (
+            "engine",
+            f"{engine['name']} {engine.get('method', '')}, tolerance {engine.get('tolerance', 0.0):.3g}",
+        ),
         ("stored", f"{facts['dtype']}, {facts['shards']} shards, {facts['bytes'] / 1e6:,.1f} MB"),
     ]
     for label, text in lines:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..data.format import Status
 from ..data.normalize import Normalizer
 from ..models import RecurrentModel
-from .cycle import Cycle, measure_cycle, true_cycle
+from .cycle import Cycle, limit_cycle, measure_cycle
 from .engines import Engine
 
 # Normalised error at which a forecast is no longer valid (as in Vlachas et al. 2020,
@@ -18,6 +18,8 @@ from .engines import Engine
 VALID_ERROR = 0.5
 # Sampling intervals of the true cycle for each of the grid's.
 CYCLE_OVERSAMPLING = 10
+# A prediction that oscillates with less than this part of the true amplitude has no cycle.
+SMALLEST_CYCLE = 0.01
 
 
 @dataclass(frozen=True)
@@ -73,47 +75,63 @@ def true_rollouts(
 
 
 def judge(
-    rollouts: Rollouts, scale: np.ndarray, engine: Engine, parameters: np.ndarray, starts: np.ndarray
+    rollouts: Rollouts,
+    scale: np.ndarray,
+    engine: Engine,
+    parameters: np.ndarray,
+    starts: np.ndarray,
+    autonomous: bool = True,
 ) -> dict[str, Any]:
     """Figures of long rollouts, JSON-ready.
 
     scale  (D,) standard deviation of each component, for the valid prediction time
 
-    Amplitude and period are those of the first component, over the last half of a rollout, when it has come
-    to the cycle; the true ones come from the equations. None where there is no cycle.
+    Amplitude and period are those of the first component. `true` is the limit cycle's, from the equations;
+    `predicted` the median over the rollouts, each measured over its last half; the errors compare each rollout
+    with the true trajectory from the same start, measured in the same way, for by then it may not yet have come
+    to the cycle. None where the system has no limit cycle, or its equations depend on time.
     """
     times = rollouts.times
     error = np.sqrt((((rollouts.predicted - rollouts.true) / scale) ** 2).mean(axis=2))
     invalid = ~(error < VALID_ERROR)
     valid = np.where(invalid.any(axis=1), times[invalid.argmax(axis=1)], times[-1])
-    half = len(times) // 2
-    cycles = [measure_cycle(times[half:], path[half:, 0]) for path in rollouts.predicted]
-    found = [cycle for cycle in cycles if cycle is not None]
-    step = (times[1] - times[0]) / CYCLE_OVERSAMPLING
-    truth = true_cycle(engine, starts[0], parameters[0], float(times[-1]), float(step))
+    step = float(times[1] - times[0]) / CYCLE_OVERSAMPLING
+    cycle = limit_cycle(engine, starts, parameters, float(times[-1]), step) if autonomous else None
+    pairs = _pairs(rollouts, cycle) if cycle else []
     return {
         "trajectories": len(rollouts.true),
         "duration": float(times[-1]),
         "finite": int(np.isfinite(rollouts.predicted).all(axis=(1, 2)).sum()),
-        "with_cycle": len(found),
+        "with_cycle": len(pairs),
         "valid_prediction_time": {"median": float(np.median(valid)), "minimum": float(valid.min())},
         "final_nrmse": float(np.sqrt(np.nanmean(error[:, -1] ** 2))),
-        "amplitude": _compare(truth, found, "amplitude"),
-        "period": _compare(truth, found, "period"),
+        "amplitude": _compare(cycle, pairs, "amplitude"),
+        "period": _compare(cycle, pairs, "period"),
     }
 
 
-def _compare(truth: Cycle | None, found: list[Cycle], what: str) -> dict[str, float | None] | None:
-    if truth is None:
+def _pairs(rollouts: Rollouts, cycle: Cycle) -> list[tuple[Cycle, Cycle]]:
+    """Cycles of the end of each rollout, predicted and true, where both oscillate."""
+    end = -(len(rollouts.times) // 2)
+    smallest = SMALLEST_CYCLE * cycle.amplitude
+    pairs = []
+    for predicted, true in zip(rollouts.predicted, rollouts.true, strict=True):
+        found, exact = (measure_cycle(rollouts.times[end:], path[end:, 0]) for path in (predicted, true))
+        if found is not None and exact is not None and found.amplitude > smallest:
+            pairs.append((found, exact))
+    return pairs
+
+
+def _compare(
+    cycle: Cycle | None, pairs: list[tuple[Cycle, Cycle]], what: str
+) -> dict[str, float | None] | None:
+    if cycle is None:
         return None
-    true = float(getattr(truth, what))
-    if not found:
-        return {"true": true, "predicted": None, "spread": None, "relative_error": None}
-    values = np.array([getattr(cycle, what) for cycle in found])
-    median = float(np.median(values))
+    found = np.array([[getattr(side, what) for side in pair] for pair in pairs]).reshape(-1, 2)
+    error = np.abs(found[:, 0] / found[:, 1] - 1)
     return {
-        "true": true,
-        "predicted": median,
-        "spread": float(np.ptp(values)),
-        "relative_error": abs(median / true - 1),
+        "true": float(getattr(cycle, what)),
+        "predicted": float(np.median(found[:, 0])) if pairs else None,
+        "relative_error": float(np.median(error)) if pairs else None,
+        "largest_relative_error": float(error.max()) if pairs else None,
     }

@@ -13,11 +13,12 @@ import torch
 
 from ..data.dataset import TrajectoryDataset
 from ..data.errors import TrajstoreError
-from ..data.files import LOCK, atomic_path, remove_leftovers, write_text
+from ..data.files import LOCK, atomic_path, remove_leftovers, write_json, write_text
 from ..data.hashing import json_hash
 from ..data.normalize import Normalizer
 from ..models import RecurrentModel, make_model
-from .config import Experiment, check_config
+from .config import Experiment
+from .config_file import check_config
 from .systems import System
 
 CONFIG = "config.json"
@@ -73,10 +74,10 @@ class RunConfig:
 
     @property
     def experiment(self) -> Experiment:
-        return check_config(self.config, "the run's config")
+        return check_config(self.config, "the run's config", runnable=False)
 
     def save(self, run: Path) -> None:
-        write_text(run / CONFIG, json.dumps(vars(self), indent=1, ensure_ascii=False) + "\n")
+        write_json(run / CONFIG, vars(self))
 
     @classmethod
     def load(cls, run: Path) -> Self:
@@ -110,7 +111,11 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
 
     Raises RunError if it holds something else, or an unfinished run that is not to be resumed.
     """
-    entries = [path for path in run.iterdir() if path.name != LOCK]
+    remove_leftovers(run, FILES.__contains__)
+    # The config goes last: a folder that was being cleared when a crash came is still known for a run.
+    entries = sorted(
+        (path for path in run.iterdir() if path.name != LOCK), key=lambda path: path.name == CONFIG
+    )
     if entries:
         same = RunConfig.load(run).identity == described.identity
         if not (same and (resume or (run / TRAINING).is_file())):
@@ -122,7 +127,6 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
                 )
             for path in entries:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-    remove_leftovers(run, FILES.__contains__)
     described.save(run)
 
 
@@ -143,14 +147,20 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}: cannot be read as a checkpoint ({reason}); train again") from None
 
 
-def load_trained(run: Path) -> tuple[RunConfig, RecurrentModel]:
-    """A run's config and its model with the best weights, in evaluation mode."""
-    config = RunConfig.load(run)
-    model = build_model(config.experiment, len(config.components))
+def load_trained(path: Path) -> tuple[RunConfig, RecurrentModel]:
+    """Config and model, with the best weights and in evaluation mode, of a run or of one checkpoint file.
+
+    Raises RunError if the path is neither.
+    """
+    file = path if path.is_file() else path / BEST
+    config = None if path.is_file() else RunConfig.load(path)
+    saved = load_checkpoint(file)
     try:
-        model.load_state_dict(load_checkpoint(run / BEST)["model"])
+        config = config or RunConfig(**saved["run"])
+        model = build_model(config.experiment, len(config.components))
+        model.load_state_dict(saved["model"])
     except (KeyError, TypeError, AttributeError, RuntimeError):
-        raise RunError(f"{run / BEST}: its weights do not fit the model in {CONFIG}; train again") from None
+        raise RunError(f"{file}: its weights do not fit the model in {CONFIG}; train again") from None
     return config, model.eval()
 
 

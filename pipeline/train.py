@@ -14,7 +14,7 @@ from rich.progress import Progress, TextColumn
 from torch import Tensor
 
 from ..data.dataset import Batch, TrajectoryDataset
-from ..data.files import write_text
+from ..data.files import finite, write_json
 from ..data.loader import Loader, make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel
@@ -108,13 +108,17 @@ def train(
     if load_manifest(data).splits["validation"].trajectories:
         validation = TrajectoryDataset(data, "validation", task.name, **options)
     _say_what_is_left_out(console, dataset, validation)
+    if validation is None and config.training.patience is not None:
+        raise RunError("training.patience: needs validation trajectories; the dataset has none")
     with locked(run):
-        prepare_folder(run, RunConfig.of(config, dataset, data, run), resume, overwrite)
-        return _train(config, dataset, validation, run, device, console)
+        described = RunConfig.of(config, dataset, data, run)
+        prepare_folder(run, described, resume, overwrite)
+        return _train(config, described, dataset, validation, run, device, console)
 
 
 def _train(
     config: Experiment,
+    described: RunConfig,
     dataset: TrajectoryDataset,
     validation: TrajectoryDataset | None,
     run: Path,
@@ -128,16 +132,23 @@ def _train(
     now = Standing()
     if (run / LAST).is_file():
         saved = load_checkpoint(run / LAST)
-        model.load_state_dict(saved["model"])
-        now = Standing(**saved["standing"])
-        if now.phase < len(phases):
-            phases[now.phase].learner.load_state_dict(saved["learner"])
+        try:
+            model.load_state_dict(saved["model"])
+            now = Standing(**saved["standing"])
+            if now.phase < len(phases):
+                phases[now.phase].learner.load_state_dict(saved["learner"])
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
+            raise RunError(
+                f"{run / LAST}: is no checkpoint of this run; begin again with --overwrite"
+            ) from None
     cut_curve(run, now.step)
+    # Each checkpoint can be loaded without the folder that it lies in.
+    own = {"run": vars(described)}
 
     def save() -> None:
         learner = phases[min(now.phase, len(phases) - 1)].learner.state_dict()
         save_checkpoint(
-            run / LAST, {"model": model.state_dict(), "learner": learner, "standing": asdict(now)}
+            run / LAST, {**own, "model": model.state_dict(), "learner": learner, "standing": asdict(now)}
         )
 
     begin, before = perf_counter(), now.seconds
@@ -167,12 +178,12 @@ def _train(
                     line = {"loss": loss, "smoothed_loss": now.smoothed}
                     progress.update(bar, completed=now.phase_step, loss=now.smoothed)
                 if evaluates:
-                    line |= _validate(model, validation, device, now, run)
+                    line |= _validate(model, validation, device, now, run / BEST, own)
                     patience = config.training.patience
                     finished = finished or (patience is not None and now.stale >= patience)
                 if line:
                     row = {"step": now.step, "phase": phase.name, **line, "seconds": round(now.seconds, 4)}
-                    curve.write(json.dumps(row) + "\n")
+                    curve.write(json.dumps(finite(row)) + "\n")
                 if finished:
                     now.phase, now.phase_step, now.stale = now.phase + 1, 0, 0
                 if evaluates or stop.requested:
@@ -180,7 +191,7 @@ def _train(
                     save()
                 if stop.requested:
                     raise KeyboardInterrupt
-    write_text(run / TRAINING, json.dumps(_summary(now), indent=1) + "\n")
+    write_json(run / TRAINING, _summary(now))
     return now
 
 
@@ -205,7 +216,8 @@ def _validate(
     validation: TrajectoryDataset | None,
     device: torch.device,
     now: Standing,
-    run: Path,
+    best: Path,
+    own: dict[str, Any],
 ) -> dict[str, float]:
     """The validation error, as an entry of the curve; the best weights so far are kept in the run.
 
@@ -215,7 +227,8 @@ def _validate(
     now.stale += 1
     if validation is None or mse < now.best_validation:
         now.best_step, now.best_validation, now.stale = now.step, mse, 0
-        save_checkpoint(run / BEST, {"model": model.state_dict(), "step": now.step, "validation_mse": mse})
+        content = {"model": model.state_dict(), "step": now.step, "validation_mse": mse}
+        save_checkpoint(best, {**own, **content})
     return {} if validation is None else {"validation_mse": mse}
 
 
@@ -237,7 +250,7 @@ def _summary(now: Standing) -> dict[str, Any]:
     return {
         "steps": now.step,
         "best_step": now.best_step,
-        "validation_mse": now.best_validation if math.isfinite(now.best_validation) else None,
+        "validation_mse": now.best_validation,
         "final_smoothed_loss": now.smoothed,
         "seconds": now.seconds,
         "waiting_share": now.waiting / max(now.seconds, 1e-9),

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, settings
 from trajstore.data.hashing import canonical_json, json_hash
 from trajstore.data.manifest import MANIFEST, Manifest, load_manifest
 from trajstore.data.shard import Shard, inspect_shard, read_shard, write_shard
-from trajstore.pipeline.config import Experiment, check_config
+from trajstore.pipeline.config import Experiment
+from trajstore.pipeline.config_file import check_config
 from trajstore.pipeline.generate import generate
 
 # The same examples in every run; no deadline, for the cores are shared.
@@ -200,7 +201,7 @@ def _forge(folder: Path, file: str, **changes: Any) -> None:
     manifest = load_manifest(folder)
     write_shard(folder / file, replace(shard, **changes))
     records = {
-        split: [inspect_shard(folder / record.file) for record in kept.shards]
+        split: [inspect_shard(folder / record.file)[0] for record in kept.shards]
         for split, kept in manifest.splits.items()
     }
     (folder / MANIFEST).unlink()

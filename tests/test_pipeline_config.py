@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trajstore.data import TrajstoreError
 from trajstore.data.hashing import json_hash
-from trajstore.pipeline.config import ConfigError, load_config
+from trajstore.pipeline.config import ConfigError
+from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.plan import make_plan
 
 GOOD = """

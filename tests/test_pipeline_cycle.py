@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
-from trajstore.pipeline.cycle import measure_cycle, true_cycle
+from trajstore.pipeline.cycle import limit_cycle, measure_cycle
 from trajstore.pipeline.engines import EngineSettings, make_engine
 from trajstore.pipeline.systems import System, get_system
 
@@ -55,7 +55,7 @@ def reference_cycle(mu):
 def test_van_der_pols_cycle_is_that_of_an_event_located_section(mu):
     system = get_system("van-der-pol")
     engine = make_engine(system, EngineSettings())
-    cycle = true_cycle(engine, np.array([0.5, -3.0]), np.array([mu]), 100.0, 0.01)
+    cycle = limit_cycle(engine, np.array([0.5, -3.0])[None], np.array([mu])[None], 100.0, 0.01)
     amplitude, period = reference_cycle(mu)
     assert cycle.amplitude == pytest.approx(amplitude, abs=1e-6)
     assert cycle.period == pytest.approx(period, abs=1e-6)
@@ -64,11 +64,11 @@ def test_van_der_pols_cycle_is_that_of_an_event_located_section(mu):
 def test_the_period_for_small_mu_is_that_of_perturbation_theory():
     """T = 2 pi (1 + mu^2 / 16 - 5 mu^4 / 3072 + ...): Andersen and Geer (1982), doi:10.1137/0142047."""
     engine = make_engine(get_system("van-der-pol"), EngineSettings())
-    cycle = true_cycle(engine, np.array([2.0, 0.0]), np.array([0.1]), 100.0, 0.01)
+    cycle = limit_cycle(engine, np.array([2.0, 0.0])[None], np.array([0.1])[None], 100.0, 0.01)
     assert cycle.period == pytest.approx(2 * np.pi * (1 + 0.1**2 / 16 - 5 * 0.1**4 / 3072), abs=1e-6)
 
 
 def test_a_damped_oscillator_has_no_limit_cycle():
     system = System("damped", {"x": "v", "v": "-x - 0.1*v"}, {}, {"x": (-1, 1), "v": (-1, 1)})
     engine = make_engine(system, EngineSettings())
-    assert true_cycle(engine, np.array([1.0, 0.0]), np.empty(0), 50.0, 0.05) is None
+    assert limit_cycle(engine, np.array([1.0, 0.0])[None], np.empty(0)[None], 50.0, 0.05) is None

@@ -277,16 +277,20 @@ def test_a_row_that_blows_up_is_flagged_and_nan_and_its_neighbours_are_right(eng
     np.testing.assert_allclose(solution.states[sound, :, 0], expected, rtol=100 * ACCURACY[engine])
 
 
-def test_rows_that_blow_up_do_not_change_one_bit_of_their_neighbours():
-    # The oscillator makes every row take many more steps than a row needs to blow up.
-    engine = HeyokaEngine(system({"x": "x**2", "u": "v", "v": "-2500*u"}))
+@pytest.mark.parametrize(
+    ("text", "sound", "failing"),
+    [("x**2", (-1.0, 0.45), (0.51, 50.0)), ("sqrt(x)", (0.1, 2.0), (-2.0, -0.1))],
+)
+def test_rows_that_fail_do_not_change_one_bit_of_their_neighbours(text, sound, failing):
+    # A root of a negative number fails at once, while the neighbours are still at their first steps.
+    engine = HeyokaEngine(system({"x": text, "u": "v", "v": "-2500*u"}))
     times, nothing = np.linspace(0, 2, 9), np.empty((200, 0))
-    starts = np.random.default_rng(5).uniform(-1.0, 0.45, (200, 3))
+    starts = np.random.default_rng(5).uniform(*sound, (200, 3))
     apart = engine.solve(starts, nothing, times)
     assert not apart.status.any()
     for share in (2, 5, 50):
         mixed = starts.copy()
-        mixed[::share, 0] = np.random.default_rng(6).uniform(0.51, 50.0, len(mixed[::share]))
+        mixed[::share, 0] = np.random.default_rng(6).uniform(*failing, len(mixed[::share]))
         together = engine.solve(mixed, nothing, times)
         assert (together.status[::share] == Status.DIVERGED).all()
         assert np.isnan(together.states[::share]).all()

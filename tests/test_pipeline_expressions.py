@@ -196,6 +196,9 @@ HOSTILE = {
     "too large": "1e400",
     "deep parentheses": "(" * 3000 + "x" + ")" * 3000,
     "deep minus": "-" * 5000 + "x",
+    "many minuses": "-" * 150 + "x",
+    "many parentheses": "(1 + " * 150 + "x" + ")" * 150,
+    "many calls": "sin(" * 150 + "x" + ")" * 150,
     "deep plus": "+" * 5000 + "x",
     "deep sum": "x+" * 4000 + "x",
     "deep powers": "**".join(["x"] * 3000),
@@ -291,12 +294,14 @@ def test_anything_else_is_refused_quickly(kind, time_limit, tmp_path):
         "*".join(["(x + 1)**64"] * 90),
         "*".join(["9" * 300 + "*x"] * 30),
         "sin(" * 99 + "1e300*x" + ")" * 99,
+        "sin(x*" * 60 + "x" + ")" * 60,
+        "x**sin(" * 40 + "x" + ")" * 40,
         "**".join(["x"] * 60),
         "**".join(["sin(x)"] * 40),
         "tan(sin(1e308)) + cosh(erf(1e300))",
         "cos(" + "9" * 300 + ")*x",
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_a_text_made_to_grow_is_parsed_or_refused_quickly(text, time_limit):
     with time_limit(5):
@@ -305,6 +310,7 @@ def test_a_text_made_to_grow_is_parsed_or_refused_quickly(text, time_limit):
         except ExpressionError:
             return
         system.function(list(system.vector_field), "math")
+        system.function(system.jacobian.tolist(), "math")
 
 
 @settings(max_examples=300)

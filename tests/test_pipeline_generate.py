@@ -195,6 +195,14 @@ def test_a_lost_manifest_is_written_again_from_the_shards(experiment, dataset_co
     assert {name: raw for name, (raw, _) in after.items()} == {name: raw for name, (raw, _) in before.items()}
 
 
+def test_without_a_manifest_a_shard_that_carries_other_equations_is_made_again(experiment, dataset_copy):
+    kept = bytes_of(dataset_copy)
+    (dataset_copy / MANIFEST).unlink()
+    damage_attribute(dataset_copy / "train-00001.h5")
+    assert generate(experiment(), dataset_copy).written == 1
+    assert bytes_of(dataset_copy) == kept
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"format": "trajstore", "format_version": 7}'])
 def test_a_damaged_manifest_is_written_again_from_the_shards(experiment, dataset_copy, text):
     kept = load_manifest(dataset_copy)
@@ -358,7 +366,7 @@ def test_the_lock_is_gone_after_work_and_after_errors(tmp_path):
 WORK = """
 import sys
 from pathlib import Path
-from trajstore.pipeline.config import load_config
+from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.generate import generate
 if __name__ == "__main__":
     generate(load_config(Path(sys.argv[1])), Path(sys.argv[2]), int(sys.argv[3]))
@@ -384,7 +392,7 @@ tolerance = 1e-6
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     """The config file of WORK, and the dataset that it gives when nobody interrupts."""
-    from trajstore.pipeline.config import load_config
+    from trajstore.pipeline.config_file import load_config
 
     folder = tmp_path_factory.mktemp("uninterrupted")
     (folder / "config.toml").write_text(CONFIG)

@@ -117,7 +117,7 @@ def test_stopped_by_ctrl_c_at_any_step_and_resumed_is_bit_for_bit_the_same(
 SCRIPT = """
 import sys
 from pathlib import Path
-from trajstore.pipeline.config import check_config
+from trajstore.pipeline.config_file import check_config
 from trajstore.pipeline.train import train
 import json
 train(check_config(json.loads(sys.argv[1]), "test"), Path(sys.argv[2]), Path(sys.argv[3]), resume=True)

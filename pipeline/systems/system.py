@@ -105,6 +105,11 @@ class System:
         return sympy.Matrix(self.vector_field).jacobian(sympy.Matrix(self.state_symbols))
 
     @property
+    def autonomous(self) -> bool:
+        """Do the equations not mention time?"""
+        return not any(expression.has(self.time_symbol) for expression in self.vector_field)
+
+    @property
     def defaults(self) -> tuple[float, ...]:
         """The parameters' values, in their order."""
         return tuple(parameter.value for parameter in self.parameters.values())
