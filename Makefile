@@ -8,13 +8,16 @@ BIN  := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
 
+# Another config in the same folder makes everything in it stale, whatever its age.
+CHANGED := $(if $(filter-out $(CONFIG),$(shell cat $(OUT)/config.txt 2>/dev/null)),FORCE)
+
 # Files that appear only when their stage has ended well; an interrupted stage is gone on with.
 DATASET := $(OUT)/dataset/manifest.json
 TRAINED := $(OUT)/run/training.json
 METRICS := $(OUT)/run/metrics.json
 FIGURES := $(OUT)/run/figures/predictors.png
 
-.PHONY: all help install data train evaluate plot test lint bench clean models tests pipeline
+.PHONY: FORCE all help install data train evaluate plot test lint bench clean models tests pipeline
 .DELETE_ON_ERROR:
 # A stage writes its file whole or not at all, so make need not delete it on Ctrl-C.
 .PRECIOUS: $(DATASET) $(TRAINED) $(METRICS) $(FIGURES)
@@ -38,7 +41,8 @@ $(BENCH_INSTALLED): $(INSTALLED)
 
 data: $(DATASET)     ## integrate CONFIG into OUT/dataset
 
-$(DATASET): $(CONFIG) | $(INSTALLED)
+$(DATASET): $(CONFIG) $(CHANGED) | $(INSTALLED)
+	@mkdir -p $(OUT) && echo '$(CONFIG)' > $(OUT)/config.txt
 	$(BIN)/trajstore generate $(CONFIG) --out $(OUT)/dataset --overwrite
 	@touch $@
 

@@ -126,10 +126,7 @@ def info_command(path: Path, as_json: bool) -> None:
     from ..data.manifest import load_manifest, manifest_of_file
     from .report import dataset_facts, print_dataset
 
-    if path.is_file():
-        manifest = manifest_of_file(path)
-    else:
-        manifest = load_manifest(path)
+    manifest = manifest_of_file(path) if path.is_file() else load_manifest(path)
     if as_json:
         click.echo(json.dumps(dataset_facts(manifest), indent=1, ensure_ascii=False))
     else:

@@ -252,7 +252,7 @@ def _check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], over
         if plan is not None:
             if _other_config(path, recipe_hash):
                 stale.append(path)
-            elif _rows(path) > plan.rows:
+            elif _rows(path, plan) > plan.rows:
                 stale.append(path)
                 reason = "more rows than this config asks for"
         elif _is_shard_name(path.name):
@@ -283,11 +283,13 @@ def _other_config(path: Path, recipe_hash: str) -> bool:
         return False
 
 
-def _rows(path: Path) -> int:
-    """Rows of a shard, none of a damaged one."""
+def _rows(path: Path, plan: ShardPlan) -> int:
+    """Rows of a shard; none of a damaged one, or one that belongs elsewhere."""
     try:
         with open_shard(path) as file:
-            return len(values(file, "status"))
+            attributes = read_attributes(file)
+            there = (attributes["split"], attributes["first_row"]) == (plan.split, plan.first_row)
+            return len(values(file, "status")) if there else 0
     except FormatError:
         return 0
 

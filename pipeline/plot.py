@@ -64,18 +64,17 @@ def draw_flow(results: Results) -> Figure | None:
     true, predicted = results["true"], results["predicted"]
     figure = new_figure(5.2, 4.6)
     axes = figure.add_subplot()
-    margin = 0.08 * np.ptp(true, axis=(0, 1))
+    size = np.abs(true).max(axis=(0, 1))
+    margin = np.maximum(0.08 * np.ptp(true, axis=(0, 1)), 0.01 * np.where(size > 0, size, 1.0))
     low, high = true.min(axis=(0, 1)) - margin, true.max(axis=(0, 1)) + margin
     x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 60) for axis in (0, 1)))
     field = system.function(list(system.vector_field), "numpy")
     u, v = (np.broadcast_to(part, x.shape) for part in field(0.0, (x, y), system.defaults))
     axes.streamplot(x, y, u, v, color=FLOW, linewidth=0.6, arrowsize=0.7, density=1.3, zorder=0)
     for index in range(len(true)):
-        label = (
-            {"true": "true", "predicted": "predicted"} if index == 0 else {"true": None, "predicted": None}
-        )
-        axes.plot(*true[index].T, color=TRUE, lw=2.2, alpha=0.9, label=label["true"])
-        axes.plot(*predicted[index].T, color=PREDICTED, lw=1.1, ls=(0, (3, 2)), label=label["predicted"])
+        labels = ("true", "predicted") if index == 0 else (None, None)
+        axes.plot(*true[index].T, color=TRUE, lw=2.2, alpha=0.9, label=labels[0])
+        axes.plot(*predicted[index].T, color=PREDICTED, lw=1.1, ls=(0, (3, 2)), label=labels[1])
         axes.plot(*true[index, 0], "o", ms=4, color=TRUE)
     axes.set(
         xlim=(low[0], high[0]),
