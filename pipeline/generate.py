@@ -81,6 +81,8 @@ def generate(
                 {split: [records[plan.file] for plan in plans if plan.split == split] for split in SPLITS},
             )
             manifest.save(folder)
+            # A worker that outlived a killed parent may have begun a file since.
+            remove_leftovers(folder, _is_part)
         except TerminatedWorkerError:
             raise TrajstoreError(
                 f"{folder}: a worker process was killed, perhaps for want of memory. Finished shards are kept: "
@@ -177,10 +179,9 @@ def _make_shard(
             **{name: parameter.unit for name, parameter in system.parameters.items()},
         },
     )
-    compression = None if config.dataset.compression == "none" else config.dataset.compression
-    record = write_shard(folder / plan.file, shard, compression)
     report(plan.rows)
-    return record
+    compression = None if config.dataset.compression == "none" else config.dataset.compression
+    return write_shard(folder / plan.file, shard, compression)
 
 
 def _shared_attributes(config: Experiment, engine: Engine) -> dict[str, str | int]:

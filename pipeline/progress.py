@@ -1,5 +1,6 @@
 """Progress of long work on stderr: how far, how fast, how long still."""
 
+import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -45,19 +46,21 @@ def columns(unit: str) -> tuple[ProgressColumn, ...]:
 
 
 class InterruptedWork(Exception):  # noqa: N818
-    """Raised inside a worker when the parent has been interrupted."""
+    """Raised inside a worker whose parent has been interrupted, or is dead."""
 
 
 class Counters:
     """A number for each task, in a file that threads and worker processes write and the parent reads.
 
-    The last entry is the stop flag: once `stop` has set it, `report` raises InterruptedWork.
+    The last two entries are the parent's process and the stop flag: once `stop` has set the flag, or the parent
+    has been killed, `report` raises InterruptedWork.
     """
 
     def __init__(self, tasks: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="trajstore-")
         self.path = Path(self._folder.name) / "progress"
-        self._values = np.memmap(self.path, dtype=np.int64, mode="w+", shape=(tasks + 1,))
+        self._values = np.memmap(self.path, dtype=np.int64, mode="w+", shape=(tasks + 2,))
+        self._values[-2] = os.getpid()
 
     def __enter__(self) -> Self:
         return self
@@ -69,7 +72,7 @@ class Counters:
         self._values[-1] = 1
 
     def total(self) -> int:
-        return int(self._values[:-1].sum())
+        return int(self._values[:-2].sum())
 
     @staticmethod
     def report(path: Path, task: int, value: int) -> None:
@@ -79,7 +82,7 @@ class Counters:
         except FileNotFoundError:
             raise InterruptedWork from None
         values[task] = value
-        if values[-1]:
+        if values[-1] or values[-2] not in (os.getpid(), os.getppid()):
             raise InterruptedWork
 
 
