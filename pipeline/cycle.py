@@ -72,10 +72,12 @@ def _rest(
     for _ in range(100):
         solution = engine.solve(state[None], parameters[None], times)
         path = solution.states[0]
-        cycle = measure_cycle(times, path[:, 0])
-        if cycle is None or cycle.amplitude < SMALLEST_AMPLITUDE * (1e-12 + np.abs(start).max()):
+        swing = 0.5 * float(np.ptp(path[:, 0]))
+        if not swing > SMALLEST_AMPLITUDE * (1e-12 + np.abs(start).max()):
             return None
-        if before is not None and _close(cycle, before):
+        # None while the trajectory is still on its way.
+        cycle = measure_cycle(times, path[:, 0])
+        if cycle is not None and before is not None and _close(cycle, before):
             return cycle
         state, before = path[-1], cycle
     return None

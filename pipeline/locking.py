@@ -25,7 +25,10 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        holder = path.read_text(errors="replace") or "another process"
+        try:
+            holder = path.read_text(errors="replace") or "another process"
+        except OSError:
+            holder = "another process"
         raise TrajstoreError(f"{folder}: {holder} works in this folder; wait until it has ended") from None
     except (FileExistsError, NotADirectoryError):
         raise TrajstoreError(f"{folder}: is a file; expected a folder") from None

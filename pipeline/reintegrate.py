@@ -20,7 +20,7 @@ SAFETY = 1000.0
 # Relative size of the perturbation that measures how the flow magnifies errors.
 PERTURBATION = 1e-8
 # After so many steps an explicit method is at a stiff row, which LSODA takes over.
-EXPLICIT_STEPS = 20_000
+EXPLICIT_STEPS = 2_000
 
 
 @dataclass(frozen=True)

@@ -253,6 +253,38 @@ def test_another_configs_dataset_or_run_is_kept_unless_overwritten(workspace, co
     assert not (out / "metrics.json").exists()
 
 
+def test_a_smaller_dataset_is_kept_unless_overwritten(workspace, contents):
+    data = workspace / "dataset"
+    before = contents(data)
+    fewer = [*SMALL, "--set", "dataset.train=30"]
+    ends_in_2(
+        run("generate", QUICK, "--out", data, *fewer), "more rows than this config asks for", "--overwrite"
+    )
+    assert contents(data) == before
+    assert run("generate", QUICK, "--out", data, *fewer, "--overwrite").exit_code == 0
+    assert json.loads(run("info", data, "--json").output)["splits"]["train"]["trajectories"] == 30
+
+
+def test_values_near_the_end_of_double_precision_make_a_dataset_that_opens(tmp_path):
+    config = tmp_path / "growth.toml"
+    config.write_text(
+        "[system]\nname='growth'\nequations={x='x'}\ninitial_state={x=[1.0,2.0]}\n"
+        "[grid]\nduration=400.0\npoints=5\n[dataset]\ntrain=20\ndtype='float64'\n"
+    )
+    assert run("generate", config, "--out", tmp_path / "data").exit_code == 0
+    assert run("verify", tmp_path / "data").exit_code == 0
+    largest = json.loads(run("info", tmp_path / "data", "--json").output)["splits"]["train"]["statistics"]
+    assert 1e173 < largest["std"][0] < 1e174
+
+
+@pytest.mark.parametrize("attribute", ["config", "system"])
+def test_a_shard_whose_attributes_hold_no_json_is_an_error_of_info(attribute, workspace):
+    path = workspace / "dataset/test-00000.h5"
+    with h5py.File(path, "r+") as file:
+        file.attrs[attribute] = "{"
+    ends_in_2(run("info", path), f"attribute '{attribute}' is no JSON object")
+
+
 def test_an_output_path_that_is_a_file_is_an_error(tmp_path, trained):
     (tmp_path / "file").write_text("mine")
     ends_in_2(run("generate", QUICK, "--out", tmp_path / "file", *SMALL), "is a file; expected a folder")

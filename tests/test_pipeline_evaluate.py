@@ -12,9 +12,10 @@ from trajstore.pipeline.baselines import make_baselines, monomials
 from trajstore.pipeline.engines import EngineSettings, make_engine
 from trajstore.pipeline.evaluate import evaluate
 from trajstore.pipeline.generate import generate
+from trajstore.pipeline.plot import plot
 from trajstore.pipeline.rollout import Rollouts, judge, roll_out
 from trajstore.pipeline.run import RunError, load_normalizer, load_trained
-from trajstore.pipeline.systems import get_system
+from trajstore.pipeline.systems import System, get_system
 from trajstore.pipeline.train import train
 
 FAST = {
@@ -162,6 +163,53 @@ def test_the_valid_prediction_time_is_when_the_error_first_passes_the_bound():
     starts, parameters = np.full((3, 2), 1.0), np.full((3, 1), 0.1)
     judged = judge(Rollouts(times, true, predicted), np.ones(2), engine, parameters, starts)
     assert judged["valid_prediction_time"] == {"median": times[120], "minimum": times[50]}
+
+
+def test_a_perfect_model_has_no_error_of_amplitude_and_period():
+    engine = make_engine(get_system("van-der-pol"), EngineSettings())
+    times = np.linspace(0.0, 100.0, 1001)
+    starts, parameters = np.array([[4.0, 1.0], [0.3, 0.0], [-2.0, 3.0]]), np.full((3, 1), 0.1)
+    true = engine.solve(starts, parameters, times).states
+    judged = judge(Rollouts(times, true, true), np.ones(2), engine, parameters, starts)
+    for what in ("amplitude", "period"):
+        assert judged[what]["largest_relative_error"] == 0.0
+        assert judged[what]["predicted"] == pytest.approx(judged[what]["true"], rel=0.01)
+    stretched = judge(Rollouts(times, true, np.array(true) * 1.02), np.ones(2), engine, parameters, starts)
+    assert stretched["amplitude"]["relative_error"] == pytest.approx(0.02)
+
+
+def test_a_conservative_system_has_no_limit_cycle():
+    system = System("harmonic", {"x": "v", "v": "-x"}, {}, {"x": (-1, 1), "v": (-1, 1)})
+    engine = make_engine(system, EngineSettings())
+    times = np.linspace(0.0, 50.0, 501)
+    starts, parameters = np.array([[1.0, 0.0], [0.2, 0.0]]), np.empty((2, 0))
+    true = engine.solve(starts, parameters, times).states
+    assert judge(Rollouts(times, true, true), np.ones(2), engine, parameters, starts)["amplitude"] is None
+
+
+def test_a_dataset_of_another_grid_is_refused_and_of_another_system_is_judged_by_its_own(
+    experiment, small_dataset, tmp_path
+):
+    train(experiment(**FAST), small_dataset, tmp_path / "run")
+    generate(experiment(grid={"step": 0.2}), tmp_path / "coarse", jobs=1)
+    with pytest.raises(RunError, match=r"0.2 apart, but the run was trained on 0.1"):
+        evaluate(tmp_path / "run", tmp_path / "coarse")
+    generate(experiment(system={"parameters": {"mu": 1.0}}), tmp_path / "strong", jobs=1)
+    judged = evaluate(tmp_path / "run", tmp_path / "strong")
+    assert judged["rollout"]["period"]["true"] == pytest.approx(6.6633, abs=1e-4), "that of mu = 1"
+
+
+def test_a_component_that_never_varies_breaks_nothing(experiment, tmp_path):
+    system = {
+        "name": "relaxation",
+        "equations": {"x": "-k*x", "k": "0"},
+        "initial_state": {"x": [-1.0, 1.0], "k": [0.1, 0.1]},
+    }
+    config = experiment(system=system, dataset={"dtype": "float64"}, task={"normalize": True}, **FAST)
+    generate(config, tmp_path / "data", jobs=1)
+    train(config, tmp_path / "data", tmp_path / "run")
+    assert evaluate(tmp_path / "run")["test"]["nrmse"] < 10
+    assert len(plot(tmp_path / "run")) == 5
 
 
 def test_a_system_without_a_limit_cycle_has_none(experiment, tmp_path):

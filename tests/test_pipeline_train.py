@@ -292,6 +292,62 @@ def test_the_first_order_learner_is_torchs_adam(experiment):
     torch.testing.assert_close(models[0].weight, models[1].weight)
 
 
+def test_one_checkpoint_file_is_enough_to_run_the_model(whole, tmp_path):
+    alone = tmp_path / "shared.pt"
+    alone.write_bytes((whole / "best.pt").read_bytes())
+    config, model = load_trained(alone)
+    _, same = load_trained(whole)
+    inputs = torch.randn(2, 21, 2, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model(inputs), same(inputs))
+    assert config.normalizer is not None
+
+
+def test_a_run_reads_back_where_its_datasets_engine_is_not_installed(whole, monkeypatch):
+    from trajstore.pipeline.engines import settings
+
+    monkeypatch.setattr(settings, "find_spec", lambda name: None)
+    assert load_trained(whole)[0].experiment.engine.name == "heyoka"
+
+
+def test_every_seed_that_the_config_allows_trains(experiment, small_dataset, tmp_path):
+    largest = experiment(
+        training={"steps": 2, "batch": 8, "seed": 2**63 - 1},
+        refinement={"steps": 2, "samples": 4, "batch": 8},
+    )
+    assert math.isfinite(train(largest, small_dataset, tmp_path / "run").best_validation)
+
+
+def test_patience_without_validation_is_an_error(experiment, tmp_path):
+    from trajstore.pipeline.generate import generate
+
+    config = experiment(dataset={"validation": 0}, training={"patience": 3})
+    generate(config, tmp_path / "data", jobs=1)
+    with pytest.raises(RunError, match=r"training.patience: needs validation"):
+        train(config, tmp_path / "data", tmp_path / "run")
+
+
+@pytest.mark.parametrize("left", [[], ["config.json.99.part"], ["config.json"]])
+def test_a_folder_left_by_a_kill_before_the_first_checkpoint_is_gone_on_with(
+    left, config, whole, small_dataset, tmp_path
+):
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in left:
+        (run / name).write_bytes((whole / "config.json").read_bytes())
+    train(config, small_dataset, run, resume=True)
+    assert_same_weights(whole, run)
+
+
+def test_a_checkpoint_of_something_else_is_an_error_of_resume(config, whole, small_dataset, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_bytes((whole / "config.json").read_bytes())
+    for content in ({"model": {}}, {"model": {}, "learner": {}, "standing": {"step": 3}}, {"a": 1}):
+        torch.save(content, run / "last.pt")
+        with pytest.raises(RunError, match=r"last.pt: is no checkpoint of this run"):
+            train(config, small_dataset, run, resume=True)
+
+
 def test_the_runs_folder_is_moved_with_its_dataset(whole, small_dataset):
     kept = json.loads((whole / "config.json").read_text())["dataset"]
     assert (whole / kept["relative"]).resolve() == Path(small_dataset).resolve()

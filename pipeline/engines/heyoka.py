@@ -7,6 +7,7 @@ doi:10.1093/mnras/stab1032.
 import copy
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import heyoka
@@ -18,7 +19,7 @@ from ..systems import System
 from .engine import Solution, blank_failed
 
 # Rows a batch. Lanes beyond the SIMD width amortise the call from Python; more than this fills the cache.
-LANES = 32
+LANES = 64
 DEFAULT_TOLERANCE = 2.0**-52
 REPORT_EVERY = 64
 
@@ -64,59 +65,71 @@ class HeyokaEngine:
         report: Callable[[int], None] | None = None,
     ) -> Solution:
         """See `Engine.solve`."""
-        rows = len(initial_states)
-        states = np.empty((rows, len(times), self._dimension))
-        status = np.zeros(rows, dtype=np.int8)
-        grid = np.repeat(times[:, None], LANES, axis=1)
         finite = np.isfinite(initial_states).all(axis=1) & np.isfinite(parameters).all(axis=1)
-        status[~finite] = Status.DIVERGED
         order = _by_neighbourhood(initial_states, np.flatnonzero(finite))
-        for batch, start in enumerate(range(0, len(order), LANES)):
-            lanes = order[start : start + LANES]
-            self._solve_batch(lanes, initial_states, parameters, grid, states, status)
-            if report is not None and batch % REPORT_EVERY == REPORT_EVERY - 1:
-                report(start + len(lanes))
+        batches = _Batches(
+            np.ascontiguousarray(initial_states[order].T),
+            np.ascontiguousarray(parameters[order].T),
+            np.repeat(times[:, None], LANES, axis=1),
+            np.empty((len(order), len(times), self._dimension)),
+            np.zeros(len(order), dtype=np.int8),
+        )
+        for number, start in enumerate(range(0, len(order), LANES)):
+            stop = min(start + LANES, len(order))
+            self._solve_batch(batches, start, stop)
+            if report is not None and number % REPORT_EVERY == REPORT_EVERY - 1:
+                report(stop)
+        states = np.full((len(initial_states), len(times), self._dimension), np.nan)
+        status = np.full(len(initial_states), Status.DIVERGED, dtype=np.int8)
+        states[order], status[order] = batches.states, batches.status
         return blank_failed(states, status)
 
-    def _solve_batch(
-        self,
-        lanes: np.ndarray,
-        initial_states: np.ndarray,
-        parameters: np.ndarray,
-        grid: np.ndarray,
-        states: np.ndarray,
-        status: np.ndarray,
-    ) -> None:
-        """Integrate the rows `lanes` into `states` and `status`.
+    def _solve_batch(self, batches: "_Batches", start: int, stop: int) -> None:
+        """Integrate the rows from `start` to `stop`.
 
         A lane that diverges stops its whole batch, so the lanes that it stopped are integrated anew without
         it; each round settles at least one lane.
         """
         integrator = self._integrator()
-        while len(lanes):
-            padded = lanes if len(lanes) == LANES else np.resize(lanes, LANES)
-            integrator.set_time(grid[0, 0])
-            integrator.state[:] = initial_states[padded].T
-            integrator.pars[:] = parameters[padded].T
-            _, values = integrator.propagate_grid(grid, max_steps=self._max_steps)
-            states[lanes] = values[:, :, : len(lanes)].transpose(2, 0, 1)
+        rows: slice | np.ndarray = slice(start, stop)
+        lanes = stop - start
+        while lanes:
+            padded = rows if lanes == LANES else np.resize(np.arange(len(batches.status))[rows], LANES)
+            integrator.set_time(batches.grid[0, 0])
+            integrator.state[:] = batches.starts[:, padded]
+            integrator.pars[:] = batches.parameters[:, padded]
+            _, values = integrator.propagate_grid(batches.grid, max_steps=self._max_steps)
+            batches.states[rows] = values[:, :, :lanes].transpose(2, 0, 1)
             # Grid values that were not reached are NaN.
-            reached = np.isfinite(values[-1, :, : len(lanes)]).all(axis=0)
+            reached = np.isfinite(values[-1, :, :lanes]).all(axis=0)
             if reached.all():
                 return
-            outcomes = [result[0] for result in integrator.propagate_res[: len(lanes)]]
+            outcomes = [result[0] for result in integrator.propagate_res[:lanes]]
             diverged = np.array([outcome == _NOT_FINITE for outcome in outcomes])
+            numbers = np.arange(len(batches.status))[rows]
             if not diverged.any():
-                status[lanes[~reached]] = Status.STEP_LIMIT
+                batches.status[numbers[~reached]] = Status.STEP_LIMIT
                 return
-            status[lanes[diverged]] = Status.DIVERGED
-            lanes = lanes[~diverged & ~reached]
+            batches.status[numbers[diverged]] = Status.DIVERGED
+            rows = numbers[~diverged & ~reached]
+            lanes = len(rows)
 
     def _integrator(self) -> Any:
         """This thread's own copy; an integrator holds the state that it works on."""
         if not hasattr(self._local, "integrator"):
             self._local.integrator = copy.deepcopy(self._prototype)
         return self._local.integrator
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """All rows in the order in which they are integrated: what goes in, (D, N), (P, N), (T, LANES); and out."""
+
+    starts: np.ndarray
+    parameters: np.ndarray
+    grid: np.ndarray
+    states: np.ndarray
+    status: np.ndarray
 
 
 def _by_neighbourhood(initial_states: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -22,8 +22,8 @@ REPORT_EVERY = 16
 EVALUATIONS_A_STEP = 40
 # So many evaluations in a row without a finite value, and the row is given up.
 UNDEFINED_IN_A_ROW = 1000
-# A solver that in so many evaluations does not advance by this part of the duration stands before a pole.
-PATIENCE, STUCK = 10_000, 1e-13
+# A solver that in so many evaluations advances by no more than as many units in the last place stands before a pole.
+PATIENCE = 10_000
 # A solver that gives up with the state this many times larger than at the start has met a singularity.
 RUNAWAY = 1e6
 
@@ -42,11 +42,8 @@ class _Counted:
     A solver may look beyond the domain of the equations and come back with a smaller step, but some never do.
     """
 
-    def __init__(
-        self, field: Callable[..., Any], parameters: list[float], limit: int, duration: float
-    ) -> None:
+    def __init__(self, field: Callable[..., Any], parameters: list[float], limit: int) -> None:
         self._field, self._parameters, self._limit = field, parameters, limit
-        self._smallest_advance = STUCK * duration
         self._calls, self._undefined, self._seen = 0, 0, -np.inf
 
     def __call__(self, time: float, state: np.ndarray) -> Any:
@@ -54,7 +51,7 @@ class _Counted:
         if self._limit and self._calls > self._limit:
             raise _StepLimitReachedError
         if self._calls % PATIENCE == 0:
-            if abs(time - self._seen) < self._smallest_advance:
+            if abs(time - self._seen) <= PATIENCE * np.spacing(abs(time)):
                 raise _LeftDomainError
             self._seen = time
         try:
@@ -193,7 +190,7 @@ class ScipyEngine:
                 jacobian, time, state, values, (len(state), len(state))
             )
         return solve_ivp(
-            _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps, times[-1] - times[0]),
+            _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps),
             (times[0], times[-1]),
             initial_state,
             method=self._method,
