@@ -70,7 +70,7 @@ def engine_alone(rows: int, threads: int) -> float:
 
     config = load_config(CONFIG, overrides(rows))
     system, seed, times = config.dynamics, config.dataset.seed, config.grid.times
-    engine = make_engine(system, config.engine)
+    engine = make_engine(system, config.engine, rows=config.dataset.train)
     boxes = list(system.initial_state.values())
     shards = []
     for plan in make_plan(config):

@@ -136,7 +136,8 @@ def _trajstore(name: Any, cores: int) -> Solve:
     from trajstore.pipeline.engines import EngineSettings, make_engine
     from trajstore.pipeline.systems import get_system
 
-    engine = make_engine(get_system("van-der-pol"), EngineSettings(name=name))
+    # As `generate` does for a million rows and more.
+    engine = make_engine(get_system("van-der-pol"), EngineSettings(name=name), rows=1_000_000)
 
     def solve(starts: np.ndarray, times: np.ndarray) -> np.ndarray:
         return engine.solve(starts, np.full((len(starts), 1), MU), times).states

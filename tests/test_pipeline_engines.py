@@ -550,3 +550,15 @@ def test_without_heyoka_auto_takes_scipy_and_heyoka_says_how_to_get_it(monkeypat
     assert EngineSettings().resolve().name == "scipy"
     with pytest.raises(EngineError, match="pip install heyoka"):
         EngineSettings(name="heyoka").resolve()
+
+
+def test_the_bits_of_a_row_do_not_depend_on_how_many_are_integrated_with_it():
+    """heyoka takes few, more or many rows at a time, as there are; a dataset of 2N rows begins with the N rows."""
+    oscillator = get_system("van-der-pol")
+    starts = np.random.default_rng(0).uniform(-5, 5, (1000, 2))
+    parameters, times = np.full((1000, 1), 0.1), np.linspace(0.0, 2.0, 21)
+    few = make_engine(oscillator, EngineSettings(name="heyoka"))
+    many = make_engine(oscillator, EngineSettings(name="heyoka"), rows=10_000_000)
+    middle = few.solve(starts, parameters, times).states
+    assert np.array_equal(few.solve(starts[:100], parameters[:100], times).states, middle[:100])
+    assert np.array_equal(many.solve(starts, parameters, times).states, middle)

@@ -18,8 +18,11 @@ from ...data.format import Status
 from ..systems import System
 from .engine import Solution, blank_failed
 
-# Rows a batch. Lanes beyond the SIMD width amortise the call from Python; more than this fills the cache.
-LANES = 64
+# Rows a batch: more of them share the call from Python, and let threads wait less for each other, but take
+# longer to compile (0.1 s, 0.3 s, 1 s; kept on disk) and are wasted where there are few rows. All are multiples of
+# every SIMD width, so the bits of a row do not depend on the choice.
+FEW_LANES, LANES, MANY_LANES = 16, 64, 128
+FEW_ROWS, MANY_ROWS = 512, 1_000_000
 DEFAULT_TOLERANCE = 2.0**-52
 REPORT_EVERY = 64
 
@@ -29,23 +32,28 @@ _NOT_FINITE = heyoka.taylor_outcome.err_nf_state
 class HeyokaEngine:
     """Adaptive Taylor series of order about 20, near the limit of double precision.
 
-    system     whose equations are compiled, once (about 0.1 s)
+    system     whose equations are compiled
     tolerance  relative and absolute error a step
     max_steps  steps after which a row is given up; 0 is no limit
+    rows       how many there will be in all, if known
     """
 
     threads = True
 
-    def __init__(self, system: System, tolerance: float = DEFAULT_TOLERANCE, max_steps: int = 0) -> None:
+    def __init__(
+        self,
+        system: System,
+        tolerance: float = DEFAULT_TOLERANCE,
+        max_steps: int = 0,
+        rows: int | None = None,
+    ) -> None:
         self._tolerance = tolerance
         self._max_steps = max_steps
-        self._dimension = len(system.states)
-        self._prototype = heyoka.taylor_adaptive_batch(
-            _equations(system),
-            np.zeros((self._dimension, LANES)),
-            pars=np.zeros((len(system.parameters), LANES)),
-            tol=tolerance,
-        )
+        self._dimension, self._parameters = len(system.states), len(system.parameters)
+        self._equations = _equations(system)
+        self._lanes = MANY_LANES if rows is not None and rows >= MANY_ROWS else LANES
+        self._compiled: dict[int, Any] = {}
+        self._compiling = threading.Lock()
         self._local = threading.local()
 
     def describe(self) -> dict[str, Any]:
@@ -67,15 +75,16 @@ class HeyokaEngine:
         """See `Engine.solve`."""
         finite = np.isfinite(initial_states).all(axis=1) & np.isfinite(parameters).all(axis=1)
         order = _by_neighbourhood(initial_states, np.flatnonzero(finite))
+        lanes = self._lanes if len(order) >= FEW_ROWS else FEW_LANES
         batches = _Batches(
             np.ascontiguousarray(initial_states[order].T),
             np.ascontiguousarray(parameters[order].T),
-            np.repeat(times[:, None], LANES, axis=1),
+            np.repeat(times[:, None], lanes, axis=1),
             np.empty((len(order), len(times), self._dimension)),
             np.zeros(len(order), dtype=np.int8),
         )
-        for number, start in enumerate(range(0, len(order), LANES)):
-            stop = min(start + LANES, len(order))
+        for number, start in enumerate(range(0, len(order), lanes)):
+            stop = min(start + lanes, len(order))
             self._solve_batch(batches, start, stop)
             if report is not None and number % REPORT_EVERY == REPORT_EVERY - 1:
                 report(stop)
@@ -90,11 +99,12 @@ class HeyokaEngine:
         A lane that diverges stops its whole batch, so the lanes that it stopped are integrated anew without
         it; each round settles at least one lane.
         """
-        integrator = self._integrator()
+        width = batches.grid.shape[1]
+        integrator = self._integrator(width)
         rows: slice | np.ndarray = slice(start, stop)
         lanes = stop - start
         while lanes:
-            padded = rows if lanes == LANES else np.resize(np.arange(len(batches.status))[rows], LANES)
+            padded = rows if lanes == width else np.resize(np.arange(len(batches.status))[rows], width)
             integrator.set_time(batches.grid[0, 0])
             integrator.state[:] = batches.starts[:, padded]
             integrator.pars[:] = batches.parameters[:, padded]
@@ -114,16 +124,28 @@ class HeyokaEngine:
             rows = numbers[~diverged & ~reached]
             lanes = len(rows)
 
-    def _integrator(self) -> Any:
+    def _integrator(self, lanes: int) -> Any:
         """This thread's own copy; an integrator holds the state that it works on."""
-        if not hasattr(self._local, "integrator"):
-            self._local.integrator = copy.deepcopy(self._prototype)
-        return self._local.integrator
+        own: dict[int, Any] = self._local.__dict__.setdefault("integrators", {})
+        if lanes not in own:
+            own[lanes] = copy.deepcopy(self._prototype(lanes))
+        return own[lanes]
+
+    def _prototype(self, lanes: int) -> Any:
+        with self._compiling:
+            if lanes not in self._compiled:
+                self._compiled[lanes] = heyoka.taylor_adaptive_batch(
+                    self._equations,
+                    np.zeros((self._dimension, lanes)),
+                    pars=np.zeros((self._parameters, lanes)),
+                    tol=self._tolerance,
+                )
+            return self._compiled[lanes]
 
 
 @dataclass(frozen=True)
 class _Batches:
-    """All rows in the order in which they are integrated: what goes in, (D, N), (P, N), (T, LANES); and out."""
+    """All rows in the order in which they are integrated: what goes in, (D, N), (P, N), (T, lanes); and out."""
 
     starts: np.ndarray
     parameters: np.ndarray
@@ -138,7 +160,7 @@ def _by_neighbourhood(initial_states: np.ndarray, rows: np.ndarray) -> np.ndarra
     The lanes of a batch wait for each other, and rows that start close together take steps of about the
     same size: a quarter less time for van der Pol.
     """
-    if len(rows) <= LANES:
+    if len(rows) <= FEW_LANES:
         return rows
     chosen = initial_states[rows]
     low, high = chosen.min(axis=0), chosen.max(axis=0)

@@ -72,14 +72,19 @@ class EngineSettings(BaseModel):
         )
 
 
-def make_engine(system: System, settings: EngineSettings, resampling: Resampling = "dense") -> Engine:
-    """The engine of these settings for a system. Raises EngineError if there is none."""
+def make_engine(
+    system: System, settings: EngineSettings, resampling: Resampling = "dense", rows: int | None = None
+) -> Engine:
+    """The engine of these settings for a system; `rows`, if known, says how many it will be asked for.
+
+    Raises EngineError if there is none.
+    """
     settings = settings.resolve(resampling)
     tolerance = settings.tolerance or 0.0
     if settings.name == "heyoka":
         from .heyoka import HeyokaEngine
 
-        return HeyokaEngine(system, tolerance, settings.max_steps)
+        return HeyokaEngine(system, tolerance, settings.max_steps, rows)
     from .scipy import ScipyEngine
 
     return ScipyEngine(
