@@ -1,5 +1,7 @@
 """Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +25,7 @@ from .engines import Engine, make_engine
 from .engines.engine import blank_failed
 from .locking import locked
 from .plan import ShardPlan, make_plan
-from .progress import Counters, CountersProgress
+from .progress import Busy, Counters, CountersProgress
 from .provenance import software
 from .sampling import initial_states
 
@@ -84,6 +86,10 @@ def generate(
             manifest.save(folder)
             # A worker that outlived a killed parent may have begun a file since.
             remove_leftovers(folder, _is_part)
+        except KeyboardInterrupt:
+            # Of workers that were ended in the middle of a file.
+            remove_leftovers(folder, _is_part)
+            raise
         except TerminatedWorkerError:
             raise TrajstoreError(
                 f"{folder}: a worker process was killed, perhaps for want of memory. Finished shards are kept: "
@@ -127,7 +133,9 @@ def _make_shards(
     records = {}
     with Counters(len(plans)) as counters:
         total = sum(plan.rows for plan in plans)
-        make = delayed(partial(_make_shard, config, engine, folder, attributes, counters.path))
+        busy = Busy() if engine.threads else nullcontext()
+        work = partial(_make_shard, config, engine, folder, attributes, counters.path)
+        make = delayed(partial(_within, busy, work))
         parallel = Parallel(
             n_jobs=min(jobs, len(plans)),
             backend="threading" if engine.threads else "loky",
@@ -144,8 +152,20 @@ def _make_shards(
                         records[record.file] = record
             except BaseException:
                 counters.stop()
+                if isinstance(busy, Busy):
+                    busy.wait()
                 raise
     return records
+
+
+def _within(
+    busy: AbstractContextManager[None],
+    work: Callable[[int, ShardPlan], ShardRecord],
+    index: int,
+    plan: ShardPlan,
+) -> ShardRecord:
+    with busy:
+        return work(index, plan)
 
 
 def _make_shard(

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
@@ -84,6 +85,28 @@ class Counters:
         values[task] = value
         if values[-1] or values[-2] not in (os.getpid(), os.getppid()):
             raise InterruptedWork
+
+
+class Busy:
+    """Counts the threads that are at work inside it. A thread must not outlive the interpreter's end."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Until no thread is at work."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._count == 0)
 
 
 class CountersProgress(Progress):

@@ -371,3 +371,25 @@ def test_an_interrupted_training_says_how_to_go_on_and_does(kill, trained, tmp_p
     data = trained / "dataset"
     refused = run("train", QUICK, "--data", data, "--out", tmp_path / "run", *settings)
     ends_in_2(refused, "an unfinished run of this config; go on with --resume")
+
+
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("engine", ["heyoka", "scipy"])
+def test_an_interrupted_generation_ends_quietly_and_goes_on(engine, kill, tmp_path):
+    """In threads and in worker processes: exit code 130, nothing half-written, and the rest is made later."""
+    rows = 3_000_000 if engine == "heyoka" else 20_000
+    settings = ["--set", f"dataset.train={rows}", "--set", f"engine.name={engine}", "--jobs", "2"]
+    settings += ["--set", f"dataset.shard_rows={rows // 40}"]
+    out = tmp_path / "data"
+    command = [sys.executable, "-m", "trajstore.pipeline", "generate", QUICK, "--out", str(out), *settings]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("*.h5")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(kill)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors.rstrip().endswith("trajstore: interrupted; the same command goes on from here")
+    assert "Traceback" not in errors
+    assert not (out / "manifest.json").exists()
+    assert all(path.suffix == ".h5" for path in out.iterdir())

@@ -8,6 +8,7 @@ import copy
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import heyoka
@@ -24,7 +25,7 @@ from .engine import Solution, blank_failed
 FEW_LANES, LANES, MANY_LANES = 16, 64, 128
 FEW_ROWS, MANY_ROWS = 512, 1_000_000
 DEFAULT_TOLERANCE = 2.0**-52
-REPORT_EVERY = 64
+REPORT_SECONDS = 0.1
 
 _NOT_FINITE = heyoka.taylor_outcome.err_nf_state
 
@@ -83,11 +84,13 @@ class HeyokaEngine:
             np.empty((len(order), len(times), self._dimension)),
             np.zeros(len(order), dtype=np.int8),
         )
-        for number, start in enumerate(range(0, len(order), lanes)):
+        reported = 0.0
+        for start in range(0, len(order), lanes):
             stop = min(start + lanes, len(order))
             self._solve_batch(batches, start, stop)
-            if report is not None and number % REPORT_EVERY == REPORT_EVERY - 1:
+            if report is not None and perf_counter() - reported > REPORT_SECONDS:
                 report(stop)
+                reported = perf_counter()
         states = np.full((len(initial_states), len(times), self._dimension), np.nan)
         status = np.full(len(initial_states), Status.DIVERGED, dtype=np.int8)
         states[order], status[order] = batches.states, batches.status
