@@ -1,0 +1,120 @@
+"""What a dataset's folder already holds: shards to keep, shards to make again, and what is not ours."""
+
+from pathlib import Path
+
+from ..data.errors import FormatError, TrajstoreError
+from ..data.files import LOCK, final_name
+from ..data.format import SPLITS, shard_name
+from ..data.hashing import file_hash, json_hash
+from ..data.manifest import CHECKSUMS, MANIFEST, Manifest
+from ..data.shard import ShardRecord, inspect_shard, read_attributes
+from ..data.structure import open_shard, values
+from .config import Experiment
+from .plan import ShardPlan
+
+# Attributes that name versions of software, which may change between two runs of the same config.
+VERSIONED = ("software", "engine")
+
+
+def reusable(
+    folder: Path, plans: list[ShardPlan], manifest: Manifest | None, attributes: dict[str, str | int]
+) -> dict[str, ShardRecord]:
+    """Records of the planned shards that are already there and right, by file name.
+
+    A shard that the manifest knows is right if its SHA-256 is the manifest's; one that it does not (of a run
+    that was killed) if its attributes are the plan's and its content has the hash that it states.
+    """
+    known = {record.file: record for record in manifest.shards} if manifest else {}
+    right = {}
+    for plan in plans:
+        path = folder / plan.file
+        record = known.get(plan.file)
+        if record is None:
+            record = _self_check(path, {**attributes, "split": plan.split, "first_row": plan.first_row})
+        elif not path.is_file() or file_hash(path) != record.sha256:
+            continue
+        if record is not None and (record.first_row, record.rows) == (plan.first_row, plan.rows):
+            right[plan.file] = record
+    return right
+
+
+def _self_check(path: Path, expected: dict[str, str | int]) -> ShardRecord | None:
+    """The record of a shard that is what it should be, as far as it can tell by itself."""
+    try:
+        record, shard = inspect_shard(path)
+    except FormatError:
+        return None
+    attributes = shard.attributes
+    # Another version of the software may have begun the dataset.
+    same = all(attributes[name] == value for name, value in expected.items() if name not in VERSIONED)
+    return record if same and attributes["content_hash"] == record.content_hash else None
+
+
+def retire_manifest(folder: Path, manifest: Manifest | None, missing: list[ShardPlan]) -> None:
+    """Remove a manifest that the next shard would make untrue: while a dataset grows, it is none."""
+    known = {record.file: record.rows for record in manifest.shards} if manifest else {}
+    if any(known.get(plan.file, plan.rows) != plan.rows for plan in missing):
+        (folder / MANIFEST).unlink()
+
+
+def check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], overwrite: bool) -> None:
+    """Refuse a folder that holds something else; with `overwrite`, clear another config's dataset away."""
+    planned = {plan.file: plan for plan in plans}
+    recipe_hash = json_hash(config.recipe())
+    stale = []
+    reason = "the dataset of another config"
+    for path in sorted(folder.iterdir()):
+        plan = planned.get(path.name)
+        if plan is not None:
+            if _other_config(path, recipe_hash):
+                stale.append(path)
+            elif _rows(path, plan) > plan.rows:
+                stale.append(path)
+                reason = "more rows than this config asks for"
+        elif _is_shard_name(path.name):
+            stale.append(path)
+            if not _other_config(path, recipe_hash):
+                reason = "more rows than this config asks for"
+        elif path.name != LOCK and not is_part(final_name(path.name)):
+            raise TrajstoreError(
+                f"{folder}: holds {path.name}, which is no part of a dataset; choose an empty or new folder"
+            )
+    if stale and not overwrite:
+        raise TrajstoreError(
+            f"{folder}: holds {reason} (see {stale[0].name}); choose another folder, or throw that away with "
+            "--overwrite"
+        )
+    if stale:
+        (folder / MANIFEST).unlink(missing_ok=True)
+    for path in stale:
+        path.unlink()
+
+
+def _other_config(path: Path, recipe_hash: str) -> bool:
+    """Is it a sound shard of another config? A damaged one is not: it is simply made again."""
+    try:
+        with open_shard(path) as file:
+            return read_attributes(file)["config_hash"] != recipe_hash
+    except FormatError:
+        return False
+
+
+def _rows(path: Path, plan: ShardPlan) -> int:
+    """Rows of a shard; none of a damaged one, or one that belongs elsewhere."""
+    try:
+        with open_shard(path) as file:
+            attributes = read_attributes(file)
+            there = (attributes["split"], attributes["first_row"]) == (plan.split, plan.first_row)
+            return len(values(file, "status")) if there else 0
+    except FormatError:
+        return 0
+
+
+def is_part(name: str) -> bool:
+    """Is it the name of a part of a dataset?"""
+    return name in (MANIFEST, CHECKSUMS) or _is_shard_name(name)
+
+
+def _is_shard_name(name: str) -> bool:
+    split, _, number = name.removesuffix(".h5").rpartition("-")
+    return split in SPLITS and number.isdigit() and name == shard_name(split, int(number))
