@@ -64,16 +64,12 @@ def check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], overw
     stale = []
     reason = "the dataset of another config"
     for path in sorted(folder.iterdir()):
-        plan = planned.get(path.name)
-        if plan is not None:
-            if _other_config(path, recipe_hash):
+        if _is_shard_name(path.name):
+            plan = planned.get(path.name)
+            other, larger = _compare(path, recipe_hash, plan)
+            if other or larger or plan is None:
                 stale.append(path)
-            elif _rows(path, plan) > plan.rows:
-                stale.append(path)
-                reason = "more rows than this config asks for"
-        elif _is_shard_name(path.name):
-            stale.append(path)
-            if not _other_config(path, recipe_hash):
+            if not other and (larger or plan is None):
                 reason = "more rows than this config asks for"
         elif path.name != LOCK and not is_part(final_name(path.name)):
             raise TrajstoreError(
@@ -90,24 +86,20 @@ def check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], overw
         path.unlink()
 
 
-def _other_config(path: Path, recipe_hash: str) -> bool:
-    """Is it a sound shard of another config? A damaged one is not: it is simply made again."""
-    try:
-        with open_shard(path) as file:
-            return read_attributes(file)["config_hash"] != recipe_hash
-    except FormatError:
-        return False
+def _compare(path: Path, recipe_hash: str, plan: ShardPlan | None) -> tuple[bool, bool]:
+    """Is it a shard of another config? Has it, in its place, more rows than planned?
 
-
-def _rows(path: Path, plan: ShardPlan) -> int:
-    """Rows of a shard; none of a damaged one, or one that belongs elsewhere."""
+    A damaged shard, or one that belongs elsewhere, is neither: it is simply made again.
+    """
     try:
         with open_shard(path) as file:
             attributes = read_attributes(file)
-            there = (attributes["split"], attributes["first_row"]) == (plan.split, plan.first_row)
-            return len(values(file, "status")) if there else 0
+            rows = len(values(file, "status"))
     except FormatError:
-        return 0
+        return False, False
+    place = (attributes["split"], attributes["first_row"])
+    larger = plan is not None and place == (plan.split, plan.first_row) and rows > plan.rows
+    return attributes["config_hash"] != recipe_hash, larger
 
 
 def is_part(name: str) -> bool:
