@@ -1,0 +1,1 @@
+"""The commands of `trajstore`, a file for each kind of work."""

@@ -1,0 +1,52 @@
+"""What the commands share: errors as messages, exit codes, arguments and options."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...data.errors import TrajstoreError
+
+PATH = click.Path(path_type=Path)
+INTERRUPTED = 130
+
+
+class Failure(click.ClickException):
+    """A message on stderr, no traceback, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"trajstore: {self.message}", file=file or sys.stderr)
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Turn what users can mend into a message and exit code 2, and an interrupt into 130."""
+
+    @wraps(function)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            function(*arguments, **options)
+        except TrajstoreError as error:
+            raise Failure(str(error)) from None
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise Failure(f"{where}{error.strerror or error}") from None
+        except KeyboardInterrupt:
+            click.echo("trajstore: interrupted; the same command goes on from here", err=True)
+            sys.exit(INTERRUPTED)
+
+    return run
+
+
+config_argument = click.argument("config", type=PATH)
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Override a key of the config."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Throw away what the folder holds of another config."
+)

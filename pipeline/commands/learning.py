@@ -1,0 +1,64 @@
+"""Commands that learn from datasets: train, evaluate, plot."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ..config_file import load_config
+from .common import INTERRUPTED, PATH, command, config_argument, overwrite_option, set_option
+
+
+@click.command("train")
+@config_argument
+@click.option("--data", type=PATH, required=True, help="Folder of the dataset.")
+@click.option("--out", type=PATH, required=True, help="Folder of the run.")
+@click.option("--resume", is_flag=True, help="Go on with an unfinished run; begin if there is none.")
+@overwrite_option
+@set_option
+@command
+def train_command(
+    config: Path, data: Path, out: Path, resume: bool, overwrite: bool, overrides: tuple[str, ...]
+) -> None:
+    """Train the model of CONFIG on a dataset."""
+    experiment = load_config(config, overrides)
+    from ..train import train
+
+    console = Console(stderr=True)
+    try:
+        now = train(experiment, data, out, resume=resume, overwrite=overwrite, console=console)
+    except KeyboardInterrupt:
+        click.echo(
+            f"trajstore: interrupted; the same command with --resume goes on from what {out} holds", err=True
+        )
+        sys.exit(INTERRUPTED)
+    click.echo(
+        f"{now.step} steps in {now.seconds:.1f} s, {now.waiting / max(now.seconds, 1e-9):.1%} of it waiting for "
+        f"data; smoothed loss {now.smoothed:.3g}; best validation MSE {now.best_validation:.3g} at step "
+        f"{now.best_step}",
+        err=True,
+    )
+
+
+@click.command("evaluate")
+@click.argument("run", type=PATH)
+@click.option("--data", type=PATH, help="Another dataset than the one trained on.")
+@command
+def evaluate_command(run: Path, data: Path | None) -> None:
+    """Judge a trained run on its test split; writes RUN/metrics.json."""
+    from ..evaluate import evaluate
+    from ..report import print_metrics
+
+    console = Console(stderr=True)
+    print_metrics(console, evaluate(run, data, console))
+
+
+@click.command("plot")
+@click.argument("run", type=PATH)
+@command
+def plot_command(run: Path) -> None:
+    """Draw the figures of an evaluated run; writes RUN/figures/*.png."""
+    from ..plot import plot
+
+    plot(run, Console(stderr=True))

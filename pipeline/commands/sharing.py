@@ -1,0 +1,1 @@
+"""Commands that bring datasets in, cut and join them, and hand them on: fetch, import, merge, select, export."""

@@ -1,0 +1,1 @@
+"""Datasets on their way between people: described, fetched, imported, cut, joined, exported."""
