@@ -16,12 +16,13 @@ PARAMETER_ROLE = "parameter"
 
 
 class Status(IntEnum):
-    """What became of a row's integration. Rows other than OK hold NaN in `state`."""
+    """What became of a row. Rows other than OK hold NaN in `state`; of measured ones values are MISSING."""
 
     OK = 0
     DIVERGED = 1
     STEP_LIMIT = 2
     SOLVER_FAILED = 3
+    MISSING = 4
 
 
 STATUS_MEANINGS = " ".join(status.name.lower() for status in Status)
@@ -58,6 +59,15 @@ VARIABLES = {
     )
 }
 
+# Where the rows come from, in a dataset that was selected, merged or imported from others.
+OPTIONAL_VARIABLES = {
+    variable.name: variable
+    for variable in (
+        Variable("source", ("trajectory",), ("int32",), "number of the source in the config's list, from 0"),
+        Variable("source_row", ("trajectory",), ("int64",), "number of the trajectory in that source's split"),
+    )
+}
+
 
 def parameter_variable(name: str) -> Variable:
     """The variable that holds one parameter of the system, a value a row."""
@@ -83,10 +93,10 @@ ATTRIBUTES = {
         Attribute("license", str, "the terms under which the data may be used"),
         Attribute("creator", str, "who made it"),
         Attribute("system_name", str, "name of the dynamical system"),
-        Attribute("system", str, "JSON: states, equations as text, parameters, units, reference"),
+        Attribute("system", str, "JSON: states, equations as text unless measured, parameters, units, reference"),
         Attribute("engine", str, "JSON: name, version, method, tolerances of the integrator"),
-        Attribute("resampling", str, '"dense" (the solver\'s own interpolant) or "linear"'),
-        Attribute("seed", int, "seed of the initial states"),
+        Attribute("resampling", str, '"dense" (the solver\'s own interpolant), "linear", or "none" of measured data'),
+        Attribute("seed", int, "seed of the initial states; of imported data that of the split"),
         Attribute("split", str, " | ".join(SPLITS)),
         Attribute("first_row", int, "global number of the first row in this file"),
         Attribute("config", str, "canonical JSON of the configuration without the sizes of the splits"),
@@ -105,7 +115,7 @@ def shard_name(split: str, index: int) -> str:
 def markdown() -> str:
     """The schema as the two tables of docs/format.md."""
     lines = ["| variable | dimensions | dtype | what it is |", "|---|---|---|---|"]
-    for variable in (*VARIABLES.values(), parameter_variable("<parameter>")):
+    for variable in (*VARIABLES.values(), parameter_variable("<parameter>"), *OPTIONAL_VARIABLES.values()):
         dimensions, dtypes = ", ".join(variable.dimensions), " or ".join(variable.dtypes)
         lines.append(f"| `{variable.name}` | {dimensions} | {dtypes} | {variable.meaning} |")
     lines += ["", "| attribute | type | what it is |", "|---|---|---|"]

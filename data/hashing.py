@@ -35,6 +35,12 @@ def content_hash(variables: Mapping[str, np.ndarray | Sequence[str]]) -> str:
     return digest.hexdigest()
 
 
+def array_hash(values: np.ndarray) -> str:
+    """SHA-256 of the little-endian bytes of an array."""
+    array = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
+    return hashlib.sha256(array.data).hexdigest()
+
+
 def canonical_json(value: Any) -> str:
     """The one JSON text of a value: sorted keys, no spaces, no NaN, shortest floats that round-trip."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -1,7 +1,7 @@
 """One shard: some rows of one split in one HDF5 file that stands on its own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from .format import (
     ATTRIBUTES,
     CONVENTIONS,
     FORMAT,
+    OPTIONAL_VARIABLES,
     PARAMETER_ROLE,
     SHARD_NAME,
     STATUS_MEANINGS,
@@ -25,7 +26,7 @@ from .format import (
 )
 from .hashing import content_hash, file_hash
 from .statistics import Moments
-from .structure import as_text, component_names, open_shard, parameter_names, values, variable
+from .structure import as_text, component_names, open_shard, optional_names, parameter_names, values, variable
 
 # Payloads start on a page of their own, so that a memory map of them is aligned.
 ALIGNMENT = 4096
@@ -45,6 +46,8 @@ class Shard:
     parameters     name -> (N,) float64
     status         (N,) int8, see `Status`
     attributes     what `ATTRIBUTES` lists; those fixed by the format are filled in on writing
+    units          unit of the time and of each parameter
+    origin         the optional variables `source` and `source_row` (N,), of rows that came from elsewhere
     """
 
     state: np.ndarray
@@ -56,6 +59,7 @@ class Shard:
     status: np.ndarray
     attributes: Mapping[str, str | int]
     units: Mapping[str, str]
+    origin: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def variables(self) -> dict[str, np.ndarray | tuple[str, ...]]:
@@ -68,6 +72,7 @@ class Shard:
             "initial_state": self.initial_state,
             "status": self.status,
             **self.parameters,
+            **self.origin,
         }
 
     @property
@@ -146,6 +151,7 @@ def read_shard(path: Path) -> Shard:
             units={
                 name: as_text(variable(file, name).attrs.get("units")) or "1" for name in ["time", *names]
             },
+            origin={name: values(file, name) for name in optional_names(file)},
         )
 
 
@@ -172,7 +178,8 @@ def _same_bits(one: np.ndarray | tuple[str, ...], other: np.ndarray | tuple[str,
 
 
 def _write_variables(file: h5py.File, shard: Shard, compression: str | None) -> None:
-    schema = {**VARIABLES, **{name: parameter_variable(name) for name in shard.parameters}}
+    parameters = {name: parameter_variable(name) for name in shard.parameters}
+    schema = {**VARIABLES, **OPTIONAL_VARIABLES, **parameters}
     written: dict[str, h5py.Dataset] = {}
     for name, data in shard.variables.items():
         if name == "component":

@@ -13,6 +13,7 @@ from .errors import FormatError
 from .format import (
     ATTRIBUTES,
     FORMAT,
+    OPTIONAL_VARIABLES,
     PARAMETER_ROLE,
     VARIABLES,
     VERSION,
@@ -68,9 +69,12 @@ def structure_problems(file: h5py.File) -> Iterator[str]:
             yield f"attribute {attribute.name!r} is {value!r}, expected {attribute.kind.__name__}"
 
     sizes: dict[str, int] = {}
-    for variable in [*VARIABLES.values(), *(parameter_variable(name) for name in parameter_names(file))]:
+    present = [OPTIONAL_VARIABLES[name] for name in optional_names(file)]
+    parameters = [parameter_variable(name) for name in parameter_names(file)]
+    schema = [*VARIABLES.values(), *present, *parameters]
+    for variable in schema:
         yield from _variable_problems(file, variable, sizes)
-    known = set(VARIABLES) | set(parameter_names(file))
+    known = {variable.name for variable in schema}
     for name in file:
         if name not in known:
             yield f'unknown variable {name!r}; parameters carry the attribute role = "{PARAMETER_ROLE}"'
@@ -82,9 +86,15 @@ def parameter_names(file: h5py.File) -> list[str]:
         str(name)
         for name, item in file.items()
         if name not in VARIABLES
+        and name not in OPTIONAL_VARIABLES
         and isinstance(item, h5py.Dataset)
         and as_text(item.attrs.get("role")) == PARAMETER_ROLE
     ]
+
+
+def optional_names(file: h5py.File) -> list[str]:
+    """Names of the optional variables that the file has."""
+    return [name for name in OPTIONAL_VARIABLES if name in file]
 
 
 def variable(file: h5py.File, name: str) -> h5py.Dataset:

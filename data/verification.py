@@ -9,7 +9,8 @@ import numpy as np
 
 from .errors import FormatError
 from .files import LOCK
-from .format import SPLITS, Status
+from .format import OPTIONAL_VARIABLES, SPLITS, Status
+from .grid import initial_time, is_grid
 from .hashing import content_hash, json_hash
 from .manifest import CHECKSUMS, MANIFEST, Manifest, SplitRecord, load_manifest
 from .shard import Shard, ShardRecord, read_shard, record_of
@@ -115,6 +116,8 @@ def _shard_problems(shard: Shard, content: str) -> Iterator[str]:
     if content != shard.attributes["content_hash"]:
         yield "content hash differs from the one it states: numbers were changed"
     yield from _config_problems(shard)
+    if shard.origin and len(shard.origin) < len(OPTIONAL_VARIABLES):
+        yield f"has only {', '.join(shard.origin)} of {', '.join(OPTIONAL_VARIABLES)}"
     first = int(shard.attributes["first_row"])
     if not np.array_equal(shard.trajectory, np.arange(len(shard.trajectory)) + first):
         yield f"trajectory does not count from first_row {first}"
@@ -125,10 +128,6 @@ def _shard_problems(shard: Shard, content: str) -> Iterator[str]:
         yield "rows whose status is not ok hold values; expected NaN"
     if not np.isin(shard.status, list(Status)).all():
         yield "status has values without a meaning"
-    with np.errstate(over="ignore"):
-        starts = shard.initial_state.astype(shard.state.dtype)
-    if not np.array_equal(shard.state[sound, 0], starts[sound]):
-        yield "states at the first time are not the initial states"
 
 
 def _config_problems(shard: Shard) -> Iterator[str]:
@@ -136,7 +135,7 @@ def _config_problems(shard: Shard) -> Iterator[str]:
     try:
         config = json.loads(str(shard.attributes["config"]))
         grid, seed = config["grid"], config["dataset"]["seed"]
-        duration, points = float(grid["duration"]), int(grid["points"])
+        on_grid, first = is_grid(shard.time, grid), initial_time(grid)
         system = json.loads(str(shard.attributes["system"]))
         hashed = json_hash(config)
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
@@ -144,8 +143,12 @@ def _config_problems(shard: Shard) -> Iterator[str]:
         return
     if hashed != shard.attributes["config_hash"]:
         yield "config and config_hash do not agree: edited"
-    if points != len(shard.time) or not np.array_equal(shard.time, np.linspace(0.0, duration, points)):
+    if not on_grid:
         yield "the time grid is not the config's"
+    elif first == shard.time[0]:
+        yield from _start_problems(shard)
+    elif not first < shard.time[0]:
+        yield f"the grid begins at {shard.time[0]:g}, before the initial states at {first:g}"
     if system != config.get("system"):
         yield "the system is not the config's: other equations or parameters"
     elif list(shard.components) != system.get("states", list(shard.components)):
@@ -154,6 +157,15 @@ def _config_problems(shard: Shard) -> Iterator[str]:
         yield f"the seed is {shard.attributes['seed']}, the config's is {seed}"
     if shard.attributes["resampling"] != grid.get("resample"):
         yield f"the resampling is {shard.attributes['resampling']!r}, the config's is {grid.get('resample')!r}"
+
+
+def _start_problems(shard: Shard) -> Iterator[str]:
+    """Of a grid that begins with the initial states."""
+    sound = shard.status == Status.OK
+    with np.errstate(over="ignore"):
+        starts = shard.initial_state.astype(shard.state.dtype)
+    if not np.array_equal(shard.state[sound, 0], starts[sound]):
+        yield "states at the first time are not the initial states"
 
 
 def _without_sizes(config: dict[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """Do the stored states follow from the stored equations? Integrate rows again, with the other engine."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..data.errors import FormatError
+from ..data.errors import FormatError, TrajstoreError
 from ..data.format import Status
+from ..data.grid import initial_time
 from ..data.manifest import load_manifest
 from ..data.shard import Shard, read_shard
 from ..data.structure import json_attribute
@@ -43,7 +45,12 @@ def reintegrate(path: Path, rows: int, seed: int = 0) -> Reintegration:
     largest, problems, checked, names = 0.0, [], 0, set()
     for file, chosen in _draw(path, rows, seed):
         shard = read_shard(file)
-        system = System.from_dict(json_attribute(shard.attributes, "system", file))
+        described = json_attribute(shard.attributes, "system", file)
+        if "equations" not in described:
+            raise TrajstoreError(
+                f"{file}: was measured and has no equations to integrate; verify it without --reintegrate"
+            )
+        system = System.from_dict(described)
         stored = json_attribute(shard.attributes, "engine", file)
         solved = _reference(system, stored, shard, chosen)
         names.add(solved.engine)
@@ -87,6 +94,7 @@ def _reference(system: System, stored: dict[str, Any], shard: Shard, rows: np.nd
     starts = shard.initial_state[rows]
     scale = 1.0 + np.abs(starts).max(axis=1, keepdims=True)
     both = np.concatenate([starts, starts + PERTURBATION * scale])
+    times, before = _times_from_start(shard)
     missing = [name for name in system.parameters if name not in shard.parameters]
     if missing:
         raise FormatError(f"no variable for the parameters {', '.join(missing)} of the stored equations")
@@ -95,15 +103,24 @@ def _reference(system: System, stored: dict[str, Any], shard: Shard, rows: np.nd
         parameters[:, column] = shard.parameters[name][rows]
     parameters = np.concatenate([parameters, parameters])
     engine, other = _other_engine(system, str(stored.get("name")))
-    solution = engine.solve(both, parameters, shard.time)
+    solution = engine.solve(both, parameters, times)
     name = engine.describe()["method"]
     stiff = solution.status == Status.STEP_LIMIT
     if other is not None and stiff.any():
-        again = other.solve(both[stiff], parameters[stiff], shard.time)
+        again = other.solve(both[stiff], parameters[stiff], times)
         solution.states[stiff], solution.status[stiff] = again.states, again.status
         name += " and " + other.describe()["method"]
-    n = len(rows)
-    return _Solved(name, solution.states[:n], solution.states[n:], solution.status[:n])
+    n, states = len(rows), solution.states[:, before:]
+    return _Solved(name, states[:n], states[n:], solution.status[:n])
+
+
+def _times_from_start(shard: Shard) -> tuple[np.ndarray, int]:
+    """The grid, with the time of the initial states before it where it begins later, and how many that adds."""
+    grid = json.loads(str(shard.attributes["config"])).get("grid", {})
+    start = initial_time(grid)
+    if start < shard.time[0]:
+        return np.concatenate([[start], shard.time]), 1
+    return shard.time, 0
 
 
 def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import sympy
 
 from ...data.errors import TrajstoreError
-from ...data.format import VARIABLES
+from ...data.format import OPTIONAL_VARIABLES, VARIABLES
 from .expressions import RESERVED, TIME, ExpressionError, parse
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -167,7 +167,7 @@ def _check_name(name: str) -> None:
         raise InvalidSystemError(f"{name!r} is no name; expected letters, digits and _, a letter first")
     if name in RESERVED:
         raise InvalidSystemError(f"{name!r} already means something in equations; choose another name")
-    if name in VARIABLES:
+    if name in VARIABLES or name in OPTIONAL_VARIABLES:
         raise InvalidSystemError(f"{name!r} is a variable of the file format; choose another name")
 
 

@@ -1,0 +1,41 @@
+"""The grid that a config states, and the times that it stands for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .hashing import array_hash
+
+
+def describe_grid(times: np.ndarray, initial_time: float, resampling: str) -> dict[str, Any]:
+    """What a config says of times (T,) float64 that were measured, or chosen from another grid.
+
+    initial_time  the time at which a row has its initial state
+    """
+    return {
+        "duration": float(times[-1] - times[0]),
+        "points": len(times),
+        "resample": resampling,
+        "initial_time": initial_time,
+        "times_sha256": array_hash(times),
+    }
+
+
+def is_grid(times: np.ndarray, grid: Mapping[str, Any]) -> bool:
+    """Are these the times of a config's grid?
+
+    A generated dataset has `points` equal steps from 0 to `duration`; any other states a hash of its times.
+    Raises KeyError, TypeError or ValueError if the grid lacks what it needs.
+    """
+    duration, points = float(grid["duration"]), int(grid["points"])
+    if points != len(times):
+        return False
+    if "times_sha256" in grid:
+        return array_hash(times) == grid["times_sha256"]
+    return np.array_equal(times, np.linspace(0.0, duration, points))
+
+
+def initial_time(grid: Mapping[str, Any]) -> float:
+    """The time at which rows have their initial states; 0 unless the grid says otherwise."""
+    return float(grid.get("initial_time", 0.0))
