@@ -86,9 +86,10 @@ class Manifest(BaseModel):
         contents = {name: [shard.content_hash for shard in shards] for name, shards in splits.items()}
         return cls(
             id=json_hash({"config": config_hash, "contents": contents}),
-            config=config,
+            # In the order in which a shard keeps them, so that a lost manifest comes back byte for byte.
+            config=json.loads(canonical_json(config)),
             config_hash=config_hash,
-            system=system,
+            system=json.loads(canonical_json(system)),
             components=components,
             splits={name: SplitRecord.of(shards) for name, shards in splits.items()},
         )

@@ -46,7 +46,7 @@ def print_dataset(console: Console, manifest: Manifest) -> None:
     lines = [
         ("id", manifest.id[:IDENTITY_SHOWN]),
         ("system", system["name"]),
-        *(("", f"{state}' = {text}") for state, text in system["equations"].items()),
+        *(("", f"{state}' = {system['equations'][state]}") for state in system["states"]),
         *(("", f"{name} = {parameter['value']:g}") for name, parameter in system["parameters"].items()),
         ("grid", f"{grid['points']} points from 0 to {grid['duration']:g}, {grid['resample']}"),
         (
