@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -13,25 +12,17 @@ from .errors import FormatError
 from .files import atomic_path
 from .format import (
     ATTRIBUTES,
-    CONVENTIONS,
-    FORMAT,
-    OPTIONAL_VARIABLES,
-    PARAMETER_ROLE,
     SHARD_NAME,
-    STATUS_MEANINGS,
-    VARIABLES,
-    VERSION,
     Status,
-    parameter_variable,
 )
+from .guard import attribute
 from .hashing import content_hash, file_hash
+from .layout import fill_rows, make_variables, write_attributes
 from .statistics import Moments
-from .structure import as_text, component_names, open_shard, optional_names, parameter_names, values, variable
+from .structure import component_names, open_shard, optional_names, parameter_names, values, variable
 
 # Payloads start on a page of their own, so that a memory map of them is aligned.
 ALIGNMENT = 4096
-# Compressed files are cut into chunks of whole trajectories of about this size.
-CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -108,8 +99,10 @@ def write_shard(path: Path, shard: Shard, compression: str | None = None) -> Sha
         with h5py.File(
             temporary, "w", alignment_threshold=ALIGNMENT, alignment_interval=ALIGNMENT, locking=False
         ) as file:
-            _write_variables(file, shard, compression)
-            _write_attributes(file, {**shard.attributes, "content_hash": written})
+            variables = shard.variables
+            made = make_variables(file, variables, shard.parameters, shard.units, len(shard.status), compression)
+            fill_rows(made, variables)
+            write_attributes(file, {**shard.attributes, "content_hash": written})
         if not _same_content(read_shard(temporary), shard):
             raise FormatError(f"{path}: what was read back is not what was written; is the disk sound?")
         return record_of(temporary, shard, path.name, written)
@@ -148,20 +141,14 @@ def read_shard(path: Path) -> Shard:
             parameters={name: values(file, name) for name in names},
             status=values(file, "status"),
             attributes=read_attributes(file),
-            units={
-                name: as_text(variable(file, name).attrs.get("units")) or "1" for name in ["time", *names]
-            },
+            units={name: str(attribute(variable(file, name), "units") or "1") for name in ["time", *names]},
             origin={name: values(file, name) for name in optional_names(file)},
         )
 
 
 def read_attributes(file: h5py.File) -> dict[str, str | int]:
     """The root attributes that the format knows."""
-    attributes: dict[str, str | int] = {}
-    for attribute in ATTRIBUTES.values():
-        value: Any = file.attrs[attribute.name]
-        attributes[attribute.name] = int(value) if attribute.kind is int else as_text(value) or ""
-    return attributes
+    return {known.name: known.kind(attribute(file, known.name)) for known in ATTRIBUTES.values()}
 
 
 def _same_content(one: Shard, other: Shard) -> bool:
@@ -175,46 +162,3 @@ def _same_bits(one: np.ndarray | tuple[str, ...], other: np.ndarray | tuple[str,
         return one == other
     left, right = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (one, other))
     return one.shape == other.shape and one.dtype == other.dtype and np.array_equal(left, right)
-
-
-def _write_variables(file: h5py.File, shard: Shard, compression: str | None) -> None:
-    parameters = {name: parameter_variable(name) for name in shard.parameters}
-    schema = {**VARIABLES, **OPTIONAL_VARIABLES, **parameters}
-    written: dict[str, h5py.Dataset] = {}
-    for name, data in shard.variables.items():
-        if name == "component":
-            dataset = file.create_dataset(name, data=list(data), dtype=h5py.string_dtype())
-        elif compression and name == "state":
-            chunks = _chunk_shape(shard.state.shape, shard.state.dtype.itemsize)
-            dataset = file.create_dataset(
-                name, data=data, chunks=chunks, compression=compression, shuffle=True
-            )
-        else:
-            dataset = file.create_dataset(name, data=data)
-        dataset.attrs["long_name"] = schema[name].meaning
-        if name in shard.units:
-            dataset.attrs["units"] = shard.units[name]
-        written[name] = dataset
-    for name in shard.parameters:
-        written[name].attrs["role"] = PARAMETER_ROLE
-    written["status"].attrs["flag_values"] = np.array([status.value for status in Status], dtype=np.int8)
-    written["status"].attrs["flag_meanings"] = STATUS_MEANINGS
-    scales = [name for name in written if schema[name].is_scale]
-    for name in scales:
-        written[name].make_scale(name)
-    for name in [name for name in written if name not in scales]:
-        for axis, dimension in enumerate(schema[name].dimensions):
-            written[name].dims[axis].attach_scale(written[dimension])
-
-
-def _write_attributes(file: h5py.File, attributes: Mapping[str, str | int]) -> None:
-    fixed = {"format": FORMAT, "format_version": VERSION, "Conventions": CONVENTIONS}
-    for name in ATTRIBUTES:
-        value = fixed[name] if name in fixed else attributes[name]
-        file.attrs[name] = np.int64(value) if isinstance(value, int) else value
-
-
-def _chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    rows, times, components = shape
-    times = min(times, max(1, CHUNK_BYTES // (components * itemsize)))
-    return (max(1, min(rows, CHUNK_BYTES // (times * components * itemsize))), times, components)

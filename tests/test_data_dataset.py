@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
-from trajstore.data import DataError, FormatError, Normalizer, TrajectoryDataset, make_loader
+from trajstore.data import DataError, FormatError, Normalizer, TrajectoryDataset, layout, make_loader
 from trajstore.data import shard as shard_module
 from trajstore.pipeline.generate import generate
 
@@ -221,7 +221,7 @@ def compressed_copy(folder, tmp_path):
     target = tmp_path / "compressed"
     shutil.copytree(folder, target)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shard_module, "CHUNK_BYTES", 5 * 21 * 2 * 4)
+        patch.setattr(layout, "CHUNK_BYTES", 5 * 21 * 2 * 4)
         for path in target.glob("*.h5"):
             shard_module.write_shard(path, shard_module.read_shard(path), "gzip")
     return target

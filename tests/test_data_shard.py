@@ -201,13 +201,13 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, make_shard):
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
 def test_a_disk_that_stores_other_numbers_is_noticed(tmp_path, make_shard, monkeypatch, compression):
-    write_attributes = shard_module._write_attributes
+    write_attributes = shard_module.write_attributes
 
     def bad_disk(file, attributes):
         write_attributes(file, attributes)
         file["state"][5, 3, 1] += 1
 
-    monkeypatch.setattr(shard_module, "_write_attributes", bad_disk)
+    monkeypatch.setattr(shard_module, "write_attributes", bad_disk)
     with pytest.raises(FormatError, match="read back"):
         write_shard(tmp_path / "train-00000.h5", make_shard(), compression)
     assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trajstore.data import DataError, FormatError, TrajstoreError
+from trajstore.data import DataError, FormatError, TrajstoreError, layout
 from trajstore.data import shard as shard_module
 from trajstore.data.states import ChunkedStates, MappedStates, open_states
 from trajstore.data.store import Store
@@ -30,7 +30,7 @@ def table(request, tmp_path_factory, make_shard, write_dataset):
     compression = None if request.param == "contiguous" else "gzip"
     with pytest.MonkeyPatch.context() as patch:
         row = SAMPLES * 2 * 4
-        patch.setattr(shard_module, "CHUNK_BYTES", 3 * row if "few rows" in request.param else 4 * 8)
+        patch.setattr(layout, "CHUNK_BYTES", 3 * row if "few rows" in request.param else 4 * 8)
         folder = write_dataset(tmp_path_factory.mktemp("table") / "dataset", {"train": shards}, compression)
     with h5py.File(folder / "train-00002.h5") as file:
         chunks = {

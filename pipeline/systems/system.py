@@ -57,7 +57,7 @@ class System:
         if not self.equations:
             raise InvalidSystemError(f"system {self.name!r} has no equations; expected one for each state")
         for name in (*self.equations, *self.parameters):
-            _check_name(name)
+            check_name(name)
         both = set(self.equations) & set(self.parameters)
         if both:
             raise InvalidSystemError(f"{', '.join(sorted(both))}: both a state and a parameter; rename one")
@@ -162,7 +162,7 @@ class System:
             raise InvalidSystemError(f"not the description of a system: {error!r}") from None
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
         raise InvalidSystemError(f"{name!r} is no name; expected letters, digits and _, a letter first")
     if name in RESERVED:

@@ -1,0 +1,134 @@
+"""A dataset -> files of another kind, one a split: NPZ, CSV or netCDF."""
+
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+import h5py
+import numpy as np
+
+from ...data.errors import DataError
+from ...data.files import atomic_path, write_json
+from ...data.format import CONVENTIONS, SPLITS
+from ...data.layout import fill_rows, make_variables
+from ...data.shard import Shard
+from .source import Source
+from .writer import new_folder
+
+# Attributes that are true of a shard alone.
+OF_A_SHARD = ("format", "format_version", "first_row", "content_hash")
+# As many digits as it takes to read the same number again.
+DIGITS = {"float32": "%.9g", "float64": "%.17g"}
+
+
+def export(path: Path, out: Path, form: str, splits: Sequence[str] = ()) -> list[Path]:
+    """Write a file `SPLIT.npz`, `.csv` or `.nc` for each split, and `dataset.json`, to a new folder.
+
+    form    a key of FORMS
+    splits  names, none for all that have rows
+
+    One shard at a time is in memory. `dataset.json` keeps id, config and provenance. Raises FormatError if the
+    path is no dataset, DataError if it has no such split.
+    """
+    source = Source.open(path)
+    present = [split for split in SPLITS if source.manifest.splits[split].shards]
+    for split in splits:
+        if split not in present:
+            raise DataError(f"{path}: has no rows of the split {split!r}; it has {', '.join(present)}")
+    suffix, write = FORMS[form]
+    names = []
+    with new_folder(out) as folder:
+        for split in splits or present:
+            names.append(f"{split}{suffix}")
+            with atomic_path(folder / names[-1]) as temporary:
+                write(temporary, source, split)
+        manifest = source.manifest
+        facts = {"id": manifest.id, "config": manifest.config, "components": manifest.components}
+        write_json(folder / "dataset.json", facts)
+    return [out / name for name in names]
+
+
+def _write_npz(path: Path, source: Source, split: str) -> None:
+    """Arrays by the names of the format, uncompressed, so that `numpy.load` can read one without the others."""
+    rows = source.manifest.splits[split].trajectories
+    small: dict[str, list[np.ndarray]] = {}
+    with zipfile.ZipFile(path, "w") as archive:
+        with _member(archive, "state") as member:
+            _write_header(member, (rows, *source.first.state.shape[1:]), source.first.state.dtype)
+            for shard in source.shards(split):
+                member.write(np.ascontiguousarray(shard.state).data)
+                for name, values in _columns(shard).items():
+                    small.setdefault(name, []).append(values)
+        arrays = {name: np.concatenate(parts) for name, parts in small.items()}
+        arrays |= {"time": source.first.time, "component": np.array(source.first.components)}
+        for name, values in arrays.items():
+            with _member(archive, name) as member:
+                np.lib.format.write_array(member, values, allow_pickle=False)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    # A ZipInfo of its own has no clock time: the same dataset gives the same bytes.
+    return archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True)
+
+
+def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _columns(shard: Shard) -> dict[str, np.ndarray]:
+    """The variables that have one entry a row."""
+    return {
+        "trajectory": shard.trajectory,
+        "initial_state": shard.initial_state,
+        "status": shard.status,
+        **shard.parameters,
+        **shard.origin,
+    }
+
+
+def _write_csv(path: Path, source: Source, split: str) -> None:
+    """A line a sample: trajectory, time, components, parameters; failed rows are empty cells."""
+    first = source.first
+    names = ["trajectory", "time", *first.components, *first.parameters]
+    form = ["%d", "%.17g", *[DIGITS[first.state.dtype.name]] * len(first.components)]
+    form += ["%.17g"] * len(first.parameters)
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(",".join(names) + "\n")
+        for shard in source.shards(split):
+            for row, number in enumerate(shard.trajectory.tolist()):
+                constants = [values[row] for values in shard.parameters.values()]
+                table = np.column_stack(
+                    [
+                        np.full(len(shard.time), number),
+                        shard.time,
+                        shard.state[row],
+                        *(np.full(len(shard.time), constant) for constant in constants),
+                    ]
+                )
+                line = ",".join(form) + "\n"
+                text = "".join([line % tuple(values) for values in table.tolist()])
+                file.write(text.replace("nan", "") if shard.status[row] else text)
+
+
+def _write_netcdf(path: Path, source: Source, split: str) -> None:
+    """A netCDF-4 file with the variables, attributes and dimension scales of a shard, for all rows."""
+    rows = source.manifest.splits[split].trajectories
+    first = source.first
+    attributes = {name: value for name, value in first.attributes.items() if name not in OF_A_SHARD}
+    with h5py.File(path, "w", locking=False) as file:
+        made = make_variables(file, first.variables, first.parameters, first.units, rows)
+        for name, value in {**attributes, "Conventions": CONVENTIONS, "split": split}.items():
+            file.attrs[name] = value
+        start = 0
+        for shard in source.shards(split):
+            fill_rows(made, shard.variables, start)
+            start += len(shard.status)
+
+
+FORMS: dict[str, tuple[str, Callable[[Path, Source, str], None]]] = {
+    "npz": (".npz", _write_npz),
+    "csv": (".csv", _write_csv),
+    "netcdf": (".nc", _write_netcdf),
+}

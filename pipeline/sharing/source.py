@@ -1,0 +1,74 @@
+"""A dataset that others are cut from: its shards one by one, and what a derived one says of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.errors import FormatError
+from ...data.format import SPLITS
+from ...data.hashing import content_hash
+from ...data.manifest import Manifest, load_manifest, manifest_of_file
+from ...data.shard import Shard, ShardRecord, read_shard
+from ...data.structure import json_attribute
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset folder, or one shard, to read from."""
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: Path) -> "Source":
+        """Raises FormatError if the path is no dataset, or an empty one."""
+        source = cls(path, manifest_of_file(path) if path.is_file() else load_manifest(path))
+        if not source.manifest.shards:
+            raise FormatError(f"{path}: has no shards")
+        return source
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Its config without the sizes of the splits."""
+        config = self.manifest.config
+        dataset = {key: value for key, value in config["dataset"].items() if key not in SPLITS}
+        return {**config, "dataset": dataset}
+
+    @cached_property
+    def first(self) -> Shard:
+        """Its first shard, for what all have in common."""
+        return self.read(self.manifest.shards[0])
+
+    @property
+    def engine(self) -> dict[str, Any]:
+        """What its shards say of their integrator."""
+        return json_attribute(self.first.attributes, "engine", self.path)
+
+    def read(self, record: ShardRecord) -> Shard:
+        """A shard as the manifest knows it. Raises FormatError if it has changed since."""
+        path = self.path if self.path.is_file() else self.path / record.file
+        shard = read_shard(path)
+        if content_hash(shard.variables) != record.content_hash:
+            raise FormatError(f"{path}: is not the shard that the manifest lists; see `trajstore verify`")
+        return shard
+
+    def shards(self, split: str) -> Iterator[Shard]:
+        """The shards of a split, in row order."""
+        for record in self.manifest.splits[split].shards:
+            yield self.read(record)
+
+    def provenance(self) -> dict[str, Any]:
+        """What a dataset that is made from this one says of it."""
+        kept = {"id": self.manifest.id, "config_hash": self.manifest.config_hash, "engine": self.engine}
+        kept["software"] = json_attribute(self.first.attributes, "software", self.path)
+        derived = self.manifest.config.get("derived")
+        return {**kept, "derived": derived} if derived else kept
+
+
+def origin(rows: int, source: int, numbers: np.ndarray) -> dict[str, np.ndarray]:
+    """The variables that tell of each row where it comes from."""
+    return {"source": np.full(rows, source, dtype=np.int32), "source_row": numbers.astype(np.int64)}

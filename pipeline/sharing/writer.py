@@ -1,0 +1,110 @@
+"""Rows that come in any portions -> a dataset folder that appears whole or not at all."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.errors import DataError
+from ...data.files import LOCK
+from ...data.format import SPLITS, shard_name
+from ...data.hashing import canonical_json, json_hash
+from ...data.manifest import Manifest
+from ...data.rows import join_rows, take_rows
+from ...data.shard import Shard, ShardRecord, write_shard
+from ..locking import locked
+from ..provenance import software
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder `PATH.part` that becomes `path` when the block ends well, and is removed otherwise.
+
+    What a killed process left there is cleared away. Raises DataError if `path` holds anything.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise DataError(f"{path}: exists; choose a new or empty folder")
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with locked(part):
+            for entry in part.iterdir():
+                if entry.name != LOCK:
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            try:
+                yield part
+            except BaseException:
+                shutil.rmtree(part)
+                raise
+        part.rename(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+class DatasetWriter:
+    """Cuts rows into shards and writes them; `finish` writes the manifest.
+
+    folder  an empty folder
+    config  as in a manifest, without the sizes of the splits; `dataset` has dtype, seed, shard_rows, compression,
+            title, license and creator
+    engine  what the shards say of their integrator
+    """
+
+    def __init__(self, folder: Path, config: dict[str, Any], engine: dict[str, Any]) -> None:
+        self.folder, self.config = folder, config
+        self._waiting: dict[str, list[Shard]] = {split: [] for split in SPLITS}
+        self._records: dict[str, list[ShardRecord]] = {split: [] for split in SPLITS}
+        self._components: tuple[str, ...] = ()
+        dataset = config["dataset"]
+        self._shard_rows: int = dataset["shard_rows"]
+        self._dtype = np.dtype(dataset["dtype"])
+        self._compression = None if dataset["compression"] == "none" else dataset["compression"]
+        self._attributes: dict[str, str | int] = {
+            **{key: dataset[key] for key in ("title", "license", "creator", "seed")},
+            "system_name": config["system"]["name"],
+            "system": canonical_json(config["system"]),
+            "engine": canonical_json(engine),
+            "resampling": config["grid"]["resample"],
+            "config": canonical_json(config),
+            "config_hash": json_hash(config),
+            "software": canonical_json(software()),
+        }
+
+    def add(self, split: str, rows: Shard) -> None:
+        """Append rows to a split; their numbers and attributes are set anew."""
+        self._components = rows.components
+        if not len(rows.status):
+            return
+        waiting = self._waiting[split]
+        waiting.append(rows)
+        while sum(len(part.status) for part in waiting) >= self._shard_rows:
+            joined = join_rows(waiting)
+            self._write(split, take_rows(joined, slice(self._shard_rows)))
+            waiting[:] = [take_rows(joined, slice(self._shard_rows, None))]
+
+    def finish(self) -> Manifest:
+        """Write what is left, and the manifest. Raises DataError if there are no rows at all."""
+        for split, waiting in self._waiting.items():
+            if any(len(part.status) for part in waiting):
+                self._write(split, join_rows(waiting))
+        sizes = {split: sum(record.rows for record in records) for split, records in self._records.items()}
+        if not sum(sizes.values()):
+            raise DataError("no rows are left; choose less narrowly")
+        config = {**self.config, "dataset": {**self.config["dataset"], **sizes}}
+        manifest = Manifest.of(config, config["system"], list(self._components), self._records)
+        manifest.save(self.folder)
+        return manifest
+
+    def _write(self, split: str, rows: Shard) -> None:
+        records = self._records[split]
+        first = sum(record.rows for record in records)
+        shard = replace(
+            rows,
+            state=rows.state.astype(self._dtype, copy=False),
+            trajectory=np.arange(first, first + len(rows.status)),
+            attributes={**self._attributes, "split": split, "first_row": first},
+        )
+        records.append(write_shard(self.folder / shard_name(split, len(records)), shard, self._compression))
