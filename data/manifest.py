@@ -1,6 +1,7 @@
 """The manifest: which shards make up a dataset, with their hashes. Written last, and atomically."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,13 +10,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from .errors import FormatError
 from .files import write_text
 from .format import FORMAT, SPLITS, VERSION
-from .hashing import canonical_json, json_hash, text_hash
+from .hashing import canonical_json, file_hash, json_hash, text_hash
 from .shard import ShardRecord, inspect_shard
 from .statistics import Moments
 from .structure import json_attribute
 
 MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"
+# What tells people and programs about the dataset. SHA256SUMS lists them, the id does not depend on them.
+DOCUMENTS = ("README.md", "croissant.json")
 # What a reader needs of the config that a dataset was made with.
 CONFIG_KEYS = {
     "system": {"name"},
@@ -106,52 +109,80 @@ class Manifest(BaseModel):
     def to_json(self) -> str:
         return json.dumps(self.model_dump(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
-    def save(self, folder: Path) -> None:
-        """Write SHA256SUMS, then the manifest: a dataset with a manifest is complete.
+    def save(self, folder: Path, documents: Mapping[str, str] | None = None) -> None:
+        """Write documents, SHA256SUMS, then the manifest: a dataset with a manifest is complete.
+
+        documents  texts of DOCUMENTS by name; one that is left out stays as it is in the folder, if it is there
 
         What is already there and right is left alone.
         """
-        for name, text in ((CHECKSUMS, self.checksums()), (MANIFEST, self.to_json())):
-            path = folder / name
-            if not path.is_file() or path.read_bytes() != text.encode():
-                write_text(path, text)
+        for name, text in (documents or {}).items():
+            _write_if_other(folder / name, text)
+        _write_if_other(folder / CHECKSUMS, self.checksums(document_hashes(folder)))
+        _write_if_other(folder / MANIFEST, self.to_json())
 
-    def checksums(self) -> str:
-        """The text of SHA256SUMS, as `sha256sum -c` reads it: the manifest, then the shards."""
+    def checksums(self, documents: Mapping[str, str] | None = None) -> str:
+        """The text of SHA256SUMS, as `sha256sum -c` reads it: the manifest, the shards, the documents.
+
+        documents  SHA-256 of each document by name
+        """
         lines = [
             (text_hash(self.to_json()), MANIFEST),
             *((shard.sha256, shard.file) for shard in self.shards),
+            *((digest, name) for name, digest in (documents or {}).items()),
         ]
         return "".join(f"{digest}  {name}\n" for digest, name in lines)
+
+
+def document_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of each document that the folder holds."""
+    paths = [folder / name for name in DOCUMENTS]
+    return {path.name: file_hash(path) for path in paths if path.is_file() and not path.is_symlink()}
+
+
+def _write_if_other(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_bytes() != text.encode():
+        write_text(path, text)
 
 
 def load_manifest(folder: Path) -> Manifest:
     """Read a dataset's manifest. Raises FormatError if there is none, or it is damaged or too new."""
     path = folder / MANIFEST
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        # Neither NaN nor half a surrogate pair may hide in it: they have no place in a hash.
-        canonical_json(raw).encode()
+        text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise FormatError(
             f"{folder}: no dataset: {MANIFEST} is missing. Make it with `trajstore generate CONFIG --out DIR`, "
             "or run that again if it was interrupted."
         ) from None
-    except (ValueError, OSError, RecursionError) as error:
-        raise FormatError(f"{path}: cannot be read as JSON ({error}); generate the dataset again") from None
+    except (ValueError, OSError) as error:
+        raise FormatError(f"{path}: cannot be read ({error}); generate the dataset again") from None
+    return parse_manifest(text, path)
+
+
+def parse_manifest(text: str, where: str | Path) -> Manifest:
+    """The manifest that a text, which lies at `where`, holds. Raises FormatError if it is damaged or too new."""
+    try:
+        raw = json.loads(text)
+        # Neither NaN nor half a surrogate pair may hide in it: they have no place in a hash.
+        canonical_json(raw).encode()
+    except (ValueError, RecursionError) as error:
+        raise FormatError(
+            f"{where}: cannot be read as JSON ({error}); generate the dataset again, or fetch it again"
+        ) from None
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-        raise FormatError(f'{path}: no trajstore manifest: "format" is not "{FORMAT}"')
+        raise FormatError(f'{where}: no trajstore manifest: "format" is not "{FORMAT}"')
     if raw.get("format_version") != VERSION:
         raise FormatError(
-            f"{path}: format version {raw.get('format_version')}, but this trajstore reads version {VERSION}; "
+            f"{where}: format version {raw.get('format_version')}, but this trajstore reads version {VERSION}; "
             "upgrade trajstore"
         )
     try:
         return Manifest.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise FormatError(f"{path}: {where}: {first['msg']}, got {first.get('input')!r:.80}") from None
+        key = ".".join(map(str, first["loc"]))
+        raise FormatError(f"{where}: {key}: {first['msg']}, got {first.get('input')!r:.80}") from None
 
 
 def manifest_of_file(path: Path) -> Manifest:

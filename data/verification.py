@@ -12,7 +12,7 @@ from .files import LOCK
 from .format import OPTIONAL_VARIABLES, SPLITS, Status
 from .grid import initial_time, is_grid
 from .hashing import content_hash, json_hash
-from .manifest import CHECKSUMS, MANIFEST, Manifest, SplitRecord, load_manifest
+from .manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest, SplitRecord, document_hashes, load_manifest
 from .shard import Shard, ShardRecord, read_shard, record_of
 
 # What the manifest keeps of a shard, beside its name and first row.
@@ -54,6 +54,18 @@ def _folder_problems(folder: Path, manifest: Manifest, report: Callable[[int], N
 def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
     if (folder / MANIFEST).read_text(encoding="utf-8") != manifest.to_json():
         yield f"{MANIFEST}: is not as trajstore wrote it: edited, or written by another version"
+    yield from contradictions(manifest)
+    if not (folder / CHECKSUMS).is_file():
+        yield f"{CHECKSUMS}: missing"
+    else:
+        yield from _checksum_problems(folder, manifest)
+    known = {MANIFEST, CHECKSUMS, LOCK, *DOCUMENTS, *(record.file for record in manifest.shards)}
+    for extra in sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
+        yield f"{extra}: no part of this dataset"
+
+
+def contradictions(manifest: Manifest) -> Iterator[str]:
+    """How a manifest contradicts itself; a line each."""
     splits = {name: split.shards for name, split in manifest.splits.items()}
     derived = Manifest.of(manifest.config, manifest.config.get("system", {}), manifest.components, splits)
     for key in ("id", "config_hash", "system"):
@@ -72,13 +84,23 @@ def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
         expected = manifest.config.get("dataset", {}).get(name)
         if expected != split.trajectories:
             yield f"{MANIFEST}: {name} has {split.trajectories} trajectories, its config says {expected}"
-    if not (folder / CHECKSUMS).is_file():
-        yield f"{CHECKSUMS}: missing"
-    elif (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace") != manifest.checksums():
+
+
+def _checksum_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """How SHA256SUMS departs from the manifest, and the documents, which it alone vouches for, from it."""
+    text = (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace")
+    lines = [line.partition("  ") for line in text.splitlines()]
+    listed = {name: digest for digest, _, name in lines if name in DOCUMENTS}
+    if text != manifest.checksums(listed):
         yield f"{CHECKSUMS}: differs from the hashes in {MANIFEST}"
-    known = {MANIFEST, CHECKSUMS, LOCK, *(record.file for record in manifest.shards)}
-    for extra in sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
-        yield f"{extra}: no part of this dataset"
+    found = document_hashes(folder)
+    for name in DOCUMENTS:
+        if name in listed and name not in found:
+            yield f"{name}: missing"
+        elif name in found and name not in listed:
+            yield f"{name}: no part of this dataset: {CHECKSUMS} does not list it"
+        elif listed.get(name) != found.get(name):
+            yield f"{name}: differs from {CHECKSUMS}: edited"
 
 
 def _recorded_shard_problems(

@@ -28,6 +28,7 @@ from .present import check_folder, is_part, retire_manifest, reusable
 from .progress import Busy, Counters, CountersProgress
 from .provenance import software
 from .sampling import initial_states
+from .sharing.documents import save_dataset
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def generate(
                 list(system.states),
                 {split: [records[plan.file] for plan in plans if plan.split == split] for split in SPLITS},
             )
-            manifest.save(folder)
+            save_dataset(folder, manifest)
             # A worker that outlived a killed parent may have begun a file since.
             remove_leftovers(folder, is_part)
         except KeyboardInterrupt:

@@ -6,11 +6,12 @@ from ..data.errors import FormatError, TrajstoreError
 from ..data.files import LOCK, final_name
 from ..data.format import SPLITS, shard_name
 from ..data.hashing import file_hash, json_hash
-from ..data.manifest import CHECKSUMS, MANIFEST, Manifest
+from ..data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest
 from ..data.shard import ShardRecord, inspect_shard, read_attributes
 from ..data.structure import open_shard, values
 from .config import Experiment
 from .plan import ShardPlan
+from .sharing.documents import is_ours
 
 # Attributes that name versions of software, which may change between two runs of the same config.
 VERSIONED = ("software", "engine")
@@ -71,6 +72,11 @@ def check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], overw
                 stale.append(path)
             if not other and (larger or plan is None):
                 reason = "more rows than this config asks for"
+        elif path.name in DOCUMENTS and not is_ours(path):
+            raise TrajstoreError(
+                f"{folder}: holds a {path.name} that trajstore did not write; choose an empty or new folder, or "
+                "move it away"
+            )
         elif path.name != LOCK and not is_part(final_name(path.name)):
             raise TrajstoreError(
                 f"{folder}: holds {path.name}, which is no part of a dataset; choose an empty or new folder"
@@ -104,7 +110,7 @@ def _compare(path: Path, recipe_hash: str, plan: ShardPlan | None) -> tuple[bool
 
 def is_part(name: str) -> bool:
     """Is it the name of a part of a dataset?"""
-    return name in (MANIFEST, CHECKSUMS) or _is_shard_name(name)
+    return name in (MANIFEST, CHECKSUMS, *DOCUMENTS) or _is_shard_name(name)
 
 
 def _is_shard_name(name: str) -> bool:

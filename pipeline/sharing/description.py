@@ -1,0 +1,237 @@
+"""What a manifest says of its dataset, in the words that card, croissant.json, `info` and figures print.
+
+A manifest may come from a stranger: whatever it holds becomes a short line of printable text, or is left out.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ...data.errors import TrajstoreError
+from ...data.manifest import Manifest
+from ..systems import System
+
+UNSPECIFIED = "unspecified"
+# Far beyond what people write; an equation may have 10 000 characters.
+LONGEST = 2_000
+LONGEST_EQUATION = 10_000
+IDENTITY_SHOWN = 16
+
+
+@dataclass(frozen=True)
+class ParameterLine:
+    """One parameter: its value as text ("" where each row has its own), unit ("" where there is none), meaning."""
+
+    name: str
+    value: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """A manifest in words. `equations` is None for measured data, `derived` where no dataset was the source."""
+
+    manifest: Manifest
+
+    @property
+    def _dataset(self) -> Mapping[str, Any]:
+        return self.manifest.config["dataset"]
+
+    @property
+    def _system(self) -> Mapping[str, Any]:
+        return self.manifest.system
+
+    @property
+    def title(self) -> str:
+        return line(self._dataset.get("title")) or f"Trajectories of {self.name}"
+
+    @property
+    def license(self) -> str:
+        return line(self._dataset.get("license")) or UNSPECIFIED
+
+    @property
+    def creator(self) -> str:
+        return line(self._dataset.get("creator")) or UNSPECIFIED
+
+    @property
+    def name(self) -> str:
+        """The system's name."""
+        return line(self._system.get("name")) or "a system without a name"
+
+    @property
+    def about(self) -> str:
+        """One or two sentences on the system."""
+        return line(self._system.get("description"))
+
+    @property
+    def reference(self) -> str:
+        return line(self._system.get("reference"))
+
+    @property
+    def states(self) -> list[str]:
+        """Names of the components."""
+        return [line(name) for name in self.manifest.components]
+
+    @cached_property
+    def equations(self) -> dict[str, str] | None:
+        """The right-hand side of each component, as text, in their order."""
+        equations = self._system.get("equations")
+        if not isinstance(equations, Mapping):
+            return None
+        return {
+            line(name): line(equations.get(name, "?"), LONGEST_EQUATION) for name in self.manifest.components
+        }
+
+    @cached_property
+    def understood(self) -> System | None:
+        """The system as SymPy knows it; None if it has no equations, or none that can be parsed."""
+        try:
+            return System.from_dict(self._system) if self.equations is not None else None
+        except (TrajstoreError, RecursionError):
+            return None
+
+    @property
+    def parameters(self) -> list[ParameterLine]:
+        parameters = self._system.get("parameters")
+        lines = []
+        for name, entry in (parameters if isinstance(parameters, Mapping) else {}).items():
+            entry = entry if isinstance(entry, Mapping) else {"value": entry}
+            value, unit = entry.get("value"), line(entry.get("unit"))
+            meaning = line(entry.get("meaning"))
+            text = "" if value is None else number(value)
+            lines.append(ParameterLine(line(name), text, "" if unit == "1" else unit, meaning))
+        return lines
+
+    @property
+    def boxes(self) -> dict[str, tuple[str, str]]:
+        """From which range the initial value of each component was drawn; empty if that is not known."""
+        boxes = self._system.get("initial_state")
+        if not isinstance(boxes, Mapping):
+            return {}
+        return {
+            line(name): (number(box[0]), number(box[1]))
+            for name in self.manifest.components
+            if isinstance(box := boxes.get(name), list | tuple) and len(box) == 2
+        }
+
+    @property
+    def time_unit(self) -> str:
+        """ "" where there is none."""
+        unit = line(self._system.get("time_unit"))
+        return "" if unit == "1" else unit
+
+    @property
+    def grid(self) -> str:
+        """The time grid in a phrase."""
+        grid = self.manifest.config["grid"]
+        points, duration = grid["points"], grid["duration"]
+        unit = f" {self.time_unit}" if self.time_unit else ""
+        if "times_sha256" in grid:
+            return f"{number(points)} points over {number(duration)}{unit}, as the variable time gives them"
+        step = ""
+        if isinstance(points, int) and isinstance(duration, int | float) and points > 1:
+            step = f", a step of {duration / (points - 1):.6g}{unit}"
+        return f"{number(points)} points, t = 0 to {number(duration)}{unit}{step}"
+
+    @property
+    def engine(self) -> str:
+        """The integrator in a phrase; "" for measured data."""
+        engine = self.manifest.config["engine"]
+        if self.equations is None:
+            return ""
+        words = " ".join(line(engine[key]) for key in ("name", "method") if engine.get(key))
+        tolerance = engine.get("tolerance")
+        shown = f", tolerance {tolerance:.3g}" if isinstance(tolerance, int | float) else ""
+        return f"{words}{shown}, {line(self.manifest.config['grid']['resample'])} output"
+
+    @property
+    def seed(self) -> str:
+        return number(self._dataset["seed"])
+
+    @property
+    def dtype(self) -> str:
+        return line(self._dataset["dtype"])
+
+    @property
+    def date(self) -> str:
+        """When it was published, as its config says; "" if it does not."""
+        return line(self._dataset.get("date"))
+
+    @property
+    def derived(self) -> dict[str, Any] | None:
+        """What was done to which sources: `operation`, `arguments`, `sources` with their ids."""
+        derived = self.manifest.config.get("derived")
+        return dict(derived) if derived else None
+
+    @cached_property
+    def provenance(self) -> list[str]:
+        """What was done to which sources, a line each; none for a dataset that was generated."""
+        if self.derived is None:
+            return []
+        arguments = self.derived.get("arguments")
+        shown = f" {as_json(arguments)}" if arguments else ""
+        lines = [f"by {line(self.derived.get('operation'))}{shown}"]
+        sources = self.derived.get("sources")
+        for source in sources if isinstance(sources, list) else []:
+            lines.append(f"from {_source(source)}")
+        return lines
+
+    @property
+    def trajectories(self) -> int:
+        return sum(split.trajectories for split in self.manifest.splits.values())
+
+    @property
+    def failed(self) -> int:
+        return sum(split.failed for split in self.manifest.splits.values())
+
+    @property
+    def failures(self) -> str:
+        """How many rows there are, and how many of them failed."""
+        if not self.failed:
+            return f"{self.trajectories:,}, none failed"
+        part = 100 * self.failed / max(1, self.trajectories)
+        return f"{self.trajectories:,}, of which {self.failed:,} failed ({part:.2g} %)"
+
+    @property
+    def short_id(self) -> str:
+        return line(self.manifest.id)[:IDENTITY_SHOWN]
+
+
+def line(value: Any, longest: int = LONGEST) -> str:
+    """Anything as one line of printable text."""
+    text = "" if value is None else str(value)
+    words = "".join(c if c.isprintable() else " " for c in text[: longest + 1]).split()
+    joined = " ".join(words)
+    return joined if len(joined) <= longest else joined[: longest - 1] + "…"
+
+
+def number(value: Any) -> str:
+    """A number as the shortest text that reads back as it is; anything else as a line."""
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return line(value, 80)
+
+
+def as_json(value: Any) -> str:
+    """Anything from a manifest as a line of JSON."""
+    return line(json.dumps(value, ensure_ascii=False))
+
+
+def _source(source: Any) -> str:
+    if not isinstance(source, Mapping):
+        return line(source)
+    rest = {key: value for key, value in source.items() if key not in ("id", "derived")}
+    earlier = source.get("derived")
+    return " ".join(
+        filter(
+            None,
+            (
+                line(source.get("id")),
+                as_json(rest) if rest else "",
+                f"(itself from {line(earlier.get('operation'))})" if isinstance(earlier, Mapping) else "",
+            ),
+        )
+    )
