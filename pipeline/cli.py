@@ -4,7 +4,7 @@ import signal
 
 import click
 
-from .commands import datasets, learning
+from .commands import datasets, derived, learning
 
 # torch is imported by the commands that need it: the others start in half the time.
 
@@ -22,6 +22,10 @@ for known in (
     datasets.verify_command,
     datasets.info_command,
     datasets.systems_command,
+    derived.import_command,
+    derived.merge_command,
+    derived.select_command,
+    derived.export_command,
     learning.train_command,
     learning.evaluate_command,
     learning.plot_command,

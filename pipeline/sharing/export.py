@@ -19,7 +19,7 @@ from .writer import new_folder
 # Attributes that are true of a shard alone.
 OF_A_SHARD = ("format", "format_version", "first_row", "content_hash")
 # As many digits as it takes to read the same number again.
-DIGITS = {"float32": "%.9g", "float64": "%.17g"}
+DIGITS = {"float32": "%.9g", "float64": "%r"}
 
 
 def export(path: Path, out: Path, form: str, splits: Sequence[str] = ()) -> list[Path]:
@@ -92,8 +92,8 @@ def _write_csv(path: Path, source: Source, split: str) -> None:
     """A line a sample: trajectory, time, components, parameters; failed rows are empty cells."""
     first = source.first
     names = ["trajectory", "time", *first.components, *first.parameters]
-    form = ["%d", "%.17g", *[DIGITS[first.state.dtype.name]] * len(first.components)]
-    form += ["%.17g"] * len(first.parameters)
+    form = ["%d", "%r", *[DIGITS[first.state.dtype.name]] * len(first.components)]
+    form += ["%r"] * len(first.parameters)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(",".join(names) + "\n")
         for shard in source.shards(split):

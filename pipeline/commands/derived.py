@@ -1,0 +1,186 @@
+"""Commands that make a dataset from measured files or from other datasets: import, merge, select; and export."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...data.format import SPLITS, STATE_DTYPES, Status
+from .common import PATH, command
+
+
+class Range(click.ParamType):
+    """LOW:HIGH, either end may be left out."""
+
+    name = "range"
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        low, colon, high = str(value).partition(":")
+        if colon:
+            try:
+                return tuple(self.kind(end) if end.strip() else None for end in (low, high))
+            except ValueError:
+                pass
+        raise click.BadParameter(f"got {value!r}, expected LOW:HIGH, :HIGH or LOW:", ctx, param)
+
+
+class Where(click.ParamType):
+    """PARAMETER=LOW:HIGH."""
+
+    name = "parameter=low:high"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        name, equals, limits = str(value).partition("=")
+        if not equals:
+            self.fail(f"got {value!r}, expected PARAMETER=LOW:HIGH", param, ctx)
+        return name.strip(), Range(float).convert(limits, param, ctx)
+
+
+class Names(click.ParamType):
+    """NAME,NAME or NEW=NAME,..., where NAME is what the file calls it."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, dict):
+            return value
+        names = {}
+        for part in str(value).split(","):
+            new, equals, old = part.partition("=")
+            names[new.strip()] = (old if equals else new).strip()
+        if not all(names) or not all(names.values()):
+            self.fail(f"got {value!r}, expected NAME,NAME or NEW=NAME,...", param, ctx)
+        return names
+
+
+FRACTION = click.FloatRange(0.0, 1.0, max_open=True)
+out_option = click.option("--out", type=PATH, required=True, help="New folder to write to.")
+split_option = click.option(
+    "--split", "splits", multiple=True, type=click.Choice(SPLITS), help="Only this split; may be repeated."
+)
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
+@out_option
+@click.option("--time", "time_name", help="Column or variable of the times; 'time' or 't' if left out.")
+@click.option(
+    "--step", type=click.FloatRange(0.0, min_open=True), help="Sampling interval, if there are no times."
+)
+@click.option("--trajectory", help="CSV: column that tells trajectories apart; 'trajectory' if left out.")
+@click.option("--state", help="Variable of all states (trajectory, time, component); 'state' if left out.")
+@click.option(
+    "--components",
+    type=Names(),
+    metavar="NAME,...",
+    help="Columns, variables or components that make up the state; NEW=NAME gives another name.",
+)
+@click.option(
+    "--parameters", type=Names(), metavar="NAME,...", help="Columns or variables that are constant a row."
+)
+@click.option("--length", type=click.IntRange(min=2), help="Cut trajectories into pieces of so many samples.")
+@click.option(
+    "--validation", type=FRACTION, default=0.1, show_default=True, help="Share of the validation split."
+)
+@click.option("--test", type=FRACTION, default=0.1, show_default=True, help="Share of the test split.")
+@click.option(
+    "--split-by",
+    type=click.Choice(["trajectory", "time"]),
+    default="trajectory",
+    show_default=True,
+    help="time: of each trajectory the first pieces to train, the last to test.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the split.")
+@click.option(
+    "--dtype", type=click.Choice(STATE_DTYPES), help="Of the stored states; the file's if left out."
+)
+@click.option("--name", default="measured", show_default=True, help="Name of what was measured.")
+@click.option("--time-unit", default="1", show_default=True)
+@click.option("--title")
+@click.option("--license", default="unspecified", show_default=True)
+@click.option("--creator", default="unspecified", show_default=True)
+@command
+def import_command(
+    files: tuple[Path, ...],
+    out: Path,
+    time_name: str | None,
+    step: float | None,
+    trajectory: str | None,
+    state: str | None,
+    components: dict[str, str] | None,
+    parameters: dict[str, str] | None,
+    split_by: str,
+    **settings: Any,
+) -> None:
+    """Make a dataset of measured trajectories: CSV, NPZ, HDF5 or netCDF files. It has no equations."""
+    from ..sharing.importing import Import, import_files
+    from ..sharing.measurements import Columns
+
+    columns = Columns(time_name, trajectory, state, components or {}, parameters or {}, step)
+    _say(out, import_files(files, out, Import(columns, by=split_by, **settings)))
+
+
+@click.command("merge")
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="DATASET DATASET...")
+@out_option
+@command
+def merge_command(paths: tuple[Path, ...], out: Path) -> None:
+    """Join datasets of the same equations and grid into a new one."""
+    from ..sharing.merge import merge
+
+    _say(out, merge(paths, out))
+
+
+@click.command("select")
+@click.argument("path", type=PATH, metavar="DATASET")
+@out_option
+@split_option
+@click.option(
+    "--rows", type=Range(int), default=":", help="Rows FIRST:LAST of each split, LAST not included."
+)
+@click.option(
+    "--where", multiple=True, type=Where(), help="Only rows with a parameter in this range; may be repeated."
+)
+@click.option(
+    "--status",
+    multiple=True,
+    type=click.Choice([status.name.lower() for status in Status]),
+    help="Only rows with this status; may be repeated.",
+)
+@click.option(
+    "--time", type=Range(float), default=":", help="Only samples at these times, both ends included."
+)
+@click.option(
+    "--stride", type=click.IntRange(min=1), default=1, help="Only every so many-th of these samples."
+)
+@command
+def select_command(path: Path, out: Path, where: tuple[tuple[str, Any], ...], **conditions: Any) -> None:
+    """Write some rows and times of a dataset to a new one."""
+    from ..sharing.select import Selection, select
+
+    _say(out, select(path, out, Selection(where=dict(where), **conditions)))
+
+
+@click.command("export")
+@click.argument("path", type=PATH, metavar="DATASET")
+@click.option("--format", "form", type=click.Choice(["npz", "csv", "netcdf"]), required=True)
+@out_option
+@split_option
+@command
+def export_command(path: Path, form: str, out: Path, splits: tuple[str, ...]) -> None:
+    """Write the splits of a dataset as files of another kind."""
+    from ..sharing.export import export
+
+    for written in export(path, out, form, splits):
+        click.echo(str(written))
+
+
+def _say(out: Path, manifest: Any) -> None:
+    """What was made, a line."""
+    sizes = ", ".join(f"{split.trajectories:,} {name}" for name, split in manifest.splits.items())
+    failed = sum(split.failed for split in manifest.splits.values())
+    note = f"; {failed:,} of them not sound, kept as NaN with a status" if failed else ""
+    click.echo(f"{out}: {sizes} rows{note}; {manifest.bytes / 1e6:,.1f} MB; id {manifest.id[:16]}")
