@@ -89,8 +89,8 @@ def contradictions(manifest: Manifest) -> Iterator[str]:
 def _checksum_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
     """How SHA256SUMS departs from the manifest, and the documents, which it alone vouches for, from it."""
     text = (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace")
-    lines = [line.partition("  ") for line in text.splitlines()]
-    listed = {name: digest for digest, _, name in lines if name in DOCUMENTS}
+    sums = {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines())}
+    listed = {name: sums[name] for name in DOCUMENTS if name in sums}
     if text != manifest.checksums(listed):
         yield f"{CHECKSUMS}: differs from the hashes in {MANIFEST}"
     found = document_hashes(folder)

@@ -6,7 +6,7 @@ import subprocess
 import h5py
 import pytest
 from trajstore.data import FormatError, load_manifest
-from trajstore.data.manifest import CHECKSUMS, MANIFEST, Manifest
+from trajstore.data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest
 from trajstore.data.shard import inspect_shard
 
 
@@ -99,9 +99,9 @@ def test_the_id_follows_from_config_and_contents_and_from_nothing_else(small_dat
 
 def test_a_manifest_reads_back_as_it_was_written(small_dataset, tmp_path):
     kept = load_manifest(small_dataset)
-    kept.save(tmp_path)
+    kept.save(tmp_path, {name: (small_dataset / name).read_text() for name in DOCUMENTS})
     assert load_manifest(tmp_path) == kept
-    for name in (MANIFEST, CHECKSUMS):
+    for name in (MANIFEST, CHECKSUMS, *DOCUMENTS):
         assert (tmp_path / name).read_bytes() == (small_dataset / name).read_bytes()
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from trajstore.data import FormatError, TrajstoreError, load_manifest, read_shard
-from trajstore.data.manifest import CHECKSUMS, MANIFEST
+from trajstore.data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST
 from trajstore.data.verification import verify
 from trajstore.pipeline import generate as generate_module
 from trajstore.pipeline.generate import generate
@@ -39,9 +39,9 @@ def changed(before: dict, after: dict) -> set[str]:
     return {name for name in before | after if before.get(name) != after.get(name)}
 
 
-def test_a_dataset_is_its_shards_manifest_and_checksums_and_nothing_else(small_dataset):
+def test_a_dataset_is_its_shards_manifest_checksums_and_documents_and_nothing_else(small_dataset):
     names = {"train-00000.h5", "train-00001.h5", "train-00002.h5", "validation-00000.h5", "test-00000.h5"}
-    assert {path.name for path in small_dataset.iterdir()} == names | {MANIFEST, CHECKSUMS}
+    assert {path.name for path in small_dataset.iterdir()} == names | {MANIFEST, CHECKSUMS, *DOCUMENTS}
     assert verify(small_dataset) == []
 
 
@@ -185,13 +185,15 @@ def test_a_damaged_shard_alone_is_made_again_and_the_id_stays(
     assert verify(dataset_copy) == []
 
 
-@pytest.mark.parametrize("lost", [MANIFEST, CHECKSUMS])
-def test_a_lost_manifest_is_written_again_from_the_shards(experiment, dataset_copy, contents, lost):
+@pytest.mark.parametrize("lost", [MANIFEST, CHECKSUMS, *DOCUMENTS])
+def test_a_lost_manifest_or_document_is_written_again_from_the_shards(
+    experiment, dataset_copy, contents, lost
+):
     before = contents(dataset_copy)
     (dataset_copy / lost).unlink()
     assert generate(experiment(), dataset_copy).written == 0
     after = contents(dataset_copy)
-    assert changed(before, after) <= {MANIFEST, CHECKSUMS}
+    assert changed(before, after) == {lost}
     assert {name: raw for name, (raw, _) in after.items()} == {name: raw for name, (raw, _) in before.items()}
 
 
