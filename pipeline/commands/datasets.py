@@ -39,10 +39,22 @@ def generate_command(
     metavar="K",
     help="Also integrate K rows again, with the other engine, from the equations inside.",
 )
+@click.option(
+    "--repair",
+    "wants_repair",
+    is_flag=True,
+    help="First write manifest.json and SHA256SUMS again from the shards, where they are lost or damaged.",
+)
 @command
-def verify_command(path: Path, reintegrate: int) -> None:
+def verify_command(path: Path, reintegrate: int, wants_repair: bool) -> None:
     """Check a dataset or a shard: 0 if sound; 1 if not, a line a problem."""
     from ...data.verification import verify
+
+    if wants_repair:
+        from ..repair import repair
+
+        written = " and ".join(repair(path))
+        click.echo(f"{path}: {written} written from the shards" if written else f"{path}: nothing to repair")
 
     problems = verify(path)
     note = ""
