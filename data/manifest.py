@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from .errors import FormatError
 from .files import write_text
 from .format import FORMAT, SPLITS, VERSION
+from .guard import JSON_CONTROL, read_text_file
 from .hashing import canonical_json, file_hash, json_hash, text_hash
 from .shard import ShardRecord, inspect_shard
 from .statistics import Moments
@@ -149,14 +150,14 @@ def load_manifest(folder: Path) -> Manifest:
     """Read a dataset's manifest. Raises FormatError if there is none, or it is damaged or too new."""
     path = folder / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text_file(path)
     except (FileNotFoundError, NotADirectoryError):
         raise FormatError(
             f"{folder}: no dataset: {MANIFEST} is missing. Make it with `trajstore generate CONFIG --out DIR`, "
             "or run that again if it was interrupted."
         ) from None
     except (ValueError, OSError) as error:
-        raise FormatError(f"{path}: cannot be read ({error}); generate the dataset again") from None
+        raise FormatError(f"{path}: cannot be read as JSON ({error}); generate the dataset again") from None
     return parse_manifest(text, path)
 
 
@@ -165,16 +166,19 @@ def parse_manifest(text: str, where: str | Path) -> Manifest:
     try:
         raw = json.loads(text)
         # Neither NaN nor half a surrogate pair may hide in it: they have no place in a hash.
-        canonical_json(raw).encode()
+        text = canonical_json(raw)
+        text.encode()
     except (ValueError, RecursionError) as error:
         raise FormatError(
             f"{where}: cannot be read as JSON ({error}); generate the dataset again, or fetch it again"
         ) from None
+    if JSON_CONTROL.search(text):
+        raise FormatError(f"{where}: holds control characters; expected plain text")
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise FormatError(f'{where}: no trajstore manifest: "format" is not "{FORMAT}"')
     if raw.get("format_version") != VERSION:
         raise FormatError(
-            f"{where}: format version {raw.get('format_version')}, but this trajstore reads version {VERSION}; "
+            f"{where}: format version {raw.get('format_version')!s:.80}, but this trajstore reads version {VERSION}; "
             "upgrade trajstore"
         )
     try:

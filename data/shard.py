@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import h5py
 import numpy as np
@@ -23,6 +24,8 @@ from .structure import component_names, open_shard, optional_names, parameter_na
 
 # Payloads start on a page of their own, so that a memory map of them is aligned.
 ALIGNMENT = 4096
+# Rows or bytes of a shard; so small that sums over many shards are still integers of 64 bits.
+Count = Annotated[int, Field(ge=0, le=1 << 42)]
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,10 @@ class ShardRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str = Field(pattern=SHARD_NAME)
-    first_row: int
-    rows: int
-    failed: int
-    bytes: int
+    first_row: Count
+    rows: Count
+    failed: Count
+    bytes: Count
     sha256: str
     content_hash: str
     statistics: Moments
@@ -100,7 +103,9 @@ def write_shard(path: Path, shard: Shard, compression: str | None = None) -> Sha
             temporary, "w", alignment_threshold=ALIGNMENT, alignment_interval=ALIGNMENT, locking=False
         ) as file:
             variables = shard.variables
-            made = make_variables(file, variables, shard.parameters, shard.units, len(shard.status), compression)
+            made = make_variables(
+                file, variables, shard.parameters, shard.units, len(shard.status), compression
+            )
             fill_rows(made, variables)
             write_attributes(file, {**shard.attributes, "content_hash": written})
         if not _same_content(read_shard(temporary), shard):

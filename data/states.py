@@ -1,11 +1,11 @@
-"""The states of one shard, row by row from disk: a memory map where possible, h5py elsewhere."""
+"""The states of one shard, row by row from disk: a memory map where possible, chunk by chunk elsewhere."""
 
-import os
+from functools import lru_cache
 from pathlib import Path
 
-import h5py
 import numpy as np
 
+from .chunks import Chunks
 from .structure import open_shard, variable
 from .windows import Windows
 
@@ -16,48 +16,44 @@ CHUNK_CACHE_BYTES = 64 << 20
 class MappedStates:
     """States of a contiguous, uncompressed shard, read through the page cache.
 
-    Holds no file handle: safe across fork, and cheap to open again after spawn.
+    `offset` is None where there are none. Holds no file handle: safe across fork, and cheap to open again after
+    spawn.
     """
 
-    def __init__(self, path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        self.shape, self.dtype = shape, dtype
-        self._states = np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape))
+    def __init__(self, path: Path, offset: int | None, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.shape, self.dtype = shape, dtype.newbyteorder("=")
+        if offset is None:
+            self._states = np.empty(shape, dtype)
+        else:
+            self._states = np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape))
 
     def gather(
         self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows, out: np.ndarray | None = None
     ) -> np.ndarray:
         """States (n, length, D) of the given rows, from the given windows of each; into `out` if given."""
-        if starts is None:
+        if starts is None and self._states.dtype.isnative:
             # Twice as fast as indexing; the caller has checked the bounds.
             return np.take(self._states, rows, axis=0, mode="clip", out=out)
-        chosen = windows.view(self._states)[rows, starts]
+        chosen = self._states[rows] if starts is None else windows.view(self._states)[rows, starts]
         if out is None:
-            return chosen
+            return chosen.astype(self.dtype, copy=False)
         out[:] = chosen
         return out
 
 
 class ChunkedStates:
-    """States of a chunked or compressed shard; the handle is opened on first use in each process."""
+    """States of a chunked or compressed shard. Holds no file handle, but the chunks that were used last."""
 
-    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        self.shape, self.dtype = shape, dtype
-        self._path = path
-        self._process: int | None = None
-        self._file: h5py.File | None = None
-
-    def _dataset(self) -> h5py.Dataset:
-        if self._file is None or self._process != os.getpid():
-            self._file = h5py.File(self._path, "r", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES)
-            self._process = os.getpid()
-        return variable(self._file, "state")
+    def __init__(self, chunks: Chunks) -> None:
+        self.shape, self.dtype = chunks.shape, chunks.dtype.newbyteorder("=")
+        self._chunks = chunks
+        self._read = lru_cache(max(1, CHUNK_CACHE_BYTES // chunks.chunk_bytes))(chunks.read)
 
     def gather(
         self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows, out: np.ndarray | None = None
     ) -> np.ndarray:
         """States (n, length, D) of the given rows, from the given windows of each; into `out` if given."""
-        dataset = self._dataset()
-        chunk_rows = dataset.chunks[0] if dataset.chunks else 1
+        chunk_rows = self._chunks.chunk[0]
         if out is None:
             out = np.empty((len(rows), windows.length, self.shape[2]), self.dtype)
         order = np.argsort(rows, kind="stable")
@@ -65,8 +61,8 @@ class ChunkedStates:
         for group in np.split(order, np.flatnonzero(np.diff(chunks)) + 1):
             if len(group) == 0:
                 continue
-            first, last = rows[group[0]], rows[group[-1]] + 1
-            block = dataset[first:last]
+            first, last = int(rows[group[0]]), int(rows[group[-1]]) + 1
+            block = self._chunks.rows(first, last, self._read)
             if starts is None:
                 out[group] = block[rows[group] - first]
             else:
@@ -78,8 +74,8 @@ def open_states(path: Path) -> MappedStates | ChunkedStates:
     """The states of a shard. Raises FormatError if the file has not the structure of a shard."""
     with open_shard(path) as file:
         dataset = variable(file, "state")
-        offset = dataset.id.get_offset()
-        # get_offset is None where the data are chunked, compressed, or lie in another file.
-        if offset is None or dataset.chunks is not None or dataset.size == 0 or not dataset.dtype.isnative:
-            return ChunkedStates(path, dataset.shape, dataset.dtype.newbyteorder("="))
-        return MappedStates(path, offset, dataset.shape, dataset.dtype)
+        if dataset.chunks:
+            return ChunkedStates(Chunks.of(path, dataset))
+        return MappedStates(
+            path, dataset.id.get_offset() if dataset.size else None, dataset.shape, dataset.dtype
+        )

@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from .chunks import Chunks
 from .errors import FormatError
 from .format import (
     ATTRIBUTES,
@@ -20,53 +21,81 @@ from .format import (
     Variable,
     parameter_variable,
 )
+from .guard import (
+    JSON_CONTROL,
+    MAX_TEXT_BYTES,
+    RefusedError,
+    attribute,
+    check_declared,
+    plain_text,
+    regular_size,
+)
+from .hashing import canonical_json
 
 # What h5py raises when the HDF5 library meets bytes that make no sense.
 DAMAGE = (OSError, RuntimeError, KeyError, UnicodeError, OverflowError, SystemError)
+# And where it makes NumPy's types and arrays of them.
+MISFIT = (*DAMAGE, TypeError, ValueError, MemoryError, AttributeError)
+# Names are read in blocks of about so many bytes, should each be as long as the file.
+NAMES_BLOCK_BYTES = 64 << 20
 
 
 @contextmanager
 def open_shard(path: Path) -> Iterator[h5py.File]:
-    """A file, open for reading, that has the structure of a shard.
+    """A file, open for reading, that has the structure of a shard and is harmless to read (see `guard`).
 
     Raises FormatError with the first problem found, and for whatever cannot be read while it is open: the
     HDF5 library reports a damaged file in many ways.
     """
     try:
+        size = regular_size(path)
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
         raise FormatError(f"{path}: no such file; expected a trajstore HDF5 file") from None
-    except OSError as error:
+    except MISFIT as error:
         raise FormatError(
             f"{path}: cannot be read as HDF5 ({error}); the file is truncated, damaged or of another kind. "
             "Fetch it again, or generate it again with the same config."
         ) from None
     try:
         with file:
-            problem = next(structure_problems(file), None)
+            try:
+                check_declared(file, size)
+                problem = next(structure_problems(file), None)
+            except MISFIT as error:
+                raise _damaged(path, error) from None
             if problem is not None:
                 raise FormatError(f"{path}: {problem}")
             yield file
+    except RefusedError as error:
+        raise FormatError(f"{path}: {error}") from None
     except DAMAGE as error:
-        raise FormatError(
-            f"{path}: is damaged: {error}. Fetch it again, or generate it again with the same config."
-        ) from None
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> FormatError:
+    reason = str(error) or type(error).__name__
+    return FormatError(
+        f"{path}: is damaged: {reason}. Fetch it again, or generate it again with the same config."
+    )
 
 
 def structure_problems(file: h5py.File) -> Iterator[str]:
     """Yield a line for each way in which the file departs from the format."""
-    if as_text(file.attrs.get("format")) != FORMAT:
-        yield f'no trajstore file: attribute "format" is {file.attrs.get("format")!r}, expected "{FORMAT}"'
+    found = attribute(file, "format")
+    if found != FORMAT:
+        yield f'no trajstore file: attribute "format" is {found!r:.80}, expected "{FORMAT}"'
         return
-    version = file.attrs.get("format_version")
+    version = attribute(file, "format_version")
     if version != VERSION:
-        yield f"format version {version}, but this trajstore reads version {VERSION}; upgrade trajstore"
+        yield f"format version {version!s:.80}, but this trajstore reads version {VERSION}; upgrade trajstore"
         return
-    for attribute in ATTRIBUTES.values():
-        value = file.attrs.get(attribute.name)
-        kind = str if isinstance(value, str | bytes) else int if isinstance(value, int | np.integer) else None
-        if kind is not attribute.kind:
-            yield f"attribute {attribute.name!r} is {value!r}, expected {attribute.kind.__name__}"
+    for known_attribute in ATTRIBUTES.values():
+        value = attribute(file, known_attribute.name)
+        if type(value) is not known_attribute.kind:
+            yield (
+                f"attribute {known_attribute.name!r} is {value!r:.80}, expected {known_attribute.kind.__name__}"
+            )
 
     sizes: dict[str, int] = {}
     present = [OPTIONAL_VARIABLES[name] for name in optional_names(file)]
@@ -88,7 +117,7 @@ def parameter_names(file: h5py.File) -> list[str]:
         if name not in VARIABLES
         and name not in OPTIONAL_VARIABLES
         and isinstance(item, h5py.Dataset)
-        and as_text(item.attrs.get("role")) == PARAMETER_ROLE
+        and attribute(item, "role") == PARAMETER_ROLE
     ]
 
 
@@ -106,14 +135,32 @@ def variable(file: h5py.File, name: str) -> h5py.Dataset:
 
 
 def values(file: h5py.File, name: str) -> np.ndarray:
-    """All values of a numeric variable, in the machine's byte order."""
-    read = np.asarray(variable(file, name)[()])
-    return read.astype(read.dtype.newbyteorder("="), copy=False)
+    """All values of a numeric variable, in the machine's byte order. Raises FormatError if they are damaged."""
+    dataset = variable(file, name)
+    try:
+        if dataset.chunks:
+            return Chunks.of(Path(file.filename), dataset).rows(0, len(dataset))
+        read = np.asarray(dataset[()])
+        return read.astype(read.dtype.newbyteorder("="), copy=False)
+    except MemoryError:
+        raise FormatError(
+            f"{file.filename}: there is no memory for the {dataset.nbytes} bytes of {name!r}"
+        ) from None
 
 
 def component_names(file: h5py.File) -> tuple[str, ...]:
-    """Names of the state's components."""
-    return tuple(str(name) for name in variable(file, "component").asstr()[()])
+    """Names of the state's components. Raises FormatError if they are too long, or no UTF-8."""
+    dataset = variable(file, "component")
+    block = max(1, NAMES_BLOCK_BYTES // (1 + Path(file.filename).stat().st_size))
+    names: list[str] = []
+    left = MAX_TEXT_BYTES
+    for first in range(0, len(dataset), block):
+        for name in dataset[first : first + block]:
+            left -= len(name)
+            if left < 0:
+                raise RefusedError(f"the names of the components have more than {MAX_TEXT_BYTES} bytes")
+            names.append(plain_text(name, "a component's name"))
+    return tuple(names)
 
 
 def _variable_problems(file: h5py.File, variable: Variable, sizes: dict[str, int]) -> Iterator[str]:
@@ -121,9 +168,12 @@ def _variable_problems(file: h5py.File, variable: Variable, sizes: dict[str, int
     if not isinstance(dataset, h5py.Dataset):
         yield f"variable {variable.name!r} is missing"
         return
-    dtype = "string" if h5py.check_string_dtype(dataset.dtype) else dataset.dtype.name
+    text = h5py.check_string_dtype(dataset.dtype) is not None
+    dtype = "string" if text else dataset.dtype.name
     if dtype not in variable.dtypes:
-        yield f"variable {variable.name!r} has dtype {dtype}, expected {' or '.join(variable.dtypes)}"
+        yield f"variable {variable.name!r} has dtype {dtype:.80}, expected {' or '.join(variable.dtypes)}"
+    elif not (text or h5py.h5t.py_create(dataset.dtype).equal(dataset.id.get_type())):
+        yield f"variable {variable.name!r} has a number format of its own, expected IEEE 754 or two's complement"
     if dataset.ndim != len(variable.dimensions):
         yield f"variable {variable.name!r} has shape {dataset.shape}, expected {variable.dimensions}"
         return
@@ -136,15 +186,11 @@ def json_attribute(attributes: Mapping[str, Any], name: str, path: Path) -> dict
     """An attribute that holds a JSON object. Raises FormatError if it holds none."""
     try:
         value = json.loads(str(attributes[name]))
+        # Neither NaN nor half a surrogate pair may hide in it, nor what a terminal would obey.
+        text = canonical_json(value)
+        text.encode()
     except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise FormatError(f"{path}: attribute {name!r} is no JSON object")
+        value, text = None, ""
+    if not isinstance(value, dict) or JSON_CONTROL.search(text):
+        raise FormatError(f"{path}: attribute {name!r} is no JSON object, or holds control characters")
     return value
-
-
-def as_text(value: Any) -> str | None:
-    """An attribute's value as str, or None if it is no text."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    return value if isinstance(value, str) else None
