@@ -4,7 +4,7 @@ import signal
 
 import click
 
-from .commands import datasets, derived, learning
+from .commands import datasets, derived, learning, sharing
 
 # torch is imported by the commands that need it: the others start in half the time.
 
@@ -22,6 +22,7 @@ for known in (
     datasets.verify_command,
     datasets.info_command,
     datasets.systems_command,
+    sharing.fetch_command,
     derived.import_command,
     derived.merge_command,
     derived.select_command,
