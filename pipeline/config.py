@@ -127,6 +127,8 @@ class DatasetSection(Section):
     title: str | None = None
     license: str = "unspecified"
     creator: str = "unspecified"
+    # Of publication, "2026-11-22". No clock enters a dataset, so it is given or not said.
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
 
 
 class TaskSection(Section):
@@ -187,18 +189,32 @@ class EvaluationSection(Section):
     rollout_lengths: PositiveInt = 50
 
 
-class Experiment(Section):
+class Learning(Section):
+    """What decides a run, given its dataset."""
+
+    task: TaskSection = TaskSection()
+    model: ModelSection = ModelSection()
+    training: TrainingSection = TrainingSection()
+    refinement: RefinementSection = RefinementSection()
+    evaluation: EvaluationSection = EvaluationSection()
+
+    def learning(self) -> dict[str, Any]:
+        """All that decides the weights, JSON-ready: task, model, training, refinement."""
+        return {
+            "task": self.task.model_dump(),
+            "model": self.model.model_dump(),
+            "training": self.training.model_dump(),
+            "refinement": self.refinement.model_dump(),
+        }
+
+
+class Experiment(Learning):
     """A whole config file."""
 
     system: SystemSection
     grid: GridSection
     dataset: DatasetSection
     engine: EngineSettings = EngineSettings()
-    task: TaskSection = TaskSection()
-    model: ModelSection = ModelSection()
-    training: TrainingSection = TrainingSection()
-    refinement: RefinementSection = RefinementSection()
-    evaluation: EvaluationSection = EvaluationSection()
 
     @cached_property
     def dynamics(self) -> System:
@@ -223,7 +239,7 @@ class Experiment(Section):
                 "resample": self.grid.resample,
             },
             "dataset": {
-                **self.dataset.model_dump(),
+                **self.dataset.model_dump(exclude_none=True),
                 "shard_rows": self.shard_rows,
                 "title": self.dataset.title or f"Trajectories of the system {system['name']}",
             },
@@ -235,12 +251,3 @@ class Experiment(Section):
         generation = self.generation()
         kept = {key: value for key, value in generation["dataset"].items() if key not in SPLITS}
         return {**generation, "dataset": kept}
-
-    def learning(self) -> dict[str, Any]:
-        """All that decides a run, given its dataset, JSON-ready: task, model, training, refinement."""
-        return {
-            "task": self.task.model_dump(),
-            "model": self.model.model_dump(),
-            "training": self.training.model_dump(),
-            "refinement": self.refinement.model_dump(),
-        }

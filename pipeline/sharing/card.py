@@ -64,6 +64,7 @@ def _head(description: Description) -> Iterable[str]:
         ),
         ("licence", escape(description.license)),
         ("creator", escape(description.creator)),
+        ("date", escape(description.date) or UNSPECIFIED),
     )
     yield from _table(("", ""), facts)
 
