@@ -2,12 +2,16 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from ..data.errors import TrajstoreError
-from .config import ConfigError, Experiment
+from .config import ConfigError, Experiment, Learning
+
+Config = TypeVar("Config", bound=Learning)
+
+GENERATING = ("system", "grid", "dataset", "engine")
 
 
 def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
@@ -15,6 +19,18 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
 
     Raises ConfigError, or another TrajstoreError for a system or engine that cannot be built.
     """
+    return check_config(_read(path, overrides), str(path))
+
+
+def load_learning(path: Path, overrides: tuple[str, ...] = ()) -> Learning:
+    """The same for training, where a file may leave out what makes a dataset."""
+    raw = _read(path, overrides)
+    if any(section in raw for section in GENERATING):
+        return check_config(raw, str(path))
+    return check_learning(raw, str(path))
+
+
+def _read(path: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -25,26 +41,31 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
         raise ConfigError(f"{path}: is no TOML: {error}") from None
     for override in overrides:
         _apply(raw, override)
-    return check_config(raw, str(path))
+    return raw
 
 
-def check_config(raw: dict[str, Any], source: str, *, runnable: bool = True) -> Experiment:
-    """An Experiment from plain values; `source` names their origin in errors. Raises as `load_config`.
+def check_learning(raw: dict[str, Any], source: str) -> Learning:
+    """A Learning from plain values; `source` names their origin in errors. Raises ConfigError."""
+    return _validate(Learning, raw, source)
 
-    runnable  whether its engine must be there; a dataset may come from a machine that had another
-    """
-    try:
-        config = Experiment.model_validate(raw)
-    except ValidationError as error:
-        problems = "\n".join(_explain(dict(problem)) for problem in error.errors())
-        raise ConfigError(f"{source}: {problems}") from None
+
+def check_config(raw: dict[str, Any], source: str) -> Experiment:
+    """An Experiment from plain values; `source` names their origin in errors. Raises as `load_config`."""
+    config = _validate(Experiment, raw, source)
     try:
         _ = config.dynamics
-        if runnable:
-            _ = config.engine.resolve(config.grid.resample)
+        _ = config.engine.resolve(config.grid.resample)
     except TrajstoreError as error:
         raise type(error)(f"{source}: {error}") from None
     return config
+
+
+def _validate(kind: type[Config], raw: dict[str, Any], source: str) -> Config:
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        problems = "\n".join(_explain(dict(problem)) for problem in error.errors())
+        raise ConfigError(f"{source}: {problems}") from None
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:
@@ -81,6 +102,8 @@ def _explain(problem: dict[str, Any]) -> str:
 
 
 def _known_keys(location: list[str]) -> list[str]:
+    if not location:
+        return [*GENERATING, *Learning.model_fields]
     model: type[BaseModel] = Experiment
     for part in location:
         annotation = model.model_fields[part].annotation

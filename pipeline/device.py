@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from .config import Experiment
+from .config import Learning
 from .run import RunError
 
 # Below so many multiplications a step, a second thread costs more than it gives.
@@ -25,7 +25,7 @@ def choose_device(name: str) -> torch.device:
         raise RunError(f'training.device: {name!r} cannot be used ({reason}); "auto" or "cpu" can') from None
 
 
-def choose_threads(config: Experiment, samples: int) -> int:
+def choose_threads(config: Learning, samples: int) -> int:
     """Threads for the config's batches of sequences of so many samples: one where they are small."""
     if config.training.threads is not None:
         return config.training.threads

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ..data.dataset import TrajectoryDataset
 from ..data.files import atomic_path, write_json
+from ..data.grid import initial_time
 from ..data.loader import make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel, count_parameters
@@ -25,7 +26,7 @@ from .run import (
     load_normalizer,
     load_trained,
 )
-from .systems import System
+from .systems import system_of
 
 BATCH = 4096
 # Enough rows to fit the largest polynomial, few enough to fit it at once.
@@ -46,7 +47,7 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
     data = data or config.find_dataset(run)
     if not load_manifest(data).splits["test"].trajectories:
         raise RunError(f"{data}: has no test trajectories; generate it with dataset.test > 0")
-    task = config.experiment.task
+    task = config.learning.task
     normalizer = load_normalizer(config)
     options: dict[str, Any] = {"window": task.window, "stride": task.stride}
     train = TrajectoryDataset(data, "train", task.name, **options)
@@ -56,13 +57,12 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
             f"{data}: components are {', '.join(test.components)}, but the run was trained on "
             f"{', '.join(config.components)}"
         )
-    kept = config.experiment.grid.times
-    if not np.allclose(np.diff(test.time)[:1], np.diff(kept)[:1], rtol=1e-9):
+    step = float(np.diff(test.time).mean())
+    if not np.isclose(step, config.step, rtol=1e-9):
         raise RunError(
-            f"{data}: its samples are {test.time[1]:g} apart, but the run was trained on {kept[1]:g}; "
+            f"{data}: its samples are {step:g} apart, but the run was trained on {config.step:g}; "
             "generate it with the same grid"
         )
-    system = System.from_dict(test.store.config["system"])
     with console.status("predict the test split"):
         targets, predictions = _predict(model, test, config)
     squared = (predictions - targets) ** 2
@@ -70,7 +70,7 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
     with console.status("fit trivial predictors"):
         baselines = _judge_baselines(train, test, targets)
     with console.status("roll out"):
-        rollouts, judged = _roll_out(model, normalizer, config, test, system, std)
+        rollouts, judged = _roll_out(model, normalizer, config, test, std)
 
     metrics = {
         "test": {
@@ -86,8 +86,8 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
         "baselines": baselines,
         "rollout": judged,
         "training": training,
-        "model": {"name": config.experiment.model.name, "parameters": count_parameters(model)},
-        "dataset": {"id": test.store.id, "system": system.name},
+        "model": {"name": config.learning.model.name, "parameters": count_parameters(model)},
+        "dataset": {"id": test.store.id, "system": test.store.config["system"]["name"]},
     }
     error = np.sqrt(squared.mean(axis=2))
     shown = np.linspace(0, len(targets) - 1, min(SHOWN_TRAJECTORIES, len(targets)), dtype=int)
@@ -164,29 +164,33 @@ def _roll_out(
     normalizer: Any,
     config: RunConfig,
     test: TrajectoryDataset,
-    system: System,
     std: np.ndarray,
 ) -> tuple[Rollouts | None, dict[str, Any] | None]:
     """Long rollouts of the first test trajectories; None where the truth cannot be integrated."""
-    experiment = config.experiment
-    settings = experiment.evaluation
+    settings = config.learning.evaluation
     window = test.windows.length
-    if window < 2:
+    system = system_of(test.store.config)
+    if window < 2 or system is None:
         return None, None
     # The truth, however loosely the dataset was integrated.
     engine = make_engine(system, EngineSettings())
     starts = test.store.column("initial_state")[: settings.rollouts]
-    parameters = np.tile(np.array(system.defaults), (len(starts), 1))
+    parameters = np.empty((len(starts), len(system.parameters)))
+    for column, name in enumerate(system.parameters):
+        parameters[:, column] = test.store.column(name)[: len(starts)]
     step = float(test.time[1] - test.time[0])
     times = step * np.arange(settings.rollout_lengths * (window - 1) + 1)
-    true, sound = true_rollouts(engine, starts, parameters, times)
+    begin = initial_time(test.store.config["grid"])
+    true, sound = true_rollouts(engine, starts, parameters, begin + times)
     if not len(true):
         return None, None
     predicted = roll_out(
-        model, normalizer, experiment.task.name, starts[sound], window, settings.rollout_lengths
+        model, normalizer, config.learning.task.name, starts[sound], window, settings.rollout_lengths
     )
     rollouts = Rollouts(times, true, predicted)
-    return rollouts, judge(rollouts, std, engine, parameters[sound], starts[sound], system.autonomous)
+    # Rows with parameters of their own have cycles of their own.
+    one_cycle = system.autonomous and bool((parameters == parameters[0]).all())
+    return rollouts, judge(rollouts, std, engine, parameters[sound], starts[sound], one_cycle)
 
 
 def _training(run: Path) -> dict[str, Any]:

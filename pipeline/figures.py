@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import sympy
 from matplotlib.figure import Figure
 
 from ..data.files import atomic_path
+from .systems.system import NAME
 
 # Okabe and Ito's palette (2008), told apart by every kind of colour blindness.
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
@@ -31,6 +33,16 @@ def new_figure(width: float, height: float) -> Figure:
     """An empty figure, size in inches; not known to pyplot, so nothing has to be closed."""
     with mpl.rc_context(STYLE):
         return Figure(figsize=(width, height), layout="constrained")
+
+
+def plain(text: str) -> str:
+    """Text from a file as matplotlib shows it unchanged, whatever mathematics it may look like."""
+    return text.replace("$", r"\$")
+
+
+def symbol(name: str) -> str:
+    """A state's or parameter's name as mathematics, x1 with its index; any other name as it is."""
+    return f"${sympy.latex(sympy.Symbol(name))}$" if NAME.fullmatch(name) else plain(name)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import sympy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from .figures import BAND, BLUE, FLOW, PREDICTED, STYLE, TRUE, new_figure, save_figure
+from .figures import BAND, BLUE, FLOW, PREDICTED, STYLE, TRUE, new_figure, plain, save_figure, symbol
 from .run import EVALUATION, FIGURES, METRICS, RunConfig, RunError, read_curve
 from .systems import System
 
@@ -57,9 +56,8 @@ def _load(run: Path) -> Results:
 
 
 def draw_flow(results: Results) -> Figure | None:
-    """Planar systems: the flow field, with true and predicted trajectories over it."""
-    system: System = results["config"].experiment.dynamics
-    if len(system.states) != 2:
+    """The plane: true and predicted trajectories, over the flow field where the equations are known."""
+    if len(results["config"].components) != 2:
         return draw_time_series(results)
     true, predicted = results["true"], results["predicted"]
     figure = new_figure(5.2, 4.6)
@@ -67,10 +65,14 @@ def draw_flow(results: Results) -> Figure | None:
     size = np.abs(true).max(axis=(0, 1))
     margin = np.maximum(0.08 * np.ptp(true, axis=(0, 1)), 0.01 * np.where(size > 0, size, 1.0))
     low, high = true.min(axis=(0, 1)) - margin, true.max(axis=(0, 1)) + margin
-    x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 60) for axis in (0, 1)))
-    field = system.function(list(system.vector_field), "numpy")
-    u, v = (np.broadcast_to(part, x.shape) for part in field(0.0, (x, y), system.defaults))
-    axes.streamplot(x, y, u, v, color=FLOW, linewidth=0.6, arrowsize=0.7, density=1.3, zorder=0)
+    system: System | None = results["config"].system
+    known = False
+    if system is not None and np.isfinite(system.defaults).all():
+        known = True
+        x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 60) for axis in (0, 1)))
+        field = system.function(list(system.vector_field), "numpy")
+        u, v = (np.broadcast_to(part, x.shape) for part in field(0.0, (x, y), system.defaults))
+        axes.streamplot(x, y, u, v, color=FLOW, linewidth=0.6, arrowsize=0.7, density=1.3, zorder=0)
     for index in range(len(true)):
         labels = ("true", "predicted") if index == 0 else (None, None)
         axes.plot(*true[index].T, color=TRUE, lw=2.2, alpha=0.9, label=labels[0])
@@ -79,17 +81,17 @@ def draw_flow(results: Results) -> Figure | None:
     axes.set(
         xlim=(low[0], high[0]),
         ylim=(low[1], high[1]),
-        xlabel=_math(system, 0),
-        ylabel=_math(system, 1),
+        xlabel=_name(results, 0),
+        ylabel=_name(results, 1),
     )
-    return _finish(figure, axes, f"{_title(results)}: test trajectories on the flow", 2)
+    where = " on the flow" if known else ""
+    return _finish(figure, axes, f"{_title(results)}: test trajectories{where}", 2)
 
 
 def draw_time_series(results: Results) -> Figure:
     """Any dimension: components of a few test trajectories over time."""
-    system: System = results["config"].experiment.dynamics
     shown = min(4, len(results["true"]))
-    components = min(6, len(system.states))
+    components = min(6, len(results["config"].components))
     figure = new_figure(6.4, 1.3 * components + 0.8)
     grid = figure.subplots(components, shown, sharex=True, squeeze=False)
     for row in range(components):
@@ -98,9 +100,9 @@ def draw_time_series(results: Results) -> Figure:
             for name, colour, dashes in (("true", TRUE, "-"), ("predicted", PREDICTED, (0, (3, 2)))):
                 axes.plot(results["time"], results[name][column, :, row], color=colour, ls=dashes, label=name)
             if column == 0:
-                axes.set_ylabel(_math(system, row))
+                axes.set_ylabel(_name(results, row))
             if row == components - 1:
-                axes.set_xlabel(_time_label(system))
+                axes.set_xlabel(_time_label(results))
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     figure.suptitle(f"{_title(results)}: test trajectories", x=0.02, ha="left", fontsize=10)
     return figure
@@ -135,7 +137,6 @@ def draw_loss(results: Results) -> Figure:
 
 def draw_error(results: Results) -> Figure:
     """Error over time: median and quantiles over the test trajectories, and its root mean square."""
-    system: System = results["config"].experiment.dynamics
     figure = new_figure(5.2, 3.4)
     axes = figure.add_subplot()
     time = results["time"]
@@ -147,7 +148,7 @@ def draw_error(results: Results) -> Figure:
     axes.plot(time, rms, color=PREDICTED, ls="--", label="root mean square")
     axes.set(
         yscale="log",
-        xlabel=_time_label(system),
+        xlabel=_time_label(results),
         ylabel="error of a test trajectory",
     )
     axes.margins(x=0.01)
@@ -158,21 +159,20 @@ def draw_rollout(results: Results) -> Figure | None:
     """A long rollout: the first component over time, and the end of it in the phase plane."""
     if "rollout_time" not in results:
         return None
-    system: System = results["config"].experiment.dynamics
     time, true, predicted = (results[f"rollout_{name}"] for name in ("time", "true", "predicted"))
-    lengths = results["config"].experiment.evaluation.rollout_lengths
+    lengths = results["config"].learning.evaluation.rollout_lengths
     figure = new_figure(7.2, 3.2)
     left, right = figure.subplots(1, 2, width_ratios=(2.1, 1))
     left.plot(time, true[0, :, 0], color=TRUE, lw=2.0, label="true")
     left.plot(time, predicted[0, :, 0], color=PREDICTED, lw=1.1, ls=(0, (3, 2)), label="predicted")
-    left.set(xlabel=_time_label(system), ylabel=_math(system, 0))
+    left.set(xlabel=_time_label(results), ylabel=_name(results, 0))
     left.set_title(f"{_title(results)}: {lengths} trajectory lengths, chained", loc="left")
     left.margins(x=0.01)
     end = len(time) - max(2, round(SHOWN_END * len(time)))
-    second = 1 if len(system.states) > 1 else 0
+    second = 1 if len(results["config"].components) > 1 else 0
     right.plot(*true[0, end:][:, [0, second]].T, color=TRUE, lw=2.0)
     right.plot(*predicted[0, end:][:, [0, second]].T, color=PREDICTED, lw=1.1, ls=(0, (3, 2)))
-    right.set(xlabel=_math(system, 0), ylabel=_math(system, second))
+    right.set(xlabel=_name(results, 0), ylabel=_name(results, second))
     right.set_title(f"after $t$ = {time[end]:.3g}", loc="left")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
@@ -182,7 +182,7 @@ def draw_predictors(results: Results) -> Figure:
     """Test error of the model beside the trivial predictors, as bars on a logarithmic axis."""
     metrics = results["metrics"]
     entries = [(name.replace("-", " "), value["mse"]) for name, value in metrics["baselines"].items()]
-    model = results["config"].experiment.model.name.upper()
+    model = results["config"].learning.model.name.upper()
     entries = sorted([*entries, (model, metrics["test"]["mse"])], key=lambda entry: -entry[1])
     figure = new_figure(5.2, 0.32 * len(entries) + 1.0)
     axes = figure.add_subplot()
@@ -218,14 +218,16 @@ def _finish(figure: Figure, axes: Axes, title: str, columns: int) -> Figure:
 
 
 def _title(results: Results) -> str:
-    system: System = results["config"].experiment.dynamics
-    values = zip(system.parameter_symbols, system.defaults, strict=True)
-    return ", ".join([system.name, *(f"${sympy.latex(symbol)}$ = {value:g}" for symbol, value in values)])
+    described = results["config"].config["system"]
+    values = {name: parameter.get("value") for name, parameter in described["parameters"].items()}
+    shown = [f"{symbol(name)} = {value:g}" for name, value in values.items() if value is not None]
+    return ", ".join([plain(described["name"]), *shown])
 
 
-def _math(system: System, component: int) -> str:
-    return f"${sympy.latex(system.state_symbols[component])}$"
+def _name(results: Results, component: int) -> str:
+    return symbol(results["config"].components[component])
 
 
-def _time_label(system: System) -> str:
-    return "time $t$" if system.time_unit == "1" else f"time $t$ ({system.time_unit})"
+def _time_label(results: Results) -> str:
+    unit = results["config"].config["system"].get("time_unit", "1")
+    return "time $t$" if unit == "1" else f"time $t$ ({plain(unit)})"

@@ -80,11 +80,12 @@ def judge(
     engine: Engine,
     parameters: np.ndarray,
     starts: np.ndarray,
-    autonomous: bool = True,
+    one_cycle: bool = True,
 ) -> dict[str, Any]:
     """Figures of long rollouts, JSON-ready.
 
-    scale  (D,) standard deviation of each component, for the valid prediction time
+    scale      (D,) standard deviation of each component, for the valid prediction time
+    one_cycle  whether all could come to the same limit cycle: autonomous, with equal parameters
 
     Amplitude and period are those of the first component. `true` is the limit cycle's, from the equations;
     `predicted` the median over the rollouts, each measured over its last half; the errors compare each rollout
@@ -96,7 +97,7 @@ def judge(
     invalid = ~(error < VALID_ERROR)
     valid = np.where(invalid.any(axis=1), times[invalid.argmax(axis=1)], times[-1])
     step = float(times[1] - times[0]) / CYCLE_OVERSAMPLING
-    cycle = limit_cycle(engine, starts, parameters, float(times[-1]), step) if autonomous else None
+    cycle = limit_cycle(engine, starts, parameters, float(times[-1]), step) if one_cycle else None
     pairs = _pairs(rollouts, cycle) if cycle else []
     return {
         "trajectories": len(rollouts.true),

@@ -17,9 +17,9 @@ from ..data.files import LOCK, atomic_path, remove_leftovers, write_json, write_
 from ..data.hashing import json_hash
 from ..data.normalize import Normalizer
 from ..models import RecurrentModel, make_model
-from .config import Experiment
-from .config_file import check_config
-from .systems import System
+from .config import Learning
+from .config_file import check_learning
+from .systems import System, system_of
 
 CONFIG = "config.json"
 LAST = "last.pt"
@@ -40,7 +40,8 @@ class RunError(TrajstoreError):
 class RunConfig:
     """What `config.json` holds.
 
-    config      the resolved experiment; its system, grid and dataset are those of the dataset trained on
+    config      system, grid, dataset and engine as the dataset trained on states them; task, model, training,
+                refinement and evaluation as the config resolves them
     dataset     the dataset's id, and its path as given and relative to the run
     identity    hash of all that decides the weights
     normalizer  the moments of the train split, or None
@@ -54,18 +55,11 @@ class RunConfig:
     components: list[str]
 
     @classmethod
-    def of(cls, config: Experiment, dataset: TrajectoryDataset, data: Path, run: Path) -> Self:
+    def of(cls, config: Learning, dataset: TrajectoryDataset, data: Path, run: Path) -> Self:
         """A run's own settings, and the dataset's as the dataset states them."""
-        made = dataset.store.config
-        system = System.from_dict(made["system"]).to_dict()
-        resolved = config.model_dump()
-        resolved |= {key: made[key] for key in ("grid", "dataset", "engine")}
-        resolved["system"] = {
-            **{key: value for key, value in system.items() if key != "states"},
-            "parameters": {name: parameter["value"] for name, parameter in system["parameters"].items()},
-        }
+        made = {key: dataset.store.config[key] for key in ("system", "grid", "dataset", "engine")}
         return cls(
-            config=resolved,
+            config={**made, **config.model_dump(include=set(Learning.model_fields))},
             dataset={"id": dataset.store.id, "path": str(data), "relative": _relative(data, run)},
             identity=json_hash({"learning": config.learning(), "dataset": dataset.store.id}),
             normalizer=dataset.normalizer.state_dict() if dataset.normalizer else None,
@@ -73,8 +67,21 @@ class RunConfig:
         )
 
     @property
-    def experiment(self) -> Experiment:
-        return check_config(self.config, "the run's config", runnable=False)
+    def learning(self) -> Learning:
+        """Raises ConfigError if it is no config."""
+        sections = {key: self.config[key] for key in Learning.model_fields if key in self.config}
+        return check_learning(sections, "the run's config")
+
+    @property
+    def system(self) -> System | None:
+        """The equations, or None of data that were measured. Raises TrajstoreError if they are none."""
+        return system_of(self.config)
+
+    @property
+    def step(self) -> float:
+        """Mean time from sample to sample."""
+        grid = self.config["grid"]
+        return grid["duration"] / (grid["points"] - 1)
 
     def save(self, run: Path) -> None:
         write_json(run / CONFIG, vars(self))
@@ -157,17 +164,17 @@ def load_trained(path: Path) -> tuple[RunConfig, RecurrentModel]:
     saved = load_checkpoint(file)
     try:
         config = config or RunConfig(**saved["run"])
-        model = build_model(config.experiment, len(config.components))
+        model = build_model(config.learning, len(config.components))
         model.load_state_dict(saved["model"])
     except (KeyError, TypeError, AttributeError, RuntimeError):
         raise RunError(f"{file}: its weights do not fit the model in {CONFIG}; train again") from None
     return config, model.eval()
 
 
-def build_model(experiment: Experiment, components: int) -> RecurrentModel:
+def build_model(config: Learning, components: int) -> RecurrentModel:
     """The model of a config for states of so many components."""
-    settings = experiment.model.model_dump(exclude={"name"})
-    return make_model(experiment.model.name, components, components, **settings)
+    settings = config.model.model_dump(exclude={"name"})
+    return make_model(config.model.name, components, components, **settings)
 
 
 def load_normalizer(config: RunConfig) -> Normalizer | None:

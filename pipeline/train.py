@@ -18,7 +18,7 @@ from ..data.files import finite, write_json
 from ..data.loader import Loader, make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel
-from .config import Experiment
+from .config import Learning
 from .device import choose_device, choose_threads
 from .first_order import FirstOrder
 from .interrupt import StopRequest
@@ -81,7 +81,7 @@ class Phase:
 
 
 def train(
-    config: Experiment,
+    config: Learning,
     data: Path,
     run: Path,
     *,
@@ -117,7 +117,7 @@ def train(
 
 
 def _train(
-    config: Experiment,
+    config: Learning,
     described: RunConfig,
     dataset: TrajectoryDataset,
     validation: TrajectoryDataset | None,
@@ -195,7 +195,7 @@ def _train(
     return now
 
 
-def _phases(config: Experiment, model: RecurrentModel, dataset: TrajectoryDataset) -> list[Phase]:
+def _phases(config: Learning, model: RecurrentModel, dataset: TrajectoryDataset) -> list[Phase]:
     """First-order steps, and second-order ones after them if the config asks for some."""
     first, second = config.training, config.refinement
     loader = make_loader(

@@ -306,7 +306,7 @@ def test_a_run_reads_back_where_its_datasets_engine_is_not_installed(whole, monk
     from trajstore.pipeline.engines import settings
 
     monkeypatch.setattr(settings, "find_spec", lambda name: None)
-    assert load_trained(whole)[0].experiment.engine.name == "heyoka"
+    assert load_trained(whole)[0].config["engine"]["name"] == "heyoka"
 
 
 def test_every_seed_that_the_config_allows_trains(experiment, small_dataset, tmp_path):

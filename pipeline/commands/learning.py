@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ..config_file import load_config
+from ..config_file import load_learning
 from .common import INTERRUPTED, PATH, command, config_argument, overwrite_option, set_option
 
 
@@ -22,12 +22,12 @@ def train_command(
     config: Path, data: Path, out: Path, resume: bool, overwrite: bool, overrides: tuple[str, ...]
 ) -> None:
     """Train the model of CONFIG on a dataset."""
-    experiment = load_config(config, overrides)
+    learning = load_learning(config, overrides)
     from ..train import train
 
     console = Console(stderr=True)
     try:
-        now = train(experiment, data, out, resume=resume, overwrite=overwrite, console=console)
+        now = train(learning, data, out, resume=resume, overwrite=overwrite, console=console)
     except KeyboardInterrupt:
         click.echo(
             f"trajstore: interrupted; the same command with --resume goes on from what {out} holds", err=True

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...data.errors import DataError
+from ...data.errors import DataError, TrajstoreError
 from ...data.format import SPLITS, Status
 from ...data.grid import describe_grid
 from ...data.hashing import file_hash
@@ -72,7 +72,7 @@ def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Manifest
     _check_alike(paths, read)
     components, parameters = read[0].components, tuple(settings.columns.parameters)
     for name in (*components, *parameters):
-        check_name(name)
+        _check_name(name)
     pieces = _cut(paths, read, settings.length)
     times = _common_times(paths, pieces)
     dtype = settings.dtype or max(
@@ -115,6 +115,13 @@ def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Manifest
                     split, _as_rows(chosen[first : first + rows], times, components, parameters, settings)
                 )
         return writer.finish()
+
+
+def _check_name(name: str) -> None:
+    try:
+        check_name(name)
+    except TrajstoreError as error:
+        raise DataError(f"{error}: as in --components NEW={name!r}") from None
 
 
 def _check_alike(paths: Sequence[Path], read: list[Measurements]) -> None:
@@ -178,13 +185,12 @@ def _split(pieces: list[_Piece], settings: Import) -> tuple[list[_Piece], list[_
     if settings.by == "time":
         parts: tuple[list[_Piece], list[_Piece], list[_Piece]] = ([], [], [])
         for group in groups.values():
-            last = _bounds(len(group), shares, "pieces of a trajectory; choose a smaller --length")
-            for part, bounds in zip(parts, last, strict=True):
+            bounds_of = _bounds(len(group), "pieces of a trajectory", shares, "choose a smaller --length")
+            for part, bounds in zip(parts, bounds_of, strict=True):
                 part += group[slice(*bounds)]
         return parts
-    train, validation, test = _bounds(
-        len(groups), shares, "trajectories; say --split-by time with --length, or --validation 0 --test 0"
-    )
+    mend = "say --split-by time with --length, or --validation 0 --test 0"
+    train, validation, test = _bounds(len(groups), "trajectories", shares, mend)
     order = np.random.default_rng(settings.seed).permutation(len(groups))
     keys = list(groups)
 
@@ -194,13 +200,13 @@ def _split(pieces: list[_Piece], settings: Import) -> tuple[list[_Piece], list[_
     return of(train), of(validation), of(test)
 
 
-def _bounds(count: int, shares: tuple[float, float], mend: str) -> list[tuple[int, int]]:
+def _bounds(count: int, what: str, shares: tuple[float, float], mend: str) -> list[tuple[int, int]]:
     """[first, last) of train, validation and test; a share above 0 gets at least one."""
     sizes = [max(1, round(share * count)) if share > 0 else 0 for share in shares]
     train = count - sum(sizes)
     if train < 1:
         raise DataError(
-            f"{count} cannot be split into train, validation {shares[0]:g} and test {shares[1]:g}: {mend}"
+            f"{count} {what} cannot be split into train, validation ({shares[0]:g}) and test ({shares[1]:g}); {mend}"
         )
     return [(0, train), (train, train + sizes[0]), (train + sizes[0], count)]
 

@@ -73,8 +73,19 @@ def _compare(first: Source, other: Source, what: str, mine: Any, theirs: Any) ->
 
 
 def _joint_system(sources: list[Source]) -> dict[str, Any]:
-    """The first dataset's system, with a box of initial states around those of all."""
+    """The first dataset's system, with a box of initial states around those of all.
+
+    A parameter that differs from dataset to dataset has no value here.
+    """
     system = dict(sources[0].manifest.system)
+    described = [source.manifest.system["parameters"] for source in sources]
+    system["parameters"] = {
+        name: parameter
+        if all(other[name] == parameter for other in described)
+        # Each row has its own.
+        else {key: parameter[key] for key in ("unit", "meaning") if key in parameter}
+        for name, parameter in described[0].items()
+    }
     boxes = [box for source in sources if (box := source.manifest.system.get("initial_state"))]
     if len(boxes) == len(sources):
         system["initial_state"] = {

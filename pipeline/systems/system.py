@@ -1,6 +1,7 @@
 """A dynamical system: x' = f(x, t; p), its equations kept as text and understood through SymPy."""
 
 import keyword
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -22,9 +23,9 @@ class InvalidSystemError(TrajstoreError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter's default value, its unit ("1" where there is none) and what it means."""
+    """A parameter's value, NaN where each row has its own; its unit ("1" where there is none); what it means."""
 
-    value: float
+    value: float = math.nan
     unit: str = "1"
     meaning: str = ""
 
@@ -136,7 +137,7 @@ class System:
             # JSON objects have no order, and the order of the components matters.
             "states": list(self.states),
             "equations": dict(self.equations),
-            "parameters": {name: asdict(parameter) for name, parameter in self.parameters.items()},
+            "parameters": {name: _described(parameter) for name, parameter in self.parameters.items()},
             "initial_state": {name: list(box) for name, box in self.initial_state.items()},
             "time_unit": self.time_unit,
             "description": self.description,
@@ -160,6 +161,22 @@ class System:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidSystemError(f"not the description of a system: {error!r}") from None
+
+
+def system_of(config: Mapping[str, Any]) -> System | None:
+    """The system of a dataset's config; None if it was measured, and nobody knows its equations.
+
+    Raises InvalidSystemError if it is none.
+    """
+    described = config["system"]
+    return System.from_dict(described) if "equations" in described else None
+
+
+def _described(parameter: Parameter) -> dict[str, Any]:
+    described = asdict(parameter)
+    if math.isnan(parameter.value):
+        del described["value"]
+    return described
 
 
 def check_name(name: str) -> None:
