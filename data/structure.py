@@ -148,6 +148,12 @@ def values(file: h5py.File, name: str) -> np.ndarray:
         ) from None
 
 
+def declared_bytes(path: Path) -> int:
+    """Bytes of all values of a shard, unpacked. Raises FormatError if the file is none."""
+    with open_shard(path) as file:
+        return sum(item.nbytes for item in file.values() if isinstance(item, h5py.Dataset))
+
+
 def component_names(file: h5py.File) -> tuple[str, ...]:
     """Names of the state's components. Raises FormatError if they are too long, or no UTF-8."""
     dataset = variable(file, "component")

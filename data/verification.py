@@ -11,7 +11,9 @@ from .errors import FormatError
 from .files import LOCK
 from .format import OPTIONAL_VARIABLES, SPLITS, Status
 from .grid import initial_time, is_grid
+from .guard import read_text_file
 from .hashing import content_hash, json_hash
+from .isolation import IsolatedReader
 from .manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest, SplitRecord, document_hashes, load_manifest
 from .shard import Shard, ShardRecord, read_shard, record_of
 
@@ -25,43 +27,86 @@ RECORDED = {
 }
 
 
-def verify(path: str | Path, report: Callable[[int], None] | None = None) -> list[str]:
+def verify(
+    path: str | Path, report: Callable[[int], None] | None = None, isolated: bool = False
+) -> list[str]:
     """All problems of a dataset folder or of one shard, a line each; none for a sound one.
 
-    report  called with the number of shards read so far
+    report    called with the number of shards read so far
+    isolated  True reads shards in a child process, so that one that crashes or hangs the HDF5 library is a problem
+              like any other
 
     Everything is read and every hash computed anew. Raises FormatError if the path is no dataset at all.
     """
     path = Path(path)
-    if path.is_file():
-        shard = read_shard(path)
-        content = content_hash(shard.variables)
-        return [f"{path.name}: {problem}" for problem in _shard_problems(shard, content)]
-    return list(_folder_problems(path, load_manifest(path), report or (lambda shards: None)))
+    with IsolatedReader() as reader:
+        if path.is_file():
+            return reader("problems", path) if isolated else file_problems(path)
+        manifest = load_manifest(path)
+        problems = list(_manifest_problems(path, manifest))
+        for done, record in enumerate(manifest.shards, 1):
+            try:
+                problems += (
+                    reader("recorded problems", path / record.file)
+                    if isolated
+                    else recorded_problems(path, manifest, record.file)
+                )
+            except FormatError as error:
+                problems += _unreadable(path / record.file, record, error)
+            if report is not None:
+                report(done)
+        return problems
 
 
-def _folder_problems(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> Iterator[str]:
-    yield from _manifest_problems(folder, manifest)
-    done = 0
-    for split, split_record in manifest.splits.items():
-        for record in split_record.shards:
-            for problem in _recorded_shard_problems(folder, manifest, split, record):
-                yield f"{record.file}: {problem}"
-            done += 1
-            report(done)
+def file_problems(path: Path) -> list[str]:
+    """All problems of one shard by itself, a line each. Raises FormatError if it is none."""
+    shard = read_shard(path)
+    content = content_hash(shard.variables)
+    return [f"{path.name}: {problem}" for problem in _shard_problems(shard, content)]
+
+
+def recorded_problems(folder: Path, manifest: Manifest, file: str) -> list[str]:
+    """All problems of a shard that the manifest lists, a line each. Raises FormatError if it cannot be read."""
+    split, record = next(
+        (name, record)
+        for name, split in manifest.splits.items()
+        for record in split.shards
+        if record.file == file
+    )
+    return [f"{file}: {problem}" for problem in _recorded_shard_problems(folder, manifest, split, record)]
+
+
+def _unreadable(path: Path, record: ShardRecord, error: FormatError) -> Iterator[str]:
+    try:
+        size = path.lstat().st_size
+    except FileNotFoundError:
+        yield f"{path.name}: missing"
+        return
+    if size != record.bytes and not path.is_symlink():
+        yield f"{path.name}: {size} bytes, expected {record.bytes}: truncated or replaced"
+    yield f"{path.name}: {str(error).removeprefix(f'{path}: ')}"
 
 
 def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
     if (folder / MANIFEST).read_text(encoding="utf-8") != manifest.to_json():
         yield f"{MANIFEST}: is not as trajstore wrote it: edited, or written by another version"
     yield from contradictions(manifest)
-    if not (folder / CHECKSUMS).is_file():
+    try:
+        text = read_text_file(folder / CHECKSUMS)
+    except FileNotFoundError:
         yield f"{CHECKSUMS}: missing"
+    except FormatError as error:
+        yield str(error).removeprefix(f"{folder}/")
+    except ValueError:
+        yield f"{CHECKSUMS}: is no text"
     else:
-        yield from _checksum_problems(folder, manifest)
-    known = {MANIFEST, CHECKSUMS, LOCK, *DOCUMENTS, *(record.file for record in manifest.shards)}
-    for extra in sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
-        yield f"{extra}: no part of this dataset"
+        yield from _checksum_problems(folder, text, manifest)
+    shards = {record.file for record in manifest.shards}
+    for entry in sorted(folder.iterdir()):
+        if entry.name not in {MANIFEST, CHECKSUMS, LOCK, *DOCUMENTS, *shards}:
+            yield f"{entry.name}: no part of this dataset"
+        elif entry.name in DOCUMENTS and entry.is_symlink():
+            yield f"{entry.name}: is a link; a dataset holds its own files"
 
 
 def contradictions(manifest: Manifest) -> Iterator[str]:
@@ -86,9 +131,8 @@ def contradictions(manifest: Manifest) -> Iterator[str]:
             yield f"{MANIFEST}: {name} has {split.trajectories} trajectories, its config says {expected}"
 
 
-def _checksum_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
+def _checksum_problems(folder: Path, text: str, manifest: Manifest) -> Iterator[str]:
     """How SHA256SUMS departs from the manifest, and the documents, which it alone vouches for, from it."""
-    text = (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace")
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines())}
     listed = {name: sums[name] for name in DOCUMENTS if name in sums}
     if text != manifest.checksums(listed):
@@ -107,16 +151,7 @@ def _recorded_shard_problems(
     folder: Path, manifest: Manifest, split: str, record: ShardRecord
 ) -> Iterator[str]:
     path = folder / record.file
-    if not path.is_file():
-        yield "missing"
-        return
-    try:
-        shard = read_shard(path)
-    except FormatError as error:
-        if path.stat().st_size != record.bytes:
-            yield f"{path.stat().st_size} bytes, expected {record.bytes}: truncated or replaced"
-        yield str(error).removeprefix(f"{path}: ")
-        return
+    shard = read_shard(path)
     found = record_of(path, shard, record.file, content_hash(shard.variables))
     for field, said in RECORDED.items():
         if getattr(found, field) != getattr(record, field):

@@ -47,16 +47,17 @@ def generate_command(
 )
 @command
 def verify_command(path: Path, reintegrate: int, wants_repair: bool) -> None:
-    """Check a dataset or a shard: 0 if sound; 1 if not, a line a problem."""
-    from ...data.verification import verify
+    """Check a dataset or a shard: 0 if sound; 1 if not, a line a problem.
 
+    Files are read in a process of their own, so that one made to crash or hang the HDF5 library is only a problem.
+    """
     if wants_repair:
         from ..repair import repair
 
         written = " and ".join(repair(path))
         click.echo(f"{path}: {written} written from the shards" if written else f"{path}: nothing to repair")
 
-    problems = verify(path)
+    problems = _verify_with_progress(path)
     note = ""
     if reintegrate and not problems:
         from ..reintegrate import reintegrate as integrate_again
@@ -74,16 +75,36 @@ def verify_command(path: Path, reintegrate: int, wants_repair: bool) -> None:
     click.echo(f"{path}: sound{note}")
 
 
+def _verify_with_progress(path: Path) -> list[str]:
+    from rich.progress import Progress
+
+    from ...data.manifest import load_manifest
+    from ...data.verification import verify
+    from ..progress import columns
+
+    shards = len(load_manifest(path).shards) if path.is_dir() else 1
+    console = Console(stderr=True)
+    bar = Progress(*columns("shards"), console=console, transient=True, disable=not console.is_terminal)
+    with bar as progress:
+        task = progress.add_task("verify", total=shards)
+        return verify(path, lambda done: progress.update(task, completed=done), isolated=True)
+
+
 @click.command("info")
 @click.argument("path", type=PATH)
 @json_option
 @command
 def info_command(path: Path, as_json: bool) -> None:
     """Show what a dataset, or one shard, holds."""
-    from ...data.manifest import load_manifest, manifest_of_file
+    from ...data.isolation import IsolatedReader
+    from ...data.manifest import Manifest, load_manifest
     from ..report import dataset_facts, print_dataset
 
-    manifest = manifest_of_file(path) if path.is_file() else load_manifest(path)
+    if path.is_file():
+        with IsolatedReader() as reader:
+            manifest = Manifest.model_validate(reader("manifest", path))
+    else:
+        manifest = load_manifest(path)
     if as_json:
         click.echo(json.dumps(dataset_facts(manifest), indent=1, ensure_ascii=False))
     else:

@@ -1,0 +1,128 @@
+"""Files of strangers, read in a process of its own: what crashes or hangs the HDF5 library is then a message.
+
+The parent writes a request as a line of JSON, the child answers with a line of JSON: no pickle, so a child that was
+taken over cannot take over its parent. The child lives on from file to file; one that dies is replaced.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Self
+
+from .errors import FormatError, TrajstoreError
+
+# A file may take so long, and a second more for each so many bytes.
+SECONDS = 60
+BYTES_A_SECOND = 1_000_000
+# Beyond what the child needs to run, and four times what the file holds.
+MEMORY_BYTES = 512 << 20
+COMMAND = (
+    sys.executable,
+    # The folder that one stands in may be the stranger's: nothing is imported from it.
+    "-P",
+    "-m",
+    "trajstore.data.isolated",
+)
+READY = "ready"
+ANSWER_CHARACTERS = 64 << 20
+
+
+class IsolatedReader:
+    """Does the tasks of `isolated` in a child process, with bounded time and memory.
+
+    seconds, memory  what any file may take; more is granted in proportion to its size
+
+    A context manager, at whose end the child ends.
+    """
+
+    def __init__(self, seconds: int = SECONDS, memory: int = MEMORY_BYTES) -> None:
+        self._seconds, self._memory = seconds, memory
+        self._child: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def __call__(self, task: str, path: Path) -> Any:
+        """What a task gives for a file, as JSON gives it back.
+
+        Raises FormatError if the file is refused, or ends the child; TrajstoreError if there is no child;
+        RuntimeError, with the child's traceback, for what is a mistake of ours.
+        """
+        seconds = self._seconds + _size(path) // BYTES_A_SECOND
+        request = {"task": task, "path": str(path), "seconds": seconds, "memory": self._memory}
+        answer = self._exchange(json.dumps(request))
+        if not answer:
+            raise FormatError(f"{path}: {self._cause(seconds)}")
+        found = json.loads(answer)
+        if "refused" in found:
+            raise FormatError(found["refused"])
+        if "failed" in found:
+            raise RuntimeError(found["failed"])
+        return found["result"]
+
+    def _exchange(self, request: str) -> str:
+        """The answer to a request, or nothing if the child ended over it."""
+        child = self._child or self._start()
+        requests, answers = _pipes(child)
+        try:
+            requests.write(request + "\n")
+            requests.flush()
+        except BrokenPipeError:
+            return ""
+        answer = answers.readline(ANSWER_CHARACTERS)
+        return answer if answer.endswith("\n") else ""
+
+    def _start(self) -> subprocess.Popen[str]:
+        # In a group of its own, so that Ctrl-C reaches the parent only, which then ends it.
+        child = subprocess.Popen(
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+            process_group=0,
+        )
+        self._child = child
+        if _pipes(child)[1].readline(ANSWER_CHARACTERS).strip() != READY:
+            raise TrajstoreError(f"the process that reads files does not start: {' '.join(COMMAND)}")
+        return child
+
+    def _cause(self, seconds: int) -> str:
+        """Why the child ended; its place is free for another one."""
+        code = self._end()
+        if code == -signal.SIGALRM:
+            return f"reading it does not end within {seconds} s; the file is damaged, or made to hang"
+        if code == -signal.SIGKILL:
+            return "reading it was killed (signal 9); most likely the machine has no memory left for it"
+        how = f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
+        return f"the HDF5 library crashes on it ({how}); the file is damaged, or made to crash"
+
+    def _end(self) -> int:
+        child, self._child = self._child, None
+        if child is None:
+            return 0
+        child.kill()
+        # What was never read of a request is still to be written when the pipe is closed.
+        with suppress(BrokenPipeError), child:
+            pass
+        return child.returncode
+
+
+def _pipes(child: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+    """For requests, and for answers."""
+    if child.stdin is None or child.stdout is None:
+        raise RuntimeError("the child was started without pipes")
+    return child.stdin, child.stdout
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
