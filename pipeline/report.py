@@ -1,32 +1,43 @@
 """What the commands print: a few lines or a small table for people, JSON for programs."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from ..data.manifest import Manifest
 from .generate import Summary
+from .sharing.description import IDENTITY_SHOWN, Description, ParameterLine, line
 from .systems import System
 
-IDENTITY_SHOWN = 16
+# Of equations, parameters, components; and the characters of an equation.
+SHOWN = 6
+LONGEST_SHOWN = 300
 
 
 def dataset_facts(manifest: Manifest) -> dict[str, Any]:
     """What `trajstore info --json` gives."""
-    grid = manifest.config["grid"]
+    description, dataset = Description(manifest), manifest.config["dataset"]
     return {
         "id": manifest.id,
+        "title": description.title,
+        "license": description.license,
+        "creator": description.creator,
         "format_version": manifest.format_version,
         "system": manifest.system,
         "components": manifest.components,
-        "grid": grid,
+        "grid": manifest.config["grid"],
         "engine": manifest.config["engine"],
-        "dtype": manifest.config["dataset"]["dtype"],
-        "seed": manifest.config["dataset"]["seed"],
+        "derived": description.derived,
+        "dtype": dataset["dtype"],
+        "seed": dataset["seed"],
         "bytes": manifest.bytes,
         "shards": len(manifest.shards),
+        "trajectories": description.trajectories,
+        "failed": description.failed,
         "splits": {
             name: {
                 "trajectories": split.trajectories,
@@ -40,33 +51,96 @@ def dataset_facts(manifest: Manifest) -> dict[str, Any]:
 
 
 def print_dataset(console: Console, manifest: Manifest) -> None:
-    """The same for people."""
-    facts = dataset_facts(manifest)
-    system, grid, engine = facts["system"], facts["grid"], facts["engine"]
-    lines = [
-        ("id", manifest.id[:IDENTITY_SHOWN]),
-        ("system", system["name"]),
-        *(("", f"{state}' = {system['equations'][state]}") for state in system["states"]),
-        *(("", f"{name} = {parameter['value']:g}") for name, parameter in system["parameters"].items()),
-        ("grid", f"{grid['points']} points from 0 to {grid['duration']:g}, {grid['resample']}"),
-        (
-            "engine",
-            f"{engine['name']} {engine.get('method', '')}, tolerance {engine.get('tolerance', 0.0):.3g}",
-        ),
-        ("stored", f"{facts['dtype']}, {facts['shards']} shards, {facts['bytes'] / 1e6:,.1f} MB"),
-    ]
-    for label, text in lines:
-        console.print(f"{label:<8}{text}", highlight=False, markup=False, soft_wrap=True)
-    table = Table("split", "rows", "failed", "state", "mean", "std", "min", "max", box=box.SIMPLE_HEAD)
-    for name, split in facts["splits"].items():
-        moments = split["statistics"]
-        rows = zip(*(moments[key] for key in ("mean", "std", "minimum", "maximum")), strict=True)
-        numbers = [[f"{value:.4g}" for value in row] for row in rows]
-        heads = [(name, f"{split['trajectories']:,}", f"{split['failed']:,}")]
-        for index, component in enumerate(manifest.components):
-            head = heads[0] if index == 0 else ("", "", "")
-            table.add_row(*head, component, *(numbers[index] if numbers else ["-"] * 4))
-    console.print(table)
+    """The same for people: what it is, what is in it, how large its numbers are."""
+    description = Description(manifest)
+    lines = Table.grid(Column(no_wrap=True, style="cyan"), Column(overflow="fold"), padding=(0, 2))
+    for label, texts in _facts(description):
+        for position, text in enumerate(texts):
+            lines.add_row(label if position == 0 else "", Text(text))
+    console.print(Text(description.title, style="bold"))
+    console.print(lines)
+    for table in (_splits(manifest), _ranges(description)):
+        console.print()
+        console.print(table)
+
+
+def _facts(description: Description) -> Iterator[tuple[str, list[str]]]:
+    """Labels, each with the lines that stand beside it."""
+    manifest = description.manifest
+    yield "id", [line(manifest.id)]
+    yield "system", [description.name]
+    if description.equations is None:
+        yield "equations", ["none: measured data"]
+    else:
+        equations = [f"{name}' = {text}" for name, text in description.equations.items()]
+        yield "equations", _few([line(text, LONGEST_SHOWN) for text in equations], "equations")
+    yield "parameters", _few([_parameter(one) for one in description.parameters], "parameters") or ["none"]
+    yield "starts", [_starts(description)]
+    yield "grid", [description.grid]
+    if description.engine:
+        yield "engine", [description.engine]
+    if description.provenance:
+        yield "made", _few(description.provenance, "sources")
+    yield "licence", [f"{description.license}; creator {description.creator}"]
+    yield "stored", [f"{description.dtype}, {manifest.bytes / 1e6:,.1f} MB in {len(manifest.shards):,} files"]
+    yield "rows", [description.failures]
+
+
+def _few(texts: list[str], what: str) -> list[str]:
+    """The first texts, and how many more there are."""
+    if len(texts) <= SHOWN + 1:
+        return texts
+    return [*texts[:SHOWN], f"... and {len(texts) - SHOWN} more {what}; --json has all"]
+
+
+def _parameter(parameter: ParameterLine) -> str:
+    value = f"{parameter.name} = {parameter.value or 'one a row'} {parameter.unit}".rstrip()
+    return f"{value}   {parameter.meaning}".rstrip()
+
+
+def _starts(description: Description) -> str:
+    """How the initial states were drawn."""
+    boxes = description.boxes
+    if description.equations is None or not boxes:
+        return (
+            "the first sample of each row" if description.equations is None else "as initial_state gives them"
+        )
+    if len(boxes) > SHOWN and len(set(boxes.values())) == 1:
+        low, high = next(iter(boxes.values()))
+        ranges = f"each of {len(boxes)} components in [{low}, {high}]"
+    else:
+        shown = [f"{name} in [{low}, {high}]" for name, (low, high) in boxes.items()]
+        more = f", and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+        ranges = ", ".join(shown[:SHOWN]) + more
+    return f"uniform: {ranges}" if description.derived else f"uniform: {ranges}; seed {description.seed}"
+
+
+def _splits(manifest: Manifest) -> Table:
+    table = _small_table("split", "rows", "failed", "shards")
+    for name, split in manifest.splits.items():
+        failed = Text(f"{split.failed:,}", style="yellow" if split.failed else "")
+        table.add_row(name, f"{split.trajectories:,}", failed, f"{len(split.shards):,}")
+    return table
+
+
+def _ranges(description: Description) -> Table:
+    """Moments of the first components, of the first split that has sound rows."""
+    splits = description.manifest.splits
+    name = next((name for name, split in splits.items() if split.statistics.count), "train")
+    moments = splits[name].statistics
+    table = _small_table(f"in {name}", "mean", "std", "min", "max")
+    columns = (moments.mean, moments.std, moments.minimum, moments.maximum)
+    rows = list(zip(description.states, *columns, strict=False))
+    for component, *values in rows[:SHOWN]:
+        table.add_row(Text(component, overflow="ellipsis"), *(f"{value:.4g}" for value in values))
+    if len(rows) > SHOWN:
+        table.add_row(f"... and {len(rows) - SHOWN} more")
+    return table
+
+
+def _small_table(first: str, *heads: str) -> Table:
+    columns = [Column(head, justify="right") for head in heads]
+    return Table(first, *columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="cyan")
 
 
 def print_summary(console: Console, summary: Summary) -> None:

@@ -223,15 +223,6 @@ def as_json(value: Any) -> str:
 def _source(source: Any) -> str:
     if not isinstance(source, Mapping):
         return line(source)
-    rest = {key: value for key, value in source.items() if key not in ("id", "derived")}
     earlier = source.get("derived")
-    return " ".join(
-        filter(
-            None,
-            (
-                line(source.get("id")),
-                as_json(rest) if rest else "",
-                f"(itself from {line(earlier.get('operation'))})" if isinstance(earlier, Mapping) else "",
-            ),
-        )
-    )
+    itself = f" (itself by {line(earlier.get('operation'))})" if isinstance(earlier, Mapping) else ""
+    return f"{line(source.get('id'))}{itself}"
