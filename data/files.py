@@ -5,13 +5,14 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 # Held by the process that works in a folder.
 LOCK = ".lock"
 TEMPORARY = re.compile(r"(.+?)(\.\d+)?\.part")
+HDF5_ERRNO = re.compile(r"\berrno = (\d+)")
 
 
 @contextmanager
@@ -19,17 +20,36 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it becomes `path`, on any error it is removed.
 
     The temporary file lies in the same folder, so that the rename cannot cross a file system. A crash
-    leaves at most `NAME.PROCESS.part` behind, which `remove_leftovers` clears away.
+    leaves at most `NAME.PROCESS.part` behind, which `remove_leftovers` clears away. What the system refuses is an
+    OSError that names `path`, however the library says it that met it.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield temporary
         sync(temporary)
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        number = _system_error(error)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
     sync(path.parent)
+
+
+def _system_error(error: BaseException) -> int | None:
+    """The number of the system's error; that of HDF5 stands in the text only, of whatever exception h5py made."""
+    if isinstance(error, OSError | RuntimeError):
+        found = HDF5_ERRNO.search(str(error))
+        return int(found[1]) if found else getattr(error, "errno", None)
+    return None
+
+
+def reason(error: OSError) -> str:
+    """Of which file the system said what, in one line."""
+    said = error.strerror or str(error)
+    return f"{error.filename}: {said}" if error.filename else said
 
 
 def write_text(path: Path, text: str) -> None:

@@ -52,6 +52,8 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
         raise FormatError(f"{path}: no such file; expected a trajstore HDF5 file") from None
+    except PermissionError:
+        raise FormatError(f"{path}: permission denied; expected a file that you may read") from None
     except MISFIT as error:
         raise FormatError(
             f"{path}: cannot be read as HDF5 ({error}); the file is truncated, damaged or of another kind. "

@@ -1,6 +1,7 @@
 """Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
 from ..data.errors import TrajstoreError
-from ..data.files import remove_leftovers
+from ..data.files import reason, remove_leftovers
 from ..data.format import SPLITS
 from ..data.hashing import canonical_json, json_hash
 from ..data.manifest import Manifest, load_if_present
@@ -23,6 +24,7 @@ from .config import Experiment
 from .engines import Engine, make_engine
 from .engines.engine import blank_failed
 from .locking import locked
+from .orphans import end_with_parent
 from .plan import ShardPlan, make_plan
 from .present import check_folder, is_part, retire_manifest, reusable
 from .progress import Busy, Counters, CountersProgress
@@ -74,6 +76,7 @@ def generate(
         try:
             written = _make_shards(config, engine, attributes, folder, missing, jobs or cpu_count(), console)
             records |= written
+            _check_sizes(folder, records.values())
             system = config.dynamics
             manifest = Manifest.of(
                 config.generation(),
@@ -95,11 +98,22 @@ def generate(
             ) from None
         except OSError as error:
             raise TrajstoreError(
-                f"{folder}: cannot be written ({error.strerror or error}). Finished shards are kept: mend the "
-                "cause and run the same command again to go on."
+                f"{folder}: cannot be written ({reason(error)}). Finished shards are kept: mend the cause and run "
+                "the same command again to go on."
             ) from None
     rows = sum(plan.rows for plan in missing)
     return Summary(manifest, len(plans) - len(missing), len(missing), rows, perf_counter() - begin)
+
+
+def _check_sizes(folder: Path, records: Iterable[ShardRecord]) -> None:
+    """Refuse to call a dataset whole whose shards somebody removed or cut off while it was made."""
+    for record in records:
+        path = folder / record.file
+        if not path.is_file() or path.stat().st_size != record.bytes:
+            raise TrajstoreError(
+                f"{path}: was removed or changed while the dataset was made; run the same command again to make it "
+                "once more"
+            )
 
 
 def integrate_rows(
@@ -132,7 +146,7 @@ def _make_shards(
     with Counters(len(plans)) as counters:
         total = sum(plan.rows for plan in plans)
         busy = Busy() if engine.threads else nullcontext()
-        work = partial(_make_shard, config, engine, folder, attributes, counters.path)
+        work = partial(_make_shard, config, engine, folder, attributes, counters.path, os.getpid())
         make = delayed(partial(_within, busy, work))
         parallel = Parallel(
             n_jobs=min(jobs, len(plans)),
@@ -172,10 +186,12 @@ def _make_shard(
     folder: Path,
     attributes: dict[str, str | int],
     counters: Path,
+    parent: int,
     index: int,
     plan: ShardPlan,
 ) -> ShardRecord:
     """The work of one worker: integrate the rows of a shard and write its file."""
+    end_with_parent(parent)
     report = partial(Counters.report, counters, index)
     starts, parameters, states, status = integrate_rows(config, engine, plan, report)
     system = config.dynamics

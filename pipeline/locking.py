@@ -3,13 +3,13 @@
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from ..data.errors import TrajstoreError
-from ..data.files import LOCK
+from ..data.files import LOCK, reason
 
 
 @contextmanager
@@ -34,11 +34,14 @@ def locked(folder: Path) -> Iterator[None]:
         raise TrajstoreError(f"{folder}: is a file; expected a folder") from None
     except OSError as error:
         raise TrajstoreError(
-            f"{folder}: cannot be written ({error.strerror or error}); choose another folder"
+            f"{folder}: cannot be written ({reason(error)}); mend the cause or choose another folder"
         ) from None
     try:
-        path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        # A full disk does not matter yet, and at the end the system frees the lock whatever becomes of the file.
+        with suppress(OSError):
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
         lock.release()

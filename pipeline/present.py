@@ -1,5 +1,6 @@
 """What a dataset's folder already holds: shards to keep, shards to make again, and what is not ours."""
 
+import os
 from pathlib import Path
 
 from ..data.errors import FormatError, TrajstoreError
@@ -66,6 +67,8 @@ def check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], overw
     reason = "the dataset of another config"
     for path in sorted(folder.iterdir()):
         if _is_shard_name(path.name):
+            if not os.access(path, os.R_OK):
+                raise TrajstoreError(f"{path}: permission denied; whether it may stay cannot be told")
             plan = planned.get(path.name)
             other, larger = _compare(path, recipe_hash, plan)
             if other or larger or plan is None:
@@ -77,7 +80,7 @@ def check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], overw
                 f"{folder}: holds a {path.name} that trajstore did not write; choose an empty or new folder, or "
                 "move it away"
             )
-        elif path.name != LOCK and not is_part(final_name(path.name)):
+        elif path.is_dir() or (path.name != LOCK and not is_part(final_name(path.name))):
             raise TrajstoreError(
                 f"{folder}: holds {path.name}, which is no part of a dataset; choose an empty or new folder"
             )

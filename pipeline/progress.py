@@ -1,6 +1,5 @@
 """Progress of long work on stderr: how far, how fast, how long still."""
 
-import os
 import tempfile
 import threading
 from collections.abc import Iterable
@@ -47,21 +46,21 @@ def columns(unit: str) -> tuple[ProgressColumn, ...]:
 
 
 class InterruptedWork(Exception):  # noqa: N818
-    """Raised inside a worker whose parent has been interrupted, or is dead."""
+    """Raised inside a worker whose parent has been interrupted."""
 
 
 class Counters:
     """A number for each task, in a file that threads and worker processes write and the parent reads.
 
-    The last two entries are the parent's process and the stop flag: once `stop` has set the flag, or the parent
-    has been killed, `report` raises InterruptedWork.
+    The last entry is the stop flag: once `stop` has set it, `report` raises InterruptedWork.
     """
 
     def __init__(self, tasks: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="trajstore-")
         self.path = Path(self._folder.name) / "progress"
-        self._values = np.memmap(self.path, dtype=np.int64, mode="w+", shape=(tasks + 2,))
-        self._values[-2] = os.getpid()
+        # Written, not only made: a map of a file that has no room on the disk ends the process.
+        self.path.write_bytes(bytes(8 * (tasks + 1)))
+        self._values = np.memmap(self.path, dtype=np.int64, mode="r+")
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +72,7 @@ class Counters:
         self._values[-1] = 1
 
     def total(self) -> int:
-        return int(self._values[:-2].sum())
+        return int(self._values[:-1].sum())
 
     @staticmethod
     def report(path: Path, task: int, value: int) -> None:
@@ -83,7 +82,7 @@ class Counters:
         except FileNotFoundError:
             raise InterruptedWork from None
         values[task] = value
-        if values[-1] or values[-2] not in (os.getpid(), os.getppid()):
+        if values[-1]:
             raise InterruptedWork
 
 

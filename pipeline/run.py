@@ -1,5 +1,6 @@
 """A run's folder: where it keeps its config, checkpoints and metrics, and how each is written and read."""
 
+import io
 import json
 import os
 import pickle
@@ -13,7 +14,7 @@ import torch
 
 from ..data.dataset import TrajectoryDataset
 from ..data.errors import TrajstoreError
-from ..data.files import LOCK, atomic_path, remove_leftovers, write_json, write_text
+from ..data.files import LOCK, atomic_path, reason, remove_leftovers, write_json, write_text
 from ..data.hashing import json_hash
 from ..data.normalize import Normalizer
 from ..models import RecurrentModel, make_model
@@ -95,7 +96,9 @@ class RunConfig:
             raise RunError(
                 f"{run}: no run: {CONFIG} is missing. Make one with `trajstore train CONFIG --data DIR --out RUN`"
             ) from None
-        except (ValueError, TypeError, OSError) as error:
+        except OSError as error:
+            raise RunError(reason(error)) from None
+        except (ValueError, TypeError) as error:
             raise RunError(f"{run / CONFIG}: cannot be read ({error}); train again") from None
 
     def find_dataset(self, run: Path) -> Path:
@@ -139,8 +142,11 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write tensors and plain values; the file is whole or the old one stays."""
+    # Not straight to the file: torch does not say why a disk refuses.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
     with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -149,9 +155,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise RunError(f"{path}: missing; train first, or again with --resume") from None
+    except PermissionError as error:
+        raise RunError(reason(error)) from None
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
-        raise RunError(f"{path}: cannot be read as a checkpoint ({reason}); train again") from None
+        said = (str(error) or type(error).__name__).splitlines()[0][:120]
+        raise RunError(f"{path}: cannot be read as a checkpoint ({said}); train again") from None
 
 
 def load_trained(path: Path) -> tuple[RunConfig, RecurrentModel]:

@@ -14,7 +14,7 @@ from rich.progress import Progress, TextColumn
 from torch import Tensor
 
 from ..data.dataset import Batch, TrajectoryDataset
-from ..data.files import finite, write_json
+from ..data.files import finite, reason, write_json
 from ..data.loader import Loader, make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel
@@ -112,8 +112,14 @@ def train(
         raise RunError("training.patience: needs validation trajectories; the dataset has none")
     with locked(run):
         described = RunConfig.of(config, dataset, data, run)
-        prepare_folder(run, described, resume, overwrite)
-        return _train(config, described, dataset, validation, run, device, console)
+        try:
+            prepare_folder(run, described, resume, overwrite)
+            return _train(config, described, dataset, validation, run, device, console)
+        except OSError as error:
+            raise RunError(
+                f"{run}: cannot be written ({reason(error)}). The last checkpoint is kept: mend the cause and go on "
+                "from it with the same command and --resume."
+            ) from None
 
 
 def _train(
@@ -141,6 +147,8 @@ def _train(
             raise RunError(
                 f"{run / LAST}: is no checkpoint of this run; begin again with --overwrite"
             ) from None
+    if (run / TRAINING).is_file() and now.phase == len(phases):
+        console.print(f"{run}: was trained to its end before; nothing to do", highlight=False, soft_wrap=True)
     cut_curve(run, now.step)
     # Each checkpoint can be loaded without the folder that it lies in.
     own = {"run": vars(described)}

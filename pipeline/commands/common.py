@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ...data.errors import TrajstoreError
+from ...data.files import reason
 
 PATH = click.Path(path_type=Path)
 INTERRUPTED = 130
@@ -33,8 +34,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except TrajstoreError as error:
             raise Failure(str(error)) from None
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            raise Failure(f"{where}{error.strerror or error}") from None
+            raise Failure(reason(error)) from None
         except KeyboardInterrupt:
             click.echo("trajstore: interrupted; the same command goes on from here", err=True)
             sys.exit(INTERRUPTED)
