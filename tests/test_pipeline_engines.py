@@ -119,6 +119,15 @@ PYTHON = {name: getattr(math, name, abs) for name in FUNCTIONS} | {"pi": math.pi
 
 
 @every_engine
+def test_a_parameter_that_no_equation_mentions_changes_nothing(engine):
+    plain = system({"x": "-k*x"}, {"k": 2.0})
+    more = system({"x": "-k*x"}, {"first": 7.0, "k": 2.0, "last": 3.0})
+    expected = solve(engine, plain, [[1.0], [0.3]], TIMES).states
+    np.testing.assert_array_equal(solve(engine, more, [[1.0], [0.3]], TIMES).states, expected)
+    np.testing.assert_allclose(expected[0, :, 0], np.exp(-2 * TIMES), atol=ACCURACY[engine] * 10)
+
+
+@every_engine
 def test_every_function_means_the_same_in_every_engine(engine):
     texts = {f"y_{name}": f"{name}({ARGUMENTS.get(name, '0.1 + 0.25*t')})" for name in FUNCTIONS}
     texts |= {

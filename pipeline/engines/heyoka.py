@@ -50,8 +50,11 @@ class HeyokaEngine:
     ) -> None:
         self._tolerance = tolerance
         self._max_steps = max_steps
-        self._dimension, self._parameters = len(system.states), len(system.parameters)
-        self._equations = _equations(system)
+        self._dimension = len(system.states)
+        # heyoka wants values of those parameters alone that the equations mention.
+        mentioned = {symbol for expression in system.vector_field for symbol in expression.free_symbols}
+        self._used = [column for column, symbol in enumerate(system.parameter_symbols) if symbol in mentioned]
+        self._equations = _equations(system, self._used)
         self._lanes = MANY_LANES if rows is not None and rows >= MANY_ROWS else LANES
         self._compiled: dict[int, Any] = {}
         self._compiling = threading.Lock()
@@ -79,7 +82,7 @@ class HeyokaEngine:
         lanes = self._lanes if len(order) >= FEW_ROWS else FEW_LANES
         batches = _Batches(
             np.ascontiguousarray(initial_states[order].T),
-            np.ascontiguousarray(parameters[order].T),
+            np.ascontiguousarray(parameters[order][:, self._used].T),
             np.repeat(times[:, None], lanes, axis=1),
             np.empty((len(order), len(times), self._dimension)),
             np.zeros(len(order), dtype=np.int8),
@@ -140,7 +143,7 @@ class HeyokaEngine:
                 self._compiled[lanes] = heyoka.taylor_adaptive_batch(
                     self._equations,
                     np.zeros((self._dimension, lanes)),
-                    pars=np.zeros((self._parameters, lanes)),
+                    pars=np.zeros((len(self._used), lanes)),
                     tol=self._tolerance,
                 )
             return self._compiled[lanes]
@@ -180,9 +183,9 @@ def _by_neighbourhood(initial_states: np.ndarray, rows: np.ndarray) -> np.ndarra
     return rows[np.argsort(key, kind="stable")]
 
 
-def _equations(system: System) -> list[tuple[Any, Any]]:
+def _equations(system: System, used: list[int]) -> list[tuple[Any, Any]]:
     mapping: dict[Any, Any] = {
-        symbol: heyoka.par[index] for index, symbol in enumerate(system.parameter_symbols)
+        system.parameter_symbols[column]: heyoka.par[index] for index, column in enumerate(used)
     }
     mapping[system.time_symbol] = heyoka.time
     variables = [heyoka.expression(name) for name in system.states]

@@ -108,9 +108,9 @@ def _read_manifest(origin: Origin, connection: Connection, identity: str | None)
         *([] if text == manifest.to_json() else ["is not as trajstore wrote it: edited"]),
         *(f"{file} is there twice" for file, times in files.items() if times > 1),
         *(
-            f"{record.file}: impossible size or SHA-256"
+            f"{record.file}: the SHA-256 is {record.sha256!r:.80}, expected 64 hexadecimal digits"
             for record in manifest.shards
-            if record.bytes <= 0 or not DIGEST.fullmatch(record.sha256)
+            if not DIGEST.fullmatch(record.sha256)
         ),
         *contradictions(manifest),
     ]

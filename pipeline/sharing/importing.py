@@ -100,7 +100,10 @@ def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Manifest
         "engine": NO_ENGINE,
         "derived": {
             "operation": "import",
-            "arguments": {"length": settings.length, "split_by": settings.by},
+            "arguments": {
+                "split_by": settings.by,
+                **({"length": settings.length} if settings.length else {}),
+            },
             "sources": [
                 {"file": path.name, "bytes": path.stat().st_size, "sha256": file_hash(path)} for path in paths
             ],

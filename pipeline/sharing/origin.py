@@ -10,6 +10,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 import requests
+import urllib3
 
 from ...data.errors import TrajstoreError
 from ...data.manifest import MANIFEST
@@ -161,10 +162,11 @@ class WebConnection:
         try:
             with self._answer(name, headers) as response:
                 yield self._piece(name, start, response)
+        except urllib3.exceptions.HTTPError as error:
+            raise BrokenError(_reason(error)) from None
         except requests.exceptions.RequestException as error:
-            known = isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout)
-            broken = isinstance(error, requests.exceptions.ChunkedEncodingError)
-            if broken or (known and self._answered):
+            passing = isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout)
+            if passing and self._answered:
                 raise BrokenError(_reason(error)) from None
             # Most likely a mistyped address; a server that has answered once is worth more patience.
             raise TrajstoreError(f"{self._origin.shown(name)}: {_reason(error)}; check the address") from None
@@ -225,7 +227,8 @@ class WebConnection:
             kind=response.headers.get("Content-Type", "bytes").partition(";")[0],
             # A weak tag does not promise equal bytes.
             validator=tag if tag.startswith('"') else response.headers.get("Last-Modified"),
-            chunks=response.iter_content(CHUNK),
+            # As they come: `iter_content` loses what came of a chunk when the connection breaks within it.
+            chunks=iter(lambda: response.raw.read1(CHUNK, decode_content=False), b""),
         )
 
 
@@ -246,6 +249,6 @@ def _reason(error: BaseException) -> str:
         if "timed out" in str(seen).lower():
             return f"nothing came for {TIMEOUT[1]:g} s"
         if isinstance(seen, OSError) and seen.strerror and not isinstance(seen, requests.RequestException):
-            return f"no connection: {seen.strerror}"
+            return f"the connection failed: {seen.strerror}"
         seen = seen.__context__
-    return f"the connection broke ({type(error).__name__})"
+    return "the connection broke off"

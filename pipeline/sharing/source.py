@@ -33,10 +33,15 @@ class Source:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """Its config without the sizes of the splits."""
+        """Its config without the sizes of the splits, and with what a writer needs, which others may leave out."""
         config = self.manifest.config
         dataset = {key: value for key, value in config["dataset"].items() if key not in SPLITS}
-        return {**config, "dataset": dataset}
+        usual = {
+            "shard_rows": max(record.rows for record in self.manifest.shards),
+            "compression": "none",
+            **{key: self.first.attributes[key] for key in ("title", "license", "creator")},
+        }
+        return {**config, "dataset": {**usual, **dataset}}
 
     @cached_property
     def first(self) -> Shard:

@@ -18,6 +18,7 @@ from ...data.rows import join_rows, take_rows
 from ...data.shard import Shard, ShardRecord, write_shard
 from ..locking import locked
 from ..provenance import software
+from .documents import save_dataset
 
 
 @contextmanager
@@ -95,7 +96,7 @@ class DatasetWriter:
             raise DataError("no rows are left; choose less narrowly")
         config = {**self.config, "dataset": {**self.config["dataset"], **sizes}}
         manifest = Manifest.of(config, config["system"], list(self._components), self._records)
-        manifest.save(self.folder)
+        save_dataset(self.folder, manifest)
         return manifest
 
     def _write(self, split: str, rows: Shard) -> None:
