@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from .figures import BAND, BLUE, FLOW, PREDICTED, STYLE, TRUE, new_figure, plain, save_figure, symbol
-from .run import EVALUATION, FIGURES, METRICS, RunConfig, RunError, read_curve
+from .run import EVALUATION, FIGURES, METRICS, RunConfig, RunError, load_arrays, read_curve
 from .systems import System
 
 # The part of a rollout that is drawn in the phase plane: its end, when it has come to rest on the cycle.
@@ -23,8 +23,8 @@ Results = dict[str, Any]
 """`config` (RunConfig), `metrics` (metrics.json), `curve` (rows of metrics.jsonl), and evaluation.npz's arrays."""
 
 
-def plot(run: Path, console: Console | None = None) -> list[Path]:
-    """Draw all figures of an evaluated run into RUN/figures; their paths.
+def plot(run: Path, console: Console | None = None, out: Path | None = None) -> list[Path]:
+    """Draw all figures of an evaluated run into a folder, RUN/figures if left out; their paths.
 
     Raises RunError if the folder is no run, or not yet evaluated.
     """
@@ -35,7 +35,7 @@ def plot(run: Path, console: Console | None = None) -> list[Path]:
             figure = draw(results)
             if figure is None:
                 continue
-            paths.append(run / FIGURES / f"{name}.png")
+            paths.append((out or run / FIGURES) / f"{name}.png")
             save_figure(figure, paths[-1])
             if console is not None:
                 console.print(str(paths[-1]), highlight=False, soft_wrap=True)
@@ -46,8 +46,8 @@ def _load(run: Path) -> Results:
     config = RunConfig.load(run)
     try:
         metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
-        with np.load(run / EVALUATION, allow_pickle=False) as arrays:
-            return {"config": config, "metrics": metrics, "curve": list(read_curve(run)), **arrays}
+        arrays = load_arrays(run / EVALUATION)
+        return {"config": config, "metrics": metrics, "curve": list(read_curve(run)), **arrays}
     except FileNotFoundError as error:
         name = Path(str(error.filename)).name
         raise RunError(f"{run}: {name} is missing; run `trajstore evaluate {run}` first") from None

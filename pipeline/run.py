@@ -3,14 +3,18 @@
 import io
 import json
 import os
-import pickle
 import shutil
+import stat
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from ..data.dataset import TrajectoryDataset
 from ..data.errors import TrajstoreError
@@ -31,6 +35,12 @@ METRICS = "metrics.json"
 EVALUATION = "evaluation.npz"
 FIGURES = "figures"
 FILES = (CONFIG, LAST, BEST, CURVE, TRAINING, METRICS, EVALUATION)
+
+
+# A run may come from a stranger: its files are held to these before they are read.
+MAX_TEXT_BYTES = 64 << 20
+MAX_ARRAYS_BYTES = 1 << 30
+MAX_MEMBERS = 100_000
 
 
 class RunError(TrajstoreError):
@@ -91,15 +101,15 @@ class RunConfig:
     def load(cls, run: Path) -> Self:
         """Raises RunError if the folder is no run."""
         try:
-            return cls(**json.loads((run / CONFIG).read_text(encoding="utf-8")))
+            return cls(**json.loads(_text(run / CONFIG)))
         except (FileNotFoundError, NotADirectoryError):
             raise RunError(
                 f"{run}: no run: {CONFIG} is missing. Make one with `trajstore train CONFIG --data DIR --out RUN`"
             ) from None
         except OSError as error:
             raise RunError(reason(error)) from None
-        except (ValueError, TypeError) as error:
-            raise RunError(f"{run / CONFIG}: cannot be read ({error}); train again") from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise RunError(f"{run / CONFIG}: cannot be read ({error!s:.200}); train again") from None
 
     def find_dataset(self, run: Path) -> Path:
         """The dataset's folder: as it lies beside the run, so that both can be moved, or as it was given.
@@ -150,16 +160,59 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; nothing in it can run code. Raises RunError if it cannot be read."""
+    """Read a checkpoint; nothing in it can run code, or unpack to more than the file has.
+
+    Raises RunError if it cannot be read.
+    """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        _check_archive(path, _regular_size(path), packed=False)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict):
+            raise ValueError(f"holds a {type(content).__name__}")
     except FileNotFoundError:
         raise RunError(f"{path}: missing; train first, or again with --resume") from None
     except PermissionError as error:
         raise RunError(reason(error)) from None
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    # A damaged pickle can fail in any way at all.
+    except Exception as error:
         said = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise RunError(f"{path}: cannot be read as a checkpoint ({said}); train again") from None
+    return content
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz` file. Raises OSError or ValueError if it cannot be read, or is too large."""
+    _regular_size(path)
+    try:
+        _check_archive(path, MAX_ARRAYS_BYTES, packed=True)
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (zipfile.BadZipFile, zlib.error, MemoryError, NotImplementedError) as error:
+        raise ValueError(str(error) or "no memory for its arrays") from None
+
+
+def _check_archive(path: Path, limit: int, *, packed: bool) -> None:
+    """Raise ValueError if the members of a zip archive have more bytes than that, or are packed but must not be."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    unpacked = sum(member.file_size for member in members)
+    if len(members) > MAX_MEMBERS or unpacked > limit:
+        raise ValueError(f"it unpacks to {len(members)} members of {unpacked} bytes, allowed are {limit}")
+    if not packed and any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("it is compressed, which no checkpoint is")
+
+
+def _regular_size(path: Path) -> int:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"{path.name} is no regular file")
+    return status.st_size
+
+
+def _text(path: Path) -> str:
+    if _regular_size(path) > MAX_TEXT_BYTES:
+        raise ValueError(f"{path.name} has more than {MAX_TEXT_BYTES} bytes")
+    return path.read_text(encoding="utf-8")
 
 
 def load_trained(path: Path) -> tuple[RunConfig, RecurrentModel]:
@@ -172,11 +225,31 @@ def load_trained(path: Path) -> tuple[RunConfig, RecurrentModel]:
     saved = load_checkpoint(file)
     try:
         config = config or RunConfig(**saved["run"])
-        model = build_model(config.learning, len(config.components))
+        learning, components = config.learning, len(config.components)
+        _check_weights(learning, components, saved["model"], file.stat().st_size)
+        model = build_model(learning, components)
         model.load_state_dict(saved["model"])
-    except (KeyError, TypeError, AttributeError, RuntimeError):
+    except (KeyError, TypeError, AttributeError, RuntimeError, ValueError, OverflowError):
         raise RunError(f"{file}: its weights do not fit the model in {CONFIG}; train again") from None
     return config, model.eval()
+
+
+def _check_weights(config: Learning, components: int, weights: dict[str, Tensor], size: int) -> None:
+    """Raise ValueError if a config's model has not these weights, or more than a file of that size can hold.
+
+    Nothing is allocated for it, however large the config says that the model is.
+    """
+    settings = config.model
+    if settings.layers + len(settings.encoder) > len(weights):
+        raise ValueError("more layers than weights")
+    with torch.device("meta"):
+        expected = build_model(config, components).state_dict()
+    if {name: weight.shape for name, weight in weights.items()} != {
+        name: weight.shape for name, weight in expected.items()
+    }:
+        raise ValueError("other shapes")
+    if sum(weight.nbytes for weight in expected.values()) > size:
+        raise ValueError("more weights than the file has bytes")
 
 
 def build_model(config: Learning, components: int) -> RecurrentModel:
