@@ -223,4 +223,4 @@ def _prepare(folder: Path, manifest: Manifest) -> None:
 def _verify(folder: Path, manifest: Manifest, console: Console | None) -> list[str]:
     with Progress(*columns("shards"), console=console or Console(quiet=True, stderr=True)) as bar:
         task = bar.add_task("check", total=len(manifest.shards))
-        return verify(folder, lambda shards: bar.update(task, completed=shards))
+        return verify(folder, lambda shards: bar.update(task, completed=shards), isolated=True)
