@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 
 import sympy
+from sympy.printing.str import StrPrinter
 
 from ...data.errors import TrajstoreError
 
@@ -57,6 +58,21 @@ def parse(text: str, names: Iterable[str]) -> sympy.Expr:
     if too_large or expression.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
         raise ExpressionError(f"{text!r:.200}: is not a finite real expression in double precision")
     return expression
+
+
+class _Printer(StrPrinter):
+    """SymPy's own text, but with every digit of a float and our names of functions."""
+
+    def _print_Float(self, expr: sympy.Float) -> str:  # noqa: N802
+        return repr(float(expr))
+
+    def _print_Abs(self, expr: sympy.Abs) -> str:  # noqa: N802
+        return f"sqrt(({self._print(expr.args[0])})**2)"
+
+
+def to_text(expression: sympy.Expr) -> str:
+    """An expression as `parse` reads it."""
+    return _Printer().doprint(expression)
 
 
 class _Reader:

@@ -1,21 +1,35 @@
 """The systems that come with trajstore."""
 
+from collections.abc import Iterator, Mapping
+from functools import partial
+
 from ...data.errors import TrajstoreError
-from .system import Parameter, System
+from .chaotic import CHAOTIC
+from .hamiltonian import HAMILTONIAN
+from .oscillators import OSCILLATORS
+from .system import System
 
-VAN_DER_POL = System(
-    name="van-der-pol",
-    equations={"x1": "x2", "x2": "mu*(1 - x1**2)*x2 - x1"},
-    parameters={"mu": Parameter(0.1, meaning="strength of the nonlinear damping")},
-    initial_state={"x1": (-5.0, 5.0), "x2": (-5.0, 5.0)},
-    description=(
-        "The van der Pol oscillator: negative damping near the origin, positive far from it, and so one "
-        "attracting limit cycle for every mu > 0; stiff for large mu."
-    ),
-    reference="van der Pol (1926), On relaxation-oscillations, doi:10.1080/14786442608564127",
-)
 
-LIBRARY: dict[str, System] = {system.name: system for system in (VAN_DER_POL,)}
+class _Library(Mapping[str, System]):
+    """Systems by name, each built when it is first asked for."""
+
+    def __init__(self, *entries: partial[System]) -> None:
+        self._entries = {entry.keywords["name"]: entry for entry in entries}
+        self._built: dict[str, System] = {}
+
+    def __getitem__(self, name: str) -> System:
+        if name not in self._built:
+            self._built[name] = self._entries[name]()
+        return self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+LIBRARY = _Library(*OSCILLATORS, *HAMILTONIAN, *CHAOTIC)
 
 
 def get_system(name: str) -> System:

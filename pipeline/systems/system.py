@@ -41,6 +41,8 @@ class System:
     time_unit      unit of t, "1" where there is none
     description    one or two sentences
     reference      paper with DOI
+    period         a natural time scale: the period of its motion, or for chaotic ones that of its strongest frequency
+    hamiltonian    conserved energy as text, of a system that has one
 
     Raises InvalidSystemError or ExpressionError if names or equations are not sound.
     """
@@ -52,6 +54,8 @@ class System:
     time_unit: str = "1"
     description: str = ""
     reference: str = ""
+    period: float | None = None
+    hamiltonian: str | None = None
     _parsed: tuple[sympy.Expr, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +81,8 @@ class System:
             except ExpressionError as error:
                 raise ExpressionError(f"equation of {state}: {error}") from None
         object.__setattr__(self, "_parsed", tuple(parsed))
+        if self.hamiltonian is not None:
+            _ = self.energy
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -87,6 +93,16 @@ class System:
     def vector_field(self) -> tuple[sympy.Expr, ...]:
         """f, an expression a component, in the symbols below."""
         return self._parsed
+
+    @cached_property
+    def energy(self) -> sympy.Expr | None:
+        """H in the symbols below, None of a system that has none. Raises ExpressionError if it is no expression."""
+        if self.hamiltonian is None:
+            return None
+        try:
+            return parse(self.hamiltonian, (*self.equations, *self.parameters))
+        except ExpressionError as error:
+            raise ExpressionError(f"hamiltonian: {error}") from None
 
     @cached_property
     def state_symbols(self) -> tuple[sympy.Symbol, ...]:
@@ -132,6 +148,7 @@ class System:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `from_dict` is its inverse."""
+        optional = {"period": self.period, "hamiltonian": self.hamiltonian}
         return {
             "name": self.name,
             # JSON objects have no order, and the order of the components matters.
@@ -142,6 +159,7 @@ class System:
             "time_unit": self.time_unit,
             "description": self.description,
             "reference": self.reference,
+            **{key: value for key, value in optional.items() if value is not None},
         }
 
     @classmethod
@@ -158,6 +176,8 @@ class System:
                 time_unit=str(raw.get("time_unit", "1")),
                 description=str(raw.get("description", "")),
                 reference=str(raw.get("reference", "")),
+                period=None if raw.get("period") is None else float(raw["period"]),
+                hamiltonian=None if raw.get("hamiltonian") is None else str(raw["hamiltonian"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidSystemError(f"not the description of a system: {error!r}") from None
