@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 
 from .errors import FormatError
+from .heaps import check_heaps
 
 # Of one attribute, and of the names of all components.
 MAX_TEXT_BYTES = 1 << 20
@@ -105,11 +106,13 @@ def check_declared(file: h5py.File, size: int) -> None:
     if file.userblock_size:
         raise RefusedError(f"begins with {file.userblock_size} bytes that are no HDF5")
     _check_attribute_names(file)
-    declared = 0
+    payloads: list[tuple[int, int]] = []
     for name in _link_names(file):
         item = file[name]
         if isinstance(item, h5py.Dataset):
-            declared += _check_dataset(item.id, name, size)
+            payloads += _check_dataset(item.id, name, size)
+    check_heaps(Path(file.filename), payloads)
+    declared = sum(stored for _, stored in payloads)
     if declared > size:
         raise RefusedError(f"its variables declare {declared} bytes, but the file has {size}: they overlap")
 
@@ -120,7 +123,7 @@ def _check_attribute_names(file: h5py.File) -> None:
     names: list[bytes] = []
     h5py.h5a.iterate(file.id, names.append)
     if len(set(names)) < len(names):
-        raise RefusedError(f"attribute {max(names, key=names.count)!r} is there twice")
+        raise RefusedError(f"attribute {max(names, key=names.count).decode()!r} is there twice")
 
 
 def _link_names(file: h5py.File) -> list[str]:
@@ -143,8 +146,11 @@ def _link_names(file: h5py.File) -> list[str]:
     return names
 
 
-def _check_dataset(dataset: h5py.h5d.DatasetID, name: str, size: int) -> int:
-    """Bytes of the file that a variable occupies by its own account; raises RefusedError."""
+def _check_dataset(dataset: h5py.h5d.DatasetID, name: str, size: int) -> list[tuple[int, int]]:
+    """Offsets and sizes of the parts of the file that a variable occupies by its own account.
+
+    Raises RefusedError.
+    """
     # Before anything else: to ask a virtual dataset for its shape can open the files that it names.
     made = dataset.get_create_plist()
     layout = made.get_layout()
@@ -160,14 +166,17 @@ def _check_dataset(dataset: h5py.h5d.DatasetID, name: str, size: int) -> int:
         if name != "state":
             raise RefusedError(f"variable {name!r} is chunked or compressed; only 'state' may be")
         _check_chunks(made, shape, itemsize, size)
-        return 0
+        parts: list[tuple[int, int]] = []
+        if needed:
+            dataset.chunk_iter(lambda chunk: parts.append((chunk.byte_offset, chunk.size)))
+        return parts
     offset = dataset.get_offset()
     if needed and (offset is None or offset + needed > size):
         raise RefusedError(
             f"variable {name!r} of shape {shape} needs {needed} bytes, which the file does not hold: truncated, "
             "or never written"
         )
-    return needed
+    return [(offset, needed)] if needed else []
 
 
 def _check_chunks(made: h5py.h5p.PropDCID, shape: tuple[int, ...] | None, itemsize: int, size: int) -> None:

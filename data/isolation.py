@@ -66,6 +66,15 @@ class IsolatedReader:
             raise RuntimeError(found["failed"])
         return found["result"]
 
+    def peak_bytes(self) -> int:
+        """The most memory that the child has held so far; 0 where there is none, or no /proc."""
+        try:
+            status = Path(f"/proc/{self._child.pid}/status").read_text() if self._child else ""
+        except OSError:
+            return 0
+        held = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+        return int(held[0]) * 1024 if held else 0
+
     def _exchange(self, request: str) -> str:
         """The answer to a request, or nothing if the child ended over it."""
         child = self._child or self._start()
