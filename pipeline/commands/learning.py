@@ -55,10 +55,18 @@ def evaluate_command(run: Path, data: Path | None) -> None:
 
 
 @click.command("plot")
-@click.argument("run", type=PATH)
+@click.argument("path", type=PATH)
+@click.option("--out", type=PATH, help="Folder of the figures; RUN/figures or DATASET-figures if left out.")
 @command
-def plot_command(run: Path) -> None:
-    """Draw the figures of an evaluated run; writes RUN/figures/*.png."""
-    from ..plot import plot
+def plot_command(path: Path, out: Path | None) -> None:
+    """Draw the figures of an evaluated run, or of a dataset or shard."""
+    from ...data.manifest import MANIFEST
 
-    plot(run, Console(stderr=True))
+    if path.is_file() or (path / MANIFEST).is_file():
+        from ..dataset_figures import plot_dataset
+
+        plot_dataset(path, out, Console(stderr=True))
+    else:
+        from ..plot import plot
+
+        plot(path, Console(stderr=True), out)

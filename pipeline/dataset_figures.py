@@ -1,0 +1,281 @@
+"""A dataset -> figures: phase portraits, where the initial states lie, a sample of time series."""
+
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from rich.console import Console
+
+from ..data.errors import TrajstoreError
+from ..data.manifest import MANIFEST
+from .dataset_labels import FAILED, SPLIT_COLOURS, finish, flow_of, label, time_label
+from .dataset_sample import DatasetSample, sample_dataset, spread
+from .figures import BLACK, BLUE, FLOW, GREEN, ORANGE, PURPLE, SKY, STYLE, VERMILION, new_figure, save_figure
+from .sharing.description import Description
+
+ROW_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
+# Components beyond these are not paired with each other: four have six pairs.
+PAIRED = 4
+# More components than these are drawn as an image over time.
+PANELS = 6
+IMAGES = 3
+MOST_BINS = 24
+# Of time series in one panel: many curves where they are short, few where they are long.
+SHORT = 300
+CURVES, LONG_CURVES = len(ROW_COLOURS), 3
+QUANTILES = ((0.0, 1.0, 0.25), (0.25, 0.75, 0.5))
+
+
+def plot_dataset(path: Path, out: Path | None = None, console: Console | None = None) -> list[Path]:
+    """Draw the figures of a dataset folder, or of one shard; their paths.
+
+    out  folder of the figures; left out, it is beside the dataset and called DATASET-figures
+
+    Raises FormatError if the path is no dataset, TrajstoreError if `out` lies in one.
+    """
+    sample = sample_dataset(path)
+    folder = out or _beside(path.resolve())
+    if any((parent / MANIFEST).is_file() for parent in (folder.resolve(), *folder.resolve().parents)):
+        raise TrajstoreError(f"{folder}: lies in a dataset, which holds nothing else; choose another --out")
+    paths = []
+    with mpl.rc_context(STYLE), np.errstate(all="ignore"):
+        for name, draw in DRAWINGS.items():
+            paths.append(folder / f"{name}.png")
+            save_figure(draw(sample), paths[-1])
+            if console is not None:
+                console.print(str(paths[-1]), highlight=False, soft_wrap=True)
+    return paths
+
+
+def _beside(path: Path) -> Path:
+    if path.is_dir():
+        return path.with_name(f"{path.name}-figures")
+    if (path.parent / MANIFEST).is_file():
+        return path.parent.with_name(f"{path.parent.name}-figures") / path.stem
+    return path.with_name(f"{path.stem}-figures")
+
+
+def draw_phase(sample: DatasetSample) -> Figure:
+    """Trajectories in the plane of two components, on the flow where that is known; of pairs where there are more.
+
+    Of one component: over time, on the field of directions.
+    """
+    dimension = len(sample.manifest.components)
+    if dimension == 1:
+        figure = new_figure(5.6, 3.8)
+        axes = figure.add_subplot()
+        _draw_field(axes, sample)
+        for colour, states in _coloured(sample):
+            axes.plot(sample.time, states[:, 0], color=colour, lw=1.0, alpha=0.8)
+        axes.set(xlabel=time_label(sample), ylabel=label(sample, 0))
+        axes.margins(x=0.01)
+        return finish(figure, sample, f"trajectories{flow_of(sample)}")
+    if dimension == 2:
+        figure = new_figure(5.6, 5.0)
+        axes = figure.add_subplot()
+        _draw_field(axes, sample)
+        _draw_plane(axes, sample, (0, 1), 1.1)
+        return finish(figure, sample, f"phase portrait{flow_of(sample)}")
+    pairs = list(combinations(range(min(dimension, PAIRED)), 2))
+    figure = new_figure(8.4, 2.9 * (len(pairs) // 3) + 0.5)
+    for axes, pair in zip(figure.subplots(len(pairs) // 3, 3).flat, pairs, strict=True):
+        _draw_plane(axes, sample, pair, 0.6)
+    return finish(figure, sample, _of_components("phase portraits", dimension))
+
+
+def draw_initial_states(sample: DatasetSample) -> Figure:
+    """Where the rows begin: marginals, and the planes of pairs; rows that failed are crosses."""
+    dimension = len(sample.manifest.components)
+    shown = min(dimension, PAIRED)
+    if dimension == 1:
+        figure = new_figure(5.6, 3.4)
+        axes = figure.add_subplot()
+        _draw_marginal(axes, sample, 0)
+        axes.set(xlabel=f"{label(sample, 0)} at the start", ylabel="share of the rows")
+        return finish(figure, sample, "initial states", crosses=True)
+    strip = dimension > PAIRED
+    size = 1.7 * shown + 1.4
+    figure = new_figure(size, size + (2.0 if strip else 0.0))
+    grid = figure.add_gridspec(shown + strip, shown)
+    for row in range(shown):
+        for column in range(row + 1):
+            axes = figure.add_subplot(grid[row, column])
+            if row == column:
+                _draw_marginal(axes, sample, row)
+                axes.set_yticks([])
+                axes.spines["left"].set_visible(False)
+            else:
+                _draw_starts(axes, sample, (column, row))
+            axes.tick_params(labelbottom=row == shown - 1, labelleft=column == 0 and row > 0)
+            if row == shown - 1:
+                axes.set_xlabel(label(sample, column))
+            if column == 0 and row > 0:
+                axes.set_ylabel(label(sample, row))
+    if strip:
+        _draw_spread(figure.add_subplot(grid[shown, :]), sample)
+    return finish(figure, sample, _of_components("initial states", dimension), crosses=True)
+
+
+def draw_series(sample: DatasetSample) -> Figure:
+    """A few rows over time: a panel a component, or an image a row where there are many components."""
+    dimension = len(sample.manifest.components)
+    curves = CURVES if len(sample.time) <= SHORT else LONG_CURVES
+    rows = _few_rows(sample, IMAGES if dimension > PANELS else curves)
+    what = "a sample of time series"
+    if not rows:
+        figure = new_figure(6.4, 2.0)
+        figure.add_subplot().axis("off")
+        return finish(figure, sample, what, legend=False)
+    if dimension > PANELS:
+        return finish(_draw_images(sample, rows), sample, what, legend=False)
+    figure = new_figure(7.2, 1.25 * dimension + 1.4)
+    panels = figure.subplots(dimension, 1, sharex=True, squeeze=False)[:, 0]
+    for component, axes in enumerate(panels):
+        for colour, (name, states) in zip(ROW_COLOURS, rows, strict=False):
+            axes.plot(sample.time, states[:, component], color=colour, lw=1.0, label=name)
+        axes.set_ylabel(label(sample, component))
+        axes.margins(x=0.01)
+    panels[-1].set_xlabel(time_label(sample))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), columnspacing=1.4)
+    return finish(figure, sample, what, legend=False)
+
+
+DRAWINGS: dict[str, Callable[[DatasetSample], Figure]] = {
+    "phase": draw_phase,
+    "initial-states": draw_initial_states,
+    "series": draw_series,
+}
+
+
+def _draw_plane(axes: Axes, sample: DatasetSample, pair: tuple[int, int], width: float) -> None:
+    for colour, states in _coloured(sample):
+        axes.plot(*states[:, pair].T, color=colour, lw=width, alpha=0.8)
+        axes.plot(*states[0, pair], "o", ms=2.5 * width + 0.5, color=colour)
+    axes.set(xlabel=label(sample, pair[0]), ylabel=label(sample, pair[1]))
+
+
+def _draw_field(axes: Axes, sample: DatasetSample) -> None:
+    """The flow of a planar system at the first time, or the directions of a scalar one, as grey streamlines."""
+    system = Description(sample.manifest).understood
+    states = [states for split in sample.splits for states in split.states]
+    if system is None or not states:
+        return
+    drawn = np.concatenate(states)
+    if drawn.shape[1] == 1:
+        drawn = np.column_stack([np.tile(sample.time, len(states)), drawn])
+    low, high = drawn.min(axis=0).astype(float), drawn.max(axis=0).astype(float)
+    margin = np.maximum(0.06 * (high - low), 1e-6 * np.maximum(1.0, np.abs(high)))
+    low, high = low - margin, high + margin
+    x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 50) for axis in (0, 1)))
+    field = system.function(list(system.vector_field), "numpy")
+    if len(system.states) == 1:
+        flow = (np.ones_like(x), *field(x, (y,), system.defaults))
+    else:
+        flow = field(sample.time[0], (x, y), system.defaults)
+    # Near a pole the length is of no interest, the direction is.
+    u, v = (np.broadcast_to(part, x.shape) / (high - low)[axis] for axis, part in enumerate(flow))
+    speed = np.hypot(u, v)
+    known = np.isfinite(speed) & (speed > 0)
+    if known.any():
+        u, v = (np.where(known, part / speed, 0.0) * (high - low)[axis] for axis, part in enumerate((u, v)))
+        axes.streamplot(x, y, u, v, color=FLOW, linewidth=0.6, arrowsize=0.7, density=1.2, zorder=0)
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+
+
+def _draw_marginal(axes: Axes, sample: DatasetSample, component: int) -> None:
+    """The share of the rows of each split in each interval; few intervals where a split has few rows."""
+    splits = [split for split in sample.splits if len(split.starts)]
+    bins = min(MOST_BINS, round(2 * np.cbrt(min(len(split.starts) for split in splits))))
+    edges = np.histogram_bin_edges(np.concatenate([split.starts[:, component] for split in splits]), bins)
+    for split in splits:
+        share = np.histogram(split.starts[:, component], edges)[0] / len(split.starts)
+        axes.stairs(share, edges, baseline=None, color=SPLIT_COLOURS[split.name], lw=1.2)
+        failed = split.starts[~split.sound, component]
+        if len(failed):
+            axes.plot(failed, np.zeros_like(failed), "|", color=FAILED, ms=7, mew=0.8, clip_on=False)
+    axes.set_ylim(bottom=0)
+
+
+def _draw_starts(axes: Axes, sample: DatasetSample, pair: tuple[int, int]) -> None:
+    size = 2.0 if sum(len(split.starts) for split in sample.splits) > 500 else 8.0
+    for split in sample.splits:
+        colour = SPLIT_COLOURS[split.name]
+        axes.scatter(*split.starts[split.sound][:, pair].T, s=size, color=colour, lw=0, alpha=0.7)
+        axes.scatter(*split.starts[~split.sound][:, pair].T, s=12, color=FAILED, marker="x", lw=0.8)
+    box = _box(sample)
+    if box is not None:
+        corner, extent = box[list(pair), 0], np.diff(box[list(pair)], axis=1)[:, 0]
+        axes.add_patch(Rectangle(tuple(corner), *extent, fill=False, ec=BLACK, lw=0.7, ls=(0, (4, 3))))
+
+
+def _draw_spread(axes: Axes, sample: DatasetSample) -> None:
+    """Range, quartiles and median of every component's initial values, over its number."""
+    starts = np.concatenate([split.starts for split in sample.splits])
+    numbers = np.arange(1, starts.shape[1] + 1)
+    for low, high, alpha in QUANTILES:
+        band = np.quantile(starts, (low, high), axis=0)
+        axes.fill_between(numbers, *band, step="mid", color=SKY, alpha=alpha, lw=0)
+    axes.step(numbers, np.median(starts, axis=0), where="mid", color=BLUE, lw=1.2)
+    axes.set(xlabel="number of the component", ylabel="initial value", xlim=(0.5, len(numbers) + 0.5))
+    axes.set_title("all components: range, quartiles, median", loc="left")
+
+
+def _draw_images(sample: DatasetSample, rows: list[tuple[str, np.ndarray]]) -> Figure:
+    figure = new_figure(7.2, 1.9 * len(rows) + 1.0)
+    panels = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
+    values = np.stack([states for _, states in rows])
+    numbers, images = np.arange(1, values.shape[2] + 1), []
+    for axes, (name, states) in zip(panels, rows, strict=True):
+        images.append(
+            axes.pcolormesh(
+                sample.time,
+                numbers,
+                states.T,
+                cmap="viridis",
+                vmin=values.min(),
+                vmax=values.max(),
+                shading="nearest" if len(sample.time) > 1 else "auto",
+                rasterized=True,
+            )
+        )
+        axes.set(ylabel="component")
+        axes.set_title(name, loc="left")
+    panels[-1].set_xlabel(time_label(sample))
+    figure.colorbar(images[0], ax=list(panels), label="value", aspect=40, pad=0.02)
+    return figure
+
+
+def _coloured(sample: DatasetSample) -> list[tuple[str, np.ndarray]]:
+    """The sampled trajectories (T, D), fewer where each is long, with the colours of their splits."""
+    most = max(2, min(12, 12_000 // max(1, len(sample.time) * len(sample.splits))))
+    return [
+        (SPLIT_COLOURS[split.name], states)
+        for split in sample.splits
+        for states in split.states[spread(len(split.states), most)]
+    ]
+
+
+def _few_rows(sample: DatasetSample, most: int) -> list[tuple[str, np.ndarray]]:
+    """Rows (T, D) with their names, in turn from each split."""
+    named = [
+        (place, f"{split.name} {number}", states)
+        for split in sample.splits
+        for place, (number, states) in enumerate(zip(split.numbers, split.states, strict=True))
+    ]
+    return [(name, states) for _, name, states in sorted(named, key=lambda entry: entry[0])[:most]]
+
+
+def _box(sample: DatasetSample) -> np.ndarray | None:
+    """The box (D, 2) that initial states were drawn from, or None where that is not known."""
+    system = Description(sample.manifest).understood
+    return np.array(list(system.initial_state.values())) if system is not None else None
+
+
+def _of_components(what: str, dimension: int) -> str:
+    return what if dimension <= PAIRED else f"{what}, the first {PAIRED} of {dimension} components"

@@ -1,0 +1,124 @@
+"""A few rows of a dataset, spread evenly over each split, for figures: read from disk without reading the rest."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..data.errors import FormatError
+from ..data.format import Status
+from ..data.manifest import Manifest, load_manifest, manifest_of_file
+from ..data.states import open_states
+from ..data.structure import open_shard, values, variable
+from ..data.windows import Windows
+
+# Of a split: initial states shown, and trajectories; of a trajectory: samples.
+STARTS = 2_000
+TRAJECTORIES = 12
+SAMPLES = 4_000
+
+
+@dataclass(frozen=True)
+class SplitSample:
+    """Rows of one split.
+
+    rows, failed  how many the split has
+    starts        (n, D) float64, initial states of rows that are spread evenly over the split
+    sound         (n,) bool, which of them did not fail
+    states        (m, T, D), some of the sound ones among them
+    numbers       (m,) int64, the row numbers of these
+    """
+
+    name: str
+    rows: int
+    failed: int
+    starts: np.ndarray
+    sound: np.ndarray
+    states: np.ndarray
+    numbers: np.ndarray
+
+
+@dataclass(frozen=True)
+class DatasetSample:
+    """Samples of the splits that have rows; `time` (T,) is shorter than the grid, of `samples`, if that is long."""
+
+    manifest: Manifest
+    time: np.ndarray
+    samples: int
+    splits: list[SplitSample]
+
+
+@dataclass(frozen=True)
+class _Picked:
+    """Rows picked from one shard, by their place in it."""
+
+    path: Path
+    first: int
+    rows: np.ndarray
+    starts: np.ndarray
+    sound: np.ndarray
+
+
+def sample_dataset(path: Path) -> DatasetSample:
+    """Read the sample of a dataset folder, or of one shard.
+
+    Raises FormatError if the path is no dataset, or the files are not what its manifest says.
+    """
+    manifest = manifest_of_file(path) if path.is_file() else load_manifest(path)
+    if not manifest.shards:
+        raise FormatError(f"{path}: has no shards, so there is nothing to draw")
+    with open_shard(_file(path, manifest.shards[0].file)) as file:
+        time = values(file, "time")
+    window = Windows(len(time), min(len(time), SAMPLES))
+    splits = [_split(path, manifest, name, window) for name, split in manifest.splits.items() if split.shards]
+    return DatasetSample(manifest, time[: window.length], len(time), splits)
+
+
+def _split(path: Path, manifest: Manifest, name: str, window: Windows) -> SplitSample:
+    record, dimension = manifest.splits[name], len(manifest.components)
+    picked = list(_pick(path, manifest, name))
+    sound = [(part, row) for part in picked for row in part.rows[part.sound]]
+    chosen = [sound[place] for place in spread(len(sound), TRAJECTORIES)]
+    states = [np.empty((0, window.length, dimension))]
+    for part in picked:
+        rows = np.array([row for owner, row in chosen if owner is part], dtype=np.int64)
+        if len(rows):
+            states.append(open_states(part.path).gather(rows, np.zeros_like(rows), window))
+    return SplitSample(
+        name,
+        record.trajectories,
+        record.failed,
+        np.concatenate([np.empty((0, dimension)), *(part.starts for part in picked)]),
+        np.concatenate([np.empty(0, dtype=bool), *(part.sound for part in picked)]),
+        np.concatenate(states),
+        np.array([part.first + row for part, row in chosen], dtype=np.int64),
+    )
+
+
+def _pick(path: Path, manifest: Manifest, name: str) -> Iterator[_Picked]:
+    """Every k-th row of a split, shard by shard; shards without one are not opened."""
+    record, dimension = manifest.splits[name], len(manifest.components)
+    step = max(1, -(-record.trajectories // STARTS))
+    for shard in record.shards:
+        offset = 0 if path.is_file() else -shard.first_row % step
+        if offset >= shard.rows:
+            continue
+        part = _file(path, shard.file)
+        with open_shard(part) as file:
+            rows, starts = np.arange(offset, shard.rows, step), variable(file, "initial_state")
+            if starts.shape != (shard.rows, dimension):
+                raise FormatError(
+                    f"{part}: initial states of shape {starts.shape}, expected ({shard.rows}, {dimension})"
+                )
+            status = variable(file, "status")[offset::step]
+            yield _Picked(part, shard.first_row, rows, starts[offset::step], status == Status.OK)
+
+
+def _file(path: Path, name: str) -> Path:
+    return path if path.is_file() else path / name
+
+
+def spread(size: int, most: int) -> np.ndarray:
+    """At most so many places, evenly over 0 to size - 1."""
+    return np.linspace(0, size - 1, min(size, most)).astype(np.int64)
