@@ -115,7 +115,11 @@ def test_the_first_grid_value_is_the_initial_state_itself(engine):
 
 # Each function of an argument that runs through a part of its domain, and one constant beside it.
 ARGUMENTS = {"acosh": "1.2 + 0.3*t", "log": "0.2 + 0.25*t"}
-PYTHON = {name: getattr(math, name, abs) for name in FUNCTIONS} | {"pi": math.pi}
+PYTHON = {name: getattr(math, name, None) for name in FUNCTIONS} | {
+    "pi": math.pi,
+    "abs": abs,
+    "sign": lambda x: (x > 0) - (x < 0),
+}
 
 
 @every_engine

@@ -10,7 +10,11 @@ from trajstore.pipeline.systems import Parameter, System
 from trajstore.pipeline.systems.expressions import FUNCTIONS, ExpressionError, parse
 
 NAMES = ("x", "y", "mu")
-PYTHON = {name: getattr(math, name, abs) for name in FUNCTIONS} | {"pi": math.pi}
+PYTHON = {name: getattr(math, name, None) for name in FUNCTIONS} | {
+    "pi": math.pi,
+    "abs": abs,
+    "sign": lambda x: (x > 0) - (x < 0),
+}
 
 
 class Tracked:

@@ -194,18 +194,29 @@ def _equations(system: System, used: list[int]) -> list[tuple[Any, Any]]:
     return list(zip(variables, expressions, strict=True))
 
 
+_CHOICES: dict[Any, Callable[[Any], Any]] = {
+    sympy.Abs: lambda x: heyoka.select(heyoka.gte(x, 0.0), x, -x),
+    sympy.sign: lambda x: heyoka.select(
+        heyoka.gt(x, 0.0),
+        heyoka.expression(1.0),
+        heyoka.select(heyoka.lt(x, 0.0), heyoka.expression(-1.0), heyoka.expression(0.0)),
+    ),
+}
+
+
 def _convert(expression: sympy.Basic, mapping: dict[Any, Any]) -> Any:
     """A SymPy expression as heyoka's, with what heyoka's own conversion lacks or refuses.
 
-    It has no absolute value, but a choice; it refuses exact rationals whose denominator is no power of two.
+    It has no absolute value and no sign, but a choice; it refuses exact rationals whose denominator is no power
+    of two.
     """
     mapping = dict(mapping)
-    while magnitudes := [part for part in expression.atoms(sympy.Abs) if not part.args[0].has(sympy.Abs)]:
-        for magnitude in magnitudes:
-            argument = _convert(magnitude.args[0], mapping)
+    while chosen := [part for part in expression.atoms(*_CHOICES) if not part.args[0].has(*_CHOICES)]:
+        for part in chosen:
+            argument = _convert(part.args[0], mapping)
             symbol = sympy.Dummy()
-            mapping[symbol] = heyoka.select(heyoka.gte(argument, 0.0), argument, -argument)
-            expression = expression.xreplace({magnitude: symbol})
+            mapping[symbol] = _CHOICES[type(part)](argument)
+            expression = expression.xreplace({part: symbol})
     exact = {
         atom: sympy.Float(float(atom))
         for atom in expression.atoms(sympy.Rational, sympy.NumberSymbol)

@@ -26,9 +26,9 @@ CONSTANTS: dict[str, sympy.Expr] = {"pi": sympy.pi}
 FUNCTIONS: dict[str, Callable[..., sympy.Expr]] = {
     name: getattr(sympy, name)
     for name in (
-        "sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh exp log sqrt erf".split()  # noqa: SIM905
+        "sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh exp log sqrt erf sign".split()  # noqa: SIM905
     )
-}
+} | {"abs": sympy.Abs}
 RESERVED = frozenset({TIME, *CONSTANTS, *FUNCTIONS})
 
 
@@ -67,7 +67,7 @@ class _Printer(StrPrinter):
         return repr(float(expr))
 
     def _print_Abs(self, expr: sympy.Abs) -> str:  # noqa: N802
-        return f"sqrt(({self._print(expr.args[0])})**2)"
+        return f"abs({self._print(expr.args[0])})"
 
 
 def to_text(expression: sympy.Expr) -> str:

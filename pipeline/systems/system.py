@@ -118,8 +118,9 @@ class System:
 
     @cached_property
     def jacobian(self) -> sympy.Matrix:
-        """df_i/dx_j, (D, D)."""
-        return sympy.Matrix(self.vector_field).jacobian(sympy.Matrix(self.state_symbols))
+        """df_i/dx_j, (D, D); of a jump its two sides'."""
+        matrix = sympy.Matrix(self.vector_field).jacobian(sympy.Matrix(self.state_symbols))
+        return matrix.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
 
     @property
     def autonomous(self) -> bool:
