@@ -20,6 +20,8 @@ MAX_TEXT_BYTES = 1 << 20
 MAX_LINKS = 2_000
 MAX_ATTRIBUTES = 1_000
 MAX_COMPONENTS = 10_000
+# Rows or bytes of a shard, and the number of its first row: sums over many shards are still integers of 64 bits.
+MAX_COUNT = 1 << 42
 # trajstore's own chunks have about 1 MiB; one is held whole.
 MAX_CHUNK_BYTES = 16 << 20
 MAX_CHUNKS = 1 << 20
@@ -76,7 +78,10 @@ def attribute(item: h5py.HLObject, name: str) -> str | int | None:
     if found.get_space().get_simple_extent_type() != h5py.h5s.SCALAR:
         raise RefusedError(f"attribute {name!r} is no single value; expected one text or one integer")
     if kind.get_class() == h5py.h5t.INTEGER and kind.get_size() <= 8:
-        return operator.index(item.attrs[name])  # pyright: ignore[reportArgumentType]
+        number = operator.index(item.attrs[name])  # pyright: ignore[reportArgumentType]
+        if number >= 2**63:
+            raise RefusedError(f"attribute {name!r} is {number}, expected an integer of 64 bits with a sign")
+        return number
     if kind.get_class() != h5py.h5t.STRING:
         raise RefusedError(f"attribute {name!r} has an unexpected type; expected a text or an integer")
     # Of a text of variable length, the size is that of the pointer; it cannot be longer than the file.

@@ -16,7 +16,7 @@ from .format import (
     SHARD_NAME,
     Status,
 )
-from .guard import attribute
+from .guard import MAX_COUNT, attribute
 from .hashing import content_hash, file_hash
 from .layout import fill_rows, make_variables, write_attributes
 from .statistics import Moments
@@ -24,8 +24,7 @@ from .structure import component_names, open_shard, optional_names, parameter_na
 
 # Payloads start on a page of their own, so that a memory map of them is aligned.
 ALIGNMENT = 4096
-# Rows or bytes of a shard; so small that sums over many shards are still integers of 64 bits.
-Count = Annotated[int, Field(ge=0, le=1 << 42)]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 
 
 @dataclass(frozen=True)

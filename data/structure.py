@@ -23,6 +23,7 @@ from .format import (
 )
 from .guard import (
     JSON_CONTROL,
+    MAX_COUNT,
     MAX_TEXT_BYTES,
     RefusedError,
     attribute,
@@ -98,6 +99,10 @@ def structure_problems(file: h5py.File) -> Iterator[str]:
             yield (
                 f"attribute {known_attribute.name!r} is {value!r:.80}, expected {known_attribute.kind.__name__}"
             )
+
+    first = attribute(file, "first_row")
+    if isinstance(first, int) and not 0 <= first <= MAX_COUNT:
+        yield f"attribute 'first_row' is {first}, expected 0 to {MAX_COUNT}"
 
     sizes: dict[str, int] = {}
     present = [OPTIONAL_VARIABLES[name] for name in optional_names(file)]
