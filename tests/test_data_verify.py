@@ -61,6 +61,27 @@ def test_a_flipped_bit_anywhere_in_a_shard_is_found(tmp_path, make_shard, write_
     assert verify(folder) == []
 
 
+def test_each_of_a_thousand_flipped_bytes_is_found(tmp_path, make_shard, write_dataset):
+    folder = write_dataset(tmp_path / "dataset", {"train": [make_shard(8, 5)]})
+    path = folder / "train-00000.h5"
+    whole = path.read_bytes()
+    generator = np.random.default_rng(2)
+    for _ in range(1000):
+        offset, change = int(generator.integers(len(whole))), int(generator.integers(1, 256))
+        path.write_bytes(whole[:offset] + bytes([whole[offset] ^ change]) + whole[offset + 1 :])
+        assert any(path.name in line for line in problems(folder)), (offset, change)
+
+
+def test_each_of_a_hundred_lengths_is_found(tmp_path, make_shard, write_dataset):
+    folder = write_dataset(tmp_path / "dataset", {"train": [make_shard(8, 5), make_shard(8, 5, first_row=8)]})
+    path = folder / "train-00001.h5"
+    whole = path.read_bytes()
+    for length in np.random.default_rng(3).integers(0, len(whole), 100):
+        path.write_bytes(whole[:length])
+        found = problems(folder)
+        assert any(f"{length} bytes, expected {len(whole)}" in line for line in found), (length, found)
+
+
 def test_a_damaged_shard_alone_gives_problems_or_a_format_error_but_no_other_error(tmp_path, small_dataset):
     path = tmp_path / "train-00001.h5"
     whole = (small_dataset / path.name).read_bytes()

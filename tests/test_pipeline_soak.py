@@ -1,0 +1,19 @@
+"""A few of the kills of `make soak`: work that was killed at random times ends in the same bytes."""
+
+import os
+
+import soak
+
+
+def test_what_was_killed_at_random_times_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
+    # What a killed process leaves in the system's folder for temporary files is then removed with the test's own.
+    monkeypatch.setenv("TMPDIR", os.fspath(tmp_path))
+    cases = [
+        case
+        for case in soak.scenarios(tmp_path, scale=0.15)
+        if case.name in ("generate, grown", "train, Adam and Levenberg-Marquardt")
+    ]
+    tallies = soak.soak(cases, tmp_path, kills=6, seed=2, report=lambda kills: None, kills_a_run=3)
+    assert [fault for tally in tallies.values() for fault in tally.faults] == []
+    assert sum(tally.kills for tally in tallies.values()) >= 6
+    assert all(tally.runs for tally in tallies.values())
