@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from trajstore.data.format import markdown
 from trajstore.pipeline.cli import main
@@ -18,25 +19,25 @@ def test_the_tables_of_the_format_are_those_of_the_schema() -> None:
     assert markdown() in (ROOT / "docs/format.md").read_text(encoding="utf-8")
 
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+def blocks(language: str, name: str = "README.md") -> list[str]:
+    """Texts of a document's code blocks in a language."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.M | re.S)
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.M | re.S)
-
-
-def test_the_readmes_commands_and_python_run_as_they_stand(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["README.md", "docs/sharing.md"])
+def test_the_commands_and_python_run_as_they_stand(tmp_path: Path, name: str) -> None:
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     binaries = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": binaries + os.pathsep + os.environ["PATH"]}
-    (console,) = blocks("console")
+    (console,) = blocks("console", name)
     for line in console.splitlines():
         command = line.removeprefix("$ ")
         done = subprocess.run(
             command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-    script = "\n".join(blocks("python"))
+    script = "\n".join(blocks("python", name))
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -58,7 +59,11 @@ def test_the_readmes_own_system_goes_the_whole_way(tmp_path: Path) -> None:
 
 
 def test_links_and_named_files_exist() -> None:
-    for name in ("README.md", "CONTRIBUTING.md", "docs/format.md"):
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+    ):
         text = (ROOT / name).read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
             assert ((ROOT / name).parent / target).exists(), f"{name}: {target}"
