@@ -1,8 +1,8 @@
 """The heaps in which HDF5 keeps texts: one whose objects do not advance hangs the library for ever."""
 
-import mmap
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import FormatError
 
@@ -10,6 +10,9 @@ from .errors import FormatError
 SIGNATURE = b"GCOL\x01\0\0\0"
 HEADER_BYTES = 16
 ALIGNMENT = 8
+BLOCK_BYTES = 1 << 20
+# Of one heap; trajstore's own hold some twenty.
+MAX_OBJECTS = 100_000
 
 
 def check_heaps(path: Path, payloads: Iterable[tuple[int, int]]) -> None:
@@ -18,33 +21,45 @@ def check_heaps(path: Path, payloads: Iterable[tuple[int, int]]) -> None:
     payloads  (offset, bytes) of the stored values, which are not searched: a file that was damaged is found, one
               that was made with care to hide a heap in its values is not
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with path.open("rb") as file:
         begin = 0
-        for offset, size in [*sorted(payloads), (len(content), 0)]:
-            _check_between(path, content, begin, offset)
+        for offset, size in [*sorted(payloads), (path.stat().st_size, 0)]:
+            for heap in _find(file, begin, offset):
+                if not _advances(file, heap):
+                    raise FormatError(
+                        f"{path}: is damaged: its texts cannot be read. Fetch it again, or generate it again with "
+                        "the same config."
+                    )
             begin = max(begin, offset + size)
 
 
-def _check_between(path: Path, content: mmap.mmap, begin: int, end: int) -> None:
-    at = content.find(SIGNATURE, begin, end)
-    while at >= 0:
-        if at % ALIGNMENT == 0 and not _advances(content, at):
-            raise FormatError(
-                f"{path}: is damaged: its texts cannot be read. Fetch it again, or generate it again with the same "
-                "config."
-            )
-        at = content.find(SIGNATURE, at + 1, end)
+def _find(file: BinaryIO, begin: int, end: int) -> Iterable[int]:
+    """Offsets of the heaps that begin in a part of the file."""
+    # Blocks overlap by a signature that may lie across their border.
+    for first in range(begin, end, BLOCK_BYTES):
+        file.seek(first)
+        block = file.read(min(BLOCK_BYTES + len(SIGNATURE) - 1, end - first))
+        at = block.find(SIGNATURE)
+        while at >= 0:
+            if (first + at) % ALIGNMENT == 0:
+                yield first + at
+            at = block.find(SIGNATURE, at + 1)
 
 
-def _advances(content: mmap.mmap, heap: int) -> bool:
+def _advances(file: BinaryIO, heap: int) -> bool:
     """Does each object of the heap end behind its beginning, as the library reckons in 64 bits?"""
-    end = min(len(content), heap + int.from_bytes(content[heap + 8 : heap + 16], "little"))
+    file.seek(heap + len(SIGNATURE))
+    end = heap + int.from_bytes(file.read(8), "little")
     at = heap + HEADER_BYTES
-    while at + HEADER_BYTES <= end:
-        number = int.from_bytes(content[at : at + 2], "little")
-        size = int.from_bytes(content[at + 8 : at + 16], "little")
+    for _ in range(MAX_OBJECTS):
+        file.seek(at)
+        header = file.read(HEADER_BYTES)
+        if at + HEADER_BYTES > end or len(header) < HEADER_BYTES:
+            break
+        size = int.from_bytes(header[8:], "little")
         # Number 0 is the room that is left, whose size counts its own header.
-        step = (HEADER_BYTES + -(-size // ALIGNMENT) * ALIGNMENT if number else size) % 2**64
+        numbered = header[:2] != b"\0\0"
+        step = (HEADER_BYTES + -(-size // ALIGNMENT) * ALIGNMENT if numbered else size) % 2**64
         if step == 0 or step >= 2**63:
             return False
         at += step
