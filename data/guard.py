@@ -89,7 +89,11 @@ def attribute(item: h5py.HLObject, name: str) -> str | int | None:
         raise RefusedError(
             f"attribute {name!r} has {kind.get_size()} bytes, expected at most {MAX_TEXT_BYTES}"
         )
-    return plain_text(item.attrs[name], f"attribute {name!r}")  # pyright: ignore[reportArgumentType]
+    try:
+        value = item.attrs[name]
+    except (TypeError, ValueError) as error:
+        raise RefusedError(f"attribute {name!r} cannot be read ({error})") from None
+    return plain_text(value, f"attribute {name!r}")  # pyright: ignore[reportArgumentType]
 
 
 def plain_text(value: str | bytes, what: str) -> str:

@@ -229,6 +229,8 @@ def load_trained(path: Path) -> tuple[RunConfig, RecurrentModel]:
         _check_weights(learning, components, saved["model"], file.stat().st_size)
         model = build_model(learning, components)
         model.load_state_dict(saved["model"])
+    except TrajstoreError as error:
+        raise RunError(f"{file}: {error}") from None
     except (KeyError, TypeError, AttributeError, RuntimeError, ValueError, OverflowError):
         raise RunError(f"{file}: its weights do not fit the model in {CONFIG}; train again") from None
     return config, model.eval()
