@@ -58,6 +58,47 @@ def test_the_readmes_own_system_goes_the_whole_way(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
 
 
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dataset of configs/quick.toml."""
+    folder = tmp_path_factory.mktemp("quick") / "dataset"
+    arguments = ["generate", str(ROOT / "configs/quick.toml"), "--out", str(folder)]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    return folder
+
+
+@pytest.mark.skipif(shutil.which("ncdump") is None, reason="ncdump is not installed")
+def test_the_header_in_the_docs_is_what_ncdump_shows(quick: Path) -> None:
+    command = ["ncdump", "-h", str(quick / "train-00000.h5")]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (header,) = blocks("text", "docs/reading.md")
+    assert shown.split("\n// global attributes")[0].rstrip() == header.rstrip()
+
+
+def test_the_python_for_readers_runs_and_agrees_with_itself(quick: Path) -> None:
+    with_h5py, mapped, with_xarray = blocks("python", "docs/reading.md")
+    script = f"""
+{with_h5py}
+whole, names = state, components
+assert whole.shape == (4000, 21, 2) and mu.shape == (4000,) and list(names) == ["x1", "x2"]
+{mapped}
+assert (batch == whole[[7, 1, 300]]).all()
+{with_xarray}
+assert (x1.values == whole[:, :, 0]).all()
+assert (late.values == whole[:, time >= 1.0]).all()
+"""
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, cwd=quick, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_reader_takes_more_than_twenty_lines() -> None:
+    languages = ("python", "r", "julia", "matlab")
+    found = [block for language in languages for block in blocks(language, "docs/reading.md")]
+    assert len(found) == 6
+    assert max(len(block.splitlines()) for block in found) <= 20
+
+
 def test_links_and_named_files_exist() -> None:
     for name in (
         "README.md",
