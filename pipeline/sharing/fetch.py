@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from ...data.errors import FormatError, TrajstoreError
 from ...data.files import LOCK, final_name, remove_leftovers, sync, write_text
+from ...data.guard import MAX_TEXT_FILE_BYTES
 from ...data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest, load_if_present, parse_manifest
 from ...data.verification import contradictions, verify
 from ..locking import locked
@@ -25,8 +26,6 @@ from .download import read_bytes
 from .origin import Connection, NotThereError, Origin
 from .transfer import WORK, Transfer, is_right, partial
 
-# Of a manifest (about 90 000 shards) or a document.
-LARGEST_TEXT = 64 << 20
 SHORTEST_ID = 8
 DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -97,7 +96,7 @@ def _read_manifest(origin: Origin, connection: Connection, identity: str | None)
     if identity is not None and not re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},64}}", identity.lower()):
         raise TrajstoreError(f"--id {identity}: expected {SHORTEST_ID} to 64 hexadecimal digits")
     where = origin.shown(MANIFEST)
-    text = _text(read_bytes(origin, connection, MANIFEST, LARGEST_TEXT), where)
+    text = _text(read_bytes(origin, connection, MANIFEST, MAX_TEXT_FILE_BYTES), where)
     if text.lstrip()[:1] == "<":
         raise FormatError(f"{where}: an HTML page, expected the manifest of a dataset; is the address right?")
     manifest = parse_manifest(text, where)
@@ -123,7 +122,7 @@ def _read_checksums(origin: Origin, connection: Connection, manifest: Manifest) 
     """SHA-256 of the documents, by name, that the server's SHA256SUMS lists."""
     where = origin.shown(CHECKSUMS)
     try:
-        text = _text(read_bytes(origin, connection, CHECKSUMS, LARGEST_TEXT), where)
+        text = _text(read_bytes(origin, connection, CHECKSUMS, MAX_TEXT_FILE_BYTES), where)
     except NotThereError:
         return {}
     lines = [line.partition("  ") for line in text.splitlines()]
@@ -146,7 +145,7 @@ def _read_documents(
         if is_right(folder / name, digest):
             continue
         where = origin.shown(name)
-        read = read_bytes(origin, connection, name, LARGEST_TEXT)
+        read = read_bytes(origin, connection, name, MAX_TEXT_FILE_BYTES)
         if sha256(read).hexdigest() != digest:
             raise FormatError(f"{where}: is not the file that {CHECKSUMS} lists; ask who shares it")
         documents[name] = _text(read, where)

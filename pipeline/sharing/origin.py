@@ -21,7 +21,9 @@ CHUNK = 1 << 16
 REDIRECTS = 10
 # Answers of servers that may do better a moment later.
 PASSING = {408, 425, 429, 500, 502, 503, 504}
-CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+# What a server says may be anything: numbers are plain ones that Python reads in no time.
+NUMBER = "[0-9]{1,18}"
+CONTENT_RANGE = re.compile(rf"bytes ({NUMBER})-{NUMBER}/({NUMBER}|\*)")
 
 
 class NotThereError(TrajstoreError):
@@ -140,12 +142,17 @@ class FolderConnection:
             yield Piece(start, size, "a file", None, iter(lambda: file.read(CHUNK), b""))
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: requests would read the whole body of a redirection, however long, even if it does not follow."""
+
+
 class WebConnection:
     """Files of a web server, over connections that stay open between them."""
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
-        self._session = requests.Session()
+        self._session = _Session()
         self._answered = False
 
     def close(self) -> None:
@@ -182,9 +189,14 @@ class WebConnection:
             if not response.is_redirect:
                 return response
             response.close()
-            target = urljoin(address, response.headers["Location"])
             allowed = ("https",) if address.lower().startswith("https:") else ("http", "https")
-            if urlsplit(target).scheme not in allowed:
+            target = response.headers["Location"]
+            try:
+                target = urljoin(address, target)
+                scheme = urlsplit(target).scheme
+            except ValueError:
+                scheme = ""
+            if scheme not in allowed:
                 raise TrajstoreError(
                     f"{hide(address)}: the server redirects to {hide(target)}; expected {' or '.join(allowed)}"
                 )
@@ -199,32 +211,31 @@ class WebConnection:
                 f"or its {MANIFEST}"
             )
         if status in PASSING:
-            after = response.headers.get("Retry-After", "")
-            raise BrokenError(
-                f"the server answers with status {status}", float(after) if after.isdigit() else 0
-            )
+            delay = _number(response.headers.get("Retry-After"))
+            raise BrokenError(f"the server answers with status {status}", delay or 0)
         if start and status == 416:
             raise NoRangeError(f"the server's file has no byte {start}")
         if status not in (200, 206) or (status == 206 and not start):
             raise TrajstoreError(
-                f"{where}: the server answers with status {status} {response.reason or ''}; may it be read by all?"
+                f"{where}: the server answers with status {status}; may the file be read by all?"
             )
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding.lower() != "identity":
-            raise TrajstoreError(f"{where}: the server sends {encoding}, expected the bytes of the file")
+            raise TrajstoreError(
+                f"{where}: the server sends {_plain(encoding)}, expected the bytes of the file"
+            )
         if status == 206:
             found = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
             if found is None or int(found.group(1)) != start:
                 raise NoRangeError(f"the server sends other bytes than those from {start} on")
             size = None if found.group(2) == "*" else int(found.group(2))
         else:
-            start, length = 0, response.headers.get("Content-Length", "")
-            size = int(length) if length.isdigit() else None
+            start, size = 0, _number(response.headers.get("Content-Length"))
         tag = response.headers.get("ETag", "")
         return Piece(
             start=start,
             size=size,
-            kind=response.headers.get("Content-Type", "bytes").partition(";")[0],
+            kind=_plain(response.headers.get("Content-Type", "bytes").partition(";")[0]),
             # A weak tag does not promise equal bytes.
             validator=tag if tag.startswith('"') else response.headers.get("Last-Modified"),
             # As they come: `iter_content` loses what came of a chunk when the connection breaks within it.
@@ -235,7 +246,16 @@ class WebConnection:
 def hide(url: str) -> str:
     """A URL without the parts that may hold passwords and keys."""
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+://)(?:[^/?#]*@)?([^?#]*)", url)
-    return "".join(found.groups()) if found else url
+    return _plain("".join(found.groups()) if found else url)
+
+
+def _plain(text: str) -> str:
+    """What a server says, fit for a terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:300])
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch(NUMBER, text) else None
 
 
 def _reason(error: BaseException) -> str:
