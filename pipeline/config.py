@@ -16,6 +16,7 @@ from pydantic import (
 
 from ..data.errors import TrajstoreError
 from ..data.format import SPLITS
+from .draws import Draw, Range, Value, parameter_rows
 from .engines import EngineSettings
 from .engines.settings import Resampling
 from .systems import Parameter, System, get_system
@@ -35,7 +36,6 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-Range = Annotated[list[float], Field(min_length=2, max_length=2)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -44,7 +44,7 @@ class SystemSection(Section):
 
     name: str
     equations: dict[str, str] | None = None
-    parameters: dict[str, float] = {}
+    parameters: dict[str, Value] = {}
     initial_state: dict[str, Range] | None = None
     time_unit: str | None = None
     description: str | None = None
@@ -67,7 +67,7 @@ class SystemSection(Section):
                     "system.initial_state: missing; equations of your own need a range [low, high] for "
                     f"each of {', '.join(self.equations)}"
                 )
-            parameters = {name: Parameter(value) for name, value in self.parameters.items()}
+            parameters = {name: _parameter(value) for name, value in self.parameters.items()}
             return System(self.name, self.equations, parameters, boxes, **texts)
         known = get_system(self.name)
         for kind, given, allowed in (
@@ -80,11 +80,17 @@ class SystemSection(Section):
                         f"system.{kind}.{name}: {self.name} has no {name!r}; it has {', '.join(allowed)}"
                     )
         parameters = {
-            name: Parameter(self.parameters.get(name, default.value), default.unit, default.meaning)
+            name: _parameter(self.parameters.get(name, default.value), default.unit, default.meaning)
             for name, default in known.parameters.items()
         }
         raw = {**known.to_dict(), **texts, "initial_state": {**known.initial_state, **boxes}}
         return System.from_dict({**raw, "parameters": {k: vars(p) for k, p in parameters.items()}})
+
+
+def _parameter(value: float | Draw, unit: str = "1", meaning: str = "") -> Parameter:
+    if isinstance(value, Draw):
+        return Parameter(unit=unit, meaning=meaning, draw=value.to_dict())
+    return Parameter(value, unit, meaning)
 
 
 class GridSection(Section):
@@ -220,6 +226,13 @@ class Experiment(Learning):
     def dynamics(self) -> System:
         """The system, built and checked."""
         return self.system.build()
+
+    def parameter_rows(self, split: str, start: int, stop: int) -> np.ndarray:
+        """Values of the system's parameters in rows start to stop of a split, (n, P) float64."""
+        values = [
+            self.system.parameters.get(name, known.value) for name, known in self.dynamics.parameters.items()
+        ]
+        return parameter_rows(values, self.dataset.seed, split, start, stop)
 
     @cached_property
     def shard_rows(self) -> int:

@@ -11,6 +11,8 @@ from .config import ConfigError, Experiment, Learning
 
 Config = TypeVar("Config", bound=Learning)
 
+# Parts of a location that are no keys.
+TAGS = ("number", "draw")
 GENERATING = ("system", "grid", "dataset", "engine")
 
 
@@ -86,7 +88,7 @@ def _apply(raw: dict[str, Any], override: str) -> None:
 
 def _explain(problem: dict[str, Any]) -> str:
     """One line: the key, what it got, what it takes."""
-    location = [str(part) for part in problem["loc"]]
+    location = [str(part) for part in problem["loc"] if part not in TAGS]
     key = ".".join(location) or "the config"
     got = f"got {problem['input']!r:.80}"
     match problem["type"]:

@@ -122,10 +122,9 @@ def integrate_rows(
     """Initial states (N, D), parameters (N, P), states (N, T, D) and status (N,) of a planned shard."""
     system = config.dynamics
     boxes = list(system.initial_state.values())
-    starts = initial_states(
-        boxes, config.dataset.seed, plan.split, plan.first_row, plan.first_row + plan.rows
-    )
-    parameters = np.tile(np.array(system.defaults), (plan.rows, 1))
+    first, last = plan.first_row, plan.first_row + plan.rows
+    starts = initial_states(boxes, config.dataset.seed, plan.split, first, last)
+    parameters = config.parameter_rows(plan.split, first, last)
     solution = engine.solve(starts, parameters, config.grid.times, report)
     return starts, parameters, solution.states, solution.status
 

@@ -8,6 +8,7 @@ from ..data.format import SPLITS
 
 # What a stream of random numbers is for; a new use takes a new number, so that none shifts another.
 INITIAL_STATES = 0
+PARAMETERS = 1
 
 # Philox 4x64 gives four numbers for each value of its counter.
 NUMBERS_PER_COUNT = 4

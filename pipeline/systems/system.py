@@ -15,6 +15,9 @@ from ...data.format import OPTIONAL_VARIABLES, VARIABLES
 from .expressions import RESERVED, TIME, ExpressionError, parse
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+# Of states and parameters, and of all equations together: beyond them, algebra takes minutes, as a stranger may wish.
+MAX_NAMES = 400
+MAX_CHARACTERS = 60_000
 
 
 class InvalidSystemError(TrajstoreError):
@@ -23,11 +26,15 @@ class InvalidSystemError(TrajstoreError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter's value, NaN where each row has its own; its unit ("1" where there is none); what it means."""
+    """A parameter's value, NaN where each row has its own; its unit ("1" where there is none); what it means.
+
+    `draw` says, JSON-ready, how rows were given their values; None where all have the same.
+    """
 
     value: float = math.nan
     unit: str = "1"
     meaning: str = ""
+    draw: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,12 @@ class System:
     def __post_init__(self) -> None:
         if not self.equations:
             raise InvalidSystemError(f"system {self.name!r} has no equations; expected one for each state")
+        names, characters = len(self.equations) + len(self.parameters), sum(map(len, self.equations.values()))
+        if names > MAX_NAMES or characters > MAX_CHARACTERS:
+            raise InvalidSystemError(
+                f"system {self.name!r:.80} has {names} states and parameters, and equations of {characters} "
+                f"characters; the limits are {MAX_NAMES} and {MAX_CHARACTERS}"
+            )
         for name in (*self.equations, *self.parameters):
             check_name(name)
         both = set(self.equations) & set(self.parameters)
@@ -197,6 +210,8 @@ def _described(parameter: Parameter) -> dict[str, Any]:
     described = asdict(parameter)
     if math.isnan(parameter.value):
         del described["value"]
+    if parameter.draw is None:
+        del described["draw"]
     return described
 
 
