@@ -17,7 +17,7 @@ TRAINED := $(OUT)/run/training.json
 METRICS := $(OUT)/run/metrics.json
 FIGURES := $(OUT)/run/figures/predictors.png
 
-.PHONY: FORCE all help install data train evaluate plot test lint soak bench clean models tests pipeline
+.PHONY: FORCE all help install data train evaluate plot test lint soak fuzz bench clean models tests pipeline
 .DELETE_ON_ERROR:
 # A stage writes its file whole or not at all, so make need not delete it on Ctrl-C.
 .PRECIOUS: $(DATASET) $(TRAINED) $(METRICS) $(FIGURES)
@@ -67,6 +67,9 @@ test: $(INSTALLED)   ## the tests, under 5 minutes
 
 soak: $(INSTALLED)   ## KILLS=100 kills at random times, against runs that nobody killed; about a quarter of an hour
 	$(BIN)/python tests/soak.py
+
+fuzz: $(INSTALLED)   ## CASES=100000 damaged files, each refused or found; about a quarter of an hour
+	$(BIN)/python -W ignore tests/fuzz.py
 
 lint: $(INSTALLED)   ## style and types
 	$(BIN)/ruff check .
