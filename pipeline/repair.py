@@ -1,19 +1,28 @@
 """manifest.json and SHA256SUMS, lost or damaged, are written again from the shards; nothing else can be."""
 
-import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from ..data.errors import FormatError
 from ..data.files import remove_leftovers
-from ..data.format import SHARD_NAME, SHARD_SUFFIX, SPLITS, shard_name
-from ..data.hashing import file_hash, text_hash
-from ..data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest, load_if_present, load_manifest
-from ..data.shard import Shard, ShardRecord, inspect_shard
-from ..data.verification import verify
+from ..data.format import SHARD_NAME, SPLITS, shard_name
+from ..data.guard import MAX_TEXT_FILE_BYTES, regular_size
+from ..data.hashing import text_hash
+from ..data.isolation import IsolatedReader
+from ..data.manifest import (
+    CHECKSUMS,
+    DOCUMENTS,
+    MANIFEST,
+    Manifest,
+    document_hashes,
+    load_if_present,
+    load_manifest,
+    manifest_of_file,
+)
+from ..data.shard import ShardRecord
+from ..data.verification import file_problems, verify
 from .locking import locked
 from .present import is_part
 
@@ -22,10 +31,16 @@ SUM = re.compile(r"([0-9a-f]{64})  (\S+)")
 # same braces, and the sizes of the splits.
 ENTRY = re.compile(r'"file": *"([^"]+)",[^{}]*?"sha256": *"([0-9a-f]{64})"')
 SIZE = re.compile(rf'"({"|".join(SPLITS)})": *(\d+)')
+Read = Callable[[str, Path], Any]
+# What a child process would do, done here.
+PLAIN: dict[str, Callable[[Path], Any]] = {
+    "problems": file_problems,
+    "manifest": lambda path: manifest_of_file(path).model_dump(),
+}
 FETCH = "Fetch it again, or generate it again with the same config."
 
 
-def repair(folder: Path) -> list[str]:
+def repair(folder: Path, isolated: bool = False) -> list[str]:
     """Write manifest and SHA256SUMS of a dataset again where they are lost or damaged; names of those written.
 
     Every shard must be sound by itself, all must be of one config, and each split's rows without gap from 0 on.
@@ -34,36 +49,39 @@ def repair(folder: Path) -> list[str]:
     that can still be read of the two contradicts a shard. Where nothing of them can be read, nobody can tell
     whether the last shards of a split are lost, too.
 
+    isolated  True reads shards in a child process, as `verify` does
+
     Raises FormatError that names the file in the way, and then has changed nothing.
     """
     if not folder.is_dir():
         raise FormatError(
             f"{folder}: no folder; expected a dataset whose {MANIFEST} or {CHECKSUMS} is damaged"
         )
-    with locked(folder):
+    with locked(folder), IsolatedReader() as reader:
+        read: Read = reader if isolated else lambda task, path: PLAIN[task](path)
         sums = _sums(folder)
         _check_documents(folder, sums)
-        manifest = _sound_manifest(folder) or _rebuilt_manifest(folder, sums)
+        manifest = _sound_manifest(folder, isolated) or _rebuilt_manifest(folder, sums, read)
         remove_leftovers(folder, is_part)
         before = {name: _bytes(folder / name) for name in (CHECKSUMS, MANIFEST)}
         manifest.save(folder)
         return [name for name, content in before.items() if content != _bytes(folder / name)]
 
 
-def _sound_manifest(folder: Path) -> Manifest | None:
+def _sound_manifest(folder: Path, isolated: bool) -> Manifest | None:
     """The manifest that is there, if all that it says of the shards is true."""
     try:
         manifest = load_manifest(folder)
-        problems = verify(folder)
+        problems = verify(folder, isolated=isolated)
     except FormatError:
         return None
     parts = {MANIFEST, *(shard.file for shard in manifest.shards)}
     return None if any(problem.partition(": ")[0] in parts for problem in problems) else manifest
 
 
-def _rebuilt_manifest(folder: Path, sums: dict[str, str]) -> Manifest:
+def _rebuilt_manifest(folder: Path, sums: dict[str, str], read: Read) -> Manifest:
     """The manifest that follows from the shards. Raises FormatError if anything speaks against it."""
-    manifest = _manifest_of_shards(folder)
+    manifest = _manifest_of_shards(folder, read)
     if sums.get(MANIFEST) == text_hash(manifest.to_json()):
         return manifest
     old = _text(folder / MANIFEST)
@@ -81,58 +99,51 @@ def _rebuilt_manifest(folder: Path, sums: dict[str, str]) -> Manifest:
     return manifest
 
 
-def _manifest_of_shards(folder: Path) -> Manifest:
+def _manifest_of_shards(folder: Path, read: Read) -> Manifest:
     """The manifest of all shards in the folder. Raises FormatError if one of them is not as it should be."""
+    files = [path.name for path in folder.iterdir() if re.fullmatch(SHARD_NAME, path.name)]
     records: dict[str, list[ShardRecord]] = {split: [] for split in SPLITS}
-    common: dict[str, Any] = {}
+    common: Manifest | None = None
     for split in SPLITS:
         rows = 0
-        for index in range(
-            sum(bool(re.match(f"{split}-.*{SHARD_SUFFIX}$", path.name)) for path in folder.iterdir())
-        ):
+        for index in range(sum(file.startswith(f"{split}-") for file in files)):
             path = folder / shard_name(split, index)
-            record, shard = _sound_shard(path)
-            own = {
-                "components": list(shard.components),
-                **{key: shard.attributes[key] for key in ("config", "system")},
-            }
+            own = _manifest_of_shard(path, read)
             common = common or own
-            if own != common:
+            if any(getattr(own, key) != getattr(common, key) for key in ("config", "system", "components")):
                 raise FormatError(f"{path}: comes from another config than the shards before it. {FETCH}")
-            if (shard.attributes["split"], record.first_row) != (split, rows):
+            record = own.shards[0]
+            if record not in own.splits[split].shards or record.first_row != rows:
+                holds = next(name for name, kept in own.splits.items() if kept.shards)
                 raise FormatError(
-                    f"{path}: holds rows of {shard.attributes['split']} from {record.first_row}, expected rows of "
-                    f"{split} from {rows}; it was renamed, or one before it is another. {FETCH}"
+                    f"{path}: holds rows of {holds} from {record.first_row}, expected rows of {split} from {rows}; "
+                    f"it was renamed, or one before it is another. {FETCH}"
                 )
             records[split].append(record)
             rows += record.rows
-    if not common:
+    if common is None:
         raise FormatError(
             f"{folder}: no dataset: it holds no shard, as {shard_name('train', 0)} would be one"
         )
-    config = json.loads(common["config"])
-    config["dataset"] |= {split: sum(record.rows for record in records[split]) for split in SPLITS}
-    try:
-        return Manifest.of(config, json.loads(common["system"]), common["components"], records)
-    except ValidationError as error:
-        raise FormatError(
-            f"{folder}: its shards hold no config: {error.errors()[0]['msg']}. {FETCH}"
-        ) from None
+    sizes = {split: sum(record.rows for record in records[split]) for split in SPLITS}
+    config = {**common.config, "dataset": {**common.config["dataset"], **sizes}}
+    return Manifest.of(config, common.system, common.components, records)
 
 
-def _sound_shard(path: Path) -> tuple[ShardRecord, Shard]:
+def _manifest_of_shard(path: Path, read: Read) -> Manifest:
     if not path.is_file():
         raise FormatError(f"{path}: missing, though a later shard is there. {FETCH}")
-    for problem in verify(path):
+    for problem in read("problems", path):
         raise FormatError(f"{path.with_name(problem)}. {FETCH}")
-    return inspect_shard(path)
+    return Manifest.model_validate(read("manifest", path))
 
 
 def _check_documents(folder: Path, sums: dict[str, str]) -> None:
     """Refuse documents that are not those of SHA256SUMS."""
+    found = document_hashes(folder)
     for name in DOCUMENTS:
         path = folder / name
-        if name in sums and not (path.is_file() and file_hash(path) == sums[name]):
+        if name in sums and found.get(name) != sums[name]:
             raise FormatError(
                 f"{path}: is missing, or not the one that {CHECKSUMS} lists. Fetch it again; or remove it and its "
                 f"line in {CHECKSUMS}, for `trajstore generate` with the same config writes it anew."
@@ -164,7 +175,14 @@ def _sums(folder: Path) -> dict[str, str]:
 
 
 def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+    """A file's bytes, or None where there is none. Raises FormatError if it is no file of a bounded size."""
+    try:
+        size = regular_size(path)
+    except FileNotFoundError:
+        return None
+    if size > MAX_TEXT_FILE_BYTES:
+        raise FormatError(f"{path}: has {size:,} bytes, expected at most {MAX_TEXT_FILE_BYTES:,}; remove it")
+    return path.read_bytes()
 
 
 def _text(path: Path) -> str:

@@ -411,7 +411,8 @@ def test_workers_end_soon_after_their_parent_was_killed(tmp_path):
     workers = workers_of(process.pid)
     assert len(workers) == 2
     process.kill()
-    process.communicate()
+    process.wait()
+    process.stderr.close()
     deadline = time.monotonic() + 10
     while any(map(living, workers)):
         assert time.monotonic() < deadline, "they outlive it"

@@ -54,6 +54,30 @@ def test_what_was_lost_comes_back_byte_for_byte(kind, lost, tmp_path, request, c
     assert repair(folder) == []
 
 
+@pytest.mark.parametrize("name", ["README.md", "croissant.json"])
+def test_a_changed_document_is_refused_while_sha256sums_knows_the_right_one(dataset_copy, name):
+    (dataset_copy / MANIFEST).unlink()
+    with (dataset_copy / name).open("a") as file:
+        file.write("and more")
+    refused(dataset_copy, name, CHECKSUMS)
+    (dataset_copy / CHECKSUMS).unlink()
+    kept = (dataset_copy / name).read_bytes()
+    assert sorted(repair(dataset_copy)) == [CHECKSUMS, MANIFEST]
+    assert (dataset_copy / name).read_bytes() == kept
+    assert verify(dataset_copy) == []
+
+
+@pytest.mark.parametrize("name", [MANIFEST, CHECKSUMS])
+def test_a_link_or_a_folder_in_their_place_is_named(dataset_copy, tmp_path, name):
+    (dataset_copy / name).rename(tmp_path / "elsewhere")
+    (dataset_copy / name).symlink_to(tmp_path / "elsewhere")
+    refused(dataset_copy, name, "is a link")
+    (dataset_copy / name).unlink()
+    (dataset_copy / name).mkdir()
+    with pytest.raises(FormatError, match=f"{name}: is no regular file"):
+        repair(dataset_copy)
+
+
 def test_a_sound_dataset_is_left_alone(dataset_copy, contents):
     before = contents(dataset_copy)
     assert repair(dataset_copy) == []

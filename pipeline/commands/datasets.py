@@ -54,7 +54,7 @@ def verify_command(path: Path, reintegrate: int, wants_repair: bool) -> None:
     if wants_repair:
         from ..repair import repair
 
-        written = " and ".join(repair(path))
+        written = " and ".join(repair(path, isolated=True))
         click.echo(f"{path}: {written} written from the shards" if written else f"{path}: nothing to repair")
 
     problems = _verify_with_progress(path)
