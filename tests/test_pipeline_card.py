@@ -226,6 +226,13 @@ def test_a_systems_texts_and_names_from_a_stranger_mean_nothing_either(small_dat
     assert headings == [part for part in card_of(small_dataset).splitlines() if part.startswith("#")]
 
 
+def test_a_name_of_backticks_does_not_end_a_block(small_dataset):
+    kept = load_manifest(small_dataset)
+    system = {**kept.system, "equations": {"````": "1", "x2": "2"}}
+    text = data_card(kept.model_copy(update={"system": system, "components": ["````", "x2"]}), {}, {})
+    assert blocks(text, "text") == ["````' = 1\nx2' = 2\n"]
+
+
 @pytest.mark.parametrize("junk", [None, 3, "text", [1, 2], {"a": []}])
 def test_junk_in_place_of_a_systems_parts_is_left_out_or_shown_as_text(small_dataset, junk):
     kept = load_manifest(small_dataset)

@@ -215,7 +215,7 @@ def test_names_and_titles_are_text_and_break_nothing(make_shard, write_dataset, 
 
 
 def test_a_sample_is_spread_over_the_split_and_small(make_shard, write_dataset, tmp_path):
-    shards = [make_shard(3000, 2, first_row=row, failed=(5, 9)) for row in (0, 3000, 6000)]
+    shards = [make_shard(3001, 2, first_row=row, failed=(5, 9)) for row in (0, 3001, 6002)]
     folder = write_dataset(tmp_path / "dataset", {"train": shards})
     (split,) = sample_dataset(folder).splits
     starts = rows_of(folder, "train", "initial_state")
