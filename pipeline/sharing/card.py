@@ -252,10 +252,8 @@ def _code(text: str) -> str:
 
 
 def _fence(language: str, *lines: str) -> str:
-    """A block of code that none of its lines can end."""
-    longest = max((len(run) for text in lines for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return "\n".join((f"{fence}{language}", *lines, f"{fence}\n"))
+    """A block of code; no line may be of backticks alone, for it would end the block."""
+    return "\n".join((f"```{language}", *lines, "```\n"))
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") -> Iterable[str]:
