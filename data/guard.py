@@ -4,13 +4,14 @@ An HDF5 file can name other files, ask for code to be loaded, and declare more d
 of that has a place in a shard, so each is refused by what the file declares, without following it.
 """
 
-import operator
 import re
 import stat
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import h5py
+import numpy as np
 
 from .errors import FormatError
 from .heaps import check_heaps
@@ -36,6 +37,9 @@ JSON_CONTROL = re.compile(CONTROL.pattern + r"|(?<!\\)(?:\\\\)*\\(?:u00(?:0[0-8b
 
 # The order in which they are applied on writing.
 FILTERS = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE)
+# Kinds of links, as HDF5 numbers them in files.
+HARD_LINK = 0
+LINKS = {1: "a soft link", 64: "a link to another file"}
 
 
 class RefusedError(Exception):
@@ -77,23 +81,23 @@ def attribute(item: h5py.HLObject, name: str) -> str | int | None:
     kind = found.get_type()
     if found.get_space().get_simple_extent_type() != h5py.h5s.SCALAR:
         raise RefusedError(f"attribute {name!r} is no single value; expected one text or one integer")
-    if kind.get_class() == h5py.h5t.INTEGER and kind.get_size() <= 8:
-        number = operator.index(item.attrs[name])  # pyright: ignore[reportArgumentType]
-        if number >= 2**63:
-            raise RefusedError(f"attribute {name!r} is {number}, expected an integer of 64 bits with a sign")
-        return number
-    if kind.get_class() != h5py.h5t.STRING:
+    number, size = kind.get_class() == h5py.h5t.INTEGER, kind.get_size()
+    if not (kind.get_class() == h5py.h5t.STRING or (number and size <= 8)):
         raise RefusedError(f"attribute {name!r} has an unexpected type; expected a text or an integer")
     # Of a text of variable length, the size is that of the pointer; it cannot be longer than the file.
-    if kind.get_size() > MAX_TEXT_BYTES:
-        raise RefusedError(
-            f"attribute {name!r} has {kind.get_size()} bytes, expected at most {MAX_TEXT_BYTES}"
-        )
+    if size > MAX_TEXT_BYTES:
+        raise RefusedError(f"attribute {name!r} has {size} bytes, expected at most {MAX_TEXT_BYTES}")
     try:
-        value = item.attrs[name]
+        read = np.empty((), found.dtype)
+        found.read(read)
     except (TypeError, ValueError) as error:
         raise RefusedError(f"attribute {name!r} cannot be read ({error})") from None
-    return plain_text(value, f"attribute {name!r}")  # pyright: ignore[reportArgumentType]
+    value: Any = read[()]
+    if not number:
+        return plain_text(value, f"attribute {name!r}")
+    if value >= 2**63:
+        raise RefusedError(f"attribute {name!r} is {value}, expected an integer of 64 bits with a sign")
+    return int(value)
 
 
 def plain_text(value: str | bytes, what: str) -> str:
@@ -139,19 +143,14 @@ def _link_names(file: h5py.File) -> list[str]:
     """Names of the root group's links, all of them hard: those of other kinds can lead anywhere."""
     if len(file) > MAX_LINKS:
         raise RefusedError(f"has more than {MAX_LINKS} variables")
-    names = [plain_text(str(name), f"the name {name!r:.80}") for name in file]
+    links: list[tuple[bytes, int]] = []
+    file.id.links.iterate(lambda name, link: links.append((name, link.type)), info=True)
+    names = [plain_text(name, f"the name {name!r:.80}") for name, _ in links]
     if len(set(names)) < len(names):
         raise RefusedError(f"variable {max(names, key=names.count)!r} is there twice")
-    for name in names:
-        try:
-            link = file.get(name, getlink=True)
-        except TypeError:
-            link = None
-        if not isinstance(link, h5py.HardLink):
-            what = {h5py.SoftLink: "a soft link", h5py.ExternalLink: "a link to another file"}
-            raise RefusedError(
-                f"{name!r} is {what.get(type(link), 'a link of an unknown kind')}, no variable"
-            )
+    for name, (_, kind) in zip(names, links, strict=True):
+        if kind != HARD_LINK:
+            raise RefusedError(f"{name!r} is {LINKS.get(kind, 'a link of an unknown kind')}, no variable")
     return names
 
 

@@ -118,13 +118,12 @@ def structure_problems(file: h5py.File) -> Iterator[str]:
 
 def parameter_names(file: h5py.File) -> list[str]:
     """Names of the variables that hold parameters, in alphabetical order."""
+    others = [name for name in file if name not in VARIABLES and name not in OPTIONAL_VARIABLES]
+    items = {str(name): file.get(name) for name in others}
     return [
-        str(name)
-        for name, item in file.items()
-        if name not in VARIABLES
-        and name not in OPTIONAL_VARIABLES
-        and isinstance(item, h5py.Dataset)
-        and attribute(item, "role") == PARAMETER_ROLE
+        name
+        for name, item in items.items()
+        if isinstance(item, h5py.Dataset) and attribute(item, "role") == PARAMETER_ROLE
     ]
 
 
