@@ -27,6 +27,8 @@ class TrajectoryDataset(Dataset[Batch]):
     window     samples a window; None takes whole trajectories
     stride     samples from one window to the next
     normalize  True standardises by the train split's moments, a Normalizer by its own, False not at all
+    parameters names of parameters of the system that go with the inputs, as channels that are constant in time
+    parameter_normalizer  how these are standardised; None takes the moments of the train split if `normalize`
 
     Rows whose integration failed are left out; `failed` counts them. `dataset[i]` with an int is one sample,
     inputs and targets (T, D) float32; with a sequence or array of ints it is a batch (B, T, D).
@@ -42,6 +44,8 @@ class TrajectoryDataset(Dataset[Batch]):
         window: int | None = None,
         stride: int = 1,
         normalize: bool | Normalizer = False,
+        parameters: Sequence[str] = (),
+        parameter_normalizer: Normalizer | None = None,
     ) -> None:
         self.store = Store(path, split)
         self.task = get_task(task)
@@ -59,6 +63,33 @@ class TrajectoryDataset(Dataset[Batch]):
             self.normalizer = normalize
         else:
             self.normalizer = Normalizer.of(self.store.statistics) if normalize else None
+        self.parameters = tuple(parameters)
+        self.parameter_normalizer = parameter_normalizer
+        self._channels: Tensor | None = None
+        if self.parameters:
+            self._read_parameters(scale=bool(normalize))
+
+    def _read_parameters(self, scale: bool) -> None:
+        for name in self.parameters:
+            if name not in self.store.parameters:
+                known = ", ".join(self.store.parameters) or "none"
+                raise DataError(f"{self.store.path}: has no parameter {name!r}; it has {known}")
+        values = self._columns(self.store)
+        if scale and self.parameter_normalizer is None:
+            train = self.store if self.store.split == "train" else Store(self.store.path, "train")
+            self.parameter_normalizer = Normalizer.of_columns(self._columns(train))
+        channels = torch.from_numpy(values)
+        if self.parameter_normalizer is not None:
+            channels = self.parameter_normalizer.apply(channels)
+        self._channels = channels.to(torch.float32)
+
+    def _columns(self, store: Store) -> np.ndarray:
+        return np.stack([store.column(name) for name in self.parameters], axis=1)
+
+    @property
+    def input_size(self) -> int:
+        """Channels of the inputs: components, then parameters."""
+        return len(self.components) + len(self.parameters)
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -80,6 +111,11 @@ class TrajectoryDataset(Dataset[Batch]):
 
     def states(self, index: Sequence[int] | np.ndarray | Tensor) -> Tensor:
         """Windows of raw states by number, (B, length, D) float32. Raises IndexError out of range."""
+        rows, starts = self._locate(index)
+        return torch.from_numpy(self.store.gather(rows, starts, self.windows)).to(torch.float32)
+
+    def _locate(self, index: Sequence[int] | np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray | None]:
+        """Row, and number of the window in it, of each sample; no numbers where there are only whole rows."""
         numbers = np.asarray(index)
         if numbers.size and numbers.dtype.kind not in "iu":
             raise IndexError(f"index of {numbers.dtype}; samples are numbered by integers")
@@ -91,9 +127,7 @@ class TrajectoryDataset(Dataset[Batch]):
         starts = None
         if self.windows.length < self.windows.samples:
             numbers, starts = self.windows.locate(numbers)
-        rows = numbers if self._rows is None else self._rows[numbers]
-        states = torch.from_numpy(self.store.gather(rows, starts, self.windows))
-        return states.to(torch.float32)
+        return (numbers if self._rows is None else self._rows[numbers]), starts
 
     def __getitem__(self, index: Any) -> Batch:
         if isinstance(index, int | np.integer):
@@ -101,10 +135,15 @@ class TrajectoryDataset(Dataset[Batch]):
             return inputs[0], targets[0]
         if isinstance(index, slice):
             return self[np.arange(*index.indices(len(self)))]
-        states = self.states(index)
+        rows, starts = self._locate(index)
+        states = torch.from_numpy(self.store.gather(rows, starts, self.windows)).to(torch.float32)
         if self.normalizer is not None:
             states = self.normalizer.apply(states)
-        return self.task.split(states)
+        inputs, targets = self.task.split(states)
+        if self._channels is None:
+            return inputs, targets
+        channels = self._channels[torch.from_numpy(rows)]
+        return torch.cat([inputs, channels[:, None].expand(-1, inputs.shape[1], -1)], dim=2), targets
 
     def __getitems__(self, index: list[int]) -> list[Batch]:
         """For torch's own DataLoader with automatic batching; `make_loader` is faster."""

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 from torch import Tensor
 
 from .errors import DataError
-from .statistics import Moments
+from .statistics import CONSTANT, Moments
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Normalizer:
                 "open the whole dataset folder, or pass the Normalizer of the train split"
             )
         return cls(tuple(moments.mean), tuple(moments.scales))
+
+    @classmethod
+    def of_columns(cls, columns: np.ndarray) -> Self:
+        """From values (N, P), a row each: for what is constant along a trajectory."""
+        mean, std = columns.mean(axis=0), columns.std(axis=0)
+        constant = std <= CONSTANT * np.abs(columns).max(axis=0)
+        return cls(tuple(mean.tolist()), tuple(np.where(constant, 1.0, std).tolist()))
 
     def apply(self, values: Tensor) -> Tensor:
         """Standardise (..., D)."""

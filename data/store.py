@@ -13,7 +13,7 @@ from .manifest import load_manifest
 from .shard import read_attributes
 from .states import ChunkedStates, MappedStates, open_states
 from .statistics import Moments
-from .structure import component_names, json_attribute, open_shard, values
+from .structure import component_names, json_attribute, open_shard, parameter_names, values
 from .windows import Windows
 
 
@@ -85,6 +85,7 @@ class Store:
 
     def _read_header(self, file: h5py.File) -> None:
         self.components = component_names(file)
+        self.parameters = tuple(parameter_names(file))
         self.time = values(file, "time")
 
     def __len__(self) -> int:

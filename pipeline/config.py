@@ -138,12 +138,16 @@ class DatasetSection(Section):
 
 
 class TaskSection(Section):
-    """What the network learns, see `trajstore.data.tasks`; `window` is in samples, None is all."""
+    """What the network learns, see `trajstore.data.tasks`; `window` is in samples, None is all.
+
+    parameters  of the system, that the network is told beside the states, so that it can learn a family
+    """
 
     name: Literal["initial-value", "forecast"] = "initial-value"
     window: PositiveInt | None = None
     stride: PositiveInt = 1
     normalize: bool = False
+    parameters: list[str] = []
 
 
 class ModelSection(Section):

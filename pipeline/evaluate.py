@@ -23,6 +23,7 @@ from .run import (
     TRAINING,
     RunConfig,
     RunError,
+    dataset_options,
     load_normalizer,
     load_trained,
 )
@@ -64,7 +65,9 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
             "generate it with the same grid"
         )
     with console.status("predict the test split"):
-        targets, predictions = _predict(model, test, config)
+        targets, predictions = _predict(
+            model, test, TrajectoryDataset(data, "test", **dataset_options(config))
+        )
     squared = (predictions - targets) ** 2
     std = np.array(train.store.statistics.scales)
     with console.status("fit trivial predictors"):
@@ -112,17 +115,14 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
 
 @torch.no_grad()
 def _predict(
-    model: RecurrentModel, test: TrajectoryDataset, config: RunConfig
+    model: RecurrentModel, test: TrajectoryDataset, seen: TrajectoryDataset
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Targets and predictions (N, T, D) float64 in raw units."""
-    normalizer = load_normalizer(config)
+    """Targets and predictions (N, T, D) float64 in raw units; `seen` is `test` as the model sees it."""
     targets, predictions = [], []
     for index in torch.arange(len(test)).split(BATCH):
-        states = test.states(index)
-        inputs, _ = test.task.split(states if normalizer is None else normalizer.apply(states))
-        output = model(inputs)
-        predictions.append((output if normalizer is None else normalizer.invert(output)).double())
-        targets.append(test.task.split(states)[1].double())
+        output = model(seen[index][0])
+        predictions.append((output if seen.normalizer is None else seen.normalizer.invert(output)).double())
+        targets.append(test[index][1].double())
     return torch.cat(targets).numpy(), torch.cat(predictions).numpy()
 
 
@@ -184,9 +184,13 @@ def _roll_out(
     true, sound = true_rollouts(engine, starts, parameters, begin + times)
     if not len(true):
         return None, None
-    predicted = roll_out(
-        model, normalizer, config.learning.task.name, starts[sound], window, settings.rollout_lengths
-    )
+    task = config.learning.task
+    told = None
+    if task.parameters:
+        told = parameters[:, [list(system.parameters).index(name) for name in task.parameters]][sound]
+        channels = dataset_options(config)["parameter_normalizer"]
+        told = told if channels is None else channels.apply(torch.from_numpy(told)).numpy()
+    predicted = roll_out(model, normalizer, task.name, starts[sound], window, settings.rollout_lengths, told)
     rollouts = Rollouts(times, true, predicted)
     # Rows with parameters of their own have cycles of their own.
     one_cycle = system.autonomous and bool((parameters == parameters[0]).all())

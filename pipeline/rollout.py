@@ -39,24 +39,29 @@ def roll_out(
     starts: np.ndarray,
     window: int,
     lengths: int,
+    channels: np.ndarray | None = None,
 ) -> np.ndarray:
     """Predictions (N, lengths * (window - 1) + 1, D) in raw units from starts (N, D).
+
+    channels  (N, P) parameters as the model is told them, beside the states at every step
 
     initial-value: the last state of a predicted trajectory is the next x(0), `lengths` times.
     forecast: each prediction is the next input, and the hidden state goes along.
     """
     states = torch.from_numpy(starts).to(torch.float32)
     first = states if normalizer is None else normalizer.apply(states)
+    told = first.new_tensor(np.empty((len(first), 0)) if channels is None else channels)
     pieces = [first[:, None]]
     if task == "forecast":
         hidden, now = None, first
         for _ in range(lengths * (window - 1)):
-            now, hidden = model.step(now, hidden)
+            now, hidden = model.step(torch.cat([now, told], dim=1), hidden)
             pieces.append(now[:, None])
     else:
         for _ in range(lengths):
             inputs = first.new_zeros(len(first), window, first.shape[1])
             inputs[:, 0] = pieces[-1][:, -1]
+            inputs = torch.cat([inputs, told[:, None].expand(-1, window, -1)], dim=2)
             pieces.append(model(inputs)[:, 1:])
     return _raw(torch.cat(pieces, dim=1), normalizer)
 

@@ -57,6 +57,7 @@ class RunConfig:
     identity    hash of all that decides the weights
     normalizer  the moments of the train split, or None
     components  names of the state's components
+    parameter_normalizer  the moments of the parameters among the inputs, or None
     """
 
     config: dict[str, Any]
@@ -64,6 +65,7 @@ class RunConfig:
     identity: str
     normalizer: dict[str, list[float]] | None
     components: list[str]
+    parameter_normalizer: dict[str, list[float]] | None = None
 
     @classmethod
     def of(cls, config: Learning, dataset: TrajectoryDataset, data: Path, run: Path) -> Self:
@@ -75,6 +77,9 @@ class RunConfig:
             identity=json_hash({"learning": config.learning(), "dataset": dataset.store.id}),
             normalizer=dataset.normalizer.state_dict() if dataset.normalizer else None,
             components=list(dataset.components),
+            parameter_normalizer=dataset.parameter_normalizer.state_dict()
+            if dataset.parameter_normalizer
+            else None,
         )
 
     @property
@@ -257,11 +262,26 @@ def _check_weights(config: Learning, components: int, weights: dict[str, Tensor]
 def build_model(config: Learning, components: int) -> RecurrentModel:
     """The model of a config for states of so many components."""
     settings = config.model.model_dump(exclude={"name"})
-    return make_model(config.model.name, components, components, **settings)
+    inputs = components + len(config.task.parameters)
+    return make_model(config.model.name, inputs, components, **settings)
 
 
 def load_normalizer(config: RunConfig) -> Normalizer | None:
+    """How the states are standardised."""
     return Normalizer.from_state_dict(config.normalizer) if config.normalizer else None
+
+
+def dataset_options(config: RunConfig) -> dict[str, Any]:
+    """What makes a TrajectoryDataset give what the run's model takes."""
+    task, channels = config.learning.task, config.parameter_normalizer
+    return {
+        "task": task.name,
+        "window": task.window,
+        "stride": task.stride,
+        "normalize": load_normalizer(config) or False,
+        "parameters": task.parameters,
+        "parameter_normalizer": Normalizer.from_state_dict(channels) if channels else None,
+    }
 
 
 def read_curve(run: Path) -> Iterator[dict[str, Any]]:

@@ -102,7 +102,12 @@ def train(
     console = console or Console(quiet=True)
     device = choose_device(config.training.device)
     task = config.task
-    options: dict[str, Any] = {"window": task.window, "stride": task.stride, "normalize": task.normalize}
+    options: dict[str, Any] = {
+        "window": task.window,
+        "stride": task.stride,
+        "normalize": task.normalize,
+        "parameters": task.parameters,
+    }
     dataset = TrajectoryDataset(data, "train", task.name, **options)
     validation = None
     if load_manifest(data).splits["validation"].trajectories:
