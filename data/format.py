@@ -64,7 +64,9 @@ OPTIONAL_VARIABLES = {
     variable.name: variable
     for variable in (
         Variable("source", ("trajectory",), ("int32",), "number of the source in the config's list, from 0"),
-        Variable("source_row", ("trajectory",), ("int64",), "number of the trajectory in that source's split"),
+        Variable(
+            "source_row", ("trajectory",), ("int64",), "number of the trajectory in that source's split"
+        ),
     )
 }
 
@@ -93,9 +95,13 @@ ATTRIBUTES = {
         Attribute("license", str, "the terms under which the data may be used"),
         Attribute("creator", str, "who made it"),
         Attribute("system_name", str, "name of the dynamical system"),
-        Attribute("system", str, "JSON: states, equations as text unless measured, parameters, units, reference"),
+        Attribute(
+            "system", str, "JSON: states, equations as text unless measured, parameters, units, reference"
+        ),
         Attribute("engine", str, "JSON: name, version, method, tolerances of the integrator"),
-        Attribute("resampling", str, '"dense" (the solver\'s own interpolant), "linear", or "none" of measured data'),
+        Attribute(
+            "resampling", str, '"dense" (the solver\'s own interpolant), "linear", or "none" of measured data'
+        ),
         Attribute("seed", int, "seed of the initial states; of imported data that of the split"),
         Attribute("split", str, " | ".join(SPLITS)),
         Attribute("first_row", int, "global number of the first row in this file"),
