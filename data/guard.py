@@ -177,6 +177,8 @@ def _check_dataset(dataset: h5py.h5d.DatasetID, name: str, size: int) -> list[tu
         parts: list[tuple[int, int]] = []
         if needed:
             dataset.chunk_iter(lambda chunk: parts.append((chunk.byte_offset, chunk.size)))
+        if any(offset is None or offset + stored > size for offset, stored in parts):
+            raise RefusedError(f"variable {name!r} has chunks beyond the file's {size} bytes: truncated")
         return parts
     offset = dataset.get_offset()
     if needed and (offset is None or offset + needed > size):

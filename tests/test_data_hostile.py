@@ -365,6 +365,15 @@ def test_a_heap_that_does_not_advance_is_refused_before_the_library_hangs(shard,
     refused(shard, reader, "texts cannot be read", time_limit)
 
 
+def test_a_chunk_beyond_the_end_of_the_file_is_refused_at_once(tmp_path, make_shard, reader, time_limit):
+    path = tmp_path / "train-00000.h5"
+    write_shard(path, make_shard(ROWS), "gzip")
+    with h5py.File(path) as file:
+        address = file["state"].id.get_chunk_info(0).byte_offset.to_bytes(8, "little")
+    path.write_bytes(path.read_bytes().replace(address, (2**50).to_bytes(8, "little")))
+    refused(path, reader, "beyond the file|missing|is damaged", time_limit)
+
+
 def test_bytes_before_the_file_are_refused(shard, reader, time_limit):
     with h5py.File(shard, "w", userblock_size=512):
         pass
