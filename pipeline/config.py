@@ -19,6 +19,7 @@ from ..data.format import SPLITS
 from .draws import Draw, Range, Value, parameter_rows
 from .engines import EngineSettings
 from .engines.settings import Resampling
+from .starts import InitialStates
 from .systems import Parameter, System, get_system
 
 # Shards are cut so that a shard's states stay near this size where shard_rows is left out.
@@ -225,11 +226,20 @@ class Experiment(Learning):
     grid: GridSection
     dataset: DatasetSection
     engine: EngineSettings = EngineSettings()
+    initial_states: InitialStates = InitialStates()
 
     @cached_property
     def dynamics(self) -> System:
         """The system, built and checked."""
-        return self.system.build()
+        system = self.system.build()
+        rows = sum(getattr(self.dataset, split) for split in SPLITS)
+        self.initial_states.check(system, rows)
+        return system
+
+    def initial_state_rows(self, split: str, start: int, stop: int) -> np.ndarray:
+        """Initial states of rows start to stop of a split, (n, D) float64, before any transient."""
+        before = sum(getattr(self.dataset, other) for other in SPLITS[: SPLITS.index(split)])
+        return self.initial_states.rows(self.dynamics, self.dataset.seed, split, start, stop, before)
 
     def parameter_rows(self, split: str, start: int, stop: int) -> np.ndarray:
         """Values of the system's parameters in rows start to stop of a split, (n, P) float64."""
@@ -261,6 +271,9 @@ class Experiment(Learning):
                 "title": self.dataset.title or f"Trajectories of the system {system['name']}",
             },
             "engine": self.engine.resolve(self.grid.resample).model_dump(exclude_none=True),
+            **(
+                {} if self.initial_states.kind == "box" else {"initial_states": self.initial_states.to_dict()}
+            ),
         }
 
     def recipe(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ Config = TypeVar("Config", bound=Learning)
 
 # Parts of a location that are no keys.
 TAGS = ("number", "draw")
-GENERATING = ("system", "grid", "dataset", "engine")
+GENERATING = ("system", "grid", "dataset", "engine", "initial_states")
 
 
 def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:

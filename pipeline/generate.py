@@ -29,7 +29,6 @@ from .plan import ShardPlan, make_plan
 from .present import check_folder, is_part, retire_manifest, reusable
 from .progress import Busy, Counters, CountersProgress
 from .provenance import software
-from .sampling import initial_states
 from .sharing.documents import save_dataset
 
 
@@ -120,11 +119,13 @@ def integrate_rows(
     config: Experiment, engine: Engine, plan: ShardPlan, report: Any = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Initial states (N, D), parameters (N, P), states (N, T, D) and status (N,) of a planned shard."""
-    system = config.dynamics
-    boxes = list(system.initial_state.values())
     first, last = plan.first_row, plan.first_row + plan.rows
-    starts = initial_states(boxes, config.dataset.seed, plan.split, first, last)
+    starts = config.initial_state_rows(plan.split, first, last)
     parameters = config.parameter_rows(plan.split, first, last)
+    transient = config.initial_states.transient
+    if transient is not None:
+        # It ends at time 0, for equations may mention the time.
+        starts = engine.solve(starts, parameters, np.array([-transient, 0.0])).states[:, 1]
     solution = engine.solve(starts, parameters, config.grid.times, report)
     return starts, parameters, solution.states, solution.status
 
