@@ -56,12 +56,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if behaviour is None or not behaviour(self, content):
             self.serve(content)
 
-    def serve(self, content, *, ranges=True, tag=None, until=None):
+    def serve(self, content, *, ranges=True, tag=None, until=None, extra=()):
         """The file, or what is asked of it; `until` breaks the connection off after so many bytes."""
         if content is None:
             return self.answer(404, PAGE, {"Content-Type": "text/html"})
         tag = tag or f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-        headers = {"ETag": tag, "Content-Type": "application/octet-stream"}
+        headers = {"ETag": tag, "Content-Type": "application/octet-stream", **dict(extra)}
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if not (ranges and asked and self.headers.get("If-Range", tag) == tag):
             return self.answer(200, content, headers, until)
@@ -462,6 +462,42 @@ def test_a_file_that_changes_between_two_ranges_is_begun_again(server, dataset_c
     fetch(server.url, tmp_path / "here")
     # The ETag that came with the first half is no longer the file's: all of it comes, once.
     assert server.sent[SHARD] == size // 2 + size
+    assert_came_whole(tmp_path / "here", dataset_copy)
+
+
+@pytest.mark.parametrize(
+    ("tag", "date", "asked"),
+    [
+        ('"1"', "Sun, 22 Nov 2026 08:00:00 GMT", '"1"'),
+        ('W/"1"', "Sun, 22 Nov 2026 08:00:00 GMT", "Sun, 22 Nov 2026 08:00:00 GMT"),
+        ('W/"1"', None, None),
+    ],
+)
+def test_only_what_promises_equal_bytes_tells_versions_of_a_file_apart(server, tmp_path, tag, date, asked):
+    seen = []
+
+    def behaviour(handler, content):
+        seen.append(handler.headers.get("If-Range"))
+        extra = {"Last-Modified": date} if date else {}
+        handler.serve(content, tag=tag, extra=extra, until=5000 if len(seen) == 1 else None)
+        return True
+
+    server.behaviours[SHARD] = behaviour
+    fetch(server.url, tmp_path / "here")
+    assert seen == [None, asked]
+
+
+@pytest.mark.parametrize("name", [CHECKSUMS, SHARD])
+def test_a_connection_that_ends_before_the_answer_is_tried_again(server, dataset_copy, tmp_path, name):
+    left = [2]
+
+    def no_answer(handler, content):
+        left[0] -= 1
+        handler.close_connection = True
+        return left[0] >= 0
+
+    server.behaviours[name] = no_answer
+    fetch(server.url, tmp_path / "here")
     assert_came_whole(tmp_path / "here", dataset_copy)
 
 
@@ -929,6 +965,19 @@ def test_another_dataset_is_kept_while_none_of_the_new_files_is_there(server, ot
     assert contents(other_dataset) == before
 
 
+def test_an_unfinished_fetch_is_gone_on_with_by_no_other_dataset(
+    server, dataset_copy, other_dataset, tmp_path
+):
+    here = tmp_path / "here"
+    server.behaviours = {record.file: broken(99, 500) for record in load_manifest(dataset_copy).shards}
+    assert_refused(run(server.url, here), "tries failed")
+    had = partial_of(here)
+    assert_refused(run(other_dataset, here), "another dataset", "--overwrite")
+    assert partial_of(here) == had
+    assert run(other_dataset, here, "--overwrite").exit_code == 0
+    assert_came_whole(here, other_dataset)
+
+
 def test_a_dataset_that_is_being_replaced_is_none_and_the_same_command_goes_on(
     server, dataset_copy, other_dataset, tmp_path
 ):
@@ -976,6 +1025,10 @@ def test_a_partial_file_of_another_content_is_not_gone_on_with(server, dataset_c
     (dataset_copy / MANIFEST).write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n")
     load_manifest(dataset_copy).save(dataset_copy)
     server.requests.clear()
+    server.behaviours[SHARD] = answering(404)
+    assert_refused(run(server.url, here), "404")
+    assert not partial_of(here)
+    server.behaviours.clear()
     fetch(server.url, here)
     assert all(span is None for _, span in server.requests)
     assert_came_whole(here, dataset_copy)
@@ -1025,6 +1078,7 @@ def test_an_interrupted_fetch_keeps_what_came(large_server, large_dataset, tmp_p
     assert code == 130
     assert "the same command goes on" in said
     assert "Traceback" not in said
+    assert "Downloading data" not in said
     had = partial_of(here)
     assert had >= 500_000
     assert {path.name for path in here.iterdir()} == {WORK}

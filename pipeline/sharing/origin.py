@@ -83,6 +83,8 @@ class Origin:
         scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", url)
         kind = scheme.group(1).lower() if scheme else "path"
         self.folder: Path | None = None
+        # Has the server answered anything yet?
+        self.answered = False
         try:
             parts = urlsplit(url)
             if kind in ("http", "https"):
@@ -153,7 +155,6 @@ class WebConnection:
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
         self._session = _Session()
-        self._answered = False
 
     def close(self) -> None:
         self._session.close()
@@ -173,7 +174,7 @@ class WebConnection:
             raise BrokenError(_reason(error)) from None
         except requests.exceptions.RequestException as error:
             passing = isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout)
-            if passing and self._answered:
+            if passing and self._origin.answered:
                 raise BrokenError(_reason(error)) from None
             # Most likely a mistyped address; a server that has answered once is worth more patience.
             raise TrajstoreError(f"{self._origin.shown(name)}: {_reason(error)}; check the address") from None
@@ -185,7 +186,7 @@ class WebConnection:
             response = self._session.get(
                 address, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False
             )
-            self._answered = True
+            self._origin.answered = True
             if not response.is_redirect:
                 return response
             response.close()

@@ -4,8 +4,10 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from time import monotonic
 
 import pooch
 from rich.console import Console
@@ -58,6 +60,8 @@ class Transfer:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._failures: list[BaseException] = []
+        # A token for each thread that has ended. An interrupted `Thread.join` takes a busy thread for a dead one.
+        self._ended: SimpleQueue[None] = SimpleQueue()
         self._advance: Callable[[int], None] = lambda count: None
         self.fetched = 0
         self.kept = 0
@@ -83,17 +87,20 @@ class Transfer:
             threading.Thread(target=self._work, args=(pending,), daemon=True)
             for _ in range(min(jobs, len(pending)))
         ]
+        left = len(threads)
         with bar, _quiet_pooch():
             try:
                 for thread in threads:
                     thread.start()
-                for thread in threads:
-                    while thread.is_alive() and not self._stop.is_set():
-                        thread.join(0.1)
+                while left and not self._stop.is_set():
+                    self._ended.get()
+                    left -= 1
             finally:
                 self._stop.set()
-                for thread in threads:
-                    thread.join(GRACE / len(threads))
+                deadline = monotonic() + GRACE
+                with suppress(Empty):
+                    for _ in range(left):
+                        self._ended.get(timeout=max(0.0, deadline - monotonic()))
         if self._failures:
             raise self._failures[0]
 
@@ -115,6 +122,8 @@ class Transfer:
         except BaseException as error:
             self._failures.append(error)
             self._stop.set()
+        finally:
+            self._ended.put(None)
 
     def _obtain(self, connection: Connection, record: ShardRecord) -> None:
         path = self._folder / record.file
