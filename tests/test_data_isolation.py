@@ -99,7 +99,7 @@ def test_a_file_may_take_only_memory_in_proportion_to_what_it_holds(tmp_path, ma
     with IsolatedReader() as reader:
         assert reader("problems", path) == []
         # Less than the whole file: as if reading took more than it should.
-        with pytest.raises(FormatError, match="no memory for|more memory"):
+        with pytest.raises(FormatError, match=r"no memory for|more memory"):
             _with_factor(path)
 
 

@@ -263,6 +263,18 @@ def test_threads_that_share_an_engine_do_not_disturb_each_other():
                 np.testing.assert_array_equal(states, ALONE["heyoka"][part::4])
 
 
+@pytest.mark.parametrize("engine", ["heyoka", "DOP853", "LSODA"])
+def test_rows_that_run_into_a_pole_are_given_up_soon(engine, time_limit):
+    # x'' = x^3 has the solution sqrt(2)/(t0 - t): steps shrink towards t0, and the state overflows only there.
+    model = system({"x": "v", "v": "x**3"})
+    pole = np.array([0.7, 1.3, 2.9, 50.0])
+    starts = np.stack([np.sqrt(2) / pole, np.sqrt(2) / pole**2], axis=1)
+    with time_limit(60):
+        solution = solve(engine, model, starts, TIMES)
+    assert solution.status.tolist() == [Status.DIVERGED] * 3 + [Status.OK]
+    np.testing.assert_allclose(solution.states[3, :, 0], np.sqrt(2) / (50 - TIMES), rtol=1e-6)
+
+
 def test_the_inputs_are_left_as_they_were():
     for engine in SHARED.values():
         starts, parameters = POOL[:5].copy(), POOL_MU[:5].copy()

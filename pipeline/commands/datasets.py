@@ -10,6 +10,9 @@ from rich.console import Console
 from ..config_file import load_config
 from .common import PATH, command, config_argument, json_option, overwrite_option, set_option
 
+# Of a system with more, `systems` shows how many there are.
+SHOWN_STATES = 4
+
 
 @click.command("generate")
 @config_argument
@@ -128,4 +131,9 @@ def systems_command(name: str | None, as_json: bool) -> None:
         print_system(Console(), get_system(name))
     else:
         for system in LIBRARY.values():
-            click.echo(f"{system.name:<20} {', '.join(system.states):<12} {system.description}")
+            few = (
+                ", ".join(system.states)
+                if len(system.states) <= SHOWN_STATES
+                else f"{len(system.states)} states"
+            )
+            click.echo(f"{system.name:<22} {few:<16} {system.description}")

@@ -27,6 +27,11 @@ FEW_ROWS, MANY_ROWS = 512, 1_000_000
 DEFAULT_TOLERANCE = 2.0**-52
 REPORT_SECONDS = 0.1
 
+# Most rows need far fewer steps; of those that need more, it is seen then whether they get anywhere.
+FIRST_STEPS, HOPELESS = 20_000, 1e9
+# A row that is given up has diverged if it has grown so many times.
+LARGE = 1e3
+
 _NOT_FINITE = heyoka.taylor_outcome.err_nf_state
 
 
@@ -109,12 +114,13 @@ class HeyokaEngine:
         integrator = self._integrator(width)
         rows: slice | np.ndarray = slice(start, stop)
         lanes = stop - start
+        limit = min(FIRST_STEPS, self._max_steps or FIRST_STEPS)
         while lanes:
             padded = rows if lanes == width else np.resize(np.arange(len(batches.status))[rows], width)
             integrator.set_time(batches.grid[0, 0])
             integrator.state[:] = batches.starts[:, padded]
             integrator.pars[:] = batches.parameters[:, padded]
-            _, values = integrator.propagate_grid(batches.grid, max_steps=self._max_steps)
+            _, values = integrator.propagate_grid(batches.grid, max_steps=limit)
             batches.states[rows] = values[:, :, :lanes].transpose(2, 0, 1)
             # Grid values that were not reached are NaN.
             reached = np.isfinite(values[-1, :, :lanes]).all(axis=0)
@@ -123,10 +129,20 @@ class HeyokaEngine:
             outcomes = [result[0] for result in integrator.propagate_res[:lanes]]
             diverged = np.array([outcome == _NOT_FINITE for outcome in outcomes])
             numbers = np.arange(len(batches.status))[rows]
-            if not diverged.any():
-                batches.status[numbers[~reached]] = Status.STEP_LIMIT
-                return
             batches.status[numbers[diverged]] = Status.DIVERGED
+            if not diverged.any():
+                # Before a pole steps shrink without end, long before the state overflows.
+                hopeless = ~reached & _hopeless(integrator, batches.grid[-1, 0], lanes)
+                large = np.abs(integrator.state[:, :lanes]).max(axis=0) > LARGE * (
+                    1 + np.abs(batches.starts[:, numbers]).max(axis=0)
+                )
+                batches.status[numbers[hopeless]] = np.where(
+                    large[hopeless], Status.DIVERGED, Status.STEP_LIMIT
+                )
+                if limit == self._max_steps:
+                    batches.status[numbers[~reached & ~hopeless]] = Status.STEP_LIMIT
+                    return
+                limit, diverged = self._max_steps, hopeless
             rows = numbers[~diverged & ~reached]
             lanes = len(rows)
 
@@ -147,6 +163,12 @@ class HeyokaEngine:
                     tol=self._tolerance,
                 )
             return self._compiled[lanes]
+
+
+def _hopeless(integrator: Any, end: float, lanes: int) -> np.ndarray:
+    """Which lanes would need more steps to the end, at the size of their last one, than anybody waits for."""
+    rest = np.abs(end - integrator.time[:lanes])
+    return np.abs(integrator.last_h[:lanes]) * HOPELESS < rest
 
 
 @dataclass(frozen=True)
