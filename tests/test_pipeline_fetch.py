@@ -1106,6 +1106,33 @@ def test_an_interrupt_does_not_wait_for_a_silent_server(large_server, tmp_path):
     assert time.monotonic() - begin < 10
 
 
+def test_when_one_file_fails_the_others_stop_and_their_parts_stay(server, tmp_path):
+    here = tmp_path / "here"
+    came = threading.Event()
+
+    def slow(handler, content):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        for begin in range(0, len(content), 100):
+            handler.wfile.write(content[begin : begin + 100])
+            if begin >= 1000:
+                came.set()
+            time.sleep(0.02)
+        return True
+
+    def missing(handler, content):
+        came.wait(20)
+        return answering(404)(handler, content)
+
+    server.behaviours = {SHARD: slow, "train-00001.h5": missing}
+    with pytest.raises(TrajstoreError, match="404"):
+        fetch(server.url, here)
+    had = partial_of(here)
+    time.sleep(0.2)
+    assert 1000 <= had == partial_of(here)
+
+
 def test_two_fetches_into_one_folder_do_not_mix(large_server, large_dataset, tmp_path):
     here = tmp_path / "here"
     large_server.pause = 0.01
