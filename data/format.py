@@ -10,7 +10,7 @@ SHARD_SUFFIX = ".h5"
 
 SPLITS = ("train", "validation", "test")
 STATE_DTYPES = ("float32", "float64")
-SHARD_NAME = rf"^({'|'.join(SPLITS)})-\d{{5,}}\.h5$"
+SHARD_NAME = rf"^({'|'.join(SPLITS)})-[0-9]{{5,}}\.h5$"
 DIMENSIONS = ("trajectory", "time", "component")
 PARAMETER_ROLE = "parameter"
 

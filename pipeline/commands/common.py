@@ -21,7 +21,11 @@ class Failure(click.ClickException):
     exit_code = 2
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"trajstore: {self.message}", file=file or sys.stderr)
+        # A message may quote a stranger's file, which may hold commands to the terminal.
+        shown = "".join(
+            sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in self.message
+        )
+        click.echo(f"trajstore: {shown}", file=file or sys.stderr)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
