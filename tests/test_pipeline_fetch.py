@@ -146,7 +146,7 @@ def server(dataset_copy):
 
 @pytest.fixture(scope="module")
 def large_dataset(make_shard, write_dataset, tmp_path_factory):
-    """One shard of 6 MB."""
+    """One shard of 7 MB."""
     folder = tmp_path_factory.mktemp("large") / "dataset"
     return write_dataset(folder, {"train": [make_shard(rows=35_000)]})
 
