@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -102,6 +103,11 @@ class Manifest(BaseModel):
     def shards(self) -> list[ShardRecord]:
         """All shards, split by split."""
         return [shard for split in self.splits.values() for shard in split.shards]
+
+    @cached_property
+    def places(self) -> dict[str, tuple[str, ShardRecord]]:
+        """Each shard's split and record by file name."""
+        return {record.file: (name, record) for name, split in self.splits.items() for record in split.shards}
 
     @property
     def bytes(self) -> int:

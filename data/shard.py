@@ -75,6 +75,9 @@ class Shard:
         return self.state if ok.all() else self.state[ok]
 
 
+SHA256 = r"^[0-9a-f]{64}$"
+
+
 class ShardRecord(BaseModel):
     """What the manifest keeps of a shard."""
 
@@ -85,8 +88,8 @@ class ShardRecord(BaseModel):
     rows: Count
     failed: Count
     bytes: Count
-    sha256: str
-    content_hash: str
+    sha256: str = Field(pattern=SHA256)
+    content_hash: str = Field(pattern=SHA256)
     statistics: Moments
 
 

@@ -67,12 +67,7 @@ def file_problems(path: Path) -> list[str]:
 
 def recorded_problems(folder: Path, manifest: Manifest, file: str) -> list[str]:
     """All problems of a shard that the manifest lists, a line each. Raises FormatError if it cannot be read."""
-    split, record = next(
-        (name, record)
-        for name, split in manifest.splits.items()
-        for record in split.shards
-        if record.file == file
-    )
+    split, record = manifest.places[file]
     return [f"{file}: {problem}" for problem in _recorded_shard_problems(folder, manifest, split, record)]
 
 
@@ -101,9 +96,9 @@ def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
         yield f"{CHECKSUMS}: is no text"
     else:
         yield from _checksum_problems(folder, text, manifest)
-    shards = {record.file for record in manifest.shards}
+    known = {MANIFEST, CHECKSUMS, LOCK, *DOCUMENTS, *manifest.places}
     for entry in sorted(folder.iterdir()):
-        if entry.name not in {MANIFEST, CHECKSUMS, LOCK, *DOCUMENTS, *shards}:
+        if entry.name not in known:
             yield f"{entry.name}: no part of this dataset"
         elif entry.name in DOCUMENTS and entry.is_symlink():
             yield f"{entry.name}: is a link; a dataset holds its own files"
