@@ -41,9 +41,13 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class SystemSection(Section):
-    """A system of the library by name, or one of your own with its equations."""
+    """A system of the library by name, or one of your own with its equations.
+
+    size  how many components, of systems of any size
+    """
 
     name: str
+    size: PositiveInt | None = None
     equations: dict[str, str] | None = None
     parameters: dict[str, Value] = {}
     initial_state: dict[str, Range] | None = None
@@ -63,6 +67,8 @@ class SystemSection(Section):
             if (text := getattr(self, key)) is not None
         }
         if self.equations is not None:
+            if self.size is not None:
+                raise ConfigError("system.size: is for systems of the library; equations of your own say it")
             if self.initial_state is None:
                 raise ConfigError(
                     "system.initial_state: missing; equations of your own need a range [low, high] for "
@@ -70,10 +76,10 @@ class SystemSection(Section):
                 )
             parameters = {name: _parameter(value) for name, value in self.parameters.items()}
             return System(self.name, self.equations, parameters, boxes, **texts)
-        known = get_system(self.name)
+        known = get_system(self.name, self.size)
         for kind, given, allowed in (
             ("parameters", self.parameters, known.parameters),
-            ("initial_state", boxes, known.initial_state),
+            ("initial_state", boxes, known.equations),
         ):
             for name in given:
                 if name not in allowed:
@@ -84,6 +90,9 @@ class SystemSection(Section):
             name: _parameter(self.parameters.get(name, default.value), default.unit, default.meaning)
             for name, default in known.parameters.items()
         }
+        if known.kind != System.kind:
+            # A field has one range for all its points.
+            boxes = {state: box for box in boxes.values() for state in known.states}
         raw = {**known.to_dict(), **texts, "initial_state": {**known.initial_state, **boxes}}
         return System.from_dict({**raw, "parameters": {k: vars(p) for k, p in parameters.items()}})
 
@@ -270,7 +279,7 @@ class Experiment(Learning):
                 "shard_rows": self.shard_rows,
                 "title": self.dataset.title or f"Trajectories of the system {system['name']}",
             },
-            "engine": self.engine.resolve(self.grid.resample).model_dump(exclude_none=True),
+            "engine": self.engine.resolve(self.grid.resample, self.dynamics.kind).model_dump(exclude_none=True),
             **(
                 {} if self.initial_states.kind == "box" else {"initial_states": self.initial_states.to_dict()}
             ),

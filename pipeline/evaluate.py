@@ -27,7 +27,7 @@ from .run import (
     load_normalizer,
     load_trained,
 )
-from .systems import system_of
+from .systems import System, system_of
 
 BATCH = 4096
 # Enough rows to fit the largest polynomial, few enough to fit it at once.
@@ -192,8 +192,8 @@ def _roll_out(
         told = told if channels is None else channels.apply(torch.from_numpy(told)).numpy()
     predicted = roll_out(model, normalizer, task.name, starts[sound], window, settings.rollout_lengths, told)
     rollouts = Rollouts(times, true, predicted)
-    # Rows with parameters of their own have cycles of their own.
-    one_cycle = system.autonomous and bool((parameters == parameters[0]).all())
+    # Rows with parameters of their own have cycles of their own, and fields more than one.
+    one_cycle = system.kind == System.kind and system.autonomous and bool((parameters == parameters[0]).all())
     return rollouts, judge(rollouts, std, engine, parameters[sound], starts[sound], one_cycle)
 
 

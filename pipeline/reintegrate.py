@@ -93,7 +93,9 @@ def _reference(system: System, stored: dict[str, Any], shard: Shard, rows: np.nd
     """The rows, and the same with slightly other initial states, by the engine that did not make them."""
     starts = shard.initial_state[rows]
     scale = 1.0 + np.abs(starts).max(axis=1, keepdims=True)
-    both = np.concatenate([starts, starts + PERTURBATION * scale])
+    # Of random signs: a shift of all components alike is a symmetry of some systems, and does not grow.
+    signs = 2 * np.random.default_rng(0).integers(0, 2, starts.shape[1]) - 1
+    both = np.concatenate([starts, starts + PERTURBATION * scale * signs])
     times, before = _times_from_start(shard)
     missing = [name for name in system.parameters if name not in shard.parameters]
     if missing:
@@ -126,8 +128,8 @@ def _times_from_start(shard: Shard) -> tuple[np.ndarray, int]:
 def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:
     """An engine, and one for the rows that are too stiff for it."""
     if stored == "scipy":
-        settings = EngineSettings().resolve()
-        if settings.name == "heyoka":
+        settings = EngineSettings().resolve(kind=system.kind)
+        if settings.name != "scipy":
             return make_engine(system, settings), None
     explicit = EngineSettings(name="scipy", tolerance=REFERENCE_TOLERANCE, max_steps=EXPLICIT_STEPS)
     stiff = EngineSettings(name="scipy", method="LSODA", tolerance=REFERENCE_TOLERANCE)

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from ..data.errors import TrajstoreError
 from ..data.hashing import array_hash
 from .draws import Range
-from .sampling import INITIAL_STATES, initial_states, uniform_rows
+from .sampling import INITIAL_STATES, uniform_rows
 from .systems import System
 
 Kind = Literal["box", "normal", "shell", "attractor", "file", "two-body", "three-body"]
@@ -97,6 +97,11 @@ class InitialStates(BaseModel):
                     raise TrajstoreError(
                         f"initial_states.{key}.{name}: no such state; there are {', '.join(system.states)}"
                     )
+        if self.kind in ("normal", "shell") and system.kind != System.kind:
+            raise TrajstoreError(
+                f'initial_states.kind: "{self.kind}" draws each point by itself, which makes no smooth field of '
+                f'{system.name}; use "box", "attractor" or "file"'
+            )
         if self.kind in ("two-body", "three-body") and system.name != self.kind:
             raise TrajstoreError(
                 f'initial_states.kind: "{self.kind}" is for the system of that name, not {system.name}'
@@ -123,11 +128,14 @@ class InitialStates(BaseModel):
 
         Row i is a function of (seed, split, i) and nothing else.
         """
+        return system.representable(self._rows(system, seed, split, start, stop, before))
+
+    def _rows(self, system: System, seed: int, split: str, start: int, stop: int, before: int) -> np.ndarray:
         if self.kind == "file":
             return self.table[before + start : before + stop]
-        boxes = list(system.initial_state.values())
         if self.kind in ("box", "attractor"):
-            return initial_states(boxes, seed, split, start, stop)
+            numbers = uniform_rows(seed, split, INITIAL_STATES, start, stop, system.start_numbers)
+            return system.starts_from(numbers)
         size = len(system.states)
         columns = COLUMNS.get(self.kind, size + (self.kind == "shell"))
         numbers = uniform_rows(seed, split, INITIAL_STATES, start, stop, columns)
@@ -135,7 +143,7 @@ class InitialStates(BaseModel):
             return ORBITS[self.kind](numbers)
         if self.kind == "shell":
             return self._named(system, self.mean, np.zeros(size)) + self._shell(numbers)
-        low, high = np.array(boxes, dtype=np.float64).T
+        low, high = np.array(list(system.initial_state.values()), dtype=np.float64).T
         mean = self._named(system, self.mean, (low + high) / 2)
         return mean + self._named(system, self.std, (high - low) / 2) * _normal(numbers)
 

@@ -265,7 +265,7 @@ WRONG = {
         "",
         "another name",
     ),
-    "unknown engine": (GOOD + '[engine]\nname = "euler"', "engine.name", "'euler'", "'heyoka' or 'scipy'"),
+    "unknown engine": (GOOD + '[engine]\nname = "euler"', "engine.name", "'euler'", "'scipy' or 'etdrk4'"),
     "unknown method": (GOOD + '[engine]\nmethod = "RK9"', "engine.method", "'RK9'", "DOP853"),
     "method of another engine": (
         GOOD + '[engine]\nname = "scipy"\nmethod = "taylor"',

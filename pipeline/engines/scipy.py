@@ -203,9 +203,5 @@ class ScipyEngine:
 
     def _compiled(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self._functions is None:
-            system = self._system
-            self._functions = (
-                system.function(list(system.vector_field), "math"),
-                system.function(system.jacobian.tolist(), "math"),
-            )
+            self._functions = self._system.numeric()
         return self._functions

@@ -12,7 +12,7 @@ from .engine import Engine, EngineError
 DEFAULT_MAX_STEPS = 10_000_000
 
 Resampling = Literal["dense", "linear"]
-Method = Literal["taylor", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF"]
+Method = Literal["taylor", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "ETDRK4"]
 
 
 class EngineSettings(BaseModel):
@@ -20,15 +20,24 @@ class EngineSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    name: Literal["auto", "heyoka", "scipy"] = "auto"
+    name: Literal["auto", "heyoka", "scipy", "etdrk4"] = "auto"
     method: Method | None = None
     tolerance: PositiveFloat | None = None
     absolute_tolerance: PositiveFloat | None = None
     max_step: PositiveFloat | None = None
     max_steps: PositiveInt = DEFAULT_MAX_STEPS
 
-    def resolve(self, resampling: Resampling = "dense") -> "EngineSettings":
-        """The same with the engine named and its defaults filled in. Raises EngineError if none can."""
+    def resolve(self, resampling: Resampling = "dense", kind: str = System.kind) -> "EngineSettings":
+        """The same with the engine named and its defaults filled in, for a system of that kind.
+
+        Raises EngineError if none can.
+        """
+        if kind != System.kind and self.name != "scipy":
+            return self._for_field(resampling, kind)
+        if self.name == "etdrk4":
+            raise EngineError(
+                'engine "etdrk4" is for "kuramoto-sivashinsky"; leave name out, or name "heyoka" or "scipy"'
+            )
         only_scipy = (
             resampling == "linear"
             or self.max_step is not None
@@ -56,6 +65,27 @@ class EngineSettings(BaseModel):
             update={"name": name, "method": "taylor", "tolerance": self.tolerance or DEFAULT_TOLERANCE}
         )
 
+    def _for_field(self, resampling: Resampling, kind: str) -> "EngineSettings":
+        from .etdrk4 import DEFAULT_STEP, METHOD
+
+        if self.name == "heyoka":
+            raise EngineError(
+                f'engine "heyoka" has no equations for {kind}; leave name out, or name "etdrk4"'
+            )
+        unfit = (
+            resampling == "linear"
+            or self.tolerance is not None
+            or self.absolute_tolerance is not None
+            or self.method not in (None, METHOD)
+        )
+        if unfit:
+            raise EngineError(
+                'engine "etdrk4" has its own method and fixed steps, of max_step at most: method, tolerance, '
+                'absolute_tolerance and resample = "linear" are for name = "scipy"'
+            )
+        step = self.max_step or DEFAULT_STEP
+        return self.model_copy(update={"name": "etdrk4", "method": METHOD, "max_step": step})
+
     def _for_scipy(self) -> "EngineSettings":
         from .scipy import DEFAULT_METHOD, DEFAULT_TOLERANCE, METHODS
 
@@ -79,12 +109,16 @@ def make_engine(
 
     Raises EngineError if there is none.
     """
-    settings = settings.resolve(resampling)
+    settings = settings.resolve(resampling, system.kind)
     tolerance = settings.tolerance or 0.0
     if settings.name == "heyoka":
         from .heyoka import HeyokaEngine
 
         return HeyokaEngine(system, tolerance, settings.max_steps, rows)
+    if settings.name == "etdrk4":
+        from .etdrk4 import DEFAULT_STEP, Etdrk4Engine
+
+        return Etdrk4Engine(system, settings.max_step or DEFAULT_STEP, settings.max_steps)
     from .scipy import ScipyEngine
 
     return ScipyEngine(

@@ -81,9 +81,9 @@ class Description:
         equations = self._system.get("equations")
         if not isinstance(equations, Mapping):
             return None
-        return {
-            line(name): line(equations.get(name, "?"), LONGEST_EQUATION) for name in self.manifest.components
-        }
+        # Of a field there is one for all components.
+        sides = equations if "kind" in self._system else self.manifest.components
+        return {line(name): line(equations.get(name, "?"), LONGEST_EQUATION) for name in sides}
 
     @cached_property
     def understood(self) -> System | None:

@@ -2,11 +2,13 @@
 
 from functools import partial
 
-from .system import Parameter, System
+from .system import InvalidSystemError, Parameter, System
 
 
 def lorenz_96(name: str, size: int = 40) -> System:
-    """Lorenz's ring of `size` sites, of at least four."""
+    """Lorenz's ring of `size` sites. Raises InvalidSystemError if they are fewer than four."""
+    if size < 4:
+        raise InvalidSystemError(f"system {name!r} has size {size}; expected at least 4 sites")
     states = [f"x{site}" for site in range(1, size + 1)]
     equations = {
         states[
@@ -51,7 +53,7 @@ CHAOTIC = (
         reference="Roessler (1976), An equation for continuous chaos, doi:10.1016/0375-9601(76)90101-8",
         period=5.88,
     ),
-    partial(lorenz_96, name="lorenz-96"),
+    partial(lorenz_96, name="lorenz-96", size=40),
     partial(
         System,
         name="chua",

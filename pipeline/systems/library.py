@@ -6,6 +6,7 @@ from functools import partial
 from ...data.errors import TrajstoreError
 from .chaotic import CHAOTIC
 from .hamiltonian import HAMILTONIAN
+from .kuramoto_sivashinsky import kuramoto_sivashinsky
 from .oscillators import OSCILLATORS
 from .system import System
 
@@ -22,6 +23,14 @@ class _Library(Mapping[str, System]):
             self._built[name] = self._entries[name]()
         return self._built[name]
 
+    def sized(self, name: str, size: int) -> System:
+        """The system of another size. Raises TrajstoreError if it has but one."""
+        entry = self._entries[name]
+        if "size" not in entry.keywords:
+            sized = [known for known, other in self._entries.items() if "size" in other.keywords]
+            raise TrajstoreError(f"system.size: {name} has one size; those of any size are {', '.join(sized)}")
+        return entry(size=size)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
@@ -29,14 +38,19 @@ class _Library(Mapping[str, System]):
         return len(self._entries)
 
 
-LIBRARY = _Library(*OSCILLATORS, *HAMILTONIAN, *CHAOTIC)
+LIBRARY = _Library(
+    *OSCILLATORS,
+    *HAMILTONIAN,
+    *CHAOTIC,
+    partial(kuramoto_sivashinsky, name="kuramoto-sivashinsky", size=64),
+)
 
 
-def get_system(name: str) -> System:
+def get_system(name: str, size: int | None = None) -> System:
     """The system of that name. Raises TrajstoreError if the library has none."""
     if name not in LIBRARY:
         raise TrajstoreError(
             f"no system {name!r} in the library; it has {', '.join(LIBRARY)}. "
             'A system of your own needs its equations: [system] equations = { x = "-x" }'
         )
-    return LIBRARY[name]
+    return LIBRARY[name] if size is None else LIBRARY.sized(name, size)

@@ -3,11 +3,12 @@
 import keyword
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar
 
+import numpy as np
 import sympy
 
 from ...data.errors import TrajstoreError
@@ -39,7 +40,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class System:
-    """A system of ordinary differential equations of first order.
+    """A system of ordinary differential equations of first order; other kinds are subclasses.
 
     name           as in a config, "van-der-pol"
     equations      state -> right-hand side as text, in the order of the state's components
@@ -64,6 +65,12 @@ class System:
     period: float | None = None
     hamiltonian: str | None = None
     _parsed: tuple[sympy.Expr, ...] = field(init=False, repr=False, compare=False)
+
+    kind: ClassVar[str] = "ode"
+    _kinds: ClassVar[dict[str, type["System"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        System._kinds[cls.kind] = cls
 
     def __post_init__(self) -> None:
         if not self.equations:
@@ -145,6 +152,20 @@ class System:
         """The parameters' values, in their order."""
         return tuple(parameter.value for parameter in self.parameters.values())
 
+    @property
+    def start_numbers(self) -> int:
+        """How many numbers a random initial state takes."""
+        return len(self.states)
+
+    def starts_from(self, numbers: np.ndarray) -> np.ndarray:
+        """Initial states (n, D) in the box, from numbers (n, start_numbers) in [0, 1)."""
+        low, high = np.array(list(self.initial_state.values()), dtype=np.float64).T
+        return low + (high - low) * numbers
+
+    def representable(self, states: np.ndarray) -> np.ndarray:
+        """Initial states (n, D) as the equations can take them up."""
+        return states
+
     def latex(self) -> list[str]:
         """The equations as LaTeX, a line a component."""
         return [
@@ -160,6 +181,10 @@ class System:
         arguments = (self.time_symbol, self.state_symbols, self.parameter_symbols)
         return sympy.lambdify(arguments, expressions, modules=modules, cse=True, dummify=True)
 
+    def numeric(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """f(t, x, p) and its Jacobian, of one state as a list."""
+        return self.function(list(self.vector_field), "math"), self.function(self.jacobian.tolist(), "math")
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `from_dict` is its inverse."""
         optional = {"period": self.period, "hamiltonian": self.hamiltonian}
@@ -173,16 +198,21 @@ class System:
             "time_unit": self.time_unit,
             "description": self.description,
             "reference": self.reference,
+            **({} if self.kind == "ode" else {"kind": self.kind}),
             **{key: value for key, value in optional.items() if value is not None},
         }
 
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+    @staticmethod
+    def from_dict(raw: Mapping[str, Any]) -> "System":
         """Read what `to_dict` wrote, perhaps in a stranger's file. Raises InvalidSystemError if it is none."""
         try:
-            return cls(
+            kind = raw.get("kind", System.kind)
+            if kind != System.kind and kind not in System._kinds:
+                raise InvalidSystemError(f"a system of the unknown kind {kind!r:.80}")
+            sides = raw["states"] if kind == System.kind else raw["equations"]
+            system = System._kinds.get(kind, System)(
                 name=str(raw["name"]),
-                equations={str(name): str(raw["equations"][name]) for name in raw["states"]},
+                equations={str(name): str(raw["equations"][name]) for name in sides},
                 parameters={name: Parameter(**value) for name, value in raw["parameters"].items()},
                 initial_state={
                     name: (float(low), float(high)) for name, (low, high) in raw["initial_state"].items()
@@ -193,6 +223,12 @@ class System:
                 period=None if raw.get("period") is None else float(raw["period"]),
                 hamiltonian=None if raw.get("hamiltonian") is None else str(raw["hamiltonian"]),
             )
+            if list(system.states) != list(raw["states"]):
+                raise InvalidSystemError(
+                    f"system {system.name!r:.80} has states {_names(raw['states']):.200}; expected "
+                    f"{_names(system.states):.200}"
+                )
+            return system
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidSystemError(f"not the description of a system: {error!r}") from None
 
@@ -224,5 +260,5 @@ def check_name(name: str) -> None:
         raise InvalidSystemError(f"{name!r} is a variable of the file format; choose another name")
 
 
-def _names(names: Mapping[str, Any]) -> str:
+def _names(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
