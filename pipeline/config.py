@@ -21,6 +21,7 @@ from .engines import EngineSettings
 from .engines.settings import Resampling
 from .starts import InitialStates
 from .systems import Parameter, System, get_system
+from .systems.hamiltonian import from_hamiltonian
 
 # Shards are cut so that a shard's states stay near this size where shard_rows is left out.
 SHARD_BYTES = 64 << 20
@@ -41,19 +42,24 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class SystemSection(Section):
-    """A system of the library by name, or one of your own with its equations.
+    """A system of the library by name, or one of your own with its equations, or its energy alone.
 
-    size  how many components, of systems of any size
+    size         how many components, of systems of any size
+    hamiltonian  the energy as text; with `momenta`, coordinate -> its momentum, the equations follow from it
+    period       a natural time scale
     """
 
     name: str
     size: PositiveInt | None = None
     equations: dict[str, str] | None = None
+    hamiltonian: str | None = None
+    momenta: dict[str, str] | None = None
     parameters: dict[str, Value] = {}
     initial_state: dict[str, Range] | None = None
     time_unit: str | None = None
     description: str | None = None
     reference: str | None = None
+    period: PositiveFloat | None = None
 
     def build(self) -> System:
         """The System. Raises TrajstoreError if the parts do not fit together."""
@@ -61,21 +67,33 @@ class SystemSection(Section):
         for name, (low, high) in boxes.items():
             if not 0 <= high - low < float("inf"):
                 raise ConfigError(f"system.initial_state.{name}: got [{low}, {high}], expected [low, high]")
-        texts = {
-            key: text
-            for key in ("time_unit", "description", "reference")
-            if (text := getattr(self, key)) is not None
+        more = {
+            key: value
+            for key in ("time_unit", "description", "reference", "period")
+            if (value := getattr(self, key)) is not None
         }
-        if self.equations is not None:
+        if self.equations is not None or self.hamiltonian is not None:
             if self.size is not None:
                 raise ConfigError("system.size: is for systems of the library; equations of your own say it")
             if self.initial_state is None:
+                pairs = self.momenta or {}
+                states = self.equations or (*pairs, *pairs.values())
                 raise ConfigError(
-                    "system.initial_state: missing; equations of your own need a range [low, high] for "
-                    f"each of {', '.join(self.equations)}"
+                    "system.initial_state: missing; a system of your own needs a range [low, high] for "
+                    f"each of {', '.join(states)}"
                 )
             parameters = {name: _parameter(value) for name, value in self.parameters.items()}
-            return System(self.name, self.equations, parameters, boxes, **texts)
+            if self.equations is not None and self.momenta is None:
+                return System(
+                    self.name, self.equations, parameters, boxes, hamiltonian=self.hamiltonian, **more
+                )
+            if self.equations is not None or self.hamiltonian is None or not self.momenta:
+                raise ConfigError(
+                    'system: expected equations, or hamiltonian with momenta, as in momenta = { q = "p" }'
+                )
+            return from_hamiltonian(self.name, self.hamiltonian, self.momenta, parameters, boxes, **more)
+        if self.momenta is not None:
+            raise ConfigError("system.momenta: go with a hamiltonian of your own")
         known = get_system(self.name, self.size)
         for kind, given, allowed in (
             ("parameters", self.parameters, known.parameters),
@@ -93,7 +111,7 @@ class SystemSection(Section):
         if known.kind != System.kind:
             # A field has one range for all its points.
             boxes = {state: box for box in boxes.values() for state in known.states}
-        raw = {**known.to_dict(), **texts, "initial_state": {**known.initial_state, **boxes}}
+        raw = {**known.to_dict(), **more, "initial_state": {**known.initial_state, **boxes}}
         return System.from_dict({**raw, "parameters": {k: vars(p) for k, p in parameters.items()}})
 
 
@@ -279,7 +297,9 @@ class Experiment(Learning):
                 "shard_rows": self.shard_rows,
                 "title": self.dataset.title or f"Trajectories of the system {system['name']}",
             },
-            "engine": self.engine.resolve(self.grid.resample, self.dynamics.kind).model_dump(exclude_none=True),
+            "engine": self.engine.resolve(self.grid.resample, self.dynamics.kind).model_dump(
+                exclude_none=True
+            ),
             **(
                 {} if self.initial_states.kind == "box" else {"initial_states": self.initial_states.to_dict()}
             ),

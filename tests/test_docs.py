@@ -25,11 +25,14 @@ def blocks(language: str, name: str = "README.md") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.M | re.S)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/sharing.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/sharing.md", "docs/systems.md"])
 def test_the_commands_and_python_run_as_they_stand(tmp_path: Path, name: str) -> None:
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     binaries = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": binaries + os.pathsep + os.environ["PATH"]}
+    for text in blocks("toml", name):
+        if text.startswith("# "):
+            (tmp_path / text.splitlines()[0].removeprefix("# ")).write_text(text)
     (console,) = blocks("console", name)
     for line in console.splitlines():
         command = line.removeprefix("$ ")

@@ -1,13 +1,13 @@
 """Systems that are given by their energy alone: x' = J grad H, derived by SymPy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import sympy
 
 from .expressions import parse, to_text
-from .system import Parameter, System
+from .system import InvalidSystemError, Parameter, System, check_name
 
 
 def from_hamiltonian(
@@ -28,6 +28,10 @@ def from_hamiltonian(
     """
     coordinates = tuple(momenta)
     states = (*coordinates, *momenta.values())
+    for state in states:
+        check_name(state)
+        if states.count(state) > 1:
+            raise InvalidSystemError(f"{state!r}: twice among coordinates and momenta; rename one")
     energy = parse(hamiltonian, (*states, *parameters))
 
     def slope(state: str) -> sympy.Expr:
@@ -52,12 +56,20 @@ def _plane(bodies: int) -> tuple[dict[str, str], str]:
     return momenta, kinetic + potential
 
 
-def _box(states: Mapping[str, str], half: float) -> dict[str, tuple[float, float]]:
-    return dict.fromkeys((*states, *states.values()), (-half, half))
+def _around(
+    centre: Sequence[float], momenta: Mapping[str, str], half: float
+) -> dict[str, tuple[float, float]]:
+    states = (*momenta, *momenta.values())
+    return {state: (x - half, x + half) for state, x in zip(states, centre, strict=True)}
 
 
 _TWO, _TWO_ENERGY = _plane(2)
 _THREE, _THREE_ENERGY = _plane(3)
+# Places and momenta of Chenciner and Montgomery's orbit when the third body passes the middle.
+_EIGHT = (
+    *(0.97000436, -0.97000436, 0.0, -0.24308753, 0.24308753, 0.0),
+    *(0.466203685, 0.466203685, -0.93240737, 0.43236573, 0.43236573, -0.86473146),
+)
 _GREYDANUS = "Greydanus, Dzamba, Yosinski (2019), Hamiltonian neural networks, doi:10.48550/arXiv.1906.01563"
 
 HAMILTONIAN = (
@@ -91,6 +103,7 @@ HAMILTONIAN = (
         parameters={"g": Parameter(9.81, "m/s^2", "gravity")},
         initial_state={"q1": (-3.0, 3.0), "q2": (-3.0, 3.0), "p1": (-1.0, 1.0), "p2": (-1.0, 1.0)},
         period=2.006066680710647,
+        lyapunov=1.4,
         time_unit="s",
         description="Two pendulums of unit mass and length, the second hung from the first; chaotic at high energy.",
         reference="Shinbrot, Grebogi, Wisdom, Yorke (1992), Chaos in a double pendulum, doi:10.1119/1.16860",
@@ -112,9 +125,9 @@ HAMILTONIAN = (
         hamiltonian=_TWO_ENERGY,
         momenta=_TWO,
         parameters={},
-        initial_state=_box(_TWO, 1.0),
-        period=6.283185307179586,
-        description="Two unit masses in the plane under their own gravitation, G = 1.",
+        initial_state=_around((1, -1, 0, 0, 0, 0, 0.5, -0.5), _TWO, 0.05),
+        period=12.566370614359172,
+        description="Two unit masses in the plane under their own gravitation, G = 1; by default near the circle.",
         reference=_GREYDANUS,
     ),
     partial(
@@ -123,9 +136,11 @@ HAMILTONIAN = (
         hamiltonian=_THREE_ENERGY,
         momenta=_THREE,
         parameters={},
-        initial_state=_box(_THREE, 1.0),
-        period=6.283185307179586,
-        description="Three unit masses in the plane under their own gravitation, G = 1.",
-        reference=_GREYDANUS,
+        initial_state=_around(_EIGHT, _THREE, 0.002),
+        period=6.32591398,
+        description="Three unit masses in the plane under their own gravitation, G = 1; by default they follow each "
+        "other along the figure of eight, which is stable.",
+        reference=f"{_GREYDANUS}; Chenciner, Montgomery (2000), A remarkable periodic solution of the three-body "
+        "problem, doi:10.2307/2661357",
     ),
 )
