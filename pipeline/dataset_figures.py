@@ -17,17 +17,16 @@ from .dataset_labels import FAILED, SPLIT_COLOURS, finish, flow_of, label, time_
 from .dataset_sample import DatasetSample, sample_dataset, spread
 from .figures import BLACK, BLUE, FLOW, GREEN, ORANGE, PURPLE, SKY, STYLE, VERMILION, new_figure, save_figure
 from .sharing.description import Description
+from .space_time import CURVES, draw_images
 
 ROW_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 # Components beyond these are not paired with each other: four have six pairs.
 PAIRED = 4
-# More components than these are drawn as an image over time.
-PANELS = 6
 IMAGES = 3
 MOST_BINS = 24
 # Of time series in one panel: many curves where they are short, few where they are long.
 SHORT = 300
-CURVES, LONG_CURVES = len(ROW_COLOURS), 3
+SHORT_CURVES, LONG_CURVES = len(ROW_COLOURS), 3
 QUANTILES = ((0.0, 1.0, 0.25), (0.25, 0.75, 0.5))
 
 
@@ -124,15 +123,17 @@ def draw_initial_states(sample: DatasetSample) -> Figure:
 def draw_series(sample: DatasetSample) -> Figure:
     """A few rows over time: a panel a component, or an image a row where there are many components."""
     dimension = len(sample.manifest.components)
-    curves = CURVES if len(sample.time) <= SHORT else LONG_CURVES
-    rows = _few_rows(sample, IMAGES if dimension > PANELS else curves)
+    curves = SHORT_CURVES if len(sample.time) <= SHORT else LONG_CURVES
+    many = dimension > CURVES
+    rows = _few_rows(sample, IMAGES if many else curves)
     what = "a sample of time series"
     if not rows:
         figure = new_figure(6.4, 2.0)
         figure.add_subplot().axis("off")
         return finish(figure, sample, what, legend=False)
-    if dimension > PANELS:
-        return finish(_draw_images(sample, rows), sample, what, legend=False)
+    if many:
+        system = Description(sample.manifest).understood
+        return finish(draw_images(rows, sample.time, time_label(sample), system), sample, what, legend=False)
     figure = new_figure(7.2, 1.25 * dimension + 1.4)
     panels = figure.subplots(dimension, 1, sharex=True, squeeze=False)[:, 0]
     for component, axes in enumerate(panels):
@@ -224,31 +225,6 @@ def _draw_spread(axes: Axes, sample: DatasetSample) -> None:
     axes.step(numbers, np.median(starts, axis=0), where="mid", color=BLUE, lw=1.2)
     axes.set(xlabel="number of the component", ylabel="initial value", xlim=(0.5, len(numbers) + 0.5))
     axes.set_title("all components: range, quartiles, median", loc="left")
-
-
-def _draw_images(sample: DatasetSample, rows: list[tuple[str, np.ndarray]]) -> Figure:
-    figure = new_figure(7.2, 1.9 * len(rows) + 1.0)
-    panels = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
-    values = np.stack([states for _, states in rows])
-    numbers, images = np.arange(1, values.shape[2] + 1), []
-    for axes, (name, states) in zip(panels, rows, strict=True):
-        images.append(
-            axes.pcolormesh(
-                sample.time,
-                numbers,
-                states.T,
-                cmap="viridis",
-                vmin=values.min(),
-                vmax=values.max(),
-                shading="nearest" if len(sample.time) > 1 else "auto",
-                rasterized=True,
-            )
-        )
-        axes.set(ylabel="component")
-        axes.set_title(name, loc="left")
-    panels[-1].set_xlabel(time_label(sample))
-    figure.colorbar(images[0], ax=list(panels), label="value", aspect=40, pad=0.02)
-    return figure
 
 
 def _coloured(sample: DatasetSample) -> list[tuple[str, np.ndarray]]:

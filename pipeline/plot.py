@@ -13,6 +13,7 @@ from rich.console import Console
 
 from .figures import BAND, BLUE, FLOW, PREDICTED, STYLE, TRUE, new_figure, plain, save_figure, symbol
 from .run import EVALUATION, FIGURES, METRICS, RunConfig, RunError, load_arrays, read_curve
+from .space_time import CURVES, draw_images
 from .systems import System
 
 # The part of a rollout that is drawn in the phase plane: its end, when it has come to rest on the cycle.
@@ -56,7 +57,12 @@ def _load(run: Path) -> Results:
 
 
 def draw_flow(results: Results) -> Figure | None:
-    """The plane: true and predicted trajectories, over the flow field where the equations are known."""
+    """The plane: true and predicted trajectories, over the flow field where the equations are known.
+
+    More components over time, many as images.
+    """
+    if len(results["config"].components) > CURVES:
+        return _draw_images(results, "a test trajectory")
     if len(results["config"].components) != 2:
         return draw_time_series(results)
     true, predicted = results["true"], results["predicted"]
@@ -89,9 +95,9 @@ def draw_flow(results: Results) -> Figure | None:
 
 
 def draw_time_series(results: Results) -> Figure:
-    """Any dimension: components of a few test trajectories over time."""
+    """Up to CURVES components of a few test trajectories over time."""
     shown = min(4, len(results["true"]))
-    components = min(6, len(results["config"].components))
+    components = len(results["config"].components)
     figure = new_figure(6.4, 1.3 * components + 0.8)
     grid = figure.subplots(components, shown, sharex=True, squeeze=False)
     for row in range(components):
@@ -156,9 +162,11 @@ def draw_error(results: Results) -> Figure:
 
 
 def draw_rollout(results: Results) -> Figure | None:
-    """A long rollout: the first component over time, and the end of it in the phase plane."""
+    """A long rollout: the first component over time, and its end in the phase plane; many components as images."""
     if "rollout_time" not in results:
         return None
+    if len(results["config"].components) > CURVES:
+        return _draw_images(results, "a rollout", "rollout_")
     time, true, predicted = (results[f"rollout_{name}"] for name in ("time", "true", "predicted"))
     lengths = results["config"].learning.evaluation.rollout_lengths
     figure = new_figure(7.2, 3.2)
@@ -175,6 +183,15 @@ def draw_rollout(results: Results) -> Figure | None:
     right.set(xlabel=_name(results, 0), ylabel=_name(results, second))
     right.set_title(f"after $t$ = {time[end]:.3g}", loc="left")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def _draw_images(results: Results, what: str, prefix: str = "") -> Figure:
+    """The first trajectory: true, predicted, and the difference of the two."""
+    true, predicted = (results[f"{prefix}{name}"][0] for name in ("true", "predicted"))
+    images = [("true", true), ("predicted", predicted), ("predicted - true", predicted - true)]
+    figure = draw_images(images, results[f"{prefix}time"], _time_label(results), results["config"].system)
+    figure.suptitle(f"{_title(results)}: {what}", x=0.02, ha="left", fontsize=10)
     return figure
 
 

@@ -112,7 +112,8 @@ def _starts(description: Description) -> str:
         shown = [f"{name} in [{low}, {high}]" for name, (low, high) in boxes.items()]
         more = f", and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
         ranges = ", ".join(shown[:SHOWN]) + more
-    return f"uniform: {ranges}" if description.derived else f"uniform: {ranges}; seed {description.seed}"
+    how = "smooth random fields" if description.field else "uniform"
+    return f"{how}: {ranges}" if description.derived else f"{how}: {ranges}; seed {description.seed}"
 
 
 def _splits(manifest: Manifest) -> Table:

@@ -1,19 +1,31 @@
 """Kuramoto-Sivashinsky: the right equation, to fourth order, with its symmetries, and through every command."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from trajstore.data.errors import TrajstoreError
 from trajstore.data.format import Status
+from trajstore.data.shard import read_shard, write_shard
+from trajstore.data.verification import verify
+from trajstore.pipeline.cli import main
 from trajstore.pipeline.config_file import check_config
+from trajstore.pipeline.dataset_figures import draw_series, plot_dataset
+from trajstore.pipeline.dataset_sample import sample_dataset
 from trajstore.pipeline.engines import EngineSettings, make_engine
 from trajstore.pipeline.engines import etdrk4 as etdrk4_module
 from trajstore.pipeline.engines.engine import EngineError
 from trajstore.pipeline.engines.heyoka import HeyokaEngine
+from trajstore.pipeline.evaluate import evaluate
+from trajstore.pipeline.generate import generate
+from trajstore.pipeline.plot import _load, draw_flow, draw_rollout, plot
+from trajstore.pipeline.reintegrate import reintegrate
 from trajstore.pipeline.starts import InitialStates
 from trajstore.pipeline.systems import System, get_system
 from trajstore.pipeline.systems.system import InvalidSystemError
+from trajstore.pipeline.train import train
 
 NAME = "kuramoto-sivashinsky"
 SYSTEM = get_system(NAME)
@@ -245,7 +257,7 @@ def test_a_description_that_is_not_of_this_equation_is_refused(change, expected)
         ({"engine": {"name": "heyoka"}}, "heyoka.*etdrk4"),
         ({"engine": {"tolerance": 1e-9}}, "fixed steps"),
         ({"grid": {"resample": "linear"}}, "fixed steps"),
-        ({"system": {"name": "lorenz"}, "engine": {"name": "etdrk4"}}, 'etdrk4" is for'),
+        ({"system": {"name": "lorenz", "size": None}, "engine": {"name": "etdrk4"}}, 'etdrk4" is for'),
         ({"system": {"name": "lorenz", "size": 5}}, "one size.*lorenz-96"),
         ({"system": {"name": "lorenz-96", "size": 3}}, "at least 4"),
         ({"system": {"size": 8}}, "expected 16 to 512"),
@@ -281,11 +293,105 @@ def test_sizes_lengths_and_ranges_come_from_the_config():
 
 def config(**sections):
     plain = {
-        "system": {"name": NAME},
+        "system": {"name": NAME, "size": 32},
         "grid": {"duration": 4.0, "step": 0.25},
+        "engine": {"max_step": 0.01},
         "dataset": {"train": 6, "validation": 2, "test": 3},
         "task": {"name": "forecast", "window": 6},
+        "model": {"hidden": 6},
         "training": {"steps": 2, "evaluate_every": 1, "batch": 8},
-        "evaluation": {"rollouts": 2, "rollout_lengths": 2},
+        "evaluation": {"rollouts": 2, "rollout_lengths": 3},
     }
     return {key: {**plain.get(key, {}), **sections.get(key, {})} for key in plain | sections}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("field") / "dataset"
+    transient = {"kind": "attractor", "transient": 30.0}
+    experiment = check_config(config(initial_states=transient, dataset={"dtype": "float64"}), "config")
+    generate(experiment, folder, jobs=1)
+    return experiment, folder
+
+
+def test_a_dataset_is_sound_again_by_another_method_and_a_change_is_found(dataset, tmp_path):
+    _, folder = dataset
+    assert verify(folder) == []
+    found = reintegrate(folder, 3)
+    assert found.problems == []
+    assert "ETDRK4" not in found.engine
+    assert 0 < found.largest < 1e-6
+    path = folder / "train-00000.h5"
+    shard = read_shard(path)
+    states = shard.state.copy()
+    # A wave of one part in ten thousand.
+    states[:, 1:] += 1e-4 * np.cos(2 * np.pi * np.arange(32) / 32)
+    write_shard(tmp_path / path.name, replace(shard, state=states))
+    assert len(reintegrate(tmp_path / path.name, 3).problems) == 3
+
+
+def test_a_dataset_that_scipy_made_is_held_against_etdrk4(tmp_path):
+    settings = {"engine": {"name": "scipy", "max_step": None}, "grid": {"duration": 1.0}}
+    generate(check_config(config(**settings), "config"), tmp_path / "dataset", jobs=1)
+    found = reintegrate(tmp_path / "dataset", 2)
+    assert (found.problems, found.engine) == ([], "ETDRK4")
+
+
+def test_lengths_by_row_are_stored_and_used(tmp_path):
+    lengths = {"system": {"parameters": {"length": {"values": [20.0, 40.0]}}}}
+    folder = tmp_path / "dataset"
+    generate(check_config(config(**lengths), "config"), folder, jobs=1)
+    shard = read_shard(folder / "train-00000.h5")
+    assert shard.parameters["length"].tolist() == [20.0, 40.0] * 3
+    for row, length in enumerate([20.0, 40.0]):
+        expected = solve(shard.initial_state[row : row + 1], shard.time, length=length, step=0.01)[0]
+        np.testing.assert_array_equal(shard.state[row], expected.astype(np.float32))
+    assert reintegrate(folder, 4).problems == []
+    plot_dataset(folder)
+
+
+def test_people_are_told_one_equation_and_how_fields_were_drawn(dataset):
+    _, folder = dataset
+    told = CliRunner().invoke(main, ["info", str(folder)], catch_exceptions=False).output
+    for part in (
+        "u' = -u*u_x - u_xx - u_xxxx",
+        "smooth random fields: each of 32 components",
+        "0.01 at most",
+    ):
+        assert part in told
+    card = (folder / "README.md").read_text()
+    assert r"\partial_t u &= - u \, \partial_x u" in card
+    assert "Smooth random fields within this box" in card
+    shown = CliRunner().invoke(main, ["systems", NAME], catch_exceptions=False).output
+    assert "u' = -u*u_x - u_xx - u_xxxx" in shown
+
+
+def test_a_network_is_trained_judged_and_drawn_beside_the_true_field(dataset, tmp_path):
+    experiment, folder = dataset
+    run = tmp_path / "run"
+    train(experiment, folder, run)
+    metrics = evaluate(run)
+    # No cycle is looked for in turbulence.
+    assert metrics["rollout"]["amplitude"] is None
+    results = _load(run)
+    system = results["config"].system
+    for draw, true, predicted in (
+        (draw_flow, "true", "predicted"),
+        (draw_rollout, "rollout_true", "rollout_predicted"),
+    ):
+        figure = draw(results)
+        images = [axes.collections[0].get_array() for axes in figure.axes[:3]]
+        expected = [results[true][0], results[predicted][0], results[predicted][0] - results[true][0]]
+        for image, states in zip(images, expected, strict=True):
+            np.testing.assert_array_equal(image, states.T)
+        assert {axes.get_ylabel() for axes in figure.axes[:3]} == {"position $x$"}
+        # Points lie at the middle of their stripes.
+        edges = figure.axes[0].collections[0].get_coordinates()[:, 0, 1]
+        np.testing.assert_allclose(
+            (edges[1:] + edges[:-1]) / 2, system.defaults[0] / 32 * np.arange(32), atol=1e-9
+        )
+    assert {path.name for path in plot(run)} >= {"flow.png", "rollout.png"}
+    axes = draw_series(sample_dataset(folder)).axes[0]
+    assert axes.get_ylabel() == "position $x$"
+    low, high = axes.collections[0].get_clim()
+    assert low == -high

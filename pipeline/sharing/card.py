@@ -136,11 +136,12 @@ def _initial_states(description: Description) -> Iterable[str]:
         yield "As `initial_state` gives them.\n"
         return
     rows = [(f"`{_code(name)}`", *map(escape, box)) for name, box in description.boxes.items()]
+    how = "smooth random fields within" if description.field else "drawn uniformly from"
     if description.derived:
-        yield "Those of the sources, drawn uniformly from boxes that lie within this one:\n"
+        yield f"Those of the sources, {how} boxes that lie within this one:\n"
     else:
         yield (
-            "Drawn uniformly from this box with a generator that counts (Philox 4x64): a row depends on the seed, "
+            f"{how.capitalize()} this box with a generator that counts (Philox 4x64): a row depends on the seed, "
             f"{escape(description.seed)}, its split and its number alone.\n"
         )
     yield from _fold(f"{len(rows)} components", len(rows), _table(("component", "from", "to"), rows, "lrr"))

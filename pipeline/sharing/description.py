@@ -82,7 +82,7 @@ class Description:
         if not isinstance(equations, Mapping):
             return None
         # Of a field there is one for all components.
-        sides = equations if "kind" in self._system else self.manifest.components
+        sides = equations if self.field else self.manifest.components
         return {line(name): line(equations.get(name, "?"), LONGEST_EQUATION) for name in sides}
 
     @cached_property
@@ -118,6 +118,11 @@ class Description:
         }
 
     @property
+    def field(self) -> bool:
+        """Are the components the values of one field, drawn together?"""
+        return "kind" in self._system
+
+    @property
     def time_unit(self) -> str:
         """ "" where there is none."""
         unit = line(self._system.get("time_unit"))
@@ -145,6 +150,8 @@ class Description:
         words = " ".join(line(engine[key]) for key in ("name", "method") if engine.get(key))
         tolerance = engine.get("tolerance")
         shown = f", tolerance {tolerance:.3g}" if isinstance(tolerance, int | float) else ""
+        step = engine.get("max_step")
+        shown += f", steps of {step:.3g} at most" if isinstance(step, int | float) else ""
         return f"{words}{shown}, {line(self.manifest.config['grid']['resample'])} output"
 
     @property
