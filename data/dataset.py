@@ -70,6 +70,8 @@ class TrajectoryDataset(Dataset[Batch]):
             self._read_parameters(scale=bool(normalize))
 
     def _read_parameters(self, scale: bool) -> None:
+        if len(set(self.parameters)) < len(self.parameters):
+            raise DataError(f"parameters {', '.join(self.parameters)}: expected each name once")
         for name in self.parameters:
             if name not in self.store.parameters:
                 known = ", ".join(self.store.parameters) or "none"
@@ -104,7 +106,7 @@ class TrajectoryDataset(Dataset[Batch]):
     @property
     def sample_bytes(self) -> int:
         """Bytes of one sample's inputs and targets."""
-        return 2 * 4 * self.windows.length * len(self.components)
+        return 4 * self.windows.length * (len(self.components) + self.input_size)
 
     def __len__(self) -> int:
         return self.trajectories * self.windows.per_row
@@ -142,7 +144,7 @@ class TrajectoryDataset(Dataset[Batch]):
         inputs, targets = self.task.split(states)
         if self._channels is None:
             return inputs, targets
-        channels = self._channels[torch.from_numpy(rows)]
+        channels = self._channels[torch.from_numpy(np.ascontiguousarray(rows))]
         return torch.cat([inputs, channels[:, None].expand(-1, inputs.shape[1], -1)], dim=2), targets
 
     def __getitems__(self, index: list[int]) -> list[Batch]:

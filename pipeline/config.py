@@ -265,8 +265,13 @@ class Experiment(Learning):
 
     def initial_state_rows(self, split: str, start: int, stop: int) -> np.ndarray:
         """Initial states of rows start to stop of a split, (n, D) float64, before any transient."""
-        before = sum(getattr(self.dataset, other) for other in SPLITS[: SPLITS.index(split)])
+        before = self._rows_before()[split]
         return self.initial_states.rows(self.dynamics, self.dataset.seed, split, start, stop, before)
+
+    def _rows_before(self) -> dict[str, int]:
+        """For each split the rows of the splits before it."""
+        sizes = [getattr(self.dataset, split) for split in SPLITS]
+        return {split: sum(sizes[:number]) for number, split in enumerate(SPLITS)}
 
     def parameter_rows(self, split: str, start: int, stop: int) -> np.ndarray:
         """Values of the system's parameters in rows start to stop of a split, (n, P) float64."""
@@ -301,7 +306,9 @@ class Experiment(Learning):
                 exclude_none=True
             ),
             **(
-                {} if self.initial_states.kind == "box" else {"initial_states": self.initial_states.to_dict()}
+                {}
+                if self.initial_states.kind == "box"
+                else {"initial_states": self.initial_states.to_dict(self._rows_before())}
             ),
         }
 

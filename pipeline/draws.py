@@ -58,7 +58,7 @@ class Draw(BaseModel):
             low, high = self.uniform
             return low + (high - low) * numbers
         low, high = np.log(self.log_uniform or [1.0, 1.0])
-        return np.exp(low + (high - low) * numbers)
+        return np.clip(np.exp(low + (high - low) * numbers), *(self.log_uniform or [1.0, 1.0]))
 
     def to_dict(self) -> dict[str, Any]:
         return self.model_dump(exclude_none=True, mode="json")

@@ -10,15 +10,21 @@ from filelock import FileLock, Timeout
 
 from ..data.errors import TrajstoreError
 from ..data.files import LOCK, reason
+from ..data.manifest import MANIFEST
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make the folder if need be, and hold its lock.
 
-    Raises TrajstoreError that says who holds it, or why the folder cannot be used. The operating system
+    Raises TrajstoreError that says who holds it, or why the folder cannot be used: a dataset's folder, say, has
+    room for nothing else. The operating system
     frees the lock of a process that dies.
     """
+    if (folder.absolute().parent / MANIFEST).exists():
+        raise TrajstoreError(
+            f"{folder}: lies in a dataset, which holds nothing but its own files; choose another folder"
+        )
     path = folder / LOCK
     lock = FileLock(path, timeout=0)
     try:

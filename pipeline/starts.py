@@ -1,6 +1,6 @@
 """How initial states are drawn: rows of a box, a cloud, a shell, an attractor, a file, or near-circular orbits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -80,7 +80,7 @@ class InitialStates(BaseModel):
                 rows = np.load(path, allow_pickle=False)
             else:
                 rows = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise TrajstoreError(f"initial_states.path: {path}: cannot be read ({error})") from None
         if rows.ndim != 2 or rows.dtype.kind not in "iuf" or not np.isfinite(rows).all():
             raise TrajstoreError(
@@ -88,6 +88,15 @@ class InitialStates(BaseModel):
                 "numbers (rows, components)"
             )
         return rows.astype(np.float64)
+
+    @cached_property
+    def columns(self) -> list[str] | None:
+        """Names in the header of a CSV file; an array has none."""
+        path = Path(self.path or "")
+        if path.suffix == ".npy":
+            return None
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            return [name.strip() for name in file.readline().split(",")]
 
     def check(self, system: System, rows: int) -> None:
         """Raises TrajstoreError if the section does not go with the system, or its file lacks rows."""
@@ -106,17 +115,39 @@ class InitialStates(BaseModel):
             raise TrajstoreError(
                 f'initial_states.kind: "{self.kind}" is for the system of that name, not {system.name}'
             )
-        if self.kind == "file" and self.table.shape != (max(rows, len(self.table)), len(system.states)):
+        self._check_file(system, rows)
+
+    def _check_file(self, system: System, rows: int) -> None:
+        if self.kind != "file":
+            return
+        if self.columns is not None and self.columns != list(system.states):
+            raise TrajstoreError(
+                f"initial_states.path: {self.path}: its header is {', '.join(self.columns)}, expected "
+                f"{','.join(system.states)}: the names of the states, in their order"
+            )
+        if self.sha256 not in (None, array_hash(self.table)):
+            raise TrajstoreError(
+                f"initial_states.sha256: the numbers of {self.path} have the hash {array_hash(self.table)}, expected "
+                f"{self.sha256}; is it the right file?"
+            )
+        if self.table.shape != (max(rows, len(self.table)), len(system.states)):
             raise TrajstoreError(
                 f"initial_states.path: {self.path}: has shape {self.table.shape}, expected ({rows} or more, "
                 f"{len(system.states)})"
             )
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; a file is known by its content, not by its path."""
+    def to_dict(self, before: Mapping[str, int]) -> dict[str, Any]:
+        """JSON-ready; a file is known by its content, not by its path, and by which rows go to which split.
+
+        before  for each split the rows in the splits before it
+        """
         described = self.model_dump(exclude_none=True)
         if self.kind == "file":
-            described |= {"path": Path(self.path or "").name, "sha256": array_hash(self.table)}
+            described |= {
+                "path": Path(self.path or "").name,
+                "sha256": array_hash(self.table),
+                "first_rows": dict(before),
+            }
         return described
 
     def rows(
@@ -163,7 +194,7 @@ class InitialStates(BaseModel):
 
 def _normal(numbers: np.ndarray) -> np.ndarray:
     """Standard normal numbers from uniform ones in [0, 1)."""
-    return ndtri(numbers + 2.0**-54)
+    return ndtri(np.clip(numbers, 2.0**-54, 1 - 2.0**-53))
 
 
 def _two_bodies(numbers: np.ndarray) -> np.ndarray:

@@ -53,6 +53,14 @@ def test_normalisation_is_that_of_the_train_split(family):
     np.testing.assert_allclose(channel, (told.store.column("omega") - omega.mean()) / omega.std(), rtol=1e-5)
 
 
+def test_any_index_will_do(family):
+    told = TrajectoryDataset(family, "train", parameters=["omega"])
+    assert torch.equal(told[np.arange(9)[::-1]][0], told[list(range(8, -1, -1))][0])
+    assert told.sample_bytes == told[0][0].nbytes + told[0][1].nbytes
+    with pytest.raises(DataError, match="each name once"):
+        TrajectoryDataset(family, "train", parameters=["omega", "omega"])
+
+
 def test_an_unknown_parameter_is_an_error(family):
     with pytest.raises(DataError, match="no parameter 'mu'; it has omega"):
         TrajectoryDataset(family, "train", parameters=["mu"])

@@ -1,5 +1,7 @@
 """What is selected is what the source holds there, and still follows from the equations."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -158,13 +160,61 @@ def test_what_is_there_is_never_overwritten_and_leftovers_are_cleared(small_data
     with pytest.raises(DataError, match="exists; choose a new or empty folder"):
         select(small_dataset, tmp_path / "out", Selection(stride=2))
     assert contents(tmp_path / "out") == before
-    (tmp_path / "new.part").mkdir()
-    (tmp_path / "new.part/train-00000.h5").write_text("of a process that was killed")
+    (tmp_path / ".new.trajstore-new/new").mkdir(parents=True)
+    (tmp_path / ".new.trajstore-new/new/train-00000.h5").write_text("of a process that was killed")
     (tmp_path / "new").mkdir()
+    (tmp_path / "new.part").mkdir()
+    (tmp_path / "new.part/thesis.txt").write_text("mine")
     select(small_dataset, tmp_path / "new", Selection())
     assert verify(tmp_path / "new") == []
-    assert {path.name for path in tmp_path.iterdir()} >= {"out", "new"}
-    assert not (tmp_path / "new.part").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "new", "new.part"}
+    assert (tmp_path / "new.part/thesis.txt").read_text() == "mine"
+
+
+def test_a_split_that_is_named_twice_is_taken_once(small_dataset, tmp_path):
+    manifest = select(small_dataset, tmp_path / "out", Selection(splits=["test", "train", "train"]))
+    assert [manifest.splits[name].trajectories for name in ("train", "validation", "test")] == [70, 0, 10]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["select", "{data}", "--out", "{data}/sub"],
+        ["merge", "{data}", "--out", "{data}/sub"],
+        ["export", "{data}", "--format", "csv", "--out", "{data}/sub"],
+        ["generate", "{config}", "--out", "{data}/sub"],
+        ["train", "{config}", "--data", "{data}", "--out", "{data}/sub"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_nothing_else_is_written_into_a_dataset(dataset_copy, tmp_path, command):
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[system]\nname = "van-der-pol"\n[grid]\nduration = 2.0\nstep = 0.1\n[dataset]\ntrain = 5\n'
+    )
+    done = CliRunner().invoke(main, [part.format(data=dataset_copy, config=config) for part in command])
+    assert done.exit_code == 2
+    assert "lies in a dataset" in done.stderr
+    assert verify(dataset_copy) == []
+
+
+@pytest.mark.parametrize("rows", [0, -1, "x", None, 1.5])
+def test_a_source_that_states_a_senseless_size_of_shards_is_cut_by_its_own(
+    dataset_copy, tmp_path, time_limit, rows
+):
+    manifest = load_manifest(dataset_copy)
+    config = {**manifest.config, "dataset": {**manifest.config["dataset"], "shard_rows": rows}}
+    (dataset_copy / "manifest.json").write_text(manifest.model_copy(update={"config": config}).to_json())
+    with time_limit(20):
+        made = select(dataset_copy, tmp_path / "out", Selection())
+    assert len(made.shards) == 5
+
+
+def test_the_folder_one_stands_in_can_be_filled(small_dataset, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    select(small_dataset, Path(), Selection())
+    assert verify(tmp_path / "here") == []
 
 
 def test_the_command(small_dataset, tmp_path):

@@ -132,6 +132,33 @@ def test_rows_of_a_file_go_to_train_then_validation_then_test(experiment, tmp_pa
     assert other.recipe()["initial_states"]["sha256"] != kept["sha256"]
 
 
+def test_more_rows_of_a_split_are_another_dataset_where_they_shift_the_rows_of_a_file(experiment, tmp_path):
+    np.save(tmp_path / "starts.npy", np.random.default_rng(0).standard_normal((200, 2)))
+    initial = {"kind": "file", "path": str(tmp_path / "starts.npy")}
+    generate(experiment(initial_states=initial), tmp_path / "dataset", jobs=1)
+    with pytest.raises(TrajstoreError, match="another config"):
+        generate(experiment(initial_states=initial, dataset={"train": 80}), tmp_path / "dataset", jobs=1)
+    # The last split may grow.
+    generate(experiment(initial_states=initial, dataset={"test": 15}), tmp_path / "dataset", jobs=1)
+    assert verify(tmp_path / "dataset") == []
+
+
+@pytest.mark.parametrize("header", ["x2,x1", "0.1,0.2", "x1"])
+def test_the_columns_of_a_csv_file_must_be_the_states(experiment, tmp_path, header):
+    np.savetxt(tmp_path / "starts.csv", np.zeros((100, 2)), delimiter=",", header=header, comments="")
+    with pytest.raises(TrajstoreError, match=r"expected x1,x2: the names of the states"):
+        experiment(initial_states={"kind": "file", "path": str(tmp_path / "starts.csv")})
+
+
+def test_a_file_can_be_held_to_its_hash(experiment, tmp_path):
+    np.save(tmp_path / "starts.npy", np.zeros((100, 2)))
+    section = {"kind": "file", "path": str(tmp_path / "starts.npy")}
+    right = experiment(initial_states=section).recipe()["initial_states"]["sha256"]
+    experiment(initial_states={**section, "sha256": right})
+    with pytest.raises(TrajstoreError, match="is it the right file"):
+        experiment(initial_states={**section, "sha256": "0" * 64})
+
+
 def test_the_box_changes_no_hash(experiment):
     assert experiment().recipe() == experiment(initial_states={"kind": "box"}).recipe()
     assert "initial_states" not in experiment().recipe()

@@ -1,5 +1,6 @@
 """A dataset -> files of another kind, one a split: NPZ, CSV or netCDF."""
 
+import csv
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ def export(path: Path, out: Path, form: str, splits: Sequence[str] = ()) -> list
     suffix, write = FORMS[form]
     names = []
     with new_folder(out) as folder:
-        for split in splits or present:
+        for split in dict.fromkeys(splits or present):
             names.append(f"{split}{suffix}")
             with atomic_path(folder / names[-1]) as temporary:
                 write(temporary, source, split)
@@ -95,7 +96,7 @@ def _write_csv(path: Path, source: Source, split: str) -> None:
     form = ["%d", "%r", *[DIGITS[first.state.dtype.name]] * len(first.components)]
     form += ["%r"] * len(first.parameters)
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(",".join(names) + "\n")
+        csv.writer(file, lineterminator="\n").writerow(names)
         for shard in source.shards(split):
             for row, number in enumerate(shard.trajectory.tolist()):
                 constants = [values[row] for values in shard.parameters.values()]

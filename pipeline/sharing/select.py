@@ -78,7 +78,7 @@ def select(path: Path, out: Path, selection: Selection) -> Manifest:
         config["grid"] = describe_grid(times, initial_time(grid), grid["resample"])
     with new_folder(out) as folder:
         writer = DatasetWriter(folder, config, source.engine)
-        for split in selection.splits or SPLITS:
+        for split in [split for split in SPLITS if split in (selection.splits or SPLITS)]:
             for shard in source.shards(split):
                 chosen = take_rows(shard, _rows(shard, selection))
                 if len(samples) < len(shard.time):

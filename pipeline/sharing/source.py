@@ -12,6 +12,7 @@ from ...data.errors import FormatError
 from ...data.format import SPLITS
 from ...data.hashing import content_hash
 from ...data.manifest import Manifest, load_manifest, manifest_of_file
+from ...data.rows import take_rows
 from ...data.shard import Shard, ShardRecord, read_shard
 from ...data.structure import json_attribute
 
@@ -36,17 +37,20 @@ class Source:
         """Its config without the sizes of the splits, and with what a writer needs, which others may leave out."""
         config = self.manifest.config
         dataset = {key: value for key, value in config["dataset"].items() if key not in SPLITS}
-        usual = {
-            "shard_rows": max(record.rows for record in self.manifest.shards),
-            "compression": "none",
-            **{key: self.first.attributes[key] for key in ("title", "license", "creator")},
+        rows, packed = dataset.get("shard_rows"), dataset.get("compression")
+        largest = max(record.rows for record in self.manifest.shards)
+        dataset |= {
+            "shard_rows": rows if isinstance(rows, int) and rows > 0 else largest,
+            "compression": packed if packed in ("none", "gzip") else "none",
+            "dtype": self.first.state.dtype.name,
+            **{key: self.first.attributes[key] for key in ("title", "license", "creator", "seed")},
         }
-        return {**config, "dataset": {**usual, **dataset}}
+        return {**config, "dataset": dataset}
 
     @cached_property
     def first(self) -> Shard:
-        """Its first shard, for what all have in common."""
-        return self.read(self.manifest.shards[0])
+        """Its first shard without its rows, for what all have in common."""
+        return take_rows(self.read(self.manifest.shards[0]), np.arange(0))
 
     @property
     def engine(self) -> dict[str, Any]:
@@ -62,9 +66,25 @@ class Source:
         return shard
 
     def shards(self, split: str) -> Iterator[Shard]:
-        """The shards of a split, in row order."""
+        """The shards of a split, in row order. Raises FormatError if one is not of the first one's kind."""
         for record in self.manifest.splits[split].shards:
-            yield self.read(record)
+            shard = self.read(record)
+            kinds = [
+                (
+                    each.state.dtype,
+                    each.components,
+                    sorted(each.parameters),
+                    each.time.tobytes(),
+                    sorted(each.origin),
+                )
+                for each in (shard, self.first)
+            ]
+            if kinds[0] != kinds[1]:
+                raise FormatError(
+                    f"{self.path}: {record.file} has another dtype, grid, components or parameters than "
+                    f"{self.manifest.shards[0].file}; see `trajstore verify`"
+                )
+            yield shard
 
     def provenance(self) -> dict[str, Any]:
         """What a dataset that is made from this one says of it."""

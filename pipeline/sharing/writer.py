@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ...data.errors import DataError
-from ...data.files import LOCK
 from ...data.format import SPLITS, shard_name
 from ...data.hashing import canonical_json, json_hash
 from ...data.manifest import Manifest
@@ -23,26 +22,30 @@ from .documents import save_dataset
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder `PATH.part` that becomes `path` when the block ends well, and is removed otherwise.
+    """Yield a hidden folder that becomes `path` when the block ends well, and is removed otherwise.
 
-    What a killed process left there is cleared away. Raises DataError if `path` holds anything.
+    What a killed process left is cleared away. Raises DataError if `path` holds anything, or lies in a dataset.
     """
+    path = path.absolute()
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise DataError(f"{path}: exists; choose a new or empty folder")
-    part = path.with_name(f"{path.name}.part")
+    # The lock lies beside the folder that is moved, in one of its own, which nobody else would name so.
+    work = path.with_name(f".{path.name}.trajstore-new")
+    part = work / path.name
     try:
-        with locked(part):
-            for entry in part.iterdir():
-                if entry.name != LOCK:
-                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        with locked(work):
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
             try:
                 yield part
-            except BaseException:
-                shutil.rmtree(part)
-                raise
-        part.rename(path)
+                part.rename(path)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        with suppress(OSError):
+            work.rmdir()
 
 
 class DatasetWriter:
