@@ -37,6 +37,10 @@ def merge(paths: Sequence[Path], out: Path) -> Manifest:
         },
     }
     config["system"] = _joint_system(sources)
+    starts = [source.manifest.config.get("initial_states") for source in sources]
+    if any(other != starts[0] for other in starts):
+        # Each source says how its own were drawn.
+        config.pop("initial_states", None)
     trajectories = _Trajectories()
     with new_folder(out) as folder:
         writer = DatasetWriter(folder, config, _loosest_engine(sources))
@@ -55,6 +59,7 @@ def _check_alike(first: Source, other: Source) -> None:
     """Raises DataError that names the first thing in which two datasets differ."""
     for what, key in (("states", "states"), ("equations", "equations"), ("unit of time", "time_unit")):
         _compare(first, other, what, *(source.manifest.system.get(key) for source in (first, other)))
+    _compare(first, other, "units", *(dict(source.first.units) for source in (first, other)))
     _compare(first, other, "parameters", *(sorted(source.first.parameters) for source in (first, other)))
     _compare(
         first, other, "dtypes", *(source.manifest.config["dataset"]["dtype"] for source in (first, other))
@@ -78,20 +83,25 @@ def _joint_system(sources: list[Source]) -> dict[str, Any]:
     A parameter that differs from dataset to dataset has no value here.
     """
     system = dict(sources[0].manifest.system)
-    described = [source.manifest.system["parameters"] for source in sources]
-    system["parameters"] = {
-        name: parameter
-        if all(other[name] == parameter for other in described)
-        # Each row has its own.
-        else {key: parameter[key] for key in ("unit", "meaning") if key in parameter}
-        for name, parameter in described[0].items()
-    }
-    boxes = [box for source in sources if (box := source.manifest.system.get("initial_state"))]
-    if len(boxes) == len(sources):
-        system["initial_state"] = {
-            state: [min(box[state][0] for box in boxes), max(box[state][1] for box in boxes)]
-            for state in system["states"]
+    try:
+        described = [source.manifest.system["parameters"] for source in sources]
+        system["parameters"] = {
+            name: parameter
+            if all(other[name] == parameter for other in described)
+            # Each row has its own.
+            else {key: parameter[key] for key in ("unit", "meaning") if key in parameter}
+            for name, parameter in described[0].items()
         }
+        boxes = [box for source in sources if (box := source.manifest.system.get("initial_state"))]
+        if len(boxes) == len(sources):
+            system["initial_state"] = {
+                state: [min(box[state][0] for box in boxes), max(box[state][1] for box in boxes)]
+                for state in system["states"]
+            }
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise DataError(
+            f"the system of {sources[0].path} or another is not described as usual: {error!r}"
+        ) from None
     return system
 
 
