@@ -1,7 +1,7 @@
 """What the commands print: a few lines or a small table for people, JSON for programs."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -12,6 +12,9 @@ from ..data.manifest import Manifest
 from .generate import Summary
 from .sharing.description import IDENTITY_SHOWN, Description, ParameterLine, line
 from .systems import System
+
+if TYPE_CHECKING:
+    from .lyapunov import Spectrum
 
 # Of equations, parameters, components; and the characters of an equation.
 SHOWN = 6
@@ -180,6 +183,26 @@ def print_system(console: Console, system: System) -> None:
         )
     for name, (low, high) in system.initial_state.items():
         console.print(f"  {name}(0) in [{low:g}, {high:g}]", highlight=False, markup=False)
+    unit = "" if system.time_unit == "1" else f" {system.time_unit}"
+    for what, value in (("period", system.period), ("Lyapunov time", _inverse(system.lyapunov))):
+        if value is not None:
+            console.print(f"  {what} {value:.4g}{unit}", highlight=False, markup=False)
+    if system.hamiltonian is not None:
+        console.print(f"  conserved: {system.hamiltonian}", highlight=False, markup=False)
+
+
+def _inverse(value: float | None) -> float | None:
+    return 1 / value if value else None
+
+
+def print_spectrum(console: Console, system: System, spectrum: "Spectrum") -> None:
+    """Lyapunov exponents with their standard errors, and the dimension that follows."""
+    console.print(system.name, style="bold", highlight=False)
+    for exponent, error in zip(spectrum.exponents, spectrum.errors, strict=True):
+        console.print(f"  {exponent:+.5f} +- {error:.5f}", highlight=False)
+    if spectrum.dimension is not None:
+        console.print(f"  Kaplan-Yorke dimension {spectrum.dimension:.4f}", highlight=False)
+    console.print(f"  {spectrum.rows} trajectories over t = {spectrum.duration:g} each", highlight=False)
 
 
 def print_metrics(console: Console, metrics: dict[str, Any]) -> None:

@@ -3,12 +3,16 @@
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
 from ..config_file import load_config
 from .common import PATH, command, config_argument, json_option, overwrite_option, set_option
+
+if TYPE_CHECKING:
+    from ..systems import System
 
 # Of a system with more, `systems` shows how many there are.
 SHOWN_STATES = 4
@@ -115,25 +119,58 @@ def info_command(path: Path, as_json: bool) -> None:
 
 
 @click.command("systems")
-@click.argument("name", required=False)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--dysts", "flows", is_flag=True, help="List the flows of the package dysts instead.")
+@click.option(
+    "--plot", "figure", type=PATH, metavar="FILE", help="Draw a small phase portrait of one system."
+)
+@click.option("--check", "checks", is_flag=True, help="Solve each in two independent ways; 1 if one is off.")
+@click.option("--lyapunov", "exponents", is_flag=True, help="Measure the Lyapunov exponents of each.")
 @json_option
 @command
-def systems_command(name: str | None, as_json: bool) -> None:
-    """List the systems of the library, or show one."""
-    from ..report import print_system
+def systems_command(
+    names: tuple[str, ...], flows: bool, figure: Path | None, checks: bool, exponents: bool, as_json: bool
+) -> None:
+    """List the systems of the library, or show those named; dysts:NAME is a flow of the package dysts."""
+    from ..report import print_spectrum, print_system
     from ..systems import LIBRARY, get_system
+    from ..systems.dysts_flows import convertible_flows
 
-    if as_json:
-        systems = [get_system(name)] if name else LIBRARY.values()
-        facts = [{**system.to_dict(), "latex": system.latex()} for system in systems]
-        click.echo(json.dumps(facts[0] if name else facts, indent=1, ensure_ascii=False))
-    elif name:
-        print_system(Console(), get_system(name))
+    if (figure is not None and len(names) != 1) or (exponents and not names):
+        raise click.UsageError("--plot and --lyapunov need the NAME of a system, --plot of one alone.")
+    listed = convertible_flows() if flows and not names else [get_system(name) for name in names or LIBRARY]
+    console = Console()
+    if checks:
+        from ..check_systems import check_system, print_checks
+
+        if not print_checks(console, (check_system(system) for system in listed)):
+            sys.exit(1)
+    elif exponents:
+        from ..lyapunov import spectrum
+
+        for system in listed:
+            print_spectrum(console, system, spectrum(system))
+    elif as_json:
+        facts = [{**system.to_dict(), "latex": system.latex()} for system in listed]
+        click.echo(json.dumps(facts[0] if len(names) == 1 else facts, indent=1, ensure_ascii=False))
+    elif figure is not None:
+        from ..system_figure import plot_system
+
+        plot_system(listed[0], figure)
+        click.echo(str(figure))
+    elif names:
+        for system in listed:
+            print_system(console, system)
     else:
-        for system in LIBRARY.values():
-            few = (
-                ", ".join(system.states)
-                if len(system.states) <= SHOWN_STATES
-                else f"{len(system.states)} states"
-            )
-            click.echo(f"{system.name:<22} {few:<16} {system.description}")
+        _list(listed)
+
+
+def _list(systems: list["System"]) -> None:
+    """A line a system: name, states, natural period, what it is."""
+    width = 2 + max(len(system.name) for system in systems)
+    for system in systems:
+        few = ", ".join(system.states)
+        if len(system.states) > SHOWN_STATES:
+            few = f"{len(system.states)} states"
+        period = f"{system.period:.4g}" if system.period else "-"
+        click.echo(f"{system.name:<{width}} {few:<16} {period:>9}  {system.description}")

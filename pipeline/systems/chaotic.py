@@ -24,6 +24,7 @@ def lorenz_96(name: str, size: int = 40) -> System:
         description="A ring of sites that advect, damp and are forced, as the weather along a latitude.",
         reference="Lorenz (1996), Predictability: a problem partly solved, doi:10.1017/CBO9780511617652.004",
         period=1.63,
+        lyapunov=1.69,
     )
 
 
@@ -42,6 +43,7 @@ CHAOTIC = (
         reference="Lorenz (1963), Deterministic nonperiodic flow, "
         "doi:10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2",
         period=0.75,
+        lyapunov=0.905,
     ),
     partial(
         System,
@@ -52,6 +54,7 @@ CHAOTIC = (
         description="One band that stretches and folds.",
         reference="Roessler (1976), An equation for continuous chaos, doi:10.1016/0375-9601(76)90101-8",
         period=5.88,
+        lyapunov=0.0715,
     ),
     partial(lorenz_96, name="lorenz-96", size=40),
     partial(
@@ -69,6 +72,7 @@ CHAOTIC = (
         reference="Huang, Pivka, Wu, Franz (1996), Chua's equation with cubic nonlinearity, "
         "doi:10.1142/S0218127496001454",
         period=1.7,
+        lyapunov=0.3,
     ),
     partial(
         System,
@@ -80,6 +84,7 @@ CHAOTIC = (
         reference="Thomas (1999), Deterministic chaos seen in terms of feedback circuits, "
         "doi:10.1142/S0218127499001383",
         period=32.0,
+        lyapunov=0.006,
     ),
     partial(
         System,
@@ -94,6 +99,7 @@ CHAOTIC = (
         description="Waves in a medium out of equilibrium; its basin is small and has holes.",
         reference="Rabinovich, Fabrikant (1979), JETP 50, 311; Danca, Chen (2004), doi:10.1142/S0218127404011430",
         period=2.42,
+        lyapunov=0.197,
     ),
     partial(
         System,
@@ -108,6 +114,7 @@ CHAOTIC = (
         description="Three quadratic feedbacks, cyclically symmetric.",
         reference="Sprott (2003), Chaos and time-series analysis, appendix A, isbn:978-0-19-850840-3",
         period=1.5,
+        lyapunov=0.676,
     ),
     partial(
         System,
@@ -118,5 +125,6 @@ CHAOTIC = (
         description="Roessler's flow with a fourth state and two directions of growth.",
         reference="Roessler (1979), An equation for hyperchaos, doi:10.1016/0375-9601(79)90150-6",
         period=6.67,
+        lyapunov=0.112,
     ),
 )

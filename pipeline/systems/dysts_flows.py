@@ -2,6 +2,8 @@
 
 import inspect
 import keyword
+import math
+import re
 import warnings
 from functools import cache
 from types import ModuleType
@@ -17,6 +19,8 @@ from .tracing import TracingError, expression_of, traced
 
 PREFIX = "dysts:"
 REFERENCE = "Gilpin (2021), Chaos as an interpretable benchmark, doi:10.48550/arXiv.2110.05266"
+# Their right-hand sides choose by the value of a state, with max() and numpy.min() of states.
+UNWRITABLE = ("BelousovZhabotinsky", "MacArthur")
 TAKEN = RESERVED | set(VARIABLES) | set(OPTIONAL_VARIABLES)
 
 
@@ -29,7 +33,8 @@ def _module() -> ModuleType:
             from dysts import flows  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise TrajstoreError(
-            f"{PREFIX}...: the package dysts cannot be imported ({error}); pip install 'trajstore[dysts]'"
+            f"{PREFIX}NAME needs the package dysts, which cannot be imported ({error}); "
+            "pip install 'trajstore[dysts]'"
         ) from None
     return flows
 
@@ -63,6 +68,11 @@ def flow_system(name: str) -> System:
         raise TrajstoreError(f"{PREFIX}{name}: cannot be written as expressions: {error}") from None
 
 
+def convertible_flows() -> list[System]:
+    """All flows that can be written as expressions. Raises TrajstoreError if dysts is not installed."""
+    return [flow_system(name) for name in flow_names() if name not in UNWRITABLE]
+
+
 def _convert(name: str, flow: Any) -> System:
     states = _state_names(flow)
     parameters: dict[str, Parameter] = {}
@@ -89,7 +99,7 @@ def _convert(name: str, flow: Any) -> System:
     texts = [to_text(expression_of(slope)) for slope in np.ravel(np.asarray(slopes, dtype=object))]
     if len(texts) != len(states):
         raise TracingError(f"{len(texts)} slopes for {len(states)} states")
-    used = " ".join(texts)
+    used = set(re.findall(r"\w+", " ".join(texts)))
     start, spread = np.ravel(flow.ic), np.ravel(flow.std)
     spread = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0) * 0.1
     return System(
@@ -97,12 +107,21 @@ def _convert(name: str, flow: Any) -> System:
         equations=dict(zip(states, texts, strict=True)),
         parameters={key: parameter for key, parameter in parameters.items() if key in used},
         initial_state={
-            state: (float(x - s), float(x + s)) for state, x, s in zip(states, start, spread, strict=True)
+            state: (_short(x - s), _short(x + s)) for state, x, s in zip(states, start, spread, strict=True)
         },
         description=str(flow.metadata.get("description") or "A flow of the package dysts.").strip(),
         reference="; ".join(filter(None, [str(flow.metadata.get("citation") or ""), REFERENCE])),
-        period=float(flow.period) if flow.period else None,
+        period=_number(flow.period),
+        lyapunov=_number(flow.metadata.get("maximum_lyapunov_estimated")),
     )
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.8g}")
 
 
 def _state_names(flow: Any) -> list[str]:

@@ -5,6 +5,7 @@ from functools import partial
 
 from ...data.errors import TrajstoreError
 from .chaotic import CHAOTIC
+from .dysts_flows import PREFIX, flow_system
 from .hamiltonian import HAMILTONIAN
 from .kuramoto_sivashinsky import kuramoto_sivashinsky
 from .oscillators import OSCILLATORS
@@ -28,7 +29,9 @@ class _Library(Mapping[str, System]):
         entry = self._entries[name]
         if "size" not in entry.keywords:
             sized = [known for known, other in self._entries.items() if "size" in other.keywords]
-            raise TrajstoreError(f"system.size: {name} has one size; those of any size are {', '.join(sized)}")
+            raise TrajstoreError(
+                f"system.size: {name} has one size; those of any size are {', '.join(sized)}"
+            )
         return entry(size=size)
 
     def __iter__(self) -> Iterator[str]:
@@ -47,10 +50,16 @@ LIBRARY = _Library(
 
 
 def get_system(name: str, size: int | None = None) -> System:
-    """The system of that name. Raises TrajstoreError if the library has none."""
+    """The system of that name, or the flow of dysts:NAME.
+
+    Raises TrajstoreError if there is none, or the package dysts is not installed.
+    """
+    if name.startswith(PREFIX) and size is None:
+        return flow_system(name.removeprefix(PREFIX))
     if name not in LIBRARY:
         raise TrajstoreError(
-            f"no system {name!r} in the library; it has {', '.join(LIBRARY)}. "
+            f"no system {name!r} in the library; it has {', '.join(LIBRARY)}, and {PREFIX}NAME the "
+            "flows of the package dysts. "
             'A system of your own needs its equations: [system] equations = { x = "-x" }'
         )
     return LIBRARY[name] if size is None else LIBRARY.sized(name, size)

@@ -34,6 +34,7 @@ OSCILLATORS = (
         description="The van der Pol oscillator under a periodic force; chaotic at these values.",
         reference="Parlitz, Lauterborn (1987), Period-doubling cascades, doi:10.1103/PhysRevA.36.1428",
         period=10.0,
+        lyapunov=0.0074,
     ),
     partial(
         System,
@@ -74,6 +75,7 @@ OSCILLATORS = (
         description="A driven oscillator in two wells; chaotic at these values.",
         reference="Kanamaru (2008), Duffing oscillator, doi:10.4249/scholarpedia.6327",
         period=2 * pi / 1.2,
+        lyapunov=0.106,
     ),
     partial(
         System,

@@ -51,6 +51,7 @@ class System:
     reference      paper with DOI
     period         a natural time scale: the period of its motion, or for chaotic ones that of its strongest frequency
     hamiltonian    conserved energy as text, of a system that has one
+    lyapunov       largest Lyapunov exponent, as measured by `trajstore systems NAME --lyapunov`, or its source says
 
     Raises InvalidSystemError or ExpressionError if names or equations are not sound.
     """
@@ -64,6 +65,7 @@ class System:
     reference: str = ""
     period: float | None = None
     hamiltonian: str | None = None
+    lyapunov: float | None = None
     _parsed: tuple[sympy.Expr, ...] = field(init=False, repr=False, compare=False)
 
     kind: ClassVar[str] = "ode"
@@ -187,7 +189,7 @@ class System:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `from_dict` is its inverse."""
-        optional = {"period": self.period, "hamiltonian": self.hamiltonian}
+        optional = {"period": self.period, "hamiltonian": self.hamiltonian, "lyapunov": self.lyapunov}
         return {
             "name": self.name,
             # JSON objects have no order, and the order of the components matters.
@@ -222,6 +224,7 @@ class System:
                 reference=str(raw.get("reference", "")),
                 period=None if raw.get("period") is None else float(raw["period"]),
                 hamiltonian=None if raw.get("hamiltonian") is None else str(raw["hamiltonian"]),
+                lyapunov=None if raw.get("lyapunov") is None else float(raw["lyapunov"]),
             )
             if list(system.states) != list(raw["states"]):
                 raise InvalidSystemError(

@@ -1,0 +1,140 @@
+"""The table of correctness: it passes what is right, and finds what is wrong."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from trajstore.pipeline import check_systems
+from trajstore.pipeline.check_systems import check_system, energy_drift, horizon, natural_period
+from trajstore.pipeline.cli import main
+from trajstore.pipeline.engines import Solution
+from trajstore.pipeline.starts import InitialStates
+from trajstore.pipeline.systems import Parameter, System, get_system
+
+
+def with_box(name: str, half: float) -> np.ndarray:
+    """Initial states around the origin."""
+    return np.random.default_rng(0).uniform(-half, half, (8, len(get_system(name).states)))
+
+
+def orbits(name: str) -> np.ndarray:
+    return InitialStates(kind=name).rows(get_system(name), 0, "train", 0, 8)
+
+
+def box(name: str) -> np.ndarray:
+    return InitialStates().rows(get_system(name), 0, "train", 0, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "starts"),
+    [
+        ("mass-spring", box("mass-spring")),
+        ("harmonic", box("harmonic")),
+        ("pendulum", box("pendulum")),
+        ("henon-heiles", box("henon-heiles")),
+        ("double-pendulum", with_box("double-pendulum", 0.8)),
+        ("two-body", orbits("two-body")),
+        ("two-body", box("two-body")),
+        # Near the figure of eight; the near-circular triangle is unstable, and ends in close encounters.
+        ("three-body", box("three-body")),
+    ],
+)
+def test_energy_is_conserved_over_a_hundred_periods(name, starts):
+    for start in starts:
+        assert energy_drift(get_system(name), start[None]) <= 1e-11
+
+
+def test_a_drift_of_the_energy_is_found():
+    system = get_system("harmonic")
+    damped = replace(system, equations={"x": "v", "v": "-omega**2*x - 1e-12*v"})
+    # E' = -1e-12 v^2, on average -1e-12 E, over 100 periods.
+    starts = np.array([[1.0, 0.0]])
+    assert energy_drift(damped, starts) == pytest.approx(1e-12 * 200 * np.pi, rel=0.1)
+    assert not replace(check_system(system, 2), drift=1e-10).passed
+
+
+@pytest.mark.parametrize("name", ["van-der-pol", "lorenz", "chua", "forced-van-der-pol"])
+def test_systems_agree_with_an_independent_integration(name):
+    check = check_system(get_system(name))
+    assert check.passed
+    assert 0 < check.deviation <= 1e-8
+    assert (check.engine, check.reference) == ("heyoka", "DOP853")
+
+
+def test_stiff_rows_are_taken_over_by_an_implicit_method(monkeypatch):
+    monkeypatch.setattr(check_systems, "EXPLICIT_STEPS", 100)
+    stiff = replace(get_system("van-der-pol"), parameters={"mu": Parameter(100.0)}, period=3.0)
+    check = check_system(stiff, 1)
+    assert check.reference == "DOP853 and Radau"
+    assert check.passed
+
+
+def test_a_solver_that_errs_is_found(monkeypatch):
+    right = check_systems._reference
+
+    def wrong(*arguments):
+        solution, name = right(*arguments)
+        return Solution(solution.states + 1e-6, solution.status), name
+
+    def fails(*arguments):
+        solution, name = right(*arguments)
+        return Solution(solution.states, np.array([3, 0, 0, 0], dtype=np.int8)), name
+
+    monkeypatch.setattr(check_systems, "_reference", wrong)
+    off = check_system(get_system("lorenz"))
+    assert not off.passed
+    assert 1e-8 < off.deviation < 1e-6
+    done = CliRunner().invoke(main, ["systems", "--check", "lorenz"])
+    assert done.exit_code == 1
+    assert "off: lorenz" in done.output
+    monkeypatch.setattr(check_systems, "_reference", fails)
+    assert check_system(get_system("lorenz")).deviation == np.inf
+
+
+def test_the_horizon_is_a_few_lyapunov_times_or_periods():
+    system = System("s", {"x": "-x"}, {}, {"x": (0.0, 1.0)}, period=2.0)
+    assert horizon(system) == 10.0
+    assert horizon(replace(system, lyapunov=0.5)) == 6.0
+    assert horizon(replace(system, lyapunov=-0.5)) == 10.0
+    assert horizon(replace(system, lyapunov=1e-3)) == 20.0
+
+
+@pytest.mark.parametrize(
+    ("name", "period"),
+    [("mass-spring", np.pi), ("harmonic", 2 * np.pi), ("van-der-pol", 6.287), ("brusselator", 7.157)],
+)
+def test_the_period_is_measured(name, period):
+    # As well if the system states a wrong one.
+    system = replace(get_system(name), period=1.3 * period)
+    assert natural_period(system) == pytest.approx(period, rel=2e-3)
+
+
+def test_the_command_prints_a_table_and_exits_0():
+    done = CliRunner().invoke(main, ["systems", "--check", "harmonic", "sine-cosine"])
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert lines[0].startswith("| system")
+    assert lines[1].startswith("| ---")
+    assert [line.split("|")[1].strip() for line in lines[2:4]] == ["harmonic", "sine-cosine"]
+    assert "all pass" in lines[-1]
+
+
+def test_the_command_measures_exponents(monkeypatch):
+    from trajstore.pipeline import lyapunov
+
+    short = lyapunov.spectrum
+    monkeypatch.setattr(lyapunov, "spectrum", lambda system: short(system, periods=5, transient=2))
+    done = CliRunner().invoke(main, ["systems", "lorenz", "--lyapunov"])
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[0] == "lorenz"
+    assert "Kaplan-Yorke dimension 2.0" in done.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--plot", "x.png"], ["--lyapunov"], ["lorenz", "chua", "--plot", "x.png"]]
+)
+def test_options_of_one_system_need_its_name(arguments):
+    done = CliRunner().invoke(main, ["systems", *arguments])
+    assert done.exit_code == 2
+    assert "need the NAME" in done.output
