@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ SYSTEM = get_system(NAME)
 LENGTH = 22.0
 
 
-def solve(starts, times, length=LENGTH, step=None, name="auto", method=None):
+def solve(starts, times, length: Any = LENGTH, step=None, name="auto", method=None):
     """States (n, T, N) of fields (n, N)."""
     system = get_system(NAME, starts.shape[1])
     settings = EngineSettings(name=name, max_step=step, method=method)
@@ -155,6 +156,26 @@ def test_the_energy_changes_as_production_and_dissipation_say(developed):
     balance = (power * (q**2 - q**4)).sum(axis=2)
     energy = power.sum(axis=2) / 2
     np.testing.assert_allclose(np.gradient(energy, times, axis=1, edge_order=2), balance, atol=1e-3)
+
+
+def test_advection_makes_no_energy_however_few_the_points():
+    # An alias of the product would: at 16 points its modes 6 to 10 would come back as others.
+    system = get_system(NAME, 16)
+    field, _ = system.numeric()
+    rough = system.representable(np.random.default_rng(0).standard_normal((5, 16)))
+    q = 2 * np.pi / LENGTH * np.arange(9)
+    power = 2 * np.abs(np.fft.rfft(rough, axis=1) / 16) ** 2
+    made = [(state * field(0.0, state, [LENGTH])).mean() for state in rough]
+    np.testing.assert_allclose(made, (power * (q**2 - q**4)).sum(axis=1), rtol=1e-12)
+
+
+def test_of_a_field_from_a_file_the_points_keep_what_they_resolve(tmp_path):
+    rough = np.random.default_rng(0).standard_normal((3, 64))
+    np.save(tmp_path / "fields.npy", rough)
+    kept = InitialStates(kind="file", path=str(tmp_path / "fields.npy")).rows(SYSTEM, 0, "train", 0, 3)
+    modes, expected = np.fft.rfft(kept, axis=1), np.fft.rfft(rough, axis=1)
+    np.testing.assert_allclose(modes[:, :22], expected[:, :22], atol=1e-12)
+    assert np.abs(modes[:, 22:]).max() < 1e-12
 
 
 def test_the_bits_of_a_row_do_not_depend_on_its_neighbours(monkeypatch):
