@@ -1,5 +1,6 @@
 """What the figures of a dataset share: title and legend, names as mathematics, text of strangers as text."""
 
+import numpy as np
 import sympy
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
@@ -47,7 +48,9 @@ def flow_of(sample: DatasetSample) -> str:
     if system is None:
         return ""
     symbols = zip(system.parameter_symbols, system.defaults, strict=True)
-    return "".join(f", ${sympy.latex(symbol)}$ = {value:g}" for symbol, value in symbols)
+    return "".join(
+        f", ${sympy.latex(symbol)}$ = {value:g}" for symbol, value in symbols if np.isfinite(value)
+    )
 
 
 def label(sample: DatasetSample, component: int) -> str:

@@ -97,13 +97,15 @@ def _few(texts: list[str], what: str) -> list[str]:
 
 
 def _parameter(parameter: ParameterLine) -> str:
-    value = f"{parameter.name} = {parameter.value or 'one a row'} {parameter.unit}".rstrip()
+    value = f"{parameter.name} = {parameter.value} {parameter.unit}".rstrip()
     return f"{value}   {parameter.meaning}".rstrip()
 
 
 def _starts(description: Description) -> str:
     """How the initial states were drawn."""
     boxes = description.boxes
+    if description.starts:
+        return f"{description.starts}; seed {description.seed}"
     if description.equations is None or not boxes:
         return (
             "the first sample of each row" if description.equations is None else "as initial_state gives them"

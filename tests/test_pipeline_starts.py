@@ -3,11 +3,15 @@
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy.stats import kstest
+from trajstore.data import load_manifest
 from trajstore.data.errors import TrajstoreError
 from trajstore.data.verification import verify
+from trajstore.pipeline.cli import main
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.reintegrate import reintegrate
+from trajstore.pipeline.sharing.description import Description
 from trajstore.pipeline.starts import InitialStates
 from trajstore.pipeline.systems import get_system
 
@@ -193,3 +197,16 @@ def test_a_file_with_too_few_rows_or_columns_is_an_error(experiment, tmp_path):
     np.save(tmp_path / "starts.npy", np.full((100, 2), np.nan))
     with pytest.raises(TrajstoreError, match="finite"):
         experiment(initial_states={"kind": "file", "path": str(tmp_path / "starts.npy")})
+
+
+def test_info_and_card_say_how_rows_were_drawn(experiment, tmp_path):
+    system = {"name": "van-der-pol", "parameters": {"mu": {"log_uniform": [0.1, 4.0]}}}
+    section = {"kind": "shell", "radius": [1.0, 2.0]}
+    folder = tmp_path / "dataset"
+    generate(experiment(system=system, initial_states=section), folder, jobs=1)
+    description = Description(load_manifest(folder))
+    assert description.starts == "shell, radius = [1.0, 2.0]"
+    assert description.parameters[0].value == "one a row: log_uniform [0.1, 4.0]"
+    for text in ((folder / "README.md").read_text(), CliRunner().invoke(main, ["info", str(folder)]).stdout):
+        assert "shell, radius = [1.0, 2.0]" in text
+        assert "uniformly from this box" not in text

@@ -93,12 +93,11 @@ def _parameters(description: Description) -> Iterable[str]:
         yield "None.\n"
         return
     rows = [
-        (f"`{_code(one.name)}`", escape(one.value) or "one a row", escape(one.unit), escape(one.meaning))
+        (f"`{_code(one.name)}`", escape(one.value), escape(one.unit), escape(one.meaning))
         for one in description.parameters
     ]
     yield from _table(("name", "value", "unit", "meaning"), rows)
-    whose = " Where sources differ, the value above is that of the first." if description.derived else ""
-    yield f"Every row also carries its own values, in variables of these names.{whose}\n"
+    yield "Every row also carries its own values, in variables of these names.\n"
 
 
 def _splits(manifest: Manifest) -> Iterable[str]:
@@ -131,6 +130,14 @@ def _initial_states(description: Description) -> Iterable[str]:
     yield "## Initial states\n"
     if description.equations is None:
         yield "The first measured sample of each row.\n"
+        return
+    if description.starts:
+        yield (
+            f"Drawn as the config's section `initial_states` says, `{_code(description.starts)}`, with a generator "
+            f"that counts (Philox 4x64): a row depends on the seed, {escape(description.seed)}, its split and its number "
+            "alone.\n"
+        )
+        yield "The variable `initial_state` has them in double precision, exactly as they were integrated.\n"
         return
     if not description.boxes:
         yield "As `initial_state` gives them.\n"

@@ -22,7 +22,7 @@ IDENTITY_SHOWN = 16
 
 @dataclass(frozen=True)
 class ParameterLine:
-    """One parameter: its value as text ("" where each row has its own), unit ("" where there is none), meaning."""
+    """One parameter: its value, or how rows were given their own, as text; unit ("" where there is none); meaning."""
 
     name: str
     value: str
@@ -101,7 +101,7 @@ class Description:
             entry = entry if isinstance(entry, Mapping) else {"value": entry}
             value, unit = entry.get("value"), line(entry.get("unit"))
             meaning = line(entry.get("meaning"))
-            text = "" if value is None else number(value)
+            text = drawing(entry.get("draw")) if value is None else number(value)
             lines.append(ParameterLine(line(name), text, "" if unit == "1" else unit, meaning))
         return lines
 
@@ -116,6 +116,15 @@ class Description:
             for name in self.manifest.components
             if isinstance(box := boxes.get(name), list | tuple) and len(box) == 2
         }
+
+    @property
+    def starts(self) -> str:
+        """How the initial states were drawn, where it was not uniformly in `boxes`: the section as text, or ""."""
+        section = self.manifest.config.get("initial_states")
+        if not isinstance(section, Mapping):
+            return ""
+        keys = [f"{line(key)} = {as_json(value)}" for key, value in section.items() if key != "kind"]
+        return ", ".join([line(section.get("kind")), *keys])
 
     @property
     def field(self) -> bool:
@@ -215,6 +224,13 @@ def line(value: Any, longest: int = LONGEST) -> str:
     return joined if len(joined) <= longest else joined[: longest - 1] + "…"
 
 
+def drawing(draw: Any) -> str:
+    """How the rows were given values of a parameter."""
+    if not isinstance(draw, Mapping):
+        return "one a row"
+    return "one a row: " + ", ".join(f"{line(kind)} {as_json(values)}" for kind, values in draw.items())
+
+
 def number(value: Any) -> str:
     """A number as the shortest text that reads back as it is; anything else as a line."""
     if isinstance(value, float):
@@ -232,4 +248,7 @@ def _source(source: Any) -> str:
         return line(source)
     earlier = source.get("derived")
     itself = f" (itself by {line(earlier.get('operation'))})" if isinstance(earlier, Mapping) else ""
+    if "file" in source:
+        size, digest = line(source.get("bytes"), 20), line(source.get("sha256"), 64)
+        return f"{line(source.get('file'), 200)}, {size} bytes, SHA-256 {digest}"
     return f"{line(source.get('id'))}{itself}"
