@@ -17,7 +17,7 @@ TRAINED := $(OUT)/run/training.json
 METRICS := $(OUT)/run/metrics.json
 FIGURES := $(OUT)/run/figures/predictors.png
 
-.PHONY: FORCE all help install data train evaluate plot test lint soak fuzz bench clean models tests pipeline
+.PHONY: FORCE all help install data train evaluate plot test lint soak fuzz bench bench-dysts clean models tests pipeline
 .DELETE_ON_ERROR:
 # A stage writes its file whole or not at all, so make need not delete it on Ctrl-C.
 .PRECIOUS: $(DATASET) $(TRAINED) $(METRICS) $(FIGURES)
@@ -78,6 +78,10 @@ lint: $(INSTALLED)   ## style and types
 
 bench: $(BENCH_INSTALLED) ## every benchmark, side by side with what you would use instead
 	for name in engine generate loader tutorial; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+bench-dysts: $(INSTALLED) ## all flows of dysts, which is installed for it, beside its own make_trajectory
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dysts]'
+	$(BIN)/python -W ignore benchmarks/dysts_flows.py
 
 clean:               ## remove what runs and builds produce; .venv stays
 	rm -rf artifacts build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
