@@ -1,5 +1,6 @@
 """Commands that make a dataset from measured files or from other datasets: import, merge, select; and export."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +41,20 @@ class Where(click.ParamType):
 
 
 class Names(click.ParamType):
-    """NAME,NAME or NEW=NAME,..., where NAME is what the file calls it."""
+    """NAME,NAME or NEW=NAME,..., where NAME is what the file calls it; "NEW=A, B" if that has a comma."""
 
     name = "names"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, dict):
             return value
-        names = {}
-        for part in str(value).split(","):
+        names: dict[str, str] = {}
+        for part in next(csv.reader([str(value)], skipinitialspace=True), []):
             new, equals, old = part.partition("=")
+            if new.strip() and new.strip() in names:
+                self.fail(f"got {value!r}, in which {new.strip()!r} occurs twice", param, ctx)
             names[new.strip()] = (old if equals else new).strip()
-        if not all(names) or not all(names.values()):
+        if not names or not all(names) or not all(names.values()):
             self.fail(f"got {value!r}, expected NAME,NAME or NEW=NAME,...", param, ctx)
         return names
 
@@ -116,11 +119,14 @@ def import_command(
     **settings: Any,
 ) -> None:
     """Make a dataset of measured trajectories: CSV, NPZ, HDF5 or netCDF files. It has no equations."""
-    from ..sharing.importing import Import, import_files
+    from ..sharing.importing import Import, import_files, summary
     from ..sharing.measurements import Columns
 
     columns = Columns(time_name, trajectory, state, components or {}, parameters or {}, step)
-    _say(out, import_files(files, out, Import(columns, by=split_by, **settings)))
+    imported = import_files(files, out, Import(columns, by=split_by, **settings))
+    _say(out, imported.manifest)
+    for line in summary(imported, columns):
+        click.echo(line)
 
 
 @click.command("merge")

@@ -1,7 +1,7 @@
 """Measured trajectories -> a dataset like any other, but for its equations, which nobody knows."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,13 @@ from ...data.manifest import Manifest
 from ...data.shard import Shard
 from ..config import MAX_SHARD_ROWS, SHARD_BYTES
 from ..systems.system import check_name
-from .measurements import Columns, Measurements, Trajectory, read_measurements
+from .duplicates import Trajectories
+from .measurements import Columns, Measurements
+from .pieces import LeftOut, Piece, common_times, counted, cut, split
+from .reading import read_measurements
 from .source import origin
 from .writer import DatasetWriter, new_folder
 
-# Times that agree to this part of a sampling interval are the same grid.
-SAME_GRID = 1e-6
 NO_ENGINE = {"name": "none"}
 
 
@@ -48,33 +49,35 @@ class Import:
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """Some samples of a trajectory of the file with number `source`."""
+class Imported:
+    """A new dataset, what the files hold, and what of them is not in it."""
 
-    source: int
-    trajectory: Trajectory
-    start: int
-    stop: int
-
-    @property
-    def time(self) -> np.ndarray:
-        return self.trajectory.time[self.start : self.stop]
+    manifest: Manifest
+    read: list[Measurements]
+    left_out: LeftOut
 
 
-def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Manifest:
+def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Imported:
     """Write the trajectories of measured files to a new dataset folder.
 
     All become rows of one grid: with their own times where these agree, else with times from their first sample
     on. A row with a gap is kept as NaN with the status "missing". Raises DataError if a file cannot be read, the
-    files do not go together, or the trajectories differ in length and no `length` is given.
+    files do not go together, a trajectory occurs twice, or the trajectories differ in length and no `length` is
+    given.
     """
+    if settings.validation + settings.test >= 1:
+        raise DataError(
+            f"validation ({settings.validation:g}) and test ({settings.test:g}) leave nothing for train; expected "
+            "shares that add up to less than 1"
+        )
     read = [read_measurements(path, settings.columns) for path in paths]
     _check_alike(paths, read)
-    components, parameters = read[0].components, tuple(settings.columns.parameters)
+    _check_twice(paths, read)
+    components, parameters = tuple(read[0].components), tuple(settings.columns.parameters)
     for name in (*components, *parameters):
         _check_name(name)
-    pieces = _cut(paths, read, settings.length)
-    times = _common_times(paths, pieces)
+    pieces, left_out = cut(paths, read, settings.length)
+    times = common_times(paths, pieces)
     dtype = settings.dtype or max(
         (measured.dtype for measured in read), key=lambda name: np.dtype(name).itemsize
     )
@@ -103,6 +106,7 @@ def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Manifest
             "arguments": {
                 "split_by": settings.by,
                 **({"length": settings.length} if settings.length else {}),
+                **({"left_out": asdict(left_out)} if left_out != LeftOut() else {}),
             },
             "sources": [
                 {"file": path.name, "bytes": path.stat().st_size, "sha256": file_hash(path)} for path in paths
@@ -111,13 +115,16 @@ def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Manifest
     }
     with new_folder(out) as folder:
         writer = DatasetWriter(folder, config, NO_ENGINE)
-        for split, chosen in zip(SPLITS, _split(pieces, settings), strict=True):
+        for name, chosen in zip(
+            SPLITS,
+            split(pieces, settings.by, (settings.validation, settings.test), settings.seed),
+            strict=True,
+        ):
             rows = config["dataset"]["shard_rows"]
             for first in range(0, len(chosen), rows):
-                writer.add(
-                    split, _as_rows(chosen[first : first + rows], times, components, parameters, settings)
-                )
-        return writer.finish()
+                some = chosen[first : first + rows]
+                writer.add(name, _as_rows(some, times, components, parameters, dtype, settings.time_unit))
+        return Imported(writer.finish(), read, left_out)
 
 
 def _check_name(name: str) -> None:
@@ -129,103 +136,51 @@ def _check_name(name: str) -> None:
 
 def _check_alike(paths: Sequence[Path], read: list[Measurements]) -> None:
     for path, measured in zip(paths, read, strict=True):
-        if measured.components != read[0].components:
+        if tuple(measured.components) != tuple(read[0].components):
             raise DataError(
                 f"{path}: components are {', '.join(measured.components)}, those of {paths[0]} are "
                 f"{', '.join(read[0].components)}; expected the same in all files"
             )
 
 
-def _cut(paths: Sequence[Path], read: list[Measurements], length: int | None) -> list[_Piece]:
-    """All rows-to-be. Raises DataError if the trajectories differ in length and are not to be cut."""
-    pieces = []
-    for source, measured in enumerate(read):
-        for trajectory in measured.trajectories:
-            samples = len(trajectory.time)
-            cut = length or samples
-            starts = range(0, samples - cut + 1, cut)
-            pieces += [_Piece(source, trajectory, start, start + cut) for start in starts]
-    sizes = {len(piece.time) for piece in pieces}
-    if len(sizes) > 1:
-        raise DataError(
-            f"trajectories have {min(sizes)} to {max(sizes)} samples; say --length N to cut them into pieces of N "
-            "samples each"
+def _check_twice(paths: Sequence[Path], read: list[Measurements]) -> None:
+    """Raises DataError if two trajectories that move are the same, number by number, whatever their times."""
+    seen = Trajectories()
+    for path, measured in zip(paths, read, strict=True):
+        # What rests, or is one long gap, gives the same numbers each time it is measured.
+        known = [each for each in measured.trajectories if _moves(each.states)]
+        seen.add(
+            ((each.states.astype(np.float64), np.array(list(each.parameters.values()))) for each in known),
+            lambda row, known=known, path=path: f"trajectory {known[row].number} of {path}",
         )
-    if not pieces or sizes == {1}:
-        longest = max(len(trajectory.time) for measured in read for trajectory in measured.trajectories)
-        raise DataError(
-            f"{paths[0]}: the longest trajectory has {longest} samples; expected at least "
-            f"{max(2, length or 2)} (--length)"
-        )
-    return pieces
+    seen.check("Leave one out.")
 
 
-def _common_times(paths: Sequence[Path], pieces: list[_Piece]) -> np.ndarray:
-    """The grid of all rows: their own times if these are the same, else the times since their first samples."""
-    first = pieces[0].time
-    slack = SAME_GRID * np.diff(first).min()
-    if all(np.abs(piece.time - first).max() <= slack for piece in pieces):
-        return first
-    relative = first - first[0]
-    for piece in pieces:
-        if np.abs(piece.time - piece.time[0] - relative).max() > slack:
-            raise DataError(
-                f"{paths[piece.source]}: trajectory {piece.trajectory.number} is sampled at other times than the "
-                f"first one of {paths[pieces[0].source]}; a dataset has one grid: resample them before"
-            )
-    return relative
-
-
-def _split(pieces: list[_Piece], settings: Import) -> tuple[list[_Piece], list[_Piece], list[_Piece]]:
-    """Train, validation and test. Whole trajectories, or parts of each in the order of time, never at random.
-
-    Raises DataError if there are too few to split.
-    """
-    groups: dict[tuple[int, int], list[_Piece]] = {}
-    for piece in pieces:
-        groups.setdefault((piece.source, piece.trajectory.number), []).append(piece)
-    shares = (settings.validation, settings.test)
-    if settings.by == "time":
-        parts: tuple[list[_Piece], list[_Piece], list[_Piece]] = ([], [], [])
-        for group in groups.values():
-            bounds_of = _bounds(len(group), "pieces of a trajectory", shares, "choose a smaller --length")
-            for part, bounds in zip(parts, bounds_of, strict=True):
-                part += group[slice(*bounds)]
-        return parts
-    mend = "say --split-by time with --length, or --validation 0 --test 0"
-    train, validation, test = _bounds(len(groups), "trajectories", shares, mend)
-    order = np.random.default_rng(settings.seed).permutation(len(groups))
-    keys = list(groups)
-
-    def of(bounds: tuple[int, int]) -> list[_Piece]:
-        return [piece for place in sorted(order[slice(*bounds)]) for piece in groups[keys[place]]]
-
-    return of(train), of(validation), of(test)
-
-
-def _bounds(count: int, what: str, shares: tuple[float, float], mend: str) -> list[tuple[int, int]]:
-    """[first, last) of train, validation and test; a share above 0 gets at least one."""
-    sizes = [max(1, round(share * count)) if share > 0 else 0 for share in shares]
-    train = count - sum(sizes)
-    if train < 1:
-        raise DataError(
-            f"{count} {what} cannot be split into train, validation ({shares[0]:g}) and test ({shares[1]:g}); {mend}"
-        )
-    return [(0, train), (train, train + sizes[0]), (train + sizes[0], count)]
+def _moves(states: np.ndarray) -> bool:
+    return bool((np.isfinite(states) & (states != states[:1])).any())
 
 
 def _as_rows(
-    pieces: list[_Piece],
+    pieces: list[Piece],
     times: np.ndarray,
     components: tuple[str, ...],
     parameters: tuple[str, ...],
-    settings: Import,
+    dtype: str,
+    time_unit: str,
 ) -> Shard:
-    state = np.stack([piece.trajectory.states[piece.start : piece.stop] for piece in pieces]).astype(
+    measured = np.stack([piece.trajectory.states[piece.start : piece.stop] for piece in pieces]).astype(
         np.float64
     )
+    with np.errstate(over="ignore"):
+        state = measured.astype(dtype)
+    lost = np.argwhere(np.isfinite(measured) & ~np.isfinite(state))
+    if len(lost):
+        row, sample, place = lost[0]
+        raise DataError(
+            f"{components[place]} of trajectory {pieces[row].trajectory.number} is {measured[row, sample, place]}, "
+            f"more than {dtype} holds; say --dtype float64"
+        )
     status = np.where(np.isfinite(state).all(axis=(1, 2)), Status.OK, Status.MISSING).astype(np.int8)
-    starts = state[:, 0].copy()
     state[status != Status.OK] = np.nan
     numbers = np.array([piece.trajectory.number for piece in pieces])
     sources = np.array([piece.source for piece in pieces], dtype=np.int32)
@@ -234,12 +189,37 @@ def _as_rows(
         time=times,
         components=components,
         trajectory=np.arange(len(pieces)),
-        initial_state=starts,
+        initial_state=measured[:, 0].copy(),
         parameters={
             name: np.array([piece.trajectory.parameters[name] for piece in pieces]) for name in parameters
         },
         status=status,
         attributes={},
-        units={"time": settings.time_unit, **dict.fromkeys(parameters, "1")},
+        units={"time": time_unit, **dict.fromkeys(parameters, "1")},
         origin={**origin(len(pieces), 0, numbers), "source": sources},
     )
+
+
+def summary(imported: Imported, columns: Columns) -> list[str]:
+    """What was left out, if anything was, and what each variable became: lines for people."""
+    first, left_out = imported.read[0], imported.left_out
+    lines = []
+    if left_out != LeftOut():
+        length = imported.manifest.config["derived"]["arguments"]["length"]
+        lines.append(
+            f"left out: {counted(left_out.trajectories, 'trajectory')} shorter than {length} samples, "
+            f"{counted(left_out.samples, 'sample')} at ends"
+        )
+    state = _renamed(first.components)
+    became = {
+        "state": f"{state} of {first.state}" if first.state else state,
+        "time": first.time or f"every {columns.step:g}",
+        "trajectories by": first.group,
+        "parameters": _renamed(columns.parameters),
+        "not used": ", ".join(dict.fromkeys(name for each in imported.read for name in each.unused)),
+    }
+    return [*lines, "; ".join(f"{what}: {names}" for what, names in became.items() if names)]
+
+
+def _renamed(names: Mapping[str, str]) -> str:
+    return ", ".join(new if new == old else f"{new} = {old}" for new, old in names.items())
