@@ -395,3 +395,17 @@ def test_an_interrupted_generation_ends_quietly_and_goes_on(engine, kill, tmp_pa
     assert "Traceback" not in errors
     assert not (out / "manifest.json").exists()
     assert all(path.suffix == ".h5" for path in out.iterdir())
+
+
+@pytest.mark.parametrize("delay", [0.1, 0.3, 0.6])
+def test_ctrl_c_while_the_command_is_loaded_ends_it_quietly(delay, trained):
+    program = Path(sys.executable).with_name("trajstore")
+    process = subprocess.Popen(
+        [program, "info", trained / "dataset"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert "Traceback" not in errors
+    # It may have been done before.
+    assert process.returncode in (0, 130)

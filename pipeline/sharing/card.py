@@ -134,8 +134,8 @@ def _initial_states(description: Description) -> Iterable[str]:
     if description.starts:
         yield (
             f"Drawn as the config's section `initial_states` says, `{_code(description.starts)}`, with a generator "
-            f"that counts (Philox 4x64): a row depends on the seed, {escape(description.seed)}, its split and its number "
-            "alone.\n"
+            f"that counts (Philox 4x64): a row depends on the seed, {escape(description.seed)}, its split and its "
+            "number alone.\n"
         )
         yield "The variable `initial_state` has them in double precision, exactly as they were integrated.\n"
         return
