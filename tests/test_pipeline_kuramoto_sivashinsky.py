@@ -371,8 +371,9 @@ def test_lengths_by_row_are_stored_and_used(tmp_path):
     plot_dataset(folder)
 
 
-def test_people_are_told_one_equation_and_how_fields_were_drawn(dataset):
-    _, folder = dataset
+def test_people_are_told_one_equation_and_how_fields_were_drawn(tmp_path):
+    folder = tmp_path / "dataset"
+    generate(check_config(config(grid={"duration": 0.5}), "config"), folder, jobs=1)
     told = CliRunner().invoke(main, ["info", str(folder)], catch_exceptions=False).output
     for part in (
         "u' = -u*u_x - u_xx - u_xxxx",
