@@ -138,7 +138,7 @@ class _Numbers:
         text = cell.strip()
         if text.casefold() in GAPS:
             return np.nan
-        if "," in text and DECIMAL_COMMA.fullmatch(text):
+        if self._header.delimiter != "," and DECIMAL_COMMA.fullmatch(text):
             self._note(line, ",", text)
             text = text.replace(",", ".")
         elif "." in text:
