@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...data.errors import DataError
-from ...data.format import SPLITS
+from ...data.format import SPLITS, Status
 from ...data.manifest import Manifest
 from ...data.shard import Shard
+from .duplicates import Trajectories
 from .source import Source, origin
 from .writer import DatasetWriter, new_folder
 
 SHOWN = 80
+TWICE = "Were they made with the same seed? Choose other rows with `trajstore select`."
 
 
 def merge(paths: Sequence[Path], out: Path) -> Manifest:
@@ -41,17 +40,17 @@ def merge(paths: Sequence[Path], out: Path) -> Manifest:
     if any(other != starts[0] for other in starts):
         # Each source says how its own were drawn.
         config.pop("initial_states", None)
-    trajectories = _Trajectories()
+    trajectories = Trajectories()
     with new_folder(out) as folder:
         writer = DatasetWriter(folder, config, _loosest_engine(sources))
         for split in SPLITS:
             for number, source in enumerate(sources):
                 for shard in source.shards(split):
-                    trajectories.add(shard, source, split)
+                    _note(trajectories, shard, source, split)
                     writer.add(
                         split, replace(shard, origin=origin(len(shard.status), number, shard.trajectory))
                     )
-        trajectories.check()
+        trajectories.check(TWICE)
         return writer.finish()
 
 
@@ -115,41 +114,15 @@ def _loosest_engine(sources: list[Source]) -> dict[str, Any]:
     return max((source.engine for source in sources), key=tolerance)
 
 
-class _Trajectories:
-    """All trajectories so far, each as a hash of 128 bits, to find one that occurs twice."""
-
-    def __init__(self) -> None:
-        self._digests: list[np.ndarray] = []
-        self._places: list[tuple[Path, str, np.ndarray]] = []
-
-    def add(self, shard: Shard, source: Source, split: str) -> None:
-        names = sorted(shard.parameters)
-        digests = []
-        for row in range(len(shard.status)):
-            digest = blake2b(shard.state[row].tobytes(), digest_size=16)
-            digest.update(shard.initial_state[row].tobytes())
-            for name in names:
-                digest.update(shard.parameters[name][row].tobytes())
-            digests.append(digest.digest())
-        self._digests.append(np.frombuffer(b"".join(digests), dtype=np.uint64).reshape(-1, 2))
-        self._places.append((source.path, split, shard.trajectory))
-
-    def check(self) -> None:
-        """Raises DataError if a trajectory occurs twice."""
-        digests = np.concatenate(self._digests)
-        order = np.lexsort(digests.T)
-        same = (digests[order[1:]] == digests[order[:-1]]).all(axis=1)
-        if same.any():
-            at = int(np.argmax(same))
-            one, other = (self._where(int(row)) for row in sorted(order[at : at + 2]))
-            raise DataError(
-                f"{int(same.sum()):,} trajectories occur twice: {other} is {one} again. One could lie in two "
-                "splits. Were they made with the same seed? Choose other rows with `trajstore select`."
-            )
-
-    def _where(self, row: int) -> str:
-        for path, split, numbers in self._places:
-            if row < len(numbers):
-                return f"row {numbers[row]} of {split} in {path}"
-            row -= len(numbers)
-        raise IndexError(row)
+def _note(trajectories: Trajectories, shard: Shard, source: Source, split: str) -> None:
+    """Take in the rows of a shard. Those with gaps hold NaN alone: nothing tells two of them apart."""
+    names = sorted(shard.parameters)
+    known = [row for row, status in enumerate(shard.status) if status != Status.MISSING]
+    numbers = shard.trajectory[known]
+    trajectories.add(
+        (
+            (shard.state[row], shard.initial_state[row], *(shard.parameters[name][row] for name in names))
+            for row in known
+        ),
+        lambda row: f"row {numbers[row]} of {split} in {source.path}",
+    )
