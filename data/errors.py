@@ -11,3 +11,11 @@ class FormatError(TrajstoreError):
 
 class DataError(TrajstoreError):
     """A dataset cannot serve what was asked of it (no such split, window too long, ...)."""
+
+
+def printable(text: str, keep: str = "") -> str:
+    """The text with an escape for each sign that a terminal would obey or no encoding holds, but for those to keep.
+
+    A message may quote a stranger's file, or its name.
+    """
+    return "".join(sign if sign.isprintable() or sign in keep else repr(sign)[1:-1] for sign in text)

@@ -1,7 +1,9 @@
 """The file format, version 1: the one schema from which writer, structure check and docs derive."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 FORMAT = "trajstore"
 VERSION = 1
@@ -10,7 +12,7 @@ SHARD_SUFFIX = ".h5"
 
 SPLITS = ("train", "validation", "test")
 STATE_DTYPES = ("float32", "float64")
-SHARD_NAME = rf"^({'|'.join(SPLITS)})-[0-9]{{5,}}\.h5$"
+SHARD_NAME = rf"^({'|'.join(SPLITS)})-[0-9]{{5,9}}\.h5$"
 DIMENSIONS = ("trajectory", "time", "component")
 PARAMETER_ROLE = "parameter"
 
@@ -116,6 +118,12 @@ ATTRIBUTES = {
 def shard_name(split: str, index: int) -> str:
     """File name of a split's shard, `train-00000.h5`."""
     return f"{split}-{index:05d}{SHARD_SUFFIX}"
+
+
+def without_sizes(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config without the sizes of the splits: what decides the content of a row."""
+    dataset = {key: value for key, value in config.get("dataset", {}).items() if key not in SPLITS}
+    return {**config, "dataset": dataset}
 
 
 def markdown() -> str:

@@ -31,6 +31,8 @@ MAX_UNPACKING = 16
 FREE_UNPACKING = 256 << 20
 # Of manifest.json and other files of text that are read whole.
 MAX_TEXT_FILE_BYTES = 64 << 20
+# Of a file's bytes that belong to no variable: texts, headers, indices of chunks, alignment.
+MAX_OVERHEAD = 64 << 20
 # What a terminal would obey, as it is and as JSON writes it.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 JSON_CONTROL = re.compile(CONTROL.pattern + r"|(?<!\\)(?:\\\\)*\\(?:u00(?:0[0-8b-f]|1[0-9a-f])|[bfr])")
@@ -124,10 +126,14 @@ def check_declared(file: h5py.File, size: int) -> None:
         item = file[name]
         if isinstance(item, h5py.Dataset):
             payloads += _check_dataset(item.id, name, size)
-    check_heaps(Path(file.filename), payloads)
     declared = sum(stored for _, stored in payloads)
     if declared > size:
         raise RefusedError(f"its variables declare {declared} bytes, but the file has {size}: they overlap")
+    if size - declared > MAX_OVERHEAD:
+        raise RefusedError(
+            f"has {size - declared} bytes that belong to no variable, expected at most {MAX_OVERHEAD}"
+        )
+    check_heaps(Path(file.filename), payloads)
 
 
 def _check_attribute_names(file: h5py.File) -> None:

@@ -58,8 +58,9 @@ def _answer(task: Callable[..., Any], path: Path, memory: int) -> dict[str, Any]
         return {"refused": str(error)}
     except MemoryError:
         return {"refused": f"{path}: reading it needs more memory than a file of its size may take"}
-    except Exception:
-        return {"failed": traceback.format_exc()}
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return {"failed": f"{type(error).__name__}: {error!s:.200}, {Path(last.filename).name}:{last.lineno}"}
 
 
 def _limit_memory(limit: int | None) -> None:

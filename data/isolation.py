@@ -17,6 +17,8 @@ from .errors import FormatError, TrajstoreError
 # A file may take so long, and a second more for each so many bytes.
 SECONDS = 60
 BYTES_A_SECOND = 1_000_000
+# But no file longer than this, whatever size it pretends to have.
+MAX_SECONDS = 3600
 # Beyond what the child needs to run, and four times what the file holds.
 MEMORY_BYTES = 512 << 20
 COMMAND = (
@@ -51,10 +53,10 @@ class IsolatedReader:
     def __call__(self, task: str, path: Path) -> Any:
         """What a task gives for a file, as JSON gives it back.
 
-        Raises FormatError if the file is refused, or ends the child; TrajstoreError if there is no child;
-        RuntimeError, with the child's traceback, for what is a mistake of ours.
+        Raises FormatError if the file is refused, ends the child, or meets a mistake of ours; TrajstoreError if there
+        is no child.
         """
-        seconds = self._seconds + _size(path) // BYTES_A_SECOND
+        seconds = min(self._seconds + _size(path) // BYTES_A_SECOND, MAX_SECONDS)
         request = {"task": task, "path": str(path), "seconds": seconds, "memory": self._memory}
         answer = self._exchange(json.dumps(request))
         if not answer:
@@ -63,7 +65,10 @@ class IsolatedReader:
         if "refused" in found:
             raise FormatError(found["refused"])
         if "failed" in found:
-            raise RuntimeError(found["failed"])
+            raise FormatError(
+                f"{path}: trajstore fails on it ({found['failed']}): the file is damaged in a way that nobody "
+                "thought of, or this is a mistake of trajstore"
+            )
         return found["result"]
 
     def peak_bytes(self) -> int:

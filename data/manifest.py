@@ -1,7 +1,8 @@
 """The manifest: which shards make up a dataset, with their hashes. Written last, and atomically."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -10,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .errors import FormatError
 from .files import write_text
-from .format import FORMAT, SPLITS, VERSION
-from .guard import JSON_CONTROL, read_text_file
-from .hashing import canonical_json, file_hash, json_hash, text_hash
-from .shard import ShardRecord, inspect_shard
+from .format import FORMAT, SHARD_NAME, SPLITS, VERSION, shard_name
+from .guard import JSON_CONTROL, MAX_TEXT_FILE_BYTES, read_text_file, regular_size
+from .hashing import canonical_json, content_hash, file_hash, json_hash, text_hash
+from .shard import ShardRecord, read_shard, record_of
 from .statistics import Moments
 from .structure import json_attribute
 
@@ -21,6 +22,8 @@ MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"
 # What tells people and programs about the dataset. SHA256SUMS lists them, the id does not depend on them.
 DOCUMENTS = ("README.md", "croissant.json")
+# What a run keeps, by which a folder that is none of ours is told from others.
+RUN_FILES = ("best.pt", "last.pt")
 # What a reader needs of the config that a dataset was made with.
 CONFIG_KEYS = {
     "system": {"name"},
@@ -142,9 +145,22 @@ class Manifest(BaseModel):
 
 
 def document_hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of each document that the folder holds."""
+    """SHA-256 of each document that the folder holds, as far as it may be read."""
     paths = [folder / name for name in DOCUMENTS]
-    return {path.name: file_hash(path) for path in paths if path.is_file() and not path.is_symlink()}
+    return {path.name: file_hash(path) for path in paths if document_problem(path) is None and path.exists()}
+
+
+def document_problem(path: Path) -> str | None:
+    """Why a document may not be read, in a line; None if it may be, or is not there."""
+    try:
+        size = regular_size(path)
+    except FileNotFoundError:
+        return None
+    except FormatError as error:
+        return str(error).removeprefix(f"{path}: ")
+    if size > MAX_TEXT_FILE_BYTES:
+        return f"has {size} bytes; at most {MAX_TEXT_FILE_BYTES} are read"
+    return None
 
 
 def _write_if_other(path: Path, text: str) -> None:
@@ -158,13 +174,27 @@ def load_manifest(folder: Path) -> Manifest:
     try:
         text = read_text_file(path)
     except (FileNotFoundError, NotADirectoryError):
-        raise FormatError(
-            f"{folder}: no dataset: {MANIFEST} is missing. Make it with `trajstore generate CONFIG --out DIR`, "
-            "or run that again if it was interrupted."
-        ) from None
+        raise FormatError(f"{folder}: {_without_manifest(folder)}") from None
     except (ValueError, OSError) as error:
         raise FormatError(f"{path}: cannot be read as JSON ({error}); generate the dataset again") from None
     return parse_manifest(text, path)
+
+
+def _without_manifest(folder: Path) -> str:
+    """Why a path has no manifest, and what to do about it."""
+    missing = f"no dataset: {MANIFEST} is missing"
+    if not folder.exists():
+        return "no dataset: no such file or folder"
+    if not folder.is_dir():
+        return "no dataset, but a file; expected a folder or a shard"
+    if any((folder / name).is_file() for name in RUN_FILES):
+        return f"{missing}; the folder is a run: see `trajstore evaluate`"
+    if any(re.fullmatch(SHARD_NAME, path.name) for path in folder.iterdir()):
+        return (
+            f"{missing}, but shards are there. If `trajstore generate` was interrupted, run it again with the same "
+            f"config; if the manifest was lost, `trajstore verify --repair {folder}` writes it again."
+        )
+    return f"{missing}. Make one with `trajstore generate CONFIG --out DIR`."
 
 
 def parse_manifest(text: str, where: str | Path) -> Manifest:
@@ -188,22 +218,39 @@ def parse_manifest(text: str, where: str | Path) -> Manifest:
             "upgrade trajstore"
         )
     try:
-        return Manifest.model_validate(raw)
+        manifest = Manifest.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise FormatError(f"{where}: {key}: {first['msg']}, got {first.get('input')!r:.80}") from None
+    for problem in _order_problems(manifest):
+        raise FormatError(f"{where}: {problem}; edited")
+    return manifest
+
+
+def _order_problems(manifest: Manifest) -> Iterator[str]:
+    """How the shards of a split are not all its rows, each once and in order."""
+    for split, kept in manifest.splits.items():
+        rows = 0
+        for index, record in enumerate(kept.shards):
+            if record.file != shard_name(split, index):
+                yield f"{record.file} stands in the place of {shard_name(split, index)}, or is there twice"
+            if record.first_row != rows:
+                yield f"{record.file} begins at row {record.first_row}, expected {rows}"
+            rows += record.rows
 
 
 def manifest_of_file(path: Path) -> Manifest:
-    """The manifest that one shard would have by itself; its id is its content hash.
+    """The manifest that one shard would have by itself, whatever its file is called; its id is its content hash.
 
     Raises FormatError if the file is no shard, or its attributes do not say what a manifest needs.
     """
-    record, shard = inspect_shard(path)
+    shard = read_shard(path)
+    split = str(shard.attributes["split"])
+    record = record_of(path, shard, shard_name(split, 0), content_hash(shard.variables))
     config = json_attribute(shard.attributes, "config", path)
     system = json_attribute(shard.attributes, "system", path)
-    records = {split: [record] if split == shard.attributes["split"] else [] for split in SPLITS}
+    records = {**{name: [] for name in SPLITS}, split: [record]}
     try:
         manifest = Manifest.of(config, system, list(shard.components), records)
     except ValidationError as error:

@@ -16,6 +16,7 @@ from .format import (
     FORMAT,
     OPTIONAL_VARIABLES,
     PARAMETER_ROLE,
+    SPLITS,
     VARIABLES,
     VERSION,
     Variable,
@@ -104,12 +105,19 @@ def structure_problems(file: h5py.File) -> Iterator[str]:
     if isinstance(first, int) and not 0 <= first <= MAX_COUNT:
         yield f"attribute 'first_row' is {first}, expected 0 to {MAX_COUNT}"
 
+    split = attribute(file, "split")
+    if isinstance(split, str) and split not in SPLITS:
+        yield f"attribute 'split' is {split!r:.80}, expected {', '.join(SPLITS)}"
+
     sizes: dict[str, int] = {}
     present = [OPTIONAL_VARIABLES[name] for name in optional_names(file)]
     parameters = [parameter_variable(name) for name in parameter_names(file)]
     schema = [*VARIABLES.values(), *present, *parameters]
     for variable in schema:
         yield from _variable_problems(file, variable, sizes)
+    for dimension in ("time", "component"):
+        if sizes.get(dimension) == 0:
+            yield f"variable {dimension!r} is empty, expected at least one entry"
     known = {variable.name for variable in schema}
     for name in file:
         if name not in known:

@@ -3,18 +3,26 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from .errors import FormatError
+from .errors import FormatError, printable
 from .files import LOCK
-from .format import OPTIONAL_VARIABLES, SPLITS, Status
+from .format import OPTIONAL_VARIABLES, Status, without_sizes
 from .grid import initial_time, is_grid
 from .guard import read_text_file
 from .hashing import content_hash, json_hash
 from .isolation import IsolatedReader
-from .manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest, SplitRecord, document_hashes, load_manifest
+from .manifest import (
+    CHECKSUMS,
+    DOCUMENTS,
+    MANIFEST,
+    Manifest,
+    SplitRecord,
+    document_hashes,
+    document_problem,
+    load_manifest,
+)
 from .shard import Shard, ShardRecord, read_shard, record_of
 
 # What the manifest keeps of a shard, beside its name and first row.
@@ -30,7 +38,7 @@ RECORDED = {
 def verify(
     path: str | Path, report: Callable[[int], None] | None = None, isolated: bool = False
 ) -> list[str]:
-    """All problems of a dataset folder or of one shard, a line each; none for a sound one.
+    """All problems of a dataset folder or of one shard, a printable line each; none for a sound one.
 
     report    called with the number of shards read so far
     isolated  True reads shards in a child process, so that one that crashes or hangs the HDF5 library is a problem
@@ -41,7 +49,8 @@ def verify(
     path = Path(path)
     with IsolatedReader() as reader:
         if path.is_file():
-            return reader("problems", path) if isolated else file_problems(path)
+            found = reader("problems", path) if isolated else file_problems(path)
+            return list(map(printable, found))
         manifest = load_manifest(path)
         problems = list(_manifest_problems(path, manifest))
         for done, record in enumerate(manifest.shards, 1):
@@ -55,7 +64,7 @@ def verify(
                 problems += _unreadable(path / record.file, record, error)
             if report is not None:
                 report(done)
-        return problems
+        return list(map(printable, problems))
 
 
 def file_problems(path: Path) -> list[str]:
@@ -100,8 +109,8 @@ def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
     for entry in sorted(folder.iterdir()):
         if entry.name not in known:
             yield f"{entry.name}: no part of this dataset"
-        elif entry.name in DOCUMENTS and entry.is_symlink():
-            yield f"{entry.name}: is a link; a dataset holds its own files"
+        elif entry.name in DOCUMENTS and (problem := document_problem(entry)):
+            yield f"{entry.name}: {problem}"
 
 
 def contradictions(manifest: Manifest) -> Iterator[str]:
@@ -116,11 +125,6 @@ def contradictions(manifest: Manifest) -> Iterator[str]:
         counts = (sums.trajectories, sums.failed) == (split.trajectories, split.failed)
         if not (counts and sums.statistics.agrees(split.statistics)):
             yield f"{MANIFEST}: counts or statistics of {name} do not follow from its shards: edited"
-        first = 0
-        for record in split.shards:
-            if record.first_row != first:
-                yield f"{record.file}: begins at row {record.first_row}, expected {first}"
-            first = record.first_row + record.rows
         expected = manifest.config.get("dataset", {}).get(name)
         if expected != split.trajectories:
             yield f"{MANIFEST}: {name} has {split.trajectories} trajectories, its config says {expected}"
@@ -134,6 +138,8 @@ def _checksum_problems(folder: Path, text: str, manifest: Manifest) -> Iterator[
         yield f"{CHECKSUMS}: differs from the hashes in {MANIFEST}"
     found = document_hashes(folder)
     for name in DOCUMENTS:
+        if document_problem(folder / name):
+            continue
         if name in listed and name not in found:
             yield f"{name}: missing"
         elif name in found and name not in listed:
@@ -157,7 +163,7 @@ def _recorded_shard_problems(
     if (shard.attributes["split"], found.first_row) != (split, record.first_row):
         holds = f"{shard.attributes['split']} from {found.first_row}"
         yield f"holds rows of {holds}, expected rows of {split} from {record.first_row}"
-    if shard.attributes["config_hash"] != json_hash(_without_sizes(manifest.config)):
+    if shard.attributes["config_hash"] != json_hash(without_sizes(manifest.config)):
         yield "comes from another config than the dataset's"
     if list(shard.components) != manifest.components:
         yield f"components are {', '.join(shard.components)}, expected {', '.join(manifest.components)}"
@@ -186,10 +192,13 @@ def _config_problems(shard: Shard) -> Iterator[str]:
     """How a shard's numbers and attributes contradict the config that it carries."""
     try:
         config = json.loads(str(shard.attributes["config"]))
-        grid, seed = config["grid"], config["dataset"]["seed"]
+        grid, dataset = config["grid"], config["dataset"]
+        seed, dtype = dataset["seed"], dataset["dtype"]
         on_grid, first = is_grid(shard.time, grid), initial_time(grid)
         system = json.loads(str(shard.attributes["system"]))
         hashed = json_hash(config)
+        if not isinstance(system, dict):
+            raise TypeError
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         yield "attribute config or system holds no config or system"
         return
@@ -205,6 +214,8 @@ def _config_problems(shard: Shard) -> Iterator[str]:
         yield "the system is not the config's: other equations or parameters"
     elif list(shard.components) != system.get("states", list(shard.components)):
         yield f"components are {', '.join(shard.components)}, those of the system are not"
+    if dtype != shard.state.dtype.name:
+        yield f"the states are {shard.state.dtype.name}, the config says {dtype!s:.80}"
     if seed != shard.attributes["seed"]:
         yield f"the seed is {shard.attributes['seed']}, the config's is {seed}"
     if shard.attributes["resampling"] != grid.get("resample"):
@@ -218,8 +229,3 @@ def _start_problems(shard: Shard) -> Iterator[str]:
         starts = shard.initial_state.astype(shard.state.dtype)
     if not np.array_equal(shard.state[sound, 0], starts[sound]):
         yield "states at the first time are not the initial states"
-
-
-def _without_sizes(config: dict[str, Any]) -> dict[str, Any]:
-    dataset = {key: value for key, value in config.get("dataset", {}).items() if key not in SPLITS}
-    return {**config, "dataset": dataset}

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from ..data.errors import TrajstoreError
-from ..data.format import SPLITS
+from ..data.format import SPLITS, without_sizes
 from .draws import Draw, Range, Value, parameter_rows
 from .engines import EngineSettings
 from .engines.settings import Resampling
@@ -314,6 +314,4 @@ class Experiment(Learning):
 
     def recipe(self) -> dict[str, Any]:
         """`generation` without the sizes of the splits: what decides the content of a row."""
-        generation = self.generation()
-        kept = {key: value for key, value in generation["dataset"].items() if key not in SPLITS}
-        return {**generation, "dataset": kept}
+        return without_sizes(self.generation())

@@ -27,10 +27,12 @@ from .locking import locked
 from .present import is_part
 
 SUM = re.compile(r"([0-9a-f]{64})  (\S+)")
-# What can be read of a manifest even where it is no longer JSON: name and SHA-256 of a shard, which stand in the
-# same braces, and the sizes of the splits.
-ENTRY = re.compile(r'"file": *"([^"]+)",[^{}]*?"sha256": *"([0-9a-f]{64})"')
-SIZE = re.compile(rf'"({"|".join(SPLITS)})": *(\d+)')
+# What can be read of a manifest even where it is no longer JSON: name and SHA-256 of a shard, which stand between
+# the same two braces, and the sizes of the splits.
+BRACE = re.compile("[{}]")
+FILE = re.compile(r'"file": *"([^"]+)"')
+DIGEST = re.compile(r'"sha256": *"([0-9a-f]{64})"')
+SIZE = re.compile(rf'"({"|".join(SPLITS)})": *([0-9]{{1,18}})')
 Read = Callable[[str, Path], Any]
 # What a child process would do, done here.
 PLAIN: dict[str, Callable[[Path], Any]] = {
@@ -87,8 +89,7 @@ def _rebuilt_manifest(folder: Path, sums: dict[str, str], read: Read) -> Manifes
     old = _text(folder / MANIFEST)
     whole = _text(folder / CHECKSUMS) == "".join(f"{digest}  {name}\n" for name, digest in sums.items())
     _check_claims(folder, CHECKSUMS, sums, manifest, complete=whole and MANIFEST in sums)
-    said = dict(ENTRY.findall(old))
-    _check_claims(folder, MANIFEST, said, manifest, complete=load_if_present(folder) is not None)
+    _check_claims(folder, MANIFEST, _entries(old), manifest, complete=load_if_present(folder) is not None)
     for split, size in SIZE.findall(old):
         if int(size) != manifest.splits[split].trajectories:
             raise FormatError(
@@ -97,6 +98,12 @@ def _rebuilt_manifest(folder: Path, sums: dict[str, str], read: Read) -> Manifes
                 f"missing, remove {MANIFEST} and repair again."
             )
     return manifest
+
+
+def _entries(text: str) -> dict[str, str]:
+    """File name -> SHA-256, as far as the text of a manifest can be read; in time proportional to its length."""
+    found = ((FILE.search(part), DIGEST.search(part)) for part in BRACE.split(text))
+    return {file[1]: digest[1] for file, digest in found if file and digest}
 
 
 def _manifest_of_shards(folder: Path, read: Read) -> Manifest:
@@ -112,8 +119,8 @@ def _manifest_of_shards(folder: Path, read: Read) -> Manifest:
             common = common or own
             if any(getattr(own, key) != getattr(common, key) for key in ("config", "system", "components")):
                 raise FormatError(f"{path}: comes from another config than the shards before it. {FETCH}")
-            record = own.shards[0]
-            if record not in own.splits[split].shards or record.first_row != rows:
+            record = own.shards[0].model_copy(update={"file": path.name})
+            if not own.splits[split].shards or record.first_row != rows:
                 holds = next(name for name, kept in own.splits.items() if kept.shards)
                 raise FormatError(
                     f"{path}: holds rows of {holds} from {record.first_row}, expected rows of {split} from {rows}; "
@@ -134,7 +141,7 @@ def _manifest_of_shard(path: Path, read: Read) -> Manifest:
     if not path.is_file():
         raise FormatError(f"{path}: missing, though a later shard is there. {FETCH}")
     for problem in read("problems", path):
-        raise FormatError(f"{path.with_name(problem)}. {FETCH}")
+        raise FormatError(f"{path.parent}/{problem}. {FETCH}")
     return Manifest.model_validate(read("manifest", path))
 
 

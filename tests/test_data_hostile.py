@@ -365,6 +365,52 @@ def test_a_heap_that_does_not_advance_is_refused_before_the_library_hangs(shard,
     refused(shard, reader, "texts cannot be read", time_limit)
 
 
+def test_heaps_that_overlap_cost_no_more_than_the_file_is_long(shard, reader, time_limit):
+    # Each object holds what looks like another heap that reaches to the end: to walk them all is quadratic.
+    objects = 16_000
+    one = (
+        (b"\1\0\1\0" + bytes(4) + (16).to_bytes(8, "little"))
+        + b"GCOL\1\0\0\0"
+        + (32 * objects).to_bytes(8, "little")
+    )
+    content = shard.read_bytes()
+    shard.write_bytes(content + bytes(-len(content) % 8) + one * objects)
+    refused(shard, reader, "texts cannot be read", time_limit)
+
+
+@pytest.mark.parametrize("size", [1 << 30, 1 << 42])
+def test_a_file_that_is_mostly_nothing_is_refused_unread(shard, reader, time_limit, size):
+    os.truncate(shard, size)
+    refused(shard, reader, "belong to no variable", time_limit)
+
+
+def test_a_shard_in_tens_of_megabytes_of_texts_is_read(shard):
+    with h5py.File(shard, "r+") as file:
+        for index in range(20):
+            file.attrs[f"note {index}"] = "x" * 1_000_000
+    assert shard.stat().st_size > 20_000_000
+    assert read_shard(shard).state.shape == SHAPE
+
+
+@pytest.mark.parametrize("empty", ["time", "component"])
+def test_a_shard_without_times_or_components_is_refused(shard, reader, time_limit, empty):
+    emptied = {"time": {"time": 0, "state": 1}, "component": {"component": 0, "state": 2, "initial_state": 1}}
+    with h5py.File(shard, "r+") as file:
+        for name, axis in emptied[empty].items():
+            found = file[name]
+            shape, dtype = list(found.shape), found.dtype
+            shape[axis] = 0
+            del file[name]
+            file.create_dataset(name, tuple(shape), dtype)
+    refused(shard, reader, f"'{empty}' is empty", time_limit)
+
+
+def test_a_split_that_there_is_not_is_refused(shard, reader, time_limit):
+    with h5py.File(shard, "r+") as file:
+        file.attrs["split"] = "exam"
+    refused(shard, reader, "'split' is 'exam', expected train, validation, test", time_limit)
+
+
 def test_a_chunk_beyond_the_end_of_the_file_is_refused_at_once(tmp_path, make_shard, reader, time_limit):
     path = tmp_path / "train-00000.h5"
     write_shard(path, make_shard(ROWS), "gzip")
@@ -458,6 +504,7 @@ def test_a_text_file_that_is_none_or_too_large_is_refused_unread(dataset_copy, t
         "..",
         "",
         "file:///train-00000.h5",
+        f"train-{'1' * 300}.h5",
     ],
 )
 def test_a_manifest_that_names_a_file_elsewhere_is_refused(dataset_copy, name):

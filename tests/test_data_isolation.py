@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -124,15 +125,43 @@ def test_a_large_file_has_the_memory_that_it_needs(tmp_path, make_shard):
         assert reader("problems", path) == []
 
 
-def test_a_mistake_of_ours_is_not_passed_off_as_the_files(shard, monkeypatch):
+def test_a_mistake_of_ours_names_the_file_and_is_not_passed_off_as_its_damage(shard, monkeypatch):
     code = """
 import trajstore.data.isolated as child
 child.TASKS["problems"] = lambda path: 1 / 0
 child.main()
 """
     monkeypatch.setattr(isolation_module, "COMMAND", (sys.executable, "-c", code))
-    with IsolatedReader() as reader, pytest.raises(RuntimeError, match="ZeroDivisionError"):
+    with (
+        IsolatedReader() as reader,
+        pytest.raises(FormatError, match=r"ZeroDivisionError.*mistake of traj") as found,
+    ):
         reader("problems", shard)
+    assert str(found.value).startswith(f"{shard}: ")
+
+
+def test_a_mistake_of_ours_over_one_shard_is_a_problem_and_the_others_are_still_read(
+    dataset_copy, monkeypatch
+):
+    code = """
+import trajstore.data.isolated as child
+child.TASKS["recorded problems"] = lambda path: 1 / ("00001" not in path.name) and []
+child.main()
+"""
+    monkeypatch.setattr(isolation_module, "COMMAND", (sys.executable, "-c", code))
+    (found,) = verify(dataset_copy, isolated=True)
+    assert re.match("train-00001.h5: .*ZeroDivisionError", found)
+
+
+def test_however_large_a_file_pretends_to_be_its_time_is_bounded(tmp_path, monkeypatch):
+    path = tmp_path / "train-00000.h5"
+    with path.open("wb") as file:
+        file.truncate(1 << 42)
+    code = "import json; print(json.dumps({'result': json.loads(line)['seconds']}), flush=True)"
+    script = f"print('ready', flush=True); import sys; line = sys.stdin.readline(); {code}"
+    monkeypatch.setattr(isolation_module, "COMMAND", (sys.executable, "-c", script))
+    with IsolatedReader() as reader:
+        assert reader("problems", path) == 3600
 
 
 def test_a_child_that_does_not_start_is_said_to(shard, monkeypatch):

@@ -5,9 +5,12 @@ import subprocess
 
 import h5py
 import pytest
-from trajstore.data import FormatError, load_manifest
-from trajstore.data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest
+from click.testing import CliRunner
+from trajstore.data import FormatError, TrajectoryDataset, load_manifest
+from trajstore.data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest, manifest_of_file
 from trajstore.data.shard import inspect_shard
+from trajstore.data.verification import verify
+from trajstore.pipeline.cli import main
 
 
 def test_sha256sum_finds_every_file_as_it_should_be(small_dataset):
@@ -137,8 +140,74 @@ def test_a_shard_outside_of_the_folder_is_refused(dataset_copy):
 def test_a_missing_manifest_says_how_to_make_one(tmp_path):
     with pytest.raises(FormatError, match="trajstore generate"):
         load_manifest(tmp_path)
-    with pytest.raises(FormatError, match="no dataset"):
+    with pytest.raises(FormatError, match="no such file or folder"):
         load_manifest(tmp_path / "nowhere")
     (tmp_path / "file").touch()
     with pytest.raises(FormatError, match="no dataset"):
         load_manifest(tmp_path / "file")
+
+
+def test_a_folder_of_shards_without_a_manifest_is_told_of_repair_and_a_run_of_evaluate(
+    dataset_copy, tmp_path
+):
+    (dataset_copy / MANIFEST).unlink()
+    with pytest.raises(FormatError, match=r"trajstore generate.*verify --repair"):
+        load_manifest(dataset_copy)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "last.pt").touch()
+    with pytest.raises(FormatError, match="is a run: see `trajstore evaluate`"):
+        load_manifest(tmp_path / "run")
+
+
+TWICE = "stands in the place of .*, or is there twice"
+DISORDER = {
+    "a shard twice in its split": (lambda splits: splits["train"].insert(1, splits["train"][0]), TWICE),
+    "a shard in two splits": (lambda splits: splits["test"].__setitem__(0, splits["train"][0]), TWICE),
+    "a shard of another split at the end": (
+        lambda splits: splits["train"].append(splits["test"][0].model_copy(update={"first_row": 70})),
+        TWICE,
+    ),
+    "the first shard left out": (lambda splits: splits["train"].pop(0), TWICE),
+    "two shards exchanged": (lambda splits: splits["train"].reverse(), TWICE),
+    "a gap between the rows": (
+        lambda splits: splits["train"].__setitem__(
+            1, splits["train"][1].model_copy(update={"first_row": 40})
+        ),
+        "train-00001.h5 begins at row 40, expected 32",
+    ),
+    "rows that begin later": (
+        lambda splits: splits["test"].__setitem__(0, splits["test"][0].model_copy(update={"first_row": 5})),
+        "test-00000.h5 begins at row 5, expected 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DISORDER)
+def test_a_manifest_whose_shards_are_not_all_rows_once_in_order_is_refused_by_all_readers(dataset_copy, case):
+    change, expected = DISORDER[case]
+    manifest = load_manifest(dataset_copy)
+    splits = {name: list(kept.shards) for name, kept in manifest.splits.items()}
+    change(splits)
+    sizes = {name: sum(record.rows for record in records) for name, records in splits.items()}
+    config = {**manifest.config, "dataset": {**manifest.config["dataset"], **sizes}}
+    Manifest.of(config, manifest.system, manifest.components, splits).save(dataset_copy)
+    for read in (load_manifest, verify, TrajectoryDataset):
+        with pytest.raises(FormatError, match=expected):
+            read(dataset_copy)
+
+
+@pytest.mark.parametrize("name", ["colleague.h5", "test-00007.h5", "data"])
+def test_a_shard_is_read_whatever_its_file_is_called(dataset_copy, tmp_path, name):
+    path = (dataset_copy / "train-00001.h5").rename(tmp_path / name)
+    manifest = manifest_of_file(path)
+    assert [(record.file, record.first_row, record.rows) for record in manifest.shards] == [
+        ("train-00000.h5", 32, 32)
+    ]
+    assert manifest.splits["train"].shards == manifest.shards
+    assert verify(path) == []
+    assert TrajectoryDataset(path).states(range(32)).shape == (32, 21, 2)
+    info = CliRunner().invoke(main, ["info", str(path)])
+    assert (info.exit_code, "van-der-pol" in info.output) == (0, True)
+    select = CliRunner().invoke(main, ["select", str(path), "--out", str(tmp_path / "selected")])
+    assert select.exit_code == 0, select.output
+    assert verify(tmp_path / "selected") == []

@@ -2,18 +2,26 @@
 
 import copy
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from trajstore.data import FormatError, load_manifest, read_shard
 from trajstore.data.hashing import canonical_json, json_hash
 from trajstore.data.manifest import CHECKSUMS, MANIFEST, Manifest
 from trajstore.data.shard import write_shard
 from trajstore.data.verification import verify
+from trajstore.pipeline.cli import main
+
+TRAJSTORE = Path(sys.executable).with_name("trajstore")
 
 
 def problems(folder) -> list[str]:
@@ -345,6 +353,16 @@ FORGERIES = {
         "system|equations",
     ),
     "another seed than the config's": (lambda shard: {"attributes": {"seed": 99}}, "seed"),
+    "another dtype than the config's": (
+        lambda shard: {"state": shard.state.astype("f8"), "initial_state": shard.initial_state},
+        "states are float64, the config says float32",
+    ),
+    "a system that is a list": (
+        lambda shard: {
+            "attributes": {**config_of(shard, system=["a"]), "system": '["a"]'},
+        },
+        "holds no config or system",
+    ),
     "another resampling than the config's": (
         lambda shard: {"attributes": {"resampling": "linear"}},
         "resampling",
@@ -363,7 +381,7 @@ def test_a_shard_that_contradicts_itself_or_the_dataset_is_found_though_its_hash
 ):
     change, expected = FORGERIES[forgery]
     forge(dataset_copy, "train-00001.h5", **change(shard_of(dataset_copy)))
-    found = [line for line in problems(dataset_copy) if line.startswith("train-00001.h5: ")]
+    found = [line for line in problems(dataset_copy) if "train-00001.h5" in line]
     assert found
     assert re.search(expected, "\n".join(found)), found
 
@@ -403,7 +421,7 @@ def test_a_dataset_without_its_first_shard_is_found_though_the_manifest_agrees(d
     splits = {name: list(kept.shards) for name, kept in manifest.splits.items()}
     (dataset_copy / splits["train"].pop(0).file).unlink()
     Manifest.of(manifest.config, manifest.system, manifest.components, splits).save(dataset_copy)
-    assert any("expected 0" in line for line in verify(dataset_copy))
+    assert any("train-00001.h5 stands in the place of" in line for line in problems(dataset_copy))
 
 
 def test_a_path_that_is_no_dataset_is_a_format_error(tmp_path):
@@ -414,3 +432,52 @@ def test_a_path_that_is_no_dataset_is_a_format_error(tmp_path):
     (tmp_path / "text").write_text("hello")
     with pytest.raises(FormatError, match="HDF5"):
         verify(tmp_path / "text")
+
+
+def test_names_that_command_a_terminal_or_that_nothing_encodes_are_printable_lines(dataset_copy):
+    (dataset_copy / "\x1b[31mred\nsound").touch()
+    (dataset_copy / os.fsdecode(b"\xff\xfe")).touch()
+    assert verify(dataset_copy) == [
+        "\\x1b[31mred\\nsound: no part of this dataset",
+        "\\udcff\\udcfe: no part of this dataset",
+    ]
+    moved = dataset_copy.rename(dataset_copy.parent / os.fsdecode(b"\xff"))
+    for isolated in (False, True):
+        assert len(verify(moved, isolated=isolated)) == 2
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([TRAJSTORE, "verify", moved], capture_output=True, env=environment, timeout=60)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.decode().count("no part of this dataset") == 2
+    assert b"\\udcff: 2 problems" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [("gone", "no dataset: manifest.json is missing"), ("damaged", "cannot be read as JSON")],
+)
+def test_what_cannot_be_checked_ends_with_2(dataset_copy, case, expected):
+    if case == "gone":
+        (dataset_copy / MANIFEST).unlink()
+    else:
+        (dataset_copy / MANIFEST).write_text("{")
+    result = CliRunner().invoke(main, ["verify", str(dataset_copy)])
+    assert result.exit_code == 2
+    assert expected in result.output
+
+
+@pytest.mark.parametrize("case", ["pipe", "link", "too large"])
+def test_a_document_that_may_not_be_read_is_one_problem_and_not_read(dataset_copy, time_limit, case):
+    path = dataset_copy / "README.md"
+    path.unlink()
+    if case == "too large":
+        path.touch()
+        os.truncate(path, 1 << 40)
+    else:
+        os.mkfifo(path) if case == "pipe" else path.symlink_to("/dev/zero")
+    expected = {"pipe": "no regular file", "link": "is a link", "too large": "at most 67108864 are read"}[
+        case
+    ]
+    with time_limit(10):
+        (found,) = verify(dataset_copy)
+    assert found.startswith("README.md: ")
+    assert expected in found

@@ -123,7 +123,7 @@ def test_an_edited_manifest_is_written_again_where_sha256sums_knows_the_right_on
     at = text.index(f'"{edited}": ') + len(f'"{edited}": ')
     at += next(index for index, letter in enumerate(text[at:]) if letter.isdigit())
     (dataset_copy / MANIFEST).write_text(f"{text[:at]}{(int(text[at]) + 1) % 10}{text[at + 1 :]}")
-    assert verify(dataset_copy) != []
+    assert verify_alone(dataset_copy) != []
     assert repair(dataset_copy) == [MANIFEST]
     assert bytes_of(dataset_copy) == whole
 
@@ -355,3 +355,40 @@ def test_the_command_says_what_it_did_and_verifies(dataset_copy):
     assert result.exit_code == 2
     assert SHARD in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    "text", ['"file":"x",', '{"file": "x", ', '"file": "', "{", '"train": 9', '"sha256": "0']
+)
+def test_whatever_the_manifest_holds_repair_takes_time_in_proportion(dataset_copy, time_limit, text):
+    whole = bytes_of(dataset_copy)
+    (dataset_copy / MANIFEST).write_text(text * (2_000_000 // len(text)))
+    with time_limit(10):
+        assert repair(dataset_copy) == [MANIFEST]
+    (dataset_copy / CHECKSUMS).unlink()
+    (dataset_copy / MANIFEST).write_text(text * (2_000_000 // len(text)))
+    with time_limit(10):
+        if "train" in text:
+            refused(dataset_copy, "says that train has 9 rows")
+        else:
+            repair(dataset_copy)
+            assert bytes_of(dataset_copy)[MANIFEST] == whole[MANIFEST]
+
+
+def test_a_size_of_thousands_of_digits_is_a_contradiction_and_no_crash(dataset_copy):
+    (dataset_copy / CHECKSUMS).unlink()
+    (dataset_copy / MANIFEST).write_text('"train": ' + "9" * 5000)
+    refused(dataset_copy, f"says that train has {'9' * 18} rows")
+
+
+def test_a_component_with_a_slash_in_a_damaged_shard_is_a_message(tmp_path, make_shard):
+    shard = make_shard(5, components=("a/b", "c"))
+    system = {"name": "noise", "states": ["d", "e"]}
+    config = {**json.loads(str(shard.attributes["config"])), "system": system}
+    own = {
+        "config": canonical_json(config),
+        "config_hash": json_hash(config),
+        "system": canonical_json(system),
+    }
+    write_shard(tmp_path / "train-00000.h5", replace(shard, attributes={**shard.attributes, **own}))
+    refused(tmp_path, "train-00000.h5: components are a/b, c")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ...data.errors import TrajstoreError
+from ...data.errors import TrajstoreError, printable
 from ...data.files import reason
 
 PATH = click.Path(path_type=Path)
@@ -21,11 +21,7 @@ class Failure(click.ClickException):
     exit_code = 2
 
     def show(self, file: Any = None) -> None:
-        # A message may quote a stranger's file, which may hold commands to the terminal.
-        shown = "".join(
-            sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in self.message
-        )
-        click.echo(f"trajstore: {shown}", file=file or sys.stderr)
+        click.echo("trajstore: " + printable(self.message, keep="\n"), file=file or sys.stderr)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from ...data.errors import printable
 from ..config_file import load_config
 from .common import PATH, command, config_argument, json_option, overwrite_option, set_option
 
@@ -54,15 +55,19 @@ def generate_command(
 )
 @command
 def verify_command(path: Path, reintegrate: int, wants_repair: bool) -> None:
-    """Check a dataset or a shard: 0 if sound; 1 if not, a line a problem.
+    """Check a dataset or a shard: 0 if sound; 1 if not, a line a problem; 2 if it cannot be checked, for there is
+    no manifest, or none that can be read.
 
     Files are read in a process of their own, so that one made to crash or hang the HDF5 library is only a problem.
     """
+    shown = printable(str(path))
     if wants_repair:
         from ..repair import repair
 
         written = " and ".join(repair(path, isolated=True))
-        click.echo(f"{path}: {written} written from the shards" if written else f"{path}: nothing to repair")
+        click.echo(
+            f"{shown}: {written} written from the shards" if written else f"{shown}: nothing to repair"
+        )
 
     problems = _verify_with_progress(path)
     note = ""
@@ -77,9 +82,9 @@ def verify_command(path: Path, reintegrate: int, wants_repair: bool) -> None:
     for problem in problems:
         click.echo(problem)
     if problems:
-        click.echo(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}{note}", err=True)
+        click.echo(f"{shown}: {len(problems)} problem{'s' if len(problems) > 1 else ''}{note}", err=True)
         sys.exit(1)
-    click.echo(f"{path}: sound{note}")
+    click.echo(f"{shown}: sound{note}")
 
 
 def _verify_with_progress(path: Path) -> list[str]:

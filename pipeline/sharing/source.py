@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...data.errors import FormatError
-from ...data.format import SPLITS
+from ...data.format import without_sizes
 from ...data.hashing import content_hash
 from ...data.manifest import Manifest, load_manifest, manifest_of_file
 from ...data.rows import take_rows
@@ -36,7 +36,7 @@ class Source:
     def recipe(self) -> dict[str, Any]:
         """Its config without the sizes of the splits, and with what a writer needs, which others may leave out."""
         config = self.manifest.config
-        dataset = {key: value for key, value in config["dataset"].items() if key not in SPLITS}
+        dataset = without_sizes(config)["dataset"]
         rows, packed = dataset.get("shard_rows"), dataset.get("compression")
         largest = max(record.rows for record in self.manifest.shards)
         dataset |= {
