@@ -322,3 +322,11 @@ def test_files_with_other_components_do_not_go_together(tmp_path):
     done = run("import", tmp_path / "a.csv", tmp_path / "b.csv", "--out", tmp_path / "out")
     assert done.exit_code == 2
     assert "expected the same in all files" in done.stderr
+
+
+def test_a_missing_value_of_double_precision_is_found_in_single_precision(tmp_path):
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["state"] = np.array([1.5, 1e20, 2.5], dtype=np.float32)
+        file["state"].attrs["missing_value"] = 1e20
+    arguments = ["--step", 1, "--out", tmp_path / "out", "--validation", 0, "--test", 0]
+    assert "1 of them not sound" in run("import", tmp_path / "data.h5", *arguments).stdout

@@ -10,7 +10,7 @@ from trajstore.data.verification import verify
 from trajstore.pipeline.cli import main
 
 ALL_TO_TRAIN = ("--validation", 0, "--test", 0)
-# name -> dtype, what is stored, attributes; of each, by turns, one number is missing
+# name -> dtype, what is stored, attributes
 PACKED = {
     "scaled": ("i2", [[5, -7, -999, 3]], {"_FillValue": np.int16(-999), "scale_factor": 0.5, "add_offset": 10.0}),
     "scaled_single": ("i2", [[5, -7, 2, 3]], {"scale_factor": np.float32(0.1)}),
@@ -37,7 +37,6 @@ def imported(folder, name="train-00000.h5"):
 @pytest.mark.parametrize("name", PACKED)
 def test_packed_and_missing_numbers_are_those_that_netcdf4_reads(tmp_path, form, name):
     dtype, stored, attributes = PACKED[name]
-    # A second row without gaps, for one with gaps is NaN as a whole.
     stored = [*stored, [1, 2, 3, 4]]
     with netCDF4.Dataset(tmp_path / "data.nc", "w", format=form) as file:
         file.createDimension("run", 2)
@@ -60,20 +59,22 @@ def test_packed_and_missing_numbers_are_those_that_netcdf4_reads(tmp_path, form,
     assert np.isnan(state[gaps]).all()
 
 
-def test_unsigned_numbers_are_those_that_netcdf4_reads(tmp_path):
+@pytest.mark.parametrize("last", [3, -1])
+def test_unsigned_numbers_are_those_that_netcdf4_reads(tmp_path, last):
     with netCDF4.Dataset(tmp_path / "data.nc", "w", format="NETCDF3_CLASSIC") as file:
         file.createDimension("time", 4)
         file.createVariable("time", "f8", ("time",))[:] = np.arange(4.0)
         variable = file.createVariable("x", "i1", ("time",), fill_value=np.int8(-1))
         variable.setncattr("_Unsigned", "true")
         variable.set_auto_maskandscale(False)
-        variable[:] = np.array([-2, -100, 1, 3], dtype="i1")
+        variable[:] = np.array([-2, -100, 1, last], dtype="i1")
     with netCDF4.Dataset(tmp_path / "data.nc") as file:
-        expected = file.variables["x"][...]
+        expected = file.variables["x"][...].tolist()
     run("import", tmp_path / "data.nc", "--components", "x", "--out", tmp_path / "out", *ALL_TO_TRAIN)
-    state, _ = imported(tmp_path / "out")
-    assert expected.tolist() == [254, 156, 1, 3]
-    assert state[0, :, 0].tolist() == [254, 156, 1, 3]
+    state, status = imported(tmp_path / "out")
+    assert expected == [254, 156, 1, None if last == -1 else 3]
+    assert status.tolist() == [4 if None in expected else 0]
+    assert status[0] or state[0, :, 0].tolist() == expected
 
 
 def test_what_pieces_leave_over_is_counted(tmp_path):
