@@ -57,8 +57,9 @@ class Draw(BaseModel):
         if self.uniform is not None:
             low, high = self.uniform
             return low + (high - low) * numbers
-        low, high = np.log(self.log_uniform or [1.0, 1.0])
-        return np.clip(np.exp(low + (high - low) * numbers), *(self.log_uniform or [1.0, 1.0]))
+        low, high = self.log_uniform or (1.0, 1.0)
+        # Rounding must not carry a value out of the range.
+        return np.clip(np.exp(np.log(low) + (np.log(high) - np.log(low)) * numbers), low, high)
 
     def to_dict(self) -> dict[str, Any]:
         return self.model_dump(exclude_none=True, mode="json")
