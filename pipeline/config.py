@@ -302,9 +302,7 @@ class Experiment(Learning):
                 "shard_rows": self.shard_rows,
                 "title": self.dataset.title or f"Trajectories of the system {system['name']}",
             },
-            "engine": self.engine.resolve(self.grid.resample, self.dynamics.kind).model_dump(
-                exclude_none=True
-            ),
+            "engine": self.engine.resolve(self.grid.resample, self.dynamics).model_dump(exclude_none=True),
             **(
                 {}
                 if self.initial_states.kind == "box"

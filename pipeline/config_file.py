@@ -56,7 +56,7 @@ def check_config(raw: dict[str, Any], source: str) -> Experiment:
     config = _validate(Experiment, raw, source)
     try:
         _ = config.dynamics
-        _ = config.engine.resolve(config.grid.resample, config.dynamics.kind)
+        _ = config.engine.resolve(config.grid.resample, config.dynamics)
     except TrajstoreError as error:
         raise type(error)(f"{source}: {error}") from None
     return config

@@ -130,7 +130,7 @@ def _times_from_start(shard: Shard) -> tuple[np.ndarray, int]:
 def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:
     """An engine, and one for the rows that are too stiff for it."""
     if stored == "scipy":
-        settings = EngineSettings().resolve(kind=system.kind)
+        settings = EngineSettings().resolve(system=system)
         if settings.name != "scipy":
             return make_engine(system, settings), None
     limit = EXPLICIT_STEPS if system.kind == System.kind else FIELD_STEPS

@@ -28,6 +28,7 @@ DEFAULT_TOLERANCE = 2.0**-52
 REPORT_SECONDS = 0.1
 
 # Most rows need far fewer steps; of those that need more, it is seen then whether they get anywhere.
+LARGE_DIMENSION = 8
 FIRST_STEPS, HOPELESS = 20_000, 1e9
 # A row that is given up has diverged if it has grown so many times.
 LARGE = 1e3
@@ -161,6 +162,8 @@ class HeyokaEngine:
                     np.zeros((self._dimension, lanes)),
                     pars=np.zeros((len(self._used), lanes)),
                     tol=self._tolerance,
+                    # Unrolled code is faster, but takes minutes to compile for large systems.
+                    compact_mode=self._dimension > LARGE_DIMENSION,
                 )
             return self._compiled[lanes]
 

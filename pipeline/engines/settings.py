@@ -27,13 +27,15 @@ class EngineSettings(BaseModel):
     max_step: PositiveFloat | None = None
     max_steps: PositiveInt = DEFAULT_MAX_STEPS
 
-    def resolve(self, resampling: Resampling = "dense", kind: str = System.kind) -> "EngineSettings":
-        """The same with the engine named and its defaults filled in, for a system of that kind.
+    def resolve(self, resampling: Resampling = "dense", system: System | None = None) -> "EngineSettings":
+        """The same with the engine named and its defaults filled in, for that system.
+
+        Taylor series step over kinks and jumps without a notice, so "auto" leaves `abs` and `sign` to SciPy.
 
         Raises EngineError if none can.
         """
-        if kind != System.kind and self.name != "scipy":
-            return self._for_field(resampling, kind)
+        if system is not None and system.kind != System.kind and self.name != "scipy":
+            return self._for_field(resampling, system.kind)
         if self.name == "etdrk4":
             raise EngineError(
                 'engine "etdrk4" is for "kuramoto-sivashinsky"; leave name out, or name "heyoka" or "scipy"'
@@ -46,7 +48,8 @@ class EngineSettings(BaseModel):
         )
         name = self.name
         if name == "auto":
-            name = "scipy" if only_scipy or find_spec("heyoka") is None else "heyoka"
+            kinked = system is not None and not system.smooth
+            name = "scipy" if only_scipy or kinked or find_spec("heyoka") is None else "heyoka"
         if name == "scipy":
             return self._for_scipy()
         if find_spec("heyoka") is None:
@@ -109,7 +112,7 @@ def make_engine(
 
     Raises EngineError if there is none.
     """
-    settings = settings.resolve(resampling, system.kind)
+    settings = settings.resolve(resampling, system)
     tolerance = settings.tolerance or 0.0
     if settings.name == "heyoka":
         from .heyoka import HeyokaEngine

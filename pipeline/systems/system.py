@@ -150,6 +150,11 @@ class System:
         return not any(expression.has(self.time_symbol) for expression in self.vector_field)
 
     @property
+    def smooth(self) -> bool:
+        """Are the equations free of kinks and jumps, of `abs` and `sign`?"""
+        return not any(expression.has(sympy.Abs, sympy.sign) for expression in self.vector_field)
+
+    @property
     def defaults(self) -> tuple[float, ...]:
         """The parameters' values, in their order."""
         return tuple(parameter.value for parameter in self.parameters.values())
