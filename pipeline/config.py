@@ -112,6 +112,11 @@ class SystemSection(Section):
             # A field has one range for all its points.
             boxes = {state: box for box in boxes.values() for state in known.states}
         raw = {**known.to_dict(), **more, "initial_state": {**known.initial_state, **boxes}}
+        if self.parameters or self.size is not None:
+            # They are those of the library's own values.
+            raw = {
+                key: value for key, value in raw.items() if key in more or key not in ("lyapunov", "period")
+            }
         return System.from_dict({**raw, "parameters": {k: vars(p) for k, p in parameters.items()}})
 
 
