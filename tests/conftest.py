@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,10 @@ from trajstore.data.shard import Shard, inspect_shard, read_shard, write_shard
 from trajstore.pipeline.config import Experiment
 from trajstore.pipeline.config_file import check_config
 from trajstore.pipeline.generate import generate
+
+# A shell that runs the tests in the background lets them ignore Ctrl-C, and the programs that they start as well.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run; no deadline, for the cores are shared.
 settings.register_profile(
