@@ -19,6 +19,7 @@ from torch import Tensor
 from ..data.dataset import TrajectoryDataset
 from ..data.errors import TrajstoreError
 from ..data.files import LOCK, atomic_path, reason, remove_leftovers, write_json, write_text
+from ..data.guard import MAX_TEXT_FILE_BYTES
 from ..data.hashing import json_hash
 from ..data.normalize import Normalizer
 from ..models import RecurrentModel, make_model
@@ -38,7 +39,6 @@ FILES = (CONFIG, LAST, BEST, CURVE, TRAINING, METRICS, EVALUATION)
 
 
 # A run may come from a stranger: its files are held to these before they are read.
-MAX_TEXT_BYTES = 64 << 20
 MAX_ARRAYS_BYTES = 1 << 30
 MAX_MEMBERS = 100_000
 
@@ -215,8 +215,8 @@ def _regular_size(path: Path) -> int:
 
 
 def _text(path: Path) -> str:
-    if _regular_size(path) > MAX_TEXT_BYTES:
-        raise ValueError(f"{path.name} has more than {MAX_TEXT_BYTES} bytes")
+    if _regular_size(path) > MAX_TEXT_FILE_BYTES:
+        raise ValueError(f"{path.name} has more than {MAX_TEXT_FILE_BYTES} bytes")
     return path.read_text(encoding="utf-8")
 
 

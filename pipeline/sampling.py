@@ -1,6 +1,4 @@
-"""Initial states by row number: row i of a split is a function of (seed, split, i) and nothing else."""
-
-from collections.abc import Sequence
+"""Random numbers by row: those of row i of a split are a function of (seed, split, i) and nothing else."""
 
 import numpy as np
 
@@ -24,12 +22,3 @@ def uniform_rows(seed: int, split: str, stream: int, start: int, stop: int, colu
     counts = -(-columns // NUMBERS_PER_COUNT)
     generator = np.random.Generator(np.random.Philox(key=key).advance(start * counts))
     return generator.random((stop - start, counts * NUMBERS_PER_COUNT))[:, :columns]
-
-
-def initial_states(
-    box: Sequence[tuple[float, float]], seed: int, split: str, start: int, stop: int
-) -> np.ndarray:
-    """Initial states of rows start to stop, uniform in a box of (low, high) a component, (n, D) float64."""
-    low, high = np.array(box, dtype=np.float64).T
-    numbers = uniform_rows(seed, split, INITIAL_STATES, start, stop, len(low))
-    return low + (high - low) * numbers

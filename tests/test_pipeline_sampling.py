@@ -8,9 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from trajstore.data.format import SPLITS
-from trajstore.pipeline.sampling import initial_states, uniform_rows
+from trajstore.pipeline.sampling import uniform_rows
+from trajstore.pipeline.starts import InitialStates
+from trajstore.pipeline.systems import System
 
 DIMENSION = st.integers(1, 9)
+
+
+def initial_states(box, seed, split, start, stop) -> np.ndarray:
+    """Rows as a dataset of a system with this box begins them."""
+    boxes = {f"x{index}": limits for index, limits in enumerate(box)}
+    system = System("test", dict.fromkeys(boxes, "0"), {}, boxes)
+    return InitialStates().rows(system, seed, split, start, stop)
 
 
 def box(dimension: int) -> list[tuple[float, float]]:
