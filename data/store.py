@@ -13,7 +13,7 @@ from .manifest import load_manifest
 from .shard import read_attributes
 from .states import ChunkedStates, MappedStates, open_states
 from .statistics import Moments
-from .structure import component_names, json_attribute, open_shard, parameter_names, values
+from .structure import json_attribute, names_of, open_shard, parameter_names, values
 from .windows import Windows
 
 
@@ -84,7 +84,7 @@ class Store:
         self.statistics = Moments.of(state[status[: len(state)] == Status.OK])
 
     def _read_header(self, file: h5py.File) -> None:
-        self.components = component_names(file)
+        self.components = names_of(file, "component")
         self.parameters = tuple(parameter_names(file))
         self.time = values(file, "time")
 

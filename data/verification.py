@@ -8,9 +8,9 @@ import numpy as np
 
 from .errors import FormatError, printable
 from .files import LOCK
-from .format import OPTIONAL_VARIABLES, Status, without_sizes
+from .format import CLEAN_STATE, ORIGIN, SYSTEM_STATE, Status, without_sizes
 from .grid import initial_time, is_grid
-from .guard import read_text_file
+from .guard import STATE_VARIABLES, read_text_file
 from .hashing import content_hash, json_hash
 from .isolation import IsolatedReader
 from .manifest import (
@@ -23,6 +23,7 @@ from .manifest import (
     document_problem,
     load_manifest,
 )
+from .observed import noisy, observed_components, stored_variables
 from .shard import Shard, ShardRecord, read_shard, record_of
 
 # What the manifest keeps of a shard, beside its name and first row.
@@ -174,16 +175,21 @@ def _shard_problems(shard: Shard, content: str) -> Iterator[str]:
     if content != shard.attributes["content_hash"]:
         yield "content hash differs from the one it states: numbers were changed"
     yield from _config_problems(shard)
-    if shard.origin and len(shard.origin) < len(OPTIONAL_VARIABLES):
-        yield f"has only {', '.join(shard.origin)} of {', '.join(OPTIONAL_VARIABLES)}"
+    told = [name for name in ORIGIN if name in shard.optional]
+    if told and len(told) < len(ORIGIN):
+        yield f"has only {', '.join(told)} of {', '.join(ORIGIN)}"
     first = int(shard.attributes["first_row"])
     if not np.array_equal(shard.trajectory, np.arange(len(shard.trajectory)) + first):
         yield f"trajectory does not count from first_row {first}"
     sound = shard.status == Status.OK
-    if not np.isfinite(shard.state[sound]).all():
-        yield "rows whose status is ok hold values that are not finite"
-    if not np.isnan(shard.state[~sound]).all():
-        yield "rows whose status is not ok hold values; expected NaN"
+    for name in STATE_VARIABLES:
+        values, where = shard.variables.get(name), "" if name == "state" else f"{name}: "
+        if not isinstance(values, np.ndarray):
+            continue
+        if not np.isfinite(values[sound]).all():
+            yield f"{where}rows whose status is ok hold values that are not finite"
+        if not np.isnan(values[~sound]).all():
+            yield f"{where}rows whose status is not ok hold values; expected NaN"
     if not np.isin(shard.status, list(Status)).all():
         yield "status has values without a meaning"
 
@@ -199,6 +205,8 @@ def _config_problems(shard: Shard) -> Iterator[str]:
         hashed = json_hash(config)
         if not isinstance(system, dict):
             raise TypeError
+        states = list(system.get("states", shard.components))
+        observed, stored, noise = observed_components(config), stored_variables(config), noisy(config)
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         yield "attribute config or system holds no config or system"
         return
@@ -207,13 +215,17 @@ def _config_problems(shard: Shard) -> Iterator[str]:
     if not on_grid:
         yield "the time grid is not the config's"
     elif first == shard.time[0]:
-        yield from _start_problems(shard)
+        yield from _start_problems(shard, noise)
     elif not first < shard.time[0]:
         yield f"the grid begins at {shard.time[0]:g}, before the initial states at {first:g}"
     if system != config.get("system"):
         yield "the system is not the config's: other equations or parameters"
-    elif list(shard.components) != system.get("states", list(shard.components)):
+    elif list(shard.components) != (states if observed is None else observed):
         yield f"components are {', '.join(shard.components)}, those of the system are not"
+    elif list(shard.system_states) != ([] if observed is None else states):
+        yield f"{SYSTEM_STATE} does not name the states of the system, of which some are observed"
+    if (found := set(shard.optional) - set(ORIGIN)) != stored:
+        yield f"holds {', '.join(sorted(found)) or 'no'} variables beside the states, its config asks for others"
     if dtype != shard.state.dtype.name:
         yield f"the states are {shard.state.dtype.name}, the config says {dtype!s:.80}"
     if seed != shard.attributes["seed"]:
@@ -222,10 +234,15 @@ def _config_problems(shard: Shard) -> Iterator[str]:
         yield f"the resampling is {shard.attributes['resampling']!r}, the config's is {grid.get('resample')!r}"
 
 
-def _start_problems(shard: Shard) -> Iterator[str]:
-    """Of a grid that begins with the initial states."""
+def _start_problems(shard: Shard, noise: bool) -> Iterator[str]:
+    """Of a grid that begins with the initial states; nothing can be said of noise alone."""
+    clean = shard.optional.get(CLEAN_STATE) if noise else shard.state
+    if clean is None:
+        return
     sound = shard.status == Status.OK
+    names = shard.system_states or shard.components
+    columns = [names.index(name) for name in shard.components if name in names]
     with np.errstate(over="ignore"):
-        starts = shard.initial_state.astype(shard.state.dtype)
-    if not np.array_equal(shard.state[sound, 0], starts[sound]):
+        starts = shard.initial_state[:, columns].astype(clean.dtype)
+    if not np.array_equal(clean[sound, 0], starts[sound]):
         yield "states at the first time are not the initial states"

@@ -17,17 +17,17 @@ from pydantic import (
 from ..data.errors import TrajstoreError
 from ..data.format import SPLITS, without_sizes
 from .draws import Draw, Range, Value, parameter_rows
+from .diagnostics import Diagnostic, check_diagnostics
 from .engines import EngineSettings
-from .engines.settings import Resampling
+from .observation import Observation
 from .starts import InitialStates
 from .systems import Parameter, System, get_system
 from .systems.hamiltonian import from_hamiltonian
+from .times import GridSection
 
 # Shards are cut so that a shard's states stay near this size where shard_rows is left out.
 SHARD_BYTES = 64 << 20
 MAX_SHARD_ROWS = 65_536
-# A single trajectory must fit in memory.
-MAX_POINTS = 10_000_000
 
 
 class ConfigError(TrajstoreError):
@@ -126,35 +126,8 @@ def _parameter(value: float | Draw, unit: str = "1", meaning: str = "") -> Param
     return Parameter(value, unit, meaning)
 
 
-class GridSection(Section):
-    """Times from 0 to `duration`, both ends included, either `step` apart or `points` of them."""
-
-    duration: PositiveFloat
-    step: PositiveFloat | None = None
-    points: Annotated[int, Field(ge=2, le=MAX_POINTS)] | None = None
-    resample: Resampling = "dense"
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if (self.step is None) == (self.points is None):
-            raise ValueError("expected either step or points")
-        if self.step is not None:
-            steps = self.duration / self.step
-            if steps >= MAX_POINTS:
-                raise ValueError(f"step {self.step} gives {steps:.3g} points, the limit is {MAX_POINTS:,}")
-            if steps < 0.5 or abs(steps - round(steps)) > 1e-9 * steps:
-                raise ValueError(f"step {self.step} does not divide duration {self.duration}")
-        return self
-
-    @cached_property
-    def times(self) -> np.ndarray:
-        """The grid, (T,) float64."""
-        points = self.points if self.step is None else round(self.duration / self.step) + 1
-        return np.linspace(0.0, self.duration, points or 0)
-
-
 class DatasetSection(Section):
-    """How many trajectories, from which seed, stored how."""
+    """How many trajectories, from which seed, stored how; `diagnostics` are measured of each row, see `diagnostics`."""
 
     train: PositiveInt
     validation: NonNegativeInt = 0
@@ -163,6 +136,7 @@ class DatasetSection(Section):
     dtype: Literal["float32", "float64"] = "float32"
     shard_rows: PositiveInt | None = None
     compression: Literal["none", "gzip"] = "none"
+    diagnostics: Annotated[list[Diagnostic], Field(min_length=1)] | None = None
     title: str | None = None
     license: str = "unspecified"
     creator: str = "unspecified"
@@ -259,6 +233,7 @@ class Experiment(Learning):
     dataset: DatasetSection
     engine: EngineSettings = EngineSettings()
     initial_states: InitialStates = InitialStates()
+    observation: Observation = Observation()
 
     @cached_property
     def dynamics(self) -> System:
@@ -266,7 +241,14 @@ class Experiment(Learning):
         system = self.system.build()
         rows = sum(getattr(self.dataset, split) for split in SPLITS)
         self.initial_states.check(system, rows)
+        self.observation.check(system)
+        check_diagnostics(self.dataset.diagnostics or (), system)
         return system
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """The grid, (T,) float64. Raises TrajstoreError if the system has no period to measure it by."""
+        return self.grid.times(self.dynamics.period)
 
     def initial_state_rows(self, split: str, start: int, stop: int) -> np.ndarray:
         """Initial states of rows start to stop of a split, (n, D) float64, before any transient."""
@@ -289,7 +271,7 @@ class Experiment(Learning):
     def shard_rows(self) -> int:
         if self.dataset.shard_rows is not None:
             return self.dataset.shard_rows
-        row = len(self.grid.times) * len(self.dynamics.states) * np.dtype(self.dataset.dtype).itemsize
+        row = len(self.times) * len(self.dynamics.states) * np.dtype(self.dataset.dtype).itemsize
         return max(1, min(MAX_SHARD_ROWS, SHARD_BYTES // row))
 
     def generation(self) -> dict[str, Any]:
@@ -298,8 +280,8 @@ class Experiment(Learning):
         return {
             "system": system,
             "grid": {
-                "duration": self.grid.duration,
-                "points": len(self.grid.times),
+                "duration": float(self.times[-1]),
+                "points": len(self.times),
                 "resample": self.grid.resample,
             },
             "dataset": {
@@ -313,6 +295,7 @@ class Experiment(Learning):
                 if self.initial_states.kind == "box"
                 else {"initial_states": self.initial_states.to_dict(self._rows_before())}
             ),
+            **({"observation": observation} if (observation := self.observation.to_dict(self.dynamics)) else {}),
         }
 
     def recipe(self) -> dict[str, Any]:

@@ -16,12 +16,13 @@ from rich.console import Console
 
 from ..data.errors import TrajstoreError
 from ..data.files import reason, remove_leftovers
-from ..data.format import SPLITS
+from ..data.format import ENERGY_DRIFT, LYAPUNOV_EXPONENT, SPLITS, Status
 from ..data.hashing import canonical_json, json_hash
 from ..data.manifest import Manifest, load_if_present
 from ..data.shard import Shard, ShardRecord, write_shard
 from .config import Experiment
-from .engines import Engine, make_engine
+from .diagnostics import energy_drift, lyapunov_exponents
+from .engines import Engine, Solution, make_engine
 from .engines.engine import blank_failed
 from .locking import locked
 from .orphans import end_with_parent
@@ -117,8 +118,8 @@ def _check_sizes(folder: Path, records: Iterable[ShardRecord]) -> None:
 
 def integrate_rows(
     config: Experiment, engine: Engine, plan: ShardPlan, report: Any = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Initial states (N, D), parameters (N, P), states (N, T, D) and status (N,) of a planned shard."""
+) -> tuple[np.ndarray, np.ndarray, Solution]:
+    """Initial states (N, D), parameters (N, P), and the trajectories of a planned shard."""
     first, last = plan.first_row, plan.first_row + plan.rows
     starts = config.initial_state_rows(plan.split, first, last)
     parameters = config.parameter_rows(plan.split, first, last)
@@ -126,8 +127,7 @@ def integrate_rows(
     if transient is not None:
         # It ends at time 0, for equations may mention the time.
         starts = engine.solve(starts, parameters, np.array([-transient, 0.0])).states[:, 1]
-    solution = engine.solve(starts, parameters, config.grid.times, report)
-    return starts, parameters, solution.states, solution.status
+    return starts, parameters, engine.solve(starts, parameters, config.times, report)
 
 
 def _make_shards(
@@ -193,21 +193,22 @@ def _make_shard(
     """The work of one worker: integrate the rows of a shard and write its file."""
     end_with_parent(parent)
     report = partial(Counters.report, counters, index)
-    starts, parameters, states, status = integrate_rows(config, engine, plan, report)
-    system = config.dynamics
-    with np.errstate(over="ignore"):
-        # What is beyond the stored type's range has diverged, too.
-        stored = blank_failed(states.astype(config.dataset.dtype, copy=False), status)
+    starts, parameters, solution = integrate_rows(config, engine, plan, report)
+    system, rows = config.dynamics, np.arange(plan.first_row, plan.first_row + plan.rows)
+    variables, status = stored_variables(config, plan.split, rows, parameters, solution)
+    components = config.observation.names(system)
     shard = Shard(
-        state=stored.states,
-        time=config.grid.times,
-        components=system.states,
-        trajectory=np.arange(plan.first_row, plan.first_row + plan.rows),
+        state=variables.pop("state"),
+        time=config.times,
+        components=components,
+        system_states=system.states if len(components) < len(system.states) else (),
+        trajectory=rows,
         initial_state=starts,
+        optional=variables,
         parameters={
             name: np.ascontiguousarray(parameters[:, column]) for column, name in enumerate(system.parameters)
         },
-        status=stored.status,
+        status=status,
         attributes={**attributes, "split": plan.split, "first_row": plan.first_row},
         units={
             "time": system.time_unit,
@@ -217,6 +218,35 @@ def _make_shard(
     report(plan.rows)
     compression = None if config.dataset.compression == "none" else config.dataset.compression
     return write_shard(folder / plan.file, shard, compression)
+
+
+def stored_variables(
+    config: Experiment, split: str, rows: np.ndarray, parameters: np.ndarray, solution: Solution
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """What is stored of these rows (N,) of a split, by name: `state`, what is kept beside it, diagnostics; and status.
+
+    What is beyond the stored type's range has diverged, too.
+    """
+    system, seed, times = config.dynamics, config.dataset.seed, config.times
+    observed = config.observation.observe(system, seed, split, rows, solution.states, parameters, times)
+    status, variables = solution.status, {"state": observed.state, **observed.beside}
+    with np.errstate(over="ignore"):
+        for name, values in variables.items():
+            kept = blank_failed(values.astype(config.dataset.dtype, copy=False), status)
+            variables[name], status = kept.states, kept.status
+    failed = status != Status.OK
+    for values in variables.values():
+        values[failed] = np.nan
+    diagnostics = config.dataset.diagnostics or ()
+    if ENERGY_DRIFT in diagnostics:
+        variables[ENERGY_DRIFT] = energy_drift(system, solution.states, parameters, times)
+    if LYAPUNOV_EXPONENT in diagnostics:
+        variables[LYAPUNOV_EXPONENT] = lyapunov_exponents(
+            system, config.engine, solution.states, parameters, times, seed, split, rows
+        )
+    for name in diagnostics:
+        variables[name][failed] = np.nan
+    return variables, status
 
 
 def _shared_attributes(config: Experiment, engine: Engine) -> dict[str, str | int]:

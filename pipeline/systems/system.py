@@ -12,7 +12,7 @@ import numpy as np
 import sympy
 
 from ...data.errors import TrajstoreError
-from ...data.format import OPTIONAL_VARIABLES, VARIABLES
+from ...data.format import KNOWN_VARIABLES
 from .expressions import RESERVED, TIME, ExpressionError, parse
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -192,6 +192,26 @@ class System:
         """f(t, x, p) and its Jacobian, of one state as a list."""
         return self.function(list(self.vector_field), "math"), self.function(self.jacobian.tolist(), "math")
 
+    def check_slopes(self) -> None:
+        """Raises InvalidSystemError if the state alone does not say what dx/dt is."""
+
+    def slopes(self, states: np.ndarray, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """dx/dt (N, T, D) float64 at states (N, T, D), parameters (N, P) and times (T,)."""
+        slopes = np.empty_like(states)
+        for component, value in enumerate(self.along(list(self.vector_field), states, parameters, times)):
+            slopes[..., component] = value
+        return slopes
+
+    def along(
+        self, expressions: Any, states: np.ndarray, parameters: np.ndarray, times: np.ndarray
+    ) -> np.ndarray | list[Any]:
+        """Values (N, T) of an expression in the system's symbols, or a list of several; constants may be numbers."""
+        # A component after the other, without strides: NumPy takes the same way through all of them.
+        x = [np.ascontiguousarray(states[..., component]) for component in range(states.shape[2])]
+        p = [np.repeat(column[:, None], len(times), axis=1) for column in parameters.T]
+        t = np.repeat(times[None], len(states), axis=0)
+        return self.function(expressions, "numpy")(t, x, p)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `from_dict` is its inverse."""
         optional = {"period": self.period, "hamiltonian": self.hamiltonian, "lyapunov": self.lyapunov}
@@ -264,7 +284,7 @@ def check_name(name: str) -> None:
         raise InvalidSystemError(f"{name!r} is no name; expected letters, digits and _, a letter first")
     if name in RESERVED:
         raise InvalidSystemError(f"{name!r} already means something in equations; choose another name")
-    if name in VARIABLES or name in OPTIONAL_VARIABLES:
+    if name in KNOWN_VARIABLES:
         raise InvalidSystemError(f"{name!r} is a variable of the file format; choose another name")
 
 
