@@ -43,7 +43,7 @@ class Store:
         else:
             self._open_folder(split or "train")
         self._starts = np.array([part.first for part in self.parts], dtype=np.int64)
-        self._states: dict[int, MappedStates | ChunkedStates] = {}
+        self._states: dict[tuple[int, str], MappedStates | ChunkedStates] = {}
 
     def _open_folder(self, split: str) -> None:
         manifest = load_manifest(self.path)
@@ -107,8 +107,12 @@ class Store:
                 rows.append(part.first + np.flatnonzero(values(file, "status") == Status.OK))
         return np.concatenate(rows)
 
-    def gather(self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows) -> np.ndarray:
-        """States (n, length, D) of the given rows; `starts` are window numbers, or None for whole rows.
+    def gather(
+        self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows, name: str = "state"
+    ) -> np.ndarray:
+        """States (n, length, D) of the given rows, or another variable of their shape.
+
+        `starts` are window numbers, or None for whole rows.
 
         Raises IndexError if a row is out of range.
         """
@@ -117,7 +121,7 @@ class Store:
         if not 0 <= rows.min() <= rows.max() < len(self):
             raise IndexError(f"row {rows.max()} of a split with {len(self)} rows")
         if len(self.parts) == 1:
-            return self._part(0).gather(rows, starts, windows)
+            return self._part(0, name).gather(rows, starts, windows)
         # Sorted by shard, each shard is read once; the last line restores the order asked for. Small integers
         # are sorted by radix, several times faster.
         kind = np.uint16 if len(self.parts) < 2**16 else np.int64
@@ -126,12 +130,12 @@ class Store:
         bounds = np.searchsorted(shard[order], np.arange(len(self.parts) + 1))
         sorted_rows, sorted_starts = rows[order], None if starts is None else starts[order]
         shape = (len(rows), windows.length, len(self.components))
-        gathered = np.empty(shape, self._part(int(shard[order[0]])).dtype)
+        gathered = np.empty(shape, self._part(int(shard[order[0]]), name).dtype)
         for number in np.flatnonzero(np.diff(bounds)):
             here = slice(bounds[number], bounds[number + 1])
             local = sorted_rows[here] - self._starts[number]
             chosen = None if sorted_starts is None else sorted_starts[here]
-            self._part(int(number)).gather(local, chosen, windows, out=gathered[here])
+            self._part(int(number), name).gather(local, chosen, windows, out=gathered[here])
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         return np.take(gathered, place, axis=0)
@@ -144,15 +148,15 @@ class Store:
                 columns.append(values(file, name))
         return np.concatenate(columns)
 
-    def _part(self, number: int) -> MappedStates | ChunkedStates:
-        states = self._states.get(number)
+    def _part(self, number: int, name: str) -> MappedStates | ChunkedStates:
+        states = self._states.get((number, name))
         if states is None:
             part = self.parts[number]
-            states = open_states(part.path)
+            states = open_states(part.path, name)
             expected = (part.rows, len(self.time), len(self.components))
             if states.shape != expected:
                 raise FormatError(f"{part.path}: states of shape {states.shape}, expected {expected}")
-            self._states[number] = states
+            self._states[number, name] = states
         return states
 
     def __getstate__(self) -> dict[str, Any]:

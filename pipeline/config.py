@@ -1,7 +1,7 @@
 """One experiment: its sections, their keys, types and defaults. Read from a file by `config_file`."""
 
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
@@ -11,13 +11,12 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    model_validator,
 )
 
 from ..data.errors import TrajstoreError
 from ..data.format import SPLITS, without_sizes
-from .draws import Draw, Range, Value, parameter_rows
 from .diagnostics import Diagnostic, check_diagnostics
+from .draws import Draw, Range, Value, parameter_rows
 from .engines import EngineSettings
 from .observation import Observation
 from .starts import InitialStates
@@ -127,7 +126,7 @@ def _parameter(value: float | Draw, unit: str = "1", meaning: str = "") -> Param
 
 
 class DatasetSection(Section):
-    """How many trajectories, from which seed, stored how; `diagnostics` are measured of each row, see `diagnostics`."""
+    """How many trajectories, from which seed, stored how; `diagnostics` are measured of each row."""
 
     train: PositiveInt
     validation: NonNegativeInt = 0
@@ -295,7 +294,11 @@ class Experiment(Learning):
                 if self.initial_states.kind == "box"
                 else {"initial_states": self.initial_states.to_dict(self._rows_before())}
             ),
-            **({"observation": observation} if (observation := self.observation.to_dict(self.dynamics)) else {}),
+            **(
+                {"observation": observation}
+                if (observation := self.observation.to_dict(self.dynamics))
+                else {}
+            ),
         }
 
     def recipe(self) -> dict[str, Any]:

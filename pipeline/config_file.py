@@ -12,7 +12,7 @@ from .config import ConfigError, Experiment, Learning
 Config = TypeVar("Config", bound=Learning)
 
 # Parts of a location that are no keys.
-TAGS = ("number", "draw", "periods", "components")
+TAGS = ("number", "draw", "periods", "by_name")
 GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observation")
 
 

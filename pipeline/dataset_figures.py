@@ -165,7 +165,7 @@ def _draw_field(axes: Axes, sample: DatasetSample) -> None:
     """The flow of a planar system at the first time, or the directions of a scalar one, as grey streamlines."""
     system = Description(sample.manifest).understood
     states = [states for split in sample.splits for states in split.states]
-    if system is None or not states:
+    if system is None or not states or list(system.states) != sample.manifest.components:
         return
     drawn = np.concatenate(states)
     if drawn.shape[1] == 1:
@@ -250,7 +250,9 @@ def _few_rows(sample: DatasetSample, most: int) -> list[tuple[str, np.ndarray]]:
 def _box(sample: DatasetSample) -> np.ndarray | None:
     """The box (D, 2) that initial states were drawn from, or None where that is not known."""
     system = Description(sample.manifest).understood
-    return np.array(list(system.initial_state.values())) if system is not None else None
+    if system is None:
+        return None
+    return np.array([system.initial_state[name] for name in sample.manifest.components])
 
 
 def _of_components(what: str, dimension: int) -> str:

@@ -1,6 +1,7 @@
 """What is measured of each row beside its states: the drift of its energy, its largest Lyapunov exponent."""
 
 from collections.abc import Collection
+from itertools import pairwise
 from typing import Literal, get_args
 
 import numpy as np
@@ -32,9 +33,7 @@ def check_diagnostics(names: Collection[Diagnostic], system: System) -> None:
         )
 
 
-def energy_drift(
-    system: System, states: np.ndarray, parameters: np.ndarray, times: np.ndarray
-) -> np.ndarray:
+def energy_drift(system: System, states: np.ndarray, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
     """max_t |H(t) - H(0)| / |H(0)| of each row, (N,) float64; NaN of rows that failed.
 
     states      (N, T, D) float64
@@ -72,7 +71,7 @@ def lyapunov_exponents(
     sound = np.isfinite(states).all(axis=(1, 2))
     growth = np.where(sound, 0.0, np.nan)
     ends = np.unique(np.linspace(0, len(times) - 1, min(len(times), SEGMENTS + 1)).astype(np.int64))
-    for first, last in zip(ends[:-1], ends[1:], strict=True):
+    for first, last in pairwise(ends.tolist()):
         chosen = np.flatnonzero(np.isfinite(growth))
         packed = np.concatenate([states[chosen, first], tangents[chosen]], axis=1)
         solution = engine.solve(packed, parameters[chosen], times[[first, last]])

@@ -15,6 +15,7 @@ from ..data.loader import make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel, count_parameters
 from .baselines import make_baselines
+from .cycle import limit_cycle
 from .engines import EngineSettings, make_engine
 from .rollout import Rollouts, judge, roll_out, true_rollouts
 from .run import (
@@ -33,6 +34,8 @@ BATCH = 4096
 # Enough rows to fit the largest polynomial, few enough to fit it at once.
 BASELINE_ROWS = 20_000
 SHOWN_TRAJECTORIES = 12
+# Sampling intervals of the true cycle for each of the grid's.
+CYCLE_OVERSAMPLING = 10
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -184,17 +187,24 @@ def _roll_out(
     true, sound = true_rollouts(engine, starts, parameters, begin + times)
     if not len(true):
         return None, None
+    observed = [system.states.index(name) for name in test.components]
+    true = true[..., observed]
     task = config.learning.task
     told = None
     if task.parameters:
         told = parameters[:, [list(system.parameters).index(name) for name in task.parameters]][sound]
         channels = dataset_options(config)["parameter_normalizer"]
         told = told if channels is None else channels.apply(torch.from_numpy(told)).numpy()
-    predicted = roll_out(model, normalizer, task.name, starts[sound], window, settings.rollout_lengths, told)
+    seen = starts[sound][:, observed]
+    predicted = roll_out(model, normalizer, task.name, seen, window, settings.rollout_lengths, told)
     rollouts = Rollouts(times, true, predicted)
     # Rows with parameters of their own have cycles of their own, and fields more than one.
     one_cycle = system.kind == System.kind and system.autonomous and bool((parameters == parameters[0]).all())
-    return rollouts, judge(rollouts, std, engine, parameters[sound], starts[sound], one_cycle)
+    cycle = None
+    if one_cycle:
+        step /= CYCLE_OVERSAMPLING
+        cycle = limit_cycle(engine, starts[sound], parameters[sound], float(times[-1]), step, observed[0])
+    return rollouts, judge(rollouts, std, cycle)
 
 
 def _training(run: Path) -> dict[str, Any]:

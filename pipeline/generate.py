@@ -81,7 +81,7 @@ def generate(
             manifest = Manifest.of(
                 config.generation(),
                 system.to_dict(),
-                list(system.states),
+                list(config.observation.names(system)),
                 {split: [records[plan.file] for plan in plans if plan.split == split] for split in SPLITS},
             )
             save_dataset(folder, manifest)
@@ -223,7 +223,7 @@ def _make_shard(
 def stored_variables(
     config: Experiment, split: str, rows: np.ndarray, parameters: np.ndarray, solution: Solution
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """What is stored of these rows (N,) of a split, by name: `state`, what is kept beside it, diagnostics; and status.
+    """What is stored of rows (N,) of a split, by name: `state`, what is kept beside it, diagnostics; and status (N,).
 
     What is beyond the stored type's range has diverged, too.
     """

@@ -73,7 +73,8 @@ def draw_flow(results: Results) -> Figure | None:
     low, high = true.min(axis=(0, 1)) - margin, true.max(axis=(0, 1)) + margin
     system: System | None = results["config"].system
     known = False
-    if system is not None and np.isfinite(system.defaults).all():
+    plane = system is not None and list(system.states) == results["config"].components
+    if system is not None and plane and np.isfinite(system.defaults).all():
         known = True
         x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 60) for axis in (0, 1)))
         field = system.function(list(system.vector_field), "numpy")

@@ -58,7 +58,9 @@ def reintegrate(path: Path, rows: int, seed: int = 0) -> Reintegration:
         stored = json_attribute(shard.attributes, "engine", file)
         solved = _reference(system, stored, shard, chosen)
         names.add(solved.engine)
-        deviation, off = _compare(shard, chosen, stored, solved, _expected(file, system, shard, chosen, solved))
+        deviation, off = _compare(
+            shard, chosen, stored, solved, _expected(file, system, shard, chosen, solved)
+        )
         largest = max(largest, deviation)
         problems += [f"{file.name}: row {shard.trajectory[row]}: {what}" for row, what in off]
         checked += len(chosen)
@@ -136,8 +138,8 @@ def _expected(file: Path, system: System, shard: Shard, rows: np.ndarray, solved
     derived = "derived" in config
     if derived and observation.noise is not None and not observation.clean:
         raise TrajstoreError(
-            f"{file}: has noise that cannot be drawn again, for its rows were taken from another dataset; verify that "
-            "one with --reintegrate, or keep the clean states"
+            f"{file}: has noise that cannot be drawn again, for its rows were taken from another dataset; verify "
+            "that one with --reintegrate, or keep the clean states"
         )
     place = (int(shard.attributes["seed"]), str(shard.attributes["split"]), shard.trajectory[rows])
     both = [

@@ -79,6 +79,8 @@ def _facts(description: Description) -> Iterator[tuple[str, list[str]]]:
         yield "equations", _few([line(text, LONGEST_SHOWN) for text in equations], "equations")
     yield "parameters", _few([_parameter(one) for one in description.parameters], "parameters") or ["none"]
     yield "starts", [_starts(description)]
+    if description.observed:
+        yield "observed", [description.observed]
     yield "grid", [description.grid]
     if description.engine:
         yield "engine", [description.engine]

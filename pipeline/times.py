@@ -47,7 +47,7 @@ class GridSection(BaseModel):
     def _one_of_three(self) -> Self:
         given = [self.step, self.points, self.points_per_period]
         if sum(value is not None for value in given) != 1:
-            raise ValueError("expected one of step, points and points_per_period")
+            raise ValueError("expected either step or points or points_per_period")
         if self.step is not None and isinstance(self.duration, float):
             self._steps(self.duration, self.step)
         return self

@@ -57,6 +57,7 @@ def _head(description: Description) -> Iterable[str]:
         ("dataset id", f"`{_code(line(manifest.id))}`"),
         ("rows", escape(description.failures)),
         ("components", ", ".join(f"`{_code(name)}`" for name in description.states)),
+        *((("observed", escape(description.observed)),) if description.observed else ()),
         ("time grid", escape(description.grid)),
         (
             "stored as",

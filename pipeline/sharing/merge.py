@@ -47,9 +47,7 @@ def merge(paths: Sequence[Path], out: Path) -> Manifest:
             for number, source in enumerate(sources):
                 for shard in source.shards(split):
                     _note(trajectories, shard, source, split)
-                    writer.add(
-                        split, with_origin(shard, number)
-                    )
+                    writer.add(split, with_origin(shard, number))
         trajectories.check(TWICE)
         return writer.finish()
 
