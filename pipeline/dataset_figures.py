@@ -15,11 +15,11 @@ from ..data.errors import TrajstoreError
 from ..data.manifest import MANIFEST
 from .dataset_labels import FAILED, SPLIT_COLOURS, finish, flow_of, label, time_label
 from .dataset_sample import DatasetSample, sample_dataset, spread
-from .figures import BLACK, BLUE, FLOW, GREEN, ORANGE, PURPLE, SKY, STYLE, VERMILION, new_figure, save_figure
+from .figures import BLACK, BLUE, FLOW, ROW_COLOURS, SKY, STYLE, new_figure, save_figure
+from .projections import PROJECTED, draw_orbits, draw_principal, places_of_bodies
 from .sharing.description import Description
 from .space_time import CURVES, draw_images
 
-ROW_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 # Components beyond these are not paired with each other: four have six pairs.
 PAIRED = 4
 IMAGES = 3
@@ -62,7 +62,8 @@ def _beside(path: Path) -> Path:
 def draw_phase(sample: DatasetSample) -> Figure:
     """Trajectories in the plane of two components, on the flow where that is known; of pairs where there are more.
 
-    Of one component: over time, on the field of directions.
+    Of one component: over time, on the field of directions. Of many: in the planes of their principal components. Of
+    bodies that move in a plane: their orbits.
     """
     dimension = len(sample.manifest.components)
     if dimension == 1:
@@ -80,11 +81,17 @@ def draw_phase(sample: DatasetSample) -> Figure:
         _draw_field(axes, sample)
         _draw_plane(axes, sample, (0, 1), 1.1)
         return finish(figure, sample, f"phase portrait{flow_of(sample)}")
-    pairs = list(combinations(range(min(dimension, PAIRED)), 2))
+    bodies = places_of_bodies(sample.manifest.components)
+    if bodies:
+        return draw_orbits(sample, _few_rows(sample, PROJECTED), bodies)
+    if dimension > PAIRED:
+        states = [states for split in sample.splits for states in split.states]
+        return draw_principal(sample, _few_rows(sample, PROJECTED), states)
+    pairs = list(combinations(range(dimension), 2))
     figure = new_figure(8.4, 2.9 * (len(pairs) // 3) + 0.5)
     for axes, pair in zip(figure.subplots(len(pairs) // 3, 3).flat, pairs, strict=True):
         _draw_plane(axes, sample, pair, 0.6)
-    return finish(figure, sample, _of_components("phase portraits", dimension))
+    return finish(figure, sample, "phase portraits")
 
 
 def draw_initial_states(sample: DatasetSample) -> Figure:
