@@ -18,6 +18,8 @@ import sympy
 from ...data.format import Status
 from ..systems import System
 from .engine import Solution, blank_failed
+from .events import Events
+from .switching import Pieces
 
 # Rows a batch: more of them share the call from Python, and let threads wait less for each other, but take
 # longer to compile (0.1 s, 0.3 s, 1 s; kept on disk) and are wasted where there are few rows. All are multiples of
@@ -60,7 +62,7 @@ class HeyokaEngine:
         # heyoka wants values of those parameters alone that the equations mention.
         mentioned = {symbol for expression in system.vector_field for symbol in expression.free_symbols}
         self._used = [column for column, symbol in enumerate(system.parameter_symbols) if symbol in mentioned]
-        self._equations = _equations(system, self._used)
+        self._equations, self._events = _equations(system, self._used)
         self._lanes = MANY_LANES if rows is not None and rows >= MANY_ROWS else LANES
         self._compiled: dict[int, Any] = {}
         self._compiling = threading.Lock()
@@ -120,16 +122,21 @@ class HeyokaEngine:
             padded = rows if lanes == width else np.resize(np.arange(len(batches.status))[rows], width)
             integrator.set_time(batches.grid[0, 0])
             integrator.state[:] = batches.starts[:, padded]
-            integrator.pars[:] = batches.parameters[:, padded]
-            _, values = integrator.propagate_grid(batches.grid, max_steps=limit)
+            integrator.pars[: len(self._used)] = batches.parameters[:, padded]
+            if self._events is not None:
+                self._events.begin(integrator)
+            watch = None if self._events is None else self._events.watch
+            _, values = integrator.propagate_grid(batches.grid, max_steps=limit, callback=watch)
             batches.states[rows] = values[:, :, :lanes].transpose(2, 0, 1)
             # Grid values that were not reached are NaN.
             reached = np.isfinite(values[-1, :, :lanes]).all(axis=0)
+            numbers = np.arange(len(batches.status))[rows]
+            if self._events is not None:
+                batches.status[numbers[self._events.lost(integrator)[:lanes]]] = Status.SOLVER_FAILED
             if reached.all():
                 return
             outcomes = [result[0] for result in integrator.propagate_res[:lanes]]
             diverged = np.array([outcome == _NOT_FINITE for outcome in outcomes])
-            numbers = np.arange(len(batches.status))[rows]
             batches.status[numbers[diverged]] = Status.DIVERGED
             if not diverged.any():
                 # Before a pole steps shrink without end, long before the state overflows.
@@ -157,10 +164,12 @@ class HeyokaEngine:
     def _prototype(self, lanes: int) -> Any:
         with self._compiling:
             if lanes not in self._compiled:
+                extra, events = (0, []) if self._events is None else (self._events.extra, self._events.events)
                 self._compiled[lanes] = heyoka.taylor_adaptive_batch(
                     self._equations,
                     np.zeros((self._dimension, lanes)),
-                    pars=np.zeros((len(self._used), lanes)),
+                    pars=np.zeros((len(self._used) + extra, lanes)),
+                    t_events=events,
                     tol=self._tolerance,
                     # Unrolled code is faster, but takes minutes to compile for large systems.
                     compact_mode=self._dimension > LARGE_DIMENSION,
@@ -208,43 +217,49 @@ def _by_neighbourhood(initial_states: np.ndarray, rows: np.ndarray) -> np.ndarra
     return rows[np.argsort(key, kind="stable")]
 
 
-def _equations(system: System, used: list[int]) -> list[tuple[Any, Any]]:
+def _equations(system: System, used: list[int]) -> tuple[list[tuple[Any, Any]], Events | None]:
+    """What heyoka integrates, and the events at which equations with kinks or jumps change."""
     mapping: dict[Any, Any] = {
         system.parameter_symbols[column]: heyoka.par[index] for index, column in enumerate(used)
     }
     mapping[system.time_symbol] = heyoka.time
     variables = [heyoka.expression(name) for name in system.states]
     mapping |= dict(zip(system.state_symbols, variables, strict=True))
-    expressions = [_convert(expression, mapping) for expression in system.vector_field]
-    return list(zip(variables, expressions, strict=True))
-
-
-_CHOICES: dict[Any, Callable[[Any], Any]] = {
-    sympy.Abs: lambda x: heyoka.select(heyoka.gte(x, 0.0), x, -x),
-    sympy.sign: lambda x: heyoka.select(
-        heyoka.gt(x, 0.0),
-        heyoka.expression(1.0),
-        heyoka.select(heyoka.lt(x, 0.0), heyoka.expression(-1.0), heyoka.expression(0.0)),
-    ),
-}
+    if system.smooth:
+        expressions = [_convert(expression, mapping) for expression in system.vector_field]
+        return list(zip(variables, expressions, strict=True)), None
+    pieces = Pieces(system, [system.parameter_symbols[column] for column in used])
+    events = Events(pieces, len(used), lambda expression, sides: _convert(expression, mapping | sides))
+    return list(zip(variables, events.equations, strict=True)), events
 
 
 def _convert(expression: sympy.Basic, mapping: dict[Any, Any]) -> Any:
-    """A SymPy expression as heyoka's, with what heyoka's own conversion lacks or refuses.
+    """A SymPy expression as heyoka's, with what heyoka's own conversion refuses or cannot do.
 
-    It has no absolute value and no sign, but a choice; it refuses exact rationals whose denominator is no power
-    of two.
+    It refuses exact rationals whose denominator is no power of two. Its series of a power beyond the square divides
+    by the base, which may pass zero: whole powers are products of squares.
     """
     mapping = dict(mapping)
-    while chosen := [part for part in expression.atoms(*_CHOICES) if not part.args[0].has(*_CHOICES)]:
-        for part in chosen:
-            argument = _convert(part.args[0], mapping)
-            symbol = sympy.Dummy()
-            mapping[symbol] = _CHOICES[type(part)](argument)
-            expression = expression.xreplace({part: symbol})
+    while powers := {part for part in expression.atoms(sympy.Pow) if _is_high(part)}:
+        for part in powers:
+            if not any(map(_is_high, part.base.atoms(sympy.Pow))):
+                symbol = sympy.Dummy()
+                mapping[symbol] = _power(_convert(part.base, mapping), int(part.exp))
+                expression = expression.xreplace({part: symbol})
     exact = {
         atom: sympy.Float(float(atom))
         for atom in expression.atoms(sympy.Rational, sympy.NumberSymbol)
         if not isinstance(atom, sympy.Integer)
     }
     return heyoka.from_sympy(expression.xreplace(exact), mapping)
+
+
+def _is_high(power: sympy.Pow) -> bool:
+    return bool(power.exp.is_number and power.exp > 2 and power.exp == int(power.exp))
+
+
+def _power(base: Any, exponent: int) -> Any:
+    if exponent == 1:
+        return base
+    square = _power(base, exponent // 2) ** 2.0
+    return square * base if exponent % 2 else square
