@@ -82,7 +82,8 @@ class Events:
 
     def begin(self, integrator: Any) -> None:
         """Set sides and mode of all lanes, whose states and own parameters are set, and forget earlier events."""
-        integrator.reset_cooldowns()
+        if self.events:
+            integrator.reset_cooldowns()
         for lane in range(integrator.state.shape[1]):
             values, state = integrator.pars[: self._parameters, lane], integrator.state[:, lane]
             sides, mode = self._switch.first(integrator.time[lane], state.tolist(), values.tolist())

@@ -27,10 +27,12 @@ from .switching import Pieces
 FEW_LANES, LANES, MANY_LANES = 16, 64, 128
 FEW_ROWS, MANY_ROWS = 512, 1_000_000
 DEFAULT_TOLERANCE = 2.0**-52
+# Code of polynomials of so many nodes is unrolled, and a tenth faster; of others loops are as fast, and take a second to
+# compile instead of half a minute.
+MOST_UNROLLED = 30
 REPORT_SECONDS = 0.1
 
 # Most rows need far fewer steps; of those that need more, it is seen then whether they get anywhere.
-LARGE_DIMENSION = 8
 FIRST_STEPS, HOPELESS = 20_000, 1e9
 # A row that is given up has diverged if it has grown so many times.
 LARGE = 1e3
@@ -63,6 +65,9 @@ class HeyokaEngine:
         mentioned = {symbol for expression in system.vector_field for symbol in expression.free_symbols}
         self._used = [column for column, symbol in enumerate(system.parameter_symbols) if symbol in mentioned]
         self._equations, self._events = _equations(system, self._used)
+        self._unrolled = sum(len(equation) for _, equation in self._equations) <= MOST_UNROLLED and not any(
+            expression.has(sympy.Function) for expression in system.vector_field
+        )
         self._lanes = MANY_LANES if rows is not None and rows >= MANY_ROWS else LANES
         self._compiled: dict[int, Any] = {}
         self._compiling = threading.Lock()
@@ -87,72 +92,80 @@ class HeyokaEngine:
         """See `Engine.solve`."""
         finite = np.isfinite(initial_states).all(axis=1) & np.isfinite(parameters).all(axis=1)
         order = _by_neighbourhood(initial_states, np.flatnonzero(finite))
-        lanes = self._lanes if len(order) >= FEW_ROWS else FEW_LANES
         batches = _Batches(
             np.ascontiguousarray(initial_states[order].T),
             np.ascontiguousarray(parameters[order][:, self._used].T),
-            np.repeat(times[:, None], lanes, axis=1),
+            times,
             np.empty((len(order), len(times), self._dimension)),
             np.zeros(len(order), dtype=np.int8),
         )
-        reported = 0.0
-        for start in range(0, len(order), lanes):
-            stop = min(start + lanes, len(order))
-            self._solve_batch(batches, start, stop)
-            if report is not None and perf_counter() - reported > REPORT_SECONDS:
-                report(stop)
-                reported = perf_counter()
+        limit = min(FIRST_STEPS, self._max_steps or FIRST_STEPS)
+        left = self._solve_all(batches, np.arange(len(order)), limit, report)
+        if limit != self._max_steps:
+            # Rows that need many steps share batches, so that no batch waits for a single one.
+            left = self._solve_all(batches, left, self._max_steps, report)
+        batches.status[left] = Status.STEP_LIMIT
         states = np.full((len(initial_states), len(times), self._dimension), np.nan)
         status = np.full(len(initial_states), Status.DIVERGED, dtype=np.int8)
         states[order], status[order] = batches.states, batches.status
         return blank_failed(states, status)
 
-    def _solve_batch(self, batches: "_Batches", start: int, stop: int) -> None:
-        """Integrate the rows from `start` to `stop`.
+    def _solve_all(
+        self, batches: "_Batches", rows: np.ndarray, limit: int, report: Callable[[int], None] | None
+    ) -> np.ndarray:
+        """Integrate rows, batch by batch; those that need more steps than the limit."""
+        lanes = self._lanes if len(rows) >= FEW_ROWS else FEW_LANES
+        grid = np.repeat(batches.times[:, None], lanes, axis=1)
+        settled, reported, left = len(batches.status) - len(rows), 0.0, []
+        for start in range(0, len(rows), lanes):
+            batch = rows[start : start + lanes]
+            left.append(self._solve_batch(batches, grid, batch, limit))
+            settled += len(batch) - len(left[-1])
+            if report is not None and perf_counter() - reported > REPORT_SECONDS:
+                report(settled)
+                reported = perf_counter()
+        return np.concatenate([rows[:0], *left])
+
+    def _solve_batch(self, batches: "_Batches", grid: np.ndarray, rows: np.ndarray, limit: int) -> np.ndarray:
+        """Integrate rows, at most one a lane; those that need more steps than the limit.
 
         A lane that diverges stops its whole batch, so the lanes that it stopped are integrated anew without
         it; each round settles at least one lane.
         """
-        width = batches.grid.shape[1]
+        width = grid.shape[1]
         integrator = self._integrator(width)
-        rows: slice | np.ndarray = slice(start, stop)
-        lanes = stop - start
-        limit = min(FIRST_STEPS, self._max_steps or FIRST_STEPS)
-        while lanes:
-            padded = rows if lanes == width else np.resize(np.arange(len(batches.status))[rows], width)
-            integrator.set_time(batches.grid[0, 0])
+        watch = None if self._events is None else self._events.watch
+        while lanes := len(rows):
+            # Rows ascend, and a slice is quicker than its numbers.
+            whole = rows[-1] - rows[0] == lanes - 1
+            chosen = slice(rows[0], rows[-1] + 1) if whole else rows
+            padded = chosen if lanes == width else np.resize(rows, width)
+            integrator.set_time(grid[0, 0])
             integrator.state[:] = batches.starts[:, padded]
             integrator.pars[: len(self._used)] = batches.parameters[:, padded]
             if self._events is not None:
                 self._events.begin(integrator)
-            watch = None if self._events is None else self._events.watch
-            _, values = integrator.propagate_grid(batches.grid, max_steps=limit, callback=watch)
-            batches.states[rows] = values[:, :, :lanes].transpose(2, 0, 1)
+            _, values = integrator.propagate_grid(grid, max_steps=limit, callback=watch)
+            batches.states[chosen] = values[:, :, :lanes].transpose(2, 0, 1)
             # Grid values that were not reached are NaN.
             reached = np.isfinite(values[-1, :, :lanes]).all(axis=0)
-            numbers = np.arange(len(batches.status))[rows]
             if self._events is not None:
-                batches.status[numbers[self._events.lost(integrator)[:lanes]]] = Status.SOLVER_FAILED
+                batches.status[rows[self._events.lost(integrator)[:lanes]]] = Status.SOLVER_FAILED
             if reached.all():
-                return
+                break
             outcomes = [result[0] for result in integrator.propagate_res[:lanes]]
             diverged = np.array([outcome == _NOT_FINITE for outcome in outcomes])
-            batches.status[numbers[diverged]] = Status.DIVERGED
+            batches.status[rows[diverged]] = Status.DIVERGED
             if not diverged.any():
                 # Before a pole steps shrink without end, long before the state overflows.
-                hopeless = ~reached & _hopeless(integrator, batches.grid[-1, 0], lanes)
+                hopeless = ~reached & _hopeless(integrator, grid[-1, 0], lanes)
                 large = np.abs(integrator.state[:, :lanes]).max(axis=0) > LARGE * (
-                    1 + np.abs(batches.starts[:, numbers]).max(axis=0)
+                    1 + np.abs(batches.starts[:, rows]).max(axis=0)
                 )
-                batches.status[numbers[hopeless]] = np.where(
-                    large[hopeless], Status.DIVERGED, Status.STEP_LIMIT
-                )
-                if limit == self._max_steps:
-                    batches.status[numbers[~reached & ~hopeless]] = Status.STEP_LIMIT
-                    return
-                limit, diverged = self._max_steps, hopeless
-            rows = numbers[~diverged & ~reached]
-            lanes = len(rows)
+                batches.status[rows[hopeless]] = np.where(large[hopeless], Status.DIVERGED, Status.STEP_LIMIT)
+                return rows[~reached & ~hopeless]
+            rows = rows[~diverged & ~reached]
+        return rows[:0]
 
     def _integrator(self, lanes: int) -> Any:
         """This thread's own copy; an integrator holds the state that it works on."""
@@ -171,8 +184,7 @@ class HeyokaEngine:
                     pars=np.zeros((len(self._used) + extra, lanes)),
                     t_events=events,
                     tol=self._tolerance,
-                    # Unrolled code is faster, but takes minutes to compile for large systems.
-                    compact_mode=self._dimension > LARGE_DIMENSION,
+                    compact_mode=not self._unrolled,
                 )
             return self._compiled[lanes]
 
@@ -185,11 +197,11 @@ def _hopeless(integrator: Any, end: float, lanes: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Batches:
-    """All rows in the order in which they are integrated: what goes in, (D, N), (P, N), (T, lanes); and out."""
+    """All rows in the order in which they are integrated: what goes in, (D, N), (P, N), (T,); and out."""
 
     starts: np.ndarray
     parameters: np.ndarray
-    grid: np.ndarray
+    times: np.ndarray
     states: np.ndarray
     status: np.ndarray
 
