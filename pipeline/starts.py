@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
-from scipy.special import ndtri
 
 from ..data.errors import TrajstoreError
 from ..data.hashing import array_hash
@@ -194,6 +193,8 @@ class InitialStates(BaseModel):
 
 def _normal(numbers: np.ndarray) -> np.ndarray:
     """Standard normal numbers from uniform ones in [0, 1)."""
+    from scipy.special import ndtri
+
     return ndtri(np.clip(numbers, 2.0**-54, 1 - 2.0**-53))
 
 

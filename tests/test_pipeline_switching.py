@@ -1,11 +1,15 @@
 """Kinks and jumps: closed forms, solutions put together of pieces, and rows that nobody can follow."""
 
+import h5py
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from trajstore.data.format import Status
+from trajstore.pipeline.config import DatasetSection, Experiment, GridSection, SystemSection
 from trajstore.pipeline.engines import EngineSettings, make_engine
+from trajstore.pipeline.generate import generate
+from trajstore.pipeline.reintegrate import reintegrate
 from trajstore.pipeline.systems import Parameter, System
 
 RANDOM = np.random.default_rng(0)
@@ -214,7 +218,11 @@ def circuit(start, times):
                 if outside:
                     wall = where or np.sign(edge)
                     span = brentq(
-                        lambda s, wall=wall: flow(where, s, state)[0] - wall, last, span, xtol=1e-15
+                        lambda s, *now: flow(now[0], s, now[1])[0] - now[2],
+                        last,
+                        span,
+                        (where, state, wall),
+                        1e-15,
                     )
                     state, time = flow(where, span, state), time + span
                     where = wall if where == 0 else 0.0
@@ -311,3 +319,31 @@ def test_whole_powers_pass_through_zero(power, shift):
     found = solve(model, [[shift, 0.0], [shift - 1, 0.0]], times).states[:, :, 1]
     expected = [times ** (power + 1), (times - 1) ** (power + 1) - (-1) ** (power + 1)]
     np.testing.assert_allclose(found, np.array(expected) / (power + 1), rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("altered", [False, True])
+def test_rows_that_stick_are_integrated_again(altered, tmp_path):
+    box = {"x": [-1.5, 1.5], "v": [-1.5, 1.5]}
+    section = SystemSection(
+        name="belt", equations=FRICTION, parameters={"w": 0.7, "f": 0.4, "b": 0.3}, initial_state=box
+    )
+    config = Experiment(
+        system=section,
+        grid=GridSection(duration=20.0, points=41),
+        dataset=DatasetSection(train=6, dtype="float64"),
+    )
+    generate(config, tmp_path / "d", 1)
+    file = tmp_path / "d" / "train-00000.h5"
+    if altered:
+        with h5py.File(file, "r+") as opened:
+            opened["state"][3, 30, 1] += 1e-6
+    again = reintegrate(file, 6)
+    assert (again.rows, "taylor" in again.engine, len(again.problems)) == (6, True, int(altered))
+
+
+def test_scipy_gives_a_row_up_that_slides(time_limit):
+    model, times = system({"x": "0.5*sin(t) - sign(x)"}), np.linspace(0.0, 20.0, 21)
+    for method in ("DOP853", "LSODA"):
+        with time_limit(20):
+            found = solve(model, [[1.0], [90.0]], times, name="scipy", method=method)
+        assert found.status.tolist() == [Status.STEP_LIMIT, Status.OK]

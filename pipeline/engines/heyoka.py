@@ -27,8 +27,8 @@ from .switching import Pieces
 FEW_LANES, LANES, MANY_LANES = 16, 64, 128
 FEW_ROWS, MANY_ROWS = 512, 1_000_000
 DEFAULT_TOLERANCE = 2.0**-52
-# Code of polynomials of so many nodes is unrolled, and a tenth faster; of others loops are as fast, and take a second to
-# compile instead of half a minute.
+# Code of polynomials of so many nodes is unrolled, and a tenth faster; of others loops are about as fast, and take a
+# second to compile instead of half a minute.
 MOST_UNROLLED = 30
 REPORT_SECONDS = 0.1
 

@@ -1,8 +1,8 @@
 """Equations with kinks and jumps as analytic pieces: which piece holds, where it ends, and which one follows.
 
-`abs(g)` is s g and `sign(g)` is s, where s = -1 or 1 is the side of the surface g = 0 on which the state lies. Between
-surfaces the equations are analytic; a solver stops where it meets one, and asks here how to go on. Where the slopes of
-both sides of a jump point at it, the state slides along it, by the mean of the two that stays on it: Filippov (1988),
+`abs(g)` is s g and `sign(g)` is s, where s = -1 or 1 is the side of the surface g = 0 on which the state lies.
+Between surfaces the equations are analytic; a solver stops where it meets one, and asks here how to go on. Where both
+sides of a jump lead to it, the state slides along it, by the mean of the two that stays on it: Filippov (1988),
 Differential Equations with Discontinuous Righthand Sides, doi:10.1007/978-94-015-7793-9.
 """
 
@@ -46,7 +46,7 @@ class Pieces:
         changing = {*system.state_symbols, system.time_symbol}
         self.moving = [bool(surface.free_symbols & changing) for surface in self.surfaces]
 
-    def _take_apart(self, expression: sympy.Expr) -> sympy.Expr:
+    def _take_apart(self, expression: Any) -> Any:
         kinds = (sympy.Abs, sympy.sign)
         while expression.has(*kinds):
             # The innermost first: of what is inside them, the side is then known.
@@ -56,7 +56,7 @@ class Pieces:
             )
             replaced = {}
             for part in inner:
-                surface = part.args[0]
+                surface: Any = part.args[0]
                 if surface not in self.surfaces:
                     self.surfaces.append(surface)
                     self.sides.append(sympy.Dummy(f"side{len(self.sides)}", real=True))
@@ -81,12 +81,12 @@ class Pieces:
     @cached_property
     def rates(self) -> list[tuple[sympy.Expr, sympy.Expr]]:
         """dg/dt of each surface by the equations of its positive and its negative side."""
-        return [
-            (self._rate(number, self.on_side(number, 1)), self._rate(number, self.on_side(number, -1)))
-            if number in self.jumps
-            else (self._rate(number, self.field),) * 2
-            for number in range(len(self.surfaces))
-        ]
+        pairs = []
+        for number in range(len(self.surfaces)):
+            sides = (1, -1) if number in self.jumps else (None, None)
+            up, down = (self.field if side is None else self.on_side(number, side) for side in sides)
+            pairs.append((self._rate(number, up), self._rate(number, down)))
+        return pairs
 
     def _rate(self, number: int, field: Sequence[sympy.Expr]) -> sympy.Expr:
         surface = self.surfaces[number]
