@@ -25,6 +25,8 @@ SAFETY = 1000.0
 PERTURBATION = 1e-8
 # After so many steps an explicit method is at a stiff row, which LSODA takes over.
 EXPLICIT_STEPS = 2_000
+# SciPy's methods cannot slide along a jump; for rows that do, Taylor series of this tolerance check themselves.
+OTHER_TOLERANCE = 1e-13
 # Of many components those that decay fast bound an explicit step, but the algebra of an implicit one costs more.
 FIELD_STEPS = 20_000
 
@@ -169,6 +171,10 @@ def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:
             return make_engine(system, settings), None
     limit = EXPLICIT_STEPS if system.kind == System.kind else FIELD_STEPS
     explicit = EngineSettings(name="scipy", tolerance=REFERENCE_TOLERANCE, max_steps=limit)
+    if stored == "heyoka" and not system.smooth:
+        return make_engine(system, explicit), make_engine(
+            system, EngineSettings(name=stored, tolerance=OTHER_TOLERANCE)
+        )
     stiff = EngineSettings(name="scipy", method="LSODA", tolerance=REFERENCE_TOLERANCE)
     return make_engine(system, explicit), make_engine(system, stiff)
 

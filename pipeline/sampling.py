@@ -1,7 +1,6 @@
 """Random numbers by row: those of row i of a split are a function of (seed, split, i) and nothing else."""
 
 import numpy as np
-from scipy.special import ndtri
 
 from ..data.format import SPLITS
 
@@ -40,4 +39,7 @@ def uniform_of(seed: int, split: str, stream: int, rows: np.ndarray, columns: in
 
 def standard_normal(numbers: np.ndarray) -> np.ndarray:
     """Standard normal numbers from uniform ones in [0, 1)."""
+    # Only here, for SciPy takes time to load that most datasets do without.
+    from scipy.special import ndtri
+
     return ndtri(np.clip(numbers, 2.0**-54, 1 - 2.0**-53))

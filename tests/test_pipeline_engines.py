@@ -589,14 +589,6 @@ def test_the_bits_of_a_row_do_not_depend_on_how_many_are_integrated_with_it():
     assert np.array_equal(many.solve(starts, parameters, times).states, middle)
 
 
-@pytest.mark.parametrize("text", ["-sign(x)", "1 - abs(x)", "-x + sqrt((x - 1)**2)"])
-def test_kinks_and_jumps_are_left_to_scipy_unless_asked_otherwise(text):
-    kinked, smooth = system({"x": text}), system({"x": "-x"})
-    assert EngineSettings().resolve(system=kinked).name == "scipy"
-    assert EngineSettings(name="heyoka").resolve(system=kinked).name == "heyoka"
-    assert EngineSettings().resolve(system=smooth).name == "heyoka"
-
-
 def test_a_large_system_compiles_in_a_moment(time_limit):
     with time_limit(30):
         found = solve("heyoka", get_system("lorenz-96"), [np.arange(40.0) % 7], TIMES)

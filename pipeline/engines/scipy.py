@@ -24,6 +24,8 @@ EVALUATIONS_A_STEP = 40
 UNDEFINED_IN_A_ROW = 1000
 # A solver that in so many evaluations advances by no more than as many units in the last place stands before a pole.
 PATIENCE = 10_000
+# One that at its pace would need more evaluations than that to the end is stuck, as where a state slides on a jump.
+HOPELESS = 1e9
 # A solver that gives up with the state this many times larger than at the start has met a singularity.
 RUNAWAY = 1e6
 
@@ -42,8 +44,8 @@ class _Counted:
     A solver may look beyond the domain of the equations and come back with a smaller step, but some never do.
     """
 
-    def __init__(self, field: Callable[..., Any], parameters: list[float], limit: int) -> None:
-        self._field, self._parameters, self._limit = field, parameters, limit
+    def __init__(self, field: Callable[..., Any], parameters: list[float], limit: int, end: float) -> None:
+        self._field, self._parameters, self._limit, self._end = field, parameters, limit, end
         self._calls, self._undefined, self._seen = 0, 0, -np.inf
 
     def __call__(self, time: float, state: np.ndarray) -> Any:
@@ -51,8 +53,11 @@ class _Counted:
         if self._limit and self._calls > self._limit:
             raise _StepLimitReachedError
         if self._calls % PATIENCE == 0:
-            if abs(time - self._seen) <= PATIENCE * np.spacing(abs(time)):
+            advance = abs(time - self._seen)
+            if advance <= PATIENCE * np.spacing(abs(time)):
                 raise _LeftDomainError
+            if advance * HOPELESS < abs(self._end - time) * PATIENCE:
+                raise _StepLimitReachedError
             self._seen = time
         try:
             values = self._field(time, state.tolist(), self._parameters)
@@ -190,7 +195,7 @@ class ScipyEngine:
                 jacobian, time, state, values, (len(state), len(state))
             )
         return solve_ivp(
-            _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps),
+            _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps, times[-1]),
             (times[0], times[-1]),
             initial_state,
             method=self._method,

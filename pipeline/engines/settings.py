@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
 from ..systems import System
 from .engine import Engine, EngineError
+from .switching import analytic_in_pieces
 
 # Beyond any sane integration (mu = 1000 over two periods of the relaxation oscillation takes 4e5).
 DEFAULT_MAX_STEPS = 10_000_000
@@ -30,7 +31,7 @@ class EngineSettings(BaseModel):
     def resolve(self, resampling: Resampling = "dense", system: System | None = None) -> "EngineSettings":
         """The same with the engine named and its defaults filled in, for that system.
 
-        Taylor series step over kinks and jumps without a notice, so "auto" leaves `abs` and `sign` to SciPy.
+        "auto" leaves to SciPy what heyoka cannot do, equations that are not analytic between `abs` and `sign`, too.
 
         Raises EngineError if none can.
         """
@@ -48,8 +49,8 @@ class EngineSettings(BaseModel):
         )
         name = self.name
         if name == "auto":
-            kinked = system is not None and not system.smooth
-            name = "scipy" if only_scipy or kinked or find_spec("heyoka") is None else "heyoka"
+            rough = system is not None and not analytic_in_pieces(system)
+            name = "scipy" if only_scipy or rough or find_spec("heyoka") is None else "heyoka"
         if name == "scipy":
             return self._for_scipy()
         if find_spec("heyoka") is None:
