@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
@@ -116,20 +115,6 @@ def _check_sizes(folder: Path, records: Iterable[ShardRecord]) -> None:
             )
 
 
-def integrate_rows(
-    config: Experiment, engine: Engine, plan: ShardPlan, report: Any = None
-) -> tuple[np.ndarray, np.ndarray, Solution]:
-    """Initial states (N, D), parameters (N, P), and the trajectories of a planned shard."""
-    first, last = plan.first_row, plan.first_row + plan.rows
-    starts = config.initial_state_rows(plan.split, first, last)
-    parameters = config.parameter_rows(plan.split, first, last)
-    transient = config.initial_states.transient
-    if transient is not None:
-        # It ends at time 0, for equations may mention the time.
-        starts = engine.solve(starts, parameters, np.array([-transient, 0.0])).states[:, 1]
-    return starts, parameters, engine.solve(starts, parameters, config.times, report)
-
-
 def _make_shards(
     config: Experiment,
     engine: Engine,
@@ -193,9 +178,17 @@ def _make_shard(
     """The work of one worker: integrate the rows of a shard and write its file."""
     end_with_parent(parent)
     report = partial(Counters.report, counters, index)
-    starts, parameters, solution = integrate_rows(config, engine, plan, report)
     system, rows = config.dynamics, np.arange(plan.first_row, plan.first_row + plan.rows)
-    variables, status = stored_variables(config, plan.split, rows, parameters, solution)
+    starts = config.initial_state_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
+    parameters = config.parameter_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
+    transient = config.initial_states.transient
+    if transient is not None:
+        # It ends at time 0, for equations may mention the time.
+        starts = engine.solve(starts, parameters, np.array([-transient, 0.0])).states[:, 1]
+    # Not kept in a name: beside what is stored of it, it would double the memory.
+    variables, status = _stored(
+        config, plan.split, rows, parameters, engine.solve(starts, parameters, config.times, report)
+    )
     components = config.observation.names(system)
     shard = Shard(
         state=variables.pop("state"),
@@ -220,7 +213,7 @@ def _make_shard(
     return write_shard(folder / plan.file, shard, compression)
 
 
-def stored_variables(
+def _stored(
     config: Experiment, split: str, rows: np.ndarray, parameters: np.ndarray, solution: Solution
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """What is stored of rows (N,) of a split, by name: `state`, what is kept beside it, diagnostics; and status (N,).

@@ -6,7 +6,7 @@ doi:10.1093/mnras/stab1032.
 
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -24,8 +24,10 @@ from .switching import Pieces
 # Rows a batch: more of them share the call from Python, and let threads wait less for each other, but take
 # longer to compile (0.1 s, 0.3 s, 1 s; kept on disk) and are wasted where there are few rows. All are multiples of
 # every SIMD width, so the bits of a row do not depend on the choice.
-FEW_LANES, LANES, MANY_LANES = 16, 64, 128
+FEWEST_LANES, FEW_LANES, LANES, MANY_LANES = 8, 16, 64, 128
 FEW_ROWS, MANY_ROWS = 512, 1_000_000
+# Points of a grid that heyoka gives at once; at the last one a step ends.
+PIECE = 1 << 14
 DEFAULT_TOLERANCE = 2.0**-52
 # Code of polynomials of so many nodes is unrolled, and a tenth faster; of others loops are about as fast, and take a
 # second to compile instead of half a minute.
@@ -99,12 +101,15 @@ class HeyokaEngine:
             np.empty((len(order), len(times), self._dimension)),
             np.zeros(len(order), dtype=np.int8),
         )
-        limit = min(FIRST_STEPS, self._max_steps or FIRST_STEPS)
+        limit = max(FIRST_STEPS, len(times))
+        limit = min(limit, self._max_steps or limit)
         left = self._solve_all(batches, np.arange(len(order)), limit, report)
         if limit != self._max_steps:
             # Rows that need many steps share batches, so that no batch waits for a single one.
             left = self._solve_all(batches, left, self._max_steps, report)
         batches.status[left] = Status.STEP_LIMIT
+        if np.array_equal(order, np.arange(len(initial_states))):
+            return blank_failed(batches.states, batches.status)
         states = np.full((len(initial_states), len(times), self._dimension), np.nan)
         status = np.full(len(initial_states), Status.DIVERGED, dtype=np.int8)
         states[order], status[order] = batches.states, batches.status
@@ -115,40 +120,43 @@ class HeyokaEngine:
     ) -> np.ndarray:
         """Integrate rows, batch by batch; those that need more steps than the limit."""
         lanes = self._lanes if len(rows) >= FEW_ROWS else FEW_LANES
-        grid = np.repeat(batches.times[:, None], lanes, axis=1)
+        long = len(batches.times) > PIECE
+        if long and len(rows) <= FEWEST_LANES:
+            lanes = FEWEST_LANES
+        grids = None if long else list(_grids(batches.times, lanes))
         settled, reported, left = len(batches.status) - len(rows), 0.0, []
         for start in range(0, len(rows), lanes):
             batch = rows[start : start + lanes]
-            left.append(self._solve_batch(batches, grid, batch, limit))
+            left.append(self._solve_batch(batches, grids, batch, lanes, limit))
             settled += len(batch) - len(left[-1])
             if report is not None and perf_counter() - reported > REPORT_SECONDS:
                 report(settled)
                 reported = perf_counter()
         return np.concatenate([rows[:0], *left])
 
-    def _solve_batch(self, batches: "_Batches", grid: np.ndarray, rows: np.ndarray, limit: int) -> np.ndarray:
+    def _solve_batch(
+        self, batches: "_Batches", grids: "_Grids | None", rows: np.ndarray, width: int, limit: int
+    ) -> np.ndarray:
         """Integrate rows, at most one a lane; those that need more steps than the limit.
 
         A lane that diverges stops its whole batch, so the lanes that it stopped are integrated anew without
         it; each round settles at least one lane.
         """
-        width = grid.shape[1]
         integrator = self._integrator(width)
-        watch = None if self._events is None else self._events.watch
+        begin, end = batches.times[[0, -1]]
         while lanes := len(rows):
             # Rows ascend, and a slice is quicker than its numbers.
             whole = rows[-1] - rows[0] == lanes - 1
             chosen = slice(rows[0], rows[-1] + 1) if whole else rows
             padded = chosen if lanes == width else np.resize(rows, width)
-            integrator.set_time(grid[0, 0])
+            integrator.set_time(begin)
             integrator.state[:] = batches.starts[:, padded]
             integrator.pars[: len(self._used)] = batches.parameters[:, padded]
             if self._events is not None:
                 self._events.begin(integrator)
-            _, values = integrator.propagate_grid(grid, max_steps=limit, callback=watch)
-            batches.states[chosen] = values[:, :, :lanes].transpose(2, 0, 1)
-            # Grid values that were not reached are NaN.
-            reached = np.isfinite(values[-1, :, :lanes]).all(axis=0)
+            reached = self._propagate(
+                integrator, grids or _grids(batches.times, width), batches, chosen, lanes, limit
+            )
             if self._events is not None:
                 batches.status[rows[self._events.lost(integrator)[:lanes]]] = Status.SOLVER_FAILED
             if reached.all():
@@ -158,7 +166,7 @@ class HeyokaEngine:
             batches.status[rows[diverged]] = Status.DIVERGED
             if not diverged.any():
                 # Before a pole steps shrink without end, long before the state overflows.
-                hopeless = ~reached & _hopeless(integrator, grid[-1, 0], lanes)
+                hopeless = ~reached & _hopeless(integrator, end, lanes)
                 large = np.abs(integrator.state[:, :lanes]).max(axis=0) > LARGE * (
                     1 + np.abs(batches.starts[:, rows]).max(axis=0)
                 )
@@ -166,6 +174,25 @@ class HeyokaEngine:
                 return rows[~reached & ~hopeless]
             rows = rows[~diverged & ~reached]
         return rows[:0]
+
+    def _propagate(
+        self, integrator: Any, grids: "_Grids", batches: "_Batches", rows: Any, lanes: int, limit: int
+    ) -> np.ndarray:
+        """Go along the grid, piece by piece; which of the rows reached its end."""
+        watch = None if self._events is None else self._events.watch
+        steps = 0
+        for first, grid in grids:
+            if 0 < limit <= steps:
+                return np.zeros(lanes, dtype=bool)
+            _, values = integrator.propagate_grid(grid, max_steps=limit and limit - steps, callback=watch)
+            batches.states[rows, first : first + len(grid)] = values[:, :, :lanes].transpose(2, 0, 1)
+            # Grid values that were not reached are NaN.
+            reached = np.isfinite(values[-1, :, :lanes]).all(axis=0)
+            if not reached.all():
+                # The end of this piece is not that of the grid.
+                return reached & (first + len(grid) == len(batches.times))
+            steps += max(result[3] for result in integrator.propagate_res)
+        return np.ones(lanes, dtype=bool)
 
     def _integrator(self, lanes: int) -> Any:
         """This thread's own copy; an integrator holds the state that it works on."""
@@ -193,6 +220,16 @@ def _hopeless(integrator: Any, end: float, lanes: int) -> np.ndarray:
     """Which lanes would need more steps to the end, at the size of their last one, than anybody waits for."""
     rest = np.abs(end - integrator.time[:lanes])
     return np.abs(integrator.last_h[:lanes]) * HOPELESS < rest
+
+
+_Grids = Iterable[tuple[int, np.ndarray]]
+"""Pieces of the grid: the number of the first point of each, and its times (n, lanes)."""
+
+
+def _grids(times: np.ndarray, lanes: int) -> Iterator[tuple[int, np.ndarray]]:
+    # A piece begins where the one before it ends.
+    for first in range(0, max(1, len(times) - 1), PIECE - 1):
+        yield first, np.repeat(times[first : first + PIECE, None], lanes, axis=1)
 
 
 @dataclass(frozen=True)

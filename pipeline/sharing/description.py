@@ -81,8 +81,10 @@ class Description:
     def _states(self) -> list[str]:
         """Names of all states of the system, also of those that are not observed."""
         section, states = self.manifest.config.get("observation"), self._system.get("states")
-        some = isinstance(section, Mapping) and "components" in section and isinstance(states, list)
-        return [str(name) for name in states] if some else self.manifest.components
+        some = isinstance(section, Mapping) and "components" in section
+        return (
+            [str(name) for name in states] if some and isinstance(states, list) else self.manifest.components
+        )
 
     @property
     def observed(self) -> str:
