@@ -5,6 +5,7 @@ from functools import partial
 
 from ...data.errors import TrajstoreError
 from .chaotic import CHAOTIC
+from .delay import DELAY
 from .dysts_flows import PREFIX, flow_system
 from .hamiltonian import HAMILTONIAN
 from .kuramoto_sivashinsky import kuramoto_sivashinsky
@@ -45,6 +46,7 @@ LIBRARY = _Library(
     *OSCILLATORS,
     *HAMILTONIAN,
     *CHAOTIC,
+    *DELAY,
     partial(kuramoto_sivashinsky, name="kuramoto-sivashinsky", size=64),
 )
 

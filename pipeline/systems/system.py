@@ -69,6 +69,8 @@ class System:
     _parsed: tuple[sympy.Expr, ...] = field(init=False, repr=False, compare=False)
 
     kind: ClassVar[str] = "ode"
+    # Are the components the values of one field at points of space?
+    spatial: ClassVar[bool] = False
     _kinds: ClassVar[dict[str, type["System"]]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -95,16 +97,18 @@ class System:
             )
         # Whatever the order it was given in, the box is in that of the components.
         object.__setattr__(self, "initial_state", {name: self.initial_state[name] for name in self.equations})
-        names = (*self.equations, *self.parameters)
         parsed = []
         for state, text in self.equations.items():
             try:
-                parsed.append(parse(text, names))
+                parsed.append(self._parse(text))
             except ExpressionError as error:
                 raise ExpressionError(f"equation of {state}: {error}") from None
         object.__setattr__(self, "_parsed", tuple(parsed))
         if self.hamiltonian is not None:
             _ = self.energy
+
+    def _parse(self, text: str) -> sympy.Expr:
+        return parse(text, (*self.equations, *self.parameters))
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -216,8 +220,10 @@ class System:
             kind = raw.get("kind", System.kind)
             if kind != System.kind and kind not in System._kinds:
                 raise InvalidSystemError(f"a system of the unknown kind {kind!r:.80}")
-            sides = raw["states"] if kind == System.kind else raw["equations"]
-            system = System._kinds.get(kind, System)(
+            made = System._kinds.get(kind, System)
+            # JSON objects have no order, and that of the components is the states'.
+            sides = raw["equations"] if made.spatial else raw["states"]
+            system = made(
                 name=str(raw["name"]),
                 equations={str(name): str(raw["equations"][name]) for name in sides},
                 parameters={name: Parameter(**value) for name, value in raw["parameters"].items()},
