@@ -180,8 +180,11 @@ def _roll_out(
         parameters[:, column] = test.store.column(name)[: len(starts)]
     step = float(test.time[1] - test.time[0])
     times = step * np.arange(settings.rollout_lengths * (window - 1) + 1)
-    begin = initial_time(test.store.config["grid"])
-    true, sound = true_rollouts(engine, starts, parameters, begin + times)
+    begin, first = initial_time(test.store.config["grid"]), float(test.time[0])
+    # A grid may begin later than its rows, and rollouts begin where it does.
+    before = np.array([begin] if begin < first else [])
+    true, sound = true_rollouts(engine, starts, parameters, np.concatenate([before, first + times]))
+    true = true[:, len(before) :]
     if not len(true):
         return None, None
     task = config.learning.task
@@ -190,11 +193,12 @@ def _roll_out(
         told = parameters[:, [list(system.parameters).index(name) for name in task.parameters]][sound]
         channels = dataset_options(config)["parameter_normalizer"]
         told = told if channels is None else channels.apply(torch.from_numpy(told)).numpy()
-    predicted = roll_out(model, normalizer, task.name, starts[sound], window, settings.rollout_lengths, told)
+    starts = true[:, 0]
+    predicted = roll_out(model, normalizer, task.name, starts, window, settings.rollout_lengths, told)
     rollouts = Rollouts(times, true, predicted)
-    # Rows with parameters of their own have cycles of their own, and fields more than one.
+    # Rows with parameters of their own have cycles of their own, fields more than one, and delays start from a past.
     one_cycle = system.kind == System.kind and system.autonomous and bool((parameters == parameters[0]).all())
-    return rollouts, judge(rollouts, std, engine, parameters[sound], starts[sound], one_cycle)
+    return rollouts, judge(rollouts, std, engine, parameters[sound], starts, one_cycle)
 
 
 def _training(run: Path) -> dict[str, Any]:

@@ -122,12 +122,14 @@ def integrate_rows(
     first, last = plan.first_row, plan.first_row + plan.rows
     starts = config.initial_state_rows(plan.split, first, last)
     parameters = config.parameter_rows(plan.split, first, last)
-    transient = config.initial_states.transient
-    if transient is not None:
+    transient, times = config.initial_states.transient, config.grid.times
+    if config.initial_time < times[0]:
+        times = np.concatenate([[config.initial_time], times])
+    elif transient is not None:
         # It ends at time 0, for equations may mention the time.
         starts = engine.solve(starts, parameters, np.array([-transient, 0.0])).states[:, 1]
-    solution = engine.solve(starts, parameters, config.grid.times, report)
-    return starts, parameters, solution.states, solution.status
+    solution = engine.solve(starts, parameters, times, report)
+    return starts, parameters, solution.states[:, -len(config.grid.times) :], solution.status
 
 
 def _make_shards(

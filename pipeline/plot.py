@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from .delay_embedding import embed, label_embedding, lag_of
 from .figures import BAND, BLUE, FLOW, PREDICTED, STYLE, TRUE, new_figure, plain, save_figure, symbol
 from .run import EVALUATION, FIGURES, METRICS, RunConfig, RunError, load_arrays, read_curve
 from .space_time import CURVES, draw_images
@@ -18,6 +19,7 @@ from .systems import System
 
 # The part of a rollout that is drawn in the phase plane: its end, when it has come to rest on the cycle.
 SHOWN_END = 0.15
+DASHED: dict[str, Any] = {"color": PREDICTED, "lw": 1.1, "ls": (0, (3, 2))}
 SECOND_ORDER = "Levenberg-Marquardt"
 
 Results = dict[str, Any]
@@ -73,7 +75,7 @@ def draw_flow(results: Results) -> Figure | None:
     low, high = true.min(axis=(0, 1)) - margin, true.max(axis=(0, 1)) + margin
     system: System | None = results["config"].system
     known = False
-    if system is not None and np.isfinite(system.defaults).all():
+    if system is not None and system.kind == System.kind and np.isfinite(system.defaults).all():
         known = True
         x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 60) for axis in (0, 1)))
         field = system.function(list(system.vector_field), "numpy")
@@ -162,7 +164,10 @@ def draw_error(results: Results) -> Figure:
 
 
 def draw_rollout(results: Results) -> Figure | None:
-    """A long rollout: the first component over time, and its end in the phase plane; many components as images."""
+    """A long rollout: the first component over time, and its end in the phase plane; many components as images.
+
+    One component has no plane but that of itself one delay ago, if it has a delay; its end is shown over time.
+    """
     if "rollout_time" not in results:
         return None
     if len(results["config"].components) > CURVES:
@@ -174,13 +179,21 @@ def draw_rollout(results: Results) -> Figure | None:
     left.plot(time, true[0, :, 0], color=TRUE, lw=2.0, label="true")
     left.plot(time, predicted[0, :, 0], color=PREDICTED, lw=1.1, ls=(0, (3, 2)), label="predicted")
     left.set(xlabel=_time_label(results), ylabel=_name(results, 0))
-    left.set_title(f"{_title(results)}: {lengths} trajectory lengths, chained", loc="left")
+    title = f"{_title(results)}: {lengths} trajectory lengths, chained"
+    figure.suptitle(title, x=0.02, ha="left", fontsize=10)
     left.margins(x=0.01)
     end = len(time) - max(2, round(SHOWN_END * len(time)))
-    second = 1 if len(results["config"].components) > 1 else 0
-    right.plot(*true[0, end:][:, [0, second]].T, color=TRUE, lw=2.0)
-    right.plot(*predicted[0, end:][:, [0, second]].T, color=PREDICTED, lw=1.1, ls=(0, (3, 2)))
-    right.set(xlabel=_name(results, 0), ylabel=_name(results, second))
+    if len(results["config"].components) > 1:
+        lag, labels = None, (_name(results, 0), _name(results, 1))
+    else:
+        lag, labels = lag_of(results["config"].system, time[end:]), (_time_label(results), _name(results, 0))
+    right.set(xlabel=labels[0], ylabel=labels[1])
+    if lag is not None:
+        label_embedding(right, _name(results, 0).strip("$"), time, lag)
+    for paths, style in ((true, {"color": TRUE, "lw": 2.0}), (predicted, DASHED)):
+        path = paths[0, end:]
+        plane = path[:, :2].T if path.shape[1] > 1 else (time[end:], path[:, 0])
+        right.plot(*(plane if lag is None else embed(path[:, 0], lag)), **style)
     right.set_title(f"after $t$ = {time[end]:.3g}", loc="left")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

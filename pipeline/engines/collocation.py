@@ -46,12 +46,9 @@ def _matrices() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     # The interpolant of the slopes in Legendre's polynomials, and its integral from the start on.
     interpolant = (np.arange(NODES) + 0.5)[:, None] * legendre.legvander(points, NODES - 1).T * weights
     integral = 0.5 * legendre.legint(np.eye(NODES), lbnd=-1) @ interpolant
-    coefficients = np.stack(
-        [
-            chebyshev.chebinterpolate(legendre.legval, NODES, args=(column,))
-            for column in integral.T
-        ]
-    )
+    # Of so low a degree, a least-squares fit at as many points is the polynomial itself.
+    nodes = chebyshev.chebpts1(NODES + 1)
+    coefficients = chebyshev.chebfit(nodes, legendre.legvander(nodes, NODES) @ integral, NODES).T
     inner = chebyshev.chebval(points, coefficients.T)
     return (points + 1) / 2, inner, weights[:, None] / 2, coefficients
 
@@ -124,56 +121,58 @@ class CollocationEngine:
         reported = 0.0
         for first in range(0, len(rows), ROWS):
             chosen = rows[first : first + ROWS]
-            march = March(self, initial_states[chosen], parameters[chosen], float(times[0]), float(times[-1]))
+            march = March(self, initial_states[chosen], parameters[chosen], float(times[0]))
             values = np.full((len(chosen), *states.shape[1:]), np.nan)
             values[:, 0] = initial_states[chosen]
-            while march.step(times, values):
+            while (moved := march.step(float(times[-1]))) is not None:
+                march.write(moved, times, values)
                 if report is not None and perf_counter() - reported > REPORT_SECONDS:
-                    report(first + int(np.count_nonzero(march.done)))
+                    report(first + int(np.count_nonzero(march.time >= times[-1])))
                     reported = perf_counter()
             states[chosen], status[chosen] = values, march.status
         return blank_failed(states, status)
 
 
 class March:
-    """Rows of one system on their way from `start` to `end`, each in steps of its own.
+    """Rows of one system on their way from `start`, each in steps of its own.
 
-    state   (D, n) where each row is, at `time` (n,)
-    status  (n,) int8, why a row has stopped, if it has
-    done    (n,) bool
+    state    (D, n) where each row is, at `time` (n,)
+    status   (n,) int8, why a row has stopped, if it has
+    history  of all rows, as far back as their longest delays
     """
 
     def __init__(
-        self, engine: CollocationEngine, starts: np.ndarray, parameters: np.ndarray, start: float, end: float
+        self, engine: CollocationEngine, starts: np.ndarray, parameters: np.ndarray, start: float
     ) -> None:
-        self._engine, self._end = engine, end
+        self._engine = engine
         self._delays = engine.system.delay_values(parameters).T
         self._parameters = parameters.T
         self.state = starts.T.copy()
         rows = len(starts)
         self.time = np.full(rows, start)
         self.status = np.zeros(rows, dtype=np.int8)
-        self.done = np.full(rows, start >= end)
         self._longest = np.minimum(self._delays.min(axis=0), engine.max_step)
         self._width = self._longest.copy()
         self._attempts = np.zeros(rows, dtype=np.int64)
         self._written = np.ones(rows, dtype=np.int64)
-        points = [breaking_points(delays, start, end, LEVEL) for delays in self._delays.T]
-        self._stops = np.full((rows, 1 + max(map(len, points), default=0)), end)
+        points = [breaking_points(delays, start, np.inf, LEVEL) for delays in self._delays.T]
+        self._stops = np.full((rows, 1 + max(map(len, points), default=0)), np.inf)
         for row, times in enumerate(points):
             self._stops[row, : len(times)] = times
         self._next_stop = np.zeros(rows, dtype=np.int64)
         self.history = History(self.state, NODES)
 
-    def step(self, times: np.ndarray, out: np.ndarray) -> bool:
-        """One step of every row that is not done; False once all are.
+    def step(self, end: float) -> np.ndarray | None:
+        """Try a step of each row that is sound and before `end`, and none beyond it.
 
-        What it crosses of the grid `times` (T,) is written to `out` (n, T, D).
+        The numbers of the rows that moved; None if there was none to try.
         """
-        rows = np.flatnonzero(~self.done)
+        rows = np.flatnonzero((self.status == Status.OK) & (self.time < end))
         if not len(rows):
-            return False
-        wanted, gap = self._width[rows], self._stops[rows, self._next_stop[rows]] - self.time[rows]
+            return None
+        stop = self._stops[rows, self._next_stop[rows]]
+        aim = np.minimum(stop, end)
+        wanted, gap = self._width[rows], aim - self.time[rows]
         # No sliver is left before a stop.
         lands = wanted >= gap * (1 - 1e-9)
         width = np.where(lands, gap, np.minimum(wanted, np.maximum(gap / 2, wanted / 2)))
@@ -186,12 +185,11 @@ class March:
         self._width[rows] = np.minimum(wanted, self._longest[rows])
         self._attempts[rows] += 1
         self._advance(rows[accepted], width[accepted], pieces[:, accepted], after[:, accepted])
-        landed = rows[accepted & lands]
-        self.time[landed] = self._stops[landed, self._next_stop[landed]]
-        self._next_stop[landed] += 1
-        self._write(rows[accepted], times, out)
-        self._judge(rows, accepted)
-        return True
+        landed = accepted & lands
+        self.time[rows[landed]] = aim[landed]
+        self._next_stop[rows] += landed & (stop <= aim)
+        self._judge(rows, accepted, end)
+        return rows[accepted]
 
     def _attempt(self, rows: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The piece (D, n, p + 1) of a step, the states (D, n) after it, and its error (n,) by the tolerance.
@@ -237,25 +235,31 @@ class March:
         self.state[:, rows] = after
         self.time[rows] += width
 
-    def _write(self, rows: np.ndarray, times: np.ndarray, out: np.ndarray) -> None:
-        """What the last steps of these rows cross of the grid."""
+    def write(self, rows: np.ndarray, times: np.ndarray, out: np.ndarray) -> None:
+        """What the last steps of these rows crossed of the grid `times` (T,), to `out` (n, T, D)."""
         first, last = self._written[rows], np.searchsorted(times, self.time[rows], side="right")
         counts = np.maximum(last - first, 0)
         which = np.repeat(rows, counts)
-        places = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+        places = (
+            np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+        )
         for component in range(len(self.state)):
             out[which, places, component] = self.history.last(which, component, times[places])
         self._written[rows] = np.maximum(first, last)
 
-    def _judge(self, rows: np.ndarray, accepted: np.ndarray) -> None:
-        """Which of the rows have come to an end, good or bad?"""
+    def _judge(self, rows: np.ndarray, accepted: np.ndarray, end: float) -> None:
+        """Which of the rows get nowhere?"""
         shortest = SHORTEST * np.maximum(np.abs(self.time[rows]), self._delays[:, rows].min(axis=0))
         stuck = ~accepted & (self._width[rows] <= shortest)
-        arrived = self.time[rows] >= self._end
-        tired = (self._attempts[rows] >= self._engine.max_steps) & (self._engine.max_steps > 0) & ~arrived
+        limit = self._engine.max_steps
+        tired = (self._attempts[rows] >= limit) & (self.time[rows] < end) & (limit > 0)
+        self.status[rows[tired]] = Status.STEP_LIMIT
         self.status[rows[stuck]] = Status.DIVERGED
-        self.status[rows[tired & ~stuck]] = Status.STEP_LIMIT
-        self.done[rows[stuck | tired | arrived]] = True
+
+    def rescale(self, components: slice, factors: np.ndarray) -> None:
+        """Multiply components, now and in the past, of each row by its factor (n,); sound for linear ones alone."""
+        self.state[components] *= factors
+        self.history.scale(components, factors)
 
 
 def _combined(slopes: np.ndarray, matrix: np.ndarray) -> np.ndarray:

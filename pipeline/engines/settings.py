@@ -101,11 +101,7 @@ class EngineSettings(BaseModel):
             raise EngineError(
                 'engine "heyoka" knows no delays; leave name out, or name "collocation" or "scipy"'
             )
-        if (
-            resampling == "linear"
-            or self.absolute_tolerance is not None
-            or self.method not in (None, METHOD)
-        ):
+        if resampling == "linear" or self.absolute_tolerance is not None or self.method not in (None, METHOD):
             raise EngineError(
                 'engine "collocation" has its own method and one tolerance: method, absolute_tolerance and '
                 'resample = "linear" are for name = "scipy"'

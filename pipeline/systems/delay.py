@@ -1,7 +1,7 @@
 """Delay differential equations: x' = f(x(t), x(t - tau), ..., t; p), with constant delays."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, ClassVar, NamedTuple
@@ -42,7 +42,7 @@ class DelaySystem(System):
         super().__post_init__()
         if self.hamiltonian is not None:
             raise InvalidSystemError(
-                f"system {self.name!r:.80} has delays, and so conserves no function of its state; leave out hamiltonian"
+                f"system {self.name!r:.80} has delays, and so no hamiltonian; leave that out"
             )
         if not 1 <= len(self.delays) <= MOST_DELAYS:
             raise InvalidSystemError(
@@ -80,13 +80,16 @@ class DelaySystem(System):
     def delayed(self) -> tuple[Delayed, ...]:
         """The delayed states that the equations mention."""
         places = {delay: number for number, delay in enumerate(self.delays)}
-        return tuple(Delayed(symbol, component, places[delay]) for symbol, component, delay in self._mentioned)
+        return tuple(
+            Delayed(symbol, component, places[delay]) for symbol, component, delay in self._mentioned
+        )
 
     def delay_values(self, parameters: np.ndarray) -> np.ndarray:
         """Delays of rows (n, M) by their parameters (n, P)."""
         columns = {name: parameters[:, column] for column, name in enumerate(self.parameters)}
         values = [
-            columns[delay] if isinstance(delay, str) else np.full(len(parameters), delay) for delay in self.delays
+            columns[delay] if isinstance(delay, str) else np.full(len(parameters), delay)
+            for delay in self.delays
         ]
         return np.stack(values, axis=1)
 
@@ -95,6 +98,17 @@ class DelaySystem(System):
         symbols = (*self.state_symbols, *(one.symbol for one in self.delayed))
         arguments = (self.time_symbol, symbols, self.parameter_symbols)
         return sympy.lambdify(arguments, expressions, modules=modules, cse=True, dummify=True)
+
+    def tangent(self, names: Sequence[str]) -> list[sympy.Expr]:
+        """J v, and the same with the delayed states for the vector at those times."""
+        slopes = super().tangent(names)
+        for symbol, component, delay in self._mentioned:
+            late = sympy.Symbol(f"{DELAYED}({names[component]}, {delay})", real=True)
+            slopes = [
+                slope + sympy.diff(expression, symbol) * late
+                for slope, expression in zip(slopes, self.vector_field, strict=True)
+            ]
+        return slopes
 
     def latex(self) -> list[str]:
         names = {
@@ -145,6 +159,6 @@ DELAY = (
         reference="Mackey, Glass (1977), Oscillation and chaos in physiological control systems, "
         "doi:10.1126/science.267326",
         period=50.0,
-        lyapunov=0.007,
+        lyapunov=0.0051,
     ),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from ...data.errors import TrajstoreError
 from .chaotic import CHAOTIC
@@ -16,7 +17,7 @@ from .system import System
 class _Library(Mapping[str, System]):
     """Systems by name, each built when it is first asked for."""
 
-    def __init__(self, *entries: partial[System]) -> None:
+    def __init__(self, *entries: partial[Any]) -> None:
         self._entries = {entry.keywords["name"]: entry for entry in entries}
         self._built: dict[str, System] = {}
 

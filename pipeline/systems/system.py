@@ -3,7 +3,7 @@
 import keyword
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -147,6 +147,10 @@ class System:
         """df_i/dx_j, (D, D); of a jump its two sides'."""
         matrix = sympy.Matrix(self.vector_field).jacobian(sympy.Matrix(self.state_symbols))
         return matrix.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
+
+    def tangent(self, names: Sequence[str]) -> list[sympy.Expr]:
+        """Slopes of a tangent vector whose components are called like this: J v."""
+        return list(self.jacobian * sympy.Matrix([sympy.Symbol(name, real=True) for name in names]))
 
     @property
     def autonomous(self) -> bool:
