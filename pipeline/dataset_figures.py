@@ -74,7 +74,7 @@ def draw_phase(sample: DatasetSample) -> Figure:
         for colour, states in _coloured(sample):
             axes.plot(*embed(states[:, 0], lag), color=colour, lw=0.7, alpha=0.8)
         label_embedding(axes, label(sample, 0).strip("$"), sample.time, lag)
-        return finish(figure, sample, f"delay embedding{flow_of(sample)}")
+        return finish(figure, sample, "delay embedding")
     if dimension == 1:
         figure = new_figure(5.6, 3.8)
         axes = figure.add_subplot()

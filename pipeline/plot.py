@@ -111,7 +111,7 @@ def draw_time_series(results: Results) -> Figure:
                 axes.set_ylabel(_name(results, row))
             if row == components - 1:
                 axes.set_xlabel(_time_label(results))
-    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(f"{_title(results)}: test trajectories", x=0.02, ha="left", fontsize=10)
     return figure
 
