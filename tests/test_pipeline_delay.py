@@ -335,13 +335,13 @@ def test_the_exponent_of_a_linear_equation_is_its_rightmost_root():
 
 def test_the_exponent_of_mackey_glass_is_that_of_two_close_trajectories():
     found = lyapunov.spectrum(MACKEY_GLASS, rows=16, periods=40, transient=20)
-    assert found.exponents[0] == pytest.approx(0.0051, abs=0.001)
+    assert found.exponents[0] == pytest.approx(0.0053, abs=0.001)
     # Over some Lyapunov times two rows that begin 1e-9 apart part as fast.
     starts = np.random.default_rng(0).uniform(0.5, 1.3, (16, 1))
     times = np.linspace(0.0, 2000.0, 2001)
     close, other = (solve(MACKEY_GLASS, starts + shift, times)[:, 1:, 0] for shift in (0.0, 1e-9))
     sizes = np.sqrt(np.square(close - other).reshape(16, 20, 100).mean(axis=2))
     rate = np.polyfit(np.arange(20) * 100.0, np.log(sizes).mean(axis=0), 1)[0]
-    assert rate == pytest.approx(0.0051, abs=0.0015)
+    assert rate == pytest.approx(0.0053, abs=0.0015)
     with pytest.raises(TrajstoreError, match="expected 1 to 1"):
         lyapunov.spectrum(MACKEY_GLASS, 2)

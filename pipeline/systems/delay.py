@@ -159,6 +159,6 @@ DELAY = (
         reference="Mackey, Glass (1977), Oscillation and chaos in physiological control systems, "
         "doi:10.1126/science.267326",
         period=50.0,
-        lyapunov=0.0051,
+        lyapunov=0.0053,
     ),
 )
