@@ -21,6 +21,7 @@ from .engines import EngineSettings
 from .observation import Observation
 from .starts import InitialStates
 from .systems import Parameter, System, get_system
+from .systems.delay import DelaySystem, mentions_delay
 from .systems.hamiltonian import from_hamiltonian
 from .times import GridSection
 
@@ -83,7 +84,8 @@ class SystemSection(Section):
                 )
             parameters = {name: _parameter(value) for name, value in self.parameters.items()}
             if self.equations is not None and self.momenta is None:
-                return System(
+                made = DelaySystem if mentions_delay(self.equations) else System
+                return made(
                     self.name, self.equations, parameters, boxes, hamiltonian=self.hamiltonian, **more
                 )
             if self.equations is not None or self.hamiltonian is None or not self.momenta:
@@ -107,7 +109,7 @@ class SystemSection(Section):
             name: _parameter(self.parameters.get(name, default.value), default.unit, default.meaning)
             for name, default in known.parameters.items()
         }
-        if known.kind != System.kind:
+        if known.spatial:
             # A field has one range for all its points.
             boxes = {state: box for box in boxes.values() for state in known.states}
         raw = {**known.to_dict(), **more, "initial_state": {**known.initial_state, **boxes}}
@@ -249,6 +251,16 @@ class Experiment(Learning):
         """The grid, (T,) float64. Raises TrajstoreError if the system has no period to measure it by."""
         return self.grid.times(self.dynamics.period)
 
+    @property
+    def initial_time(self) -> float:
+        """When rows have their initial states: at 0, the first time of the grid.
+
+        A delay equation goes on from its whole past, so a transient of it is no way to a state to begin with: rows
+        begin where the transient does, and the grid later.
+        """
+        transient = self.initial_states.transient
+        return 0.0 if transient is None or not isinstance(self.dynamics, DelaySystem) else -transient
+
     def initial_state_rows(self, split: str, start: int, stop: int) -> np.ndarray:
         """Initial states of rows start to stop of a split, (n, D) float64, before any transient."""
         before = self._rows_before()[split]
@@ -282,6 +294,7 @@ class Experiment(Learning):
                 "duration": float(self.times[-1]),
                 "points": len(self.times),
                 "resample": self.grid.resample,
+                **({"initial_time": self.initial_time} if self.initial_time else {}),
             },
             "dataset": {
                 **self.dataset.model_dump(exclude_none=True),

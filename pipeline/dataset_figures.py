@@ -15,10 +15,12 @@ from ..data.errors import TrajstoreError
 from ..data.manifest import MANIFEST
 from .dataset_labels import FAILED, SPLIT_COLOURS, finish, flow_of, label, time_label
 from .dataset_sample import DatasetSample, sample_dataset, spread
+from .delay_embedding import embed, label_embedding, lag_of
 from .figures import BLACK, BLUE, FLOW, ROW_COLOURS, SKY, STYLE, new_figure, save_figure
 from .projections import PROJECTED, draw_orbits, draw_principal, places_of_bodies
 from .sharing.description import Description
 from .space_time import CURVES, draw_images
+from .systems import System
 
 # Components beyond these are not paired with each other: four have six pairs.
 PAIRED = 4
@@ -62,10 +64,18 @@ def _beside(path: Path) -> Path:
 def draw_phase(sample: DatasetSample) -> Figure:
     """Trajectories in the plane of two components, on the flow where that is known; of pairs where there are more.
 
-    Of one component: over time, on the field of directions. Of many: in the planes of their principal components. Of
-    bodies that move in a plane: their orbits.
+    Of one component: over time, on the field of directions, or beside itself one delay ago. Of many: in the planes of
+    their principal components. Of bodies that move in a plane: their orbits.
     """
     dimension = len(sample.manifest.components)
+    lag = lag_of(Description(sample.manifest).understood, sample.time)
+    if lag is not None:
+        figure = new_figure(5.6, 5.0)
+        axes = figure.add_subplot()
+        for colour, states in _coloured(sample):
+            axes.plot(*embed(states[:, 0], lag), color=colour, lw=0.7, alpha=0.8)
+        label_embedding(axes, label(sample, 0).strip("$"), sample.time, lag)
+        return finish(figure, sample, "delay embedding")
     if dimension == 1:
         figure = new_figure(5.6, 3.8)
         axes = figure.add_subplot()
@@ -172,7 +182,9 @@ def _draw_field(axes: Axes, sample: DatasetSample) -> None:
     """The flow of a planar system at the first time, or the directions of a scalar one, as grey streamlines."""
     system = Description(sample.manifest).understood
     states = [states for split in sample.splits for states in split.states]
-    if system is None or not states or list(system.states) != sample.manifest.components:
+    if system is None or system.kind != System.kind or not states:
+        return
+    if list(system.states) != sample.manifest.components:
         return
     drawn = np.concatenate(states)
     if drawn.shape[1] == 1:

@@ -183,11 +183,14 @@ def _roll_out(
         parameters[:, column] = test.store.column(name)[: len(starts)]
     step = float(test.time[1] - test.time[0])
     times = step * np.arange(settings.rollout_lengths * (window - 1) + 1)
-    begin = initial_time(test.store.config["grid"])
-    true, sound = true_rollouts(engine, starts, parameters, begin + times)
+    begin, first = initial_time(test.store.config["grid"]), float(test.time[0])
+    # A grid may begin later than its rows, and rollouts begin where it does.
+    before = np.array([begin] if begin < first else [])
+    true, sound = true_rollouts(engine, starts, parameters, np.concatenate([before, first + times]))
+    true = true[:, len(before) :]
     if not len(true):
         return None, None
-    observed = [system.states.index(name) for name in test.components]
+    starts, observed = true[:, 0], [system.states.index(name) for name in test.components]
     true = true[..., observed]
     task = config.learning.task
     told = None
@@ -195,15 +198,14 @@ def _roll_out(
         told = parameters[:, [list(system.parameters).index(name) for name in task.parameters]][sound]
         channels = dataset_options(config)["parameter_normalizer"]
         told = told if channels is None else channels.apply(torch.from_numpy(told)).numpy()
-    seen = starts[sound][:, observed]
-    predicted = roll_out(model, normalizer, task.name, seen, window, settings.rollout_lengths, told)
+    predicted = roll_out(model, normalizer, task.name, true[:, 0], window, settings.rollout_lengths, told)
     rollouts = Rollouts(times, true, predicted)
-    # Rows with parameters of their own have cycles of their own, and fields more than one.
+    # Rows with parameters of their own have cycles of their own, fields more than one, and delays start from a past.
     one_cycle = system.kind == System.kind and system.autonomous and bool((parameters == parameters[0]).all())
     cycle = None
     if one_cycle:
         step /= CYCLE_OVERSAMPLING
-        cycle = limit_cycle(engine, starts[sound], parameters[sound], float(times[-1]), step, observed[0])
+        cycle = limit_cycle(engine, starts, parameters[sound], float(times[-1]), step, observed[0])
     return rollouts, judge(rollouts, std, cycle)
 
 

@@ -181,14 +181,16 @@ def _make_shard(
     system, rows = config.dynamics, np.arange(plan.first_row, plan.first_row + plan.rows)
     starts = config.initial_state_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
     parameters = config.parameter_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
-    transient = config.initial_states.transient
-    if transient is not None:
+    transient, times = config.initial_states.transient, config.times
+    if config.initial_time < times[0]:
+        times = np.concatenate([[config.initial_time], times])
+    elif transient is not None:
         # It ends at time 0, for equations may mention the time.
         starts = engine.solve(starts, parameters, np.array([-transient, 0.0])).states[:, 1]
-    # Not kept in a name: beside what is stored of it, it would double the memory.
-    variables, status = _stored(
-        config, plan.split, rows, parameters, engine.solve(starts, parameters, config.times, report)
-    )
+    solution = engine.solve(starts, parameters, times, report)
+    variables, status = _stored(config, plan.split, rows, parameters, solution)
+    # Beside what is stored of it, it would double the memory.
+    del solution
     components = config.observation.names(system)
     shard = Shard(
         state=variables.pop("state"),
@@ -218,10 +220,11 @@ def _stored(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """What is stored of rows (N,) of a split, by name: `state`, what is kept beside it, diagnostics; and status (N,).
 
-    What is beyond the stored type's range has diverged, too.
+    What is beyond the stored type's range has diverged, too. A solution may begin before the grid.
     """
     system, seed, times = config.dynamics, config.dataset.seed, config.times
-    observed = config.observation.observe(system, seed, split, rows, solution.states, parameters, times)
+    states = solution.states[:, -len(times) :]
+    observed = config.observation.observe(system, seed, split, rows, states, parameters, times)
     status, variables = solution.status, {"state": observed.state, **observed.beside}
     with np.errstate(over="ignore"):
         for name, values in variables.items():
@@ -232,10 +235,10 @@ def _stored(
         values[failed] = np.nan
     diagnostics = config.dataset.diagnostics or ()
     if ENERGY_DRIFT in diagnostics:
-        variables[ENERGY_DRIFT] = energy_drift(system, solution.states, parameters, times)
+        variables[ENERGY_DRIFT] = energy_drift(system, states, parameters, times)
     if LYAPUNOV_EXPONENT in diagnostics:
         variables[LYAPUNOV_EXPONENT] = lyapunov_exponents(
-            system, config.engine, solution.states, parameters, times, seed, split, rows
+            system, config.engine, states, parameters, times, seed, split, rows
         )
     for name in diagnostics:
         variables[name][failed] = np.nan

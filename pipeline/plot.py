@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from .delay_embedding import embed, label_embedding, lag_of
 from .figures import BAND, BLUE, FLOW, PREDICTED, STYLE, TRUE, new_figure, plain, save_figure, symbol
 from .run import EVALUATION, FIGURES, METRICS, RunConfig, RunError, load_arrays, read_curve
 from .space_time import CURVES, draw_images
@@ -20,6 +21,7 @@ from .systems import System
 SHOWN_END = 0.15
 # Over time a rollout is drawn for so many periods of the system, or samples if these are more.
 SHOWN_PERIODS, MIN_SHOWN = 24, 50
+DASHED: dict[str, Any] = {"color": PREDICTED, "lw": 1.1, "ls": (0, (3, 2))}
 SECOND_ORDER = "Levenberg-Marquardt"
 
 Results = dict[str, Any]
@@ -77,7 +79,7 @@ def draw_flow(results: Results) -> Figure | None:
     margin = np.maximum(0.08 * np.ptp(true, axis=(0, 1)), 0.01 * np.where(size > 0, size, 1.0))
     low, high = true.min(axis=(0, 1)) - margin, true.max(axis=(0, 1)) + margin
     known = False
-    if system is not None and np.isfinite(system.defaults).all():
+    if system is not None and system.kind == System.kind and np.isfinite(system.defaults).all():
         known = True
         x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 60) for axis in (0, 1)))
         field = system.function(list(system.vector_field), "numpy")
@@ -113,7 +115,7 @@ def draw_time_series(results: Results) -> Figure:
                 axes.set_ylabel(_name(results, row))
             if row == components - 1:
                 axes.set_xlabel(_time_label(results))
-    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(f"{_title(results)}: test trajectories", x=0.02, ha="left", fontsize=10)
     return figure
 
@@ -168,7 +170,8 @@ def draw_error(results: Results) -> Figure:
 def draw_rollout(results: Results) -> Figure | None:
     """A long rollout: the first component over time, of some periods, and its end in the plane of two components.
 
-    Many components as images.
+    One component has no plane but that of itself one delay ago, if it has a delay; its end is shown over time. Many
+    components are images.
     """
     if "rollout_time" not in results:
         return None
@@ -182,17 +185,24 @@ def draw_rollout(results: Results) -> Figure | None:
     shown = np.searchsorted(time, SHOWN_PERIODS * period) if isinstance(period, int | float) else len(time)
     begin = slice(max(int(shown), MIN_SHOWN))
     left.plot(time[begin], true[0, begin, 0], color=TRUE, lw=2.0, label="true")
-    left.plot(time[begin], predicted[0, begin, 0], color=PREDICTED, lw=1.1, ls=(0, (3, 2)), label="predicted")
+    left.plot(time[begin], predicted[0, begin, 0], label="predicted", **DASHED)
     left.set(xlabel=_time_label(results), ylabel=_name(results, 0))
+    title = f"{_title(results)}: {lengths} trajectory lengths, chained"
+    figure.suptitle(title, x=0.02, ha="left", fontsize=10)
     left.margins(x=0.01)
     end = len(time) - max(2, round(SHOWN_END * len(time)))
-    second = 1 if len(results["config"].components) > 1 else 0
-    right.plot(*true[0, end:][:, [0, second]].T, color=TRUE, lw=2.0)
-    right.plot(*predicted[0, end:][:, [0, second]].T, color=PREDICTED, lw=1.1, ls=(0, (3, 2)))
-    right.set(xlabel=_name(results, 0), ylabel=_name(results, second))
+    if len(results["config"].components) > 1:
+        lag, labels = None, (_name(results, 0), _name(results, 1))
+    else:
+        lag, labels = lag_of(results["config"].system, time[end:]), (_time_label(results), _name(results, 0))
+    right.set(xlabel=labels[0], ylabel=labels[1])
+    if lag is not None:
+        label_embedding(right, _name(results, 0).strip("$"), time, lag)
+    for paths, style in ((true, {"color": TRUE, "lw": 2.0}), (predicted, DASHED)):
+        path = paths[0, end:]
+        plane = path[:, :2].T if path.shape[1] > 1 else (time[end:], path[:, 0])
+        right.plot(*(plane if lag is None else embed(path[:, 0], lag)), **style)
     right.set_title(f"$t$ = {time[end]:.3g} to {time[-1]:.3g}", loc="left")
-    what = f"{_title(results)}: {lengths} trajectory lengths, chained"
-    figure.suptitle(what, x=0.02, ha="left", fontsize=10)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 

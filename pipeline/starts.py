@@ -105,7 +105,7 @@ class InitialStates(BaseModel):
                     raise TrajstoreError(
                         f"initial_states.{key}.{name}: no such state; there are {', '.join(system.states)}"
                     )
-        if self.kind in ("normal", "shell") and system.kind != System.kind:
+        if self.kind in ("normal", "shell") and system.spatial:
             raise TrajstoreError(
                 f'initial_states.kind: "{self.kind}" draws each point by itself, which makes no smooth field of '
                 f'{system.name}; use "box", "attractor" or "file"'

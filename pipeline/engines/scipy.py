@@ -187,24 +187,31 @@ class ScipyEngine:
         times: np.ndarray,
         grid: np.ndarray | None,
     ) -> Any:
-        field, jacobian = self._compiled()
+        span = (times[0], times[-1])
+        return solve_ivp(
+            t_span=span,
+            y0=initial_state,
+            t_eval=grid,
+            **self._options(parameters, times[-1], *self._compiled()),
+        )
+
+    def _options(
+        self, parameters: np.ndarray, end: float, field: Callable[..., Any], jacobian: Callable[..., Any]
+    ) -> dict[str, Any]:
+        """Of solve_ivp on the way to `end`, the function included, but for the interval and the initial state."""
         values = parameters.tolist()
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {
+            "fun": _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps, end),
+            "method": self._method,
+            "rtol": self._tolerance,
+            "atol": self._absolute,
+            "max_step": self._max_step,
+        }
         if self._method in STIFF_METHODS:
             options["jac"] = lambda time, state: _or_nan(
                 jacobian, time, state, values, (len(state), len(state))
             )
-        return solve_ivp(
-            _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps, times[-1]),
-            (times[0], times[-1]),
-            initial_state,
-            method=self._method,
-            t_eval=grid,
-            rtol=self._tolerance,
-            atol=self._absolute,
-            max_step=self._max_step,
-            **options,
-        )
+        return options
 
     def _compiled(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self._functions is None:

@@ -6,6 +6,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
 from ..systems import System
+from ..systems.delay import KIND as DELAY
+from ..systems.delay import DelaySystem
+from ..systems.kuramoto_sivashinsky import KIND as FIELD
 from .engine import Engine, EngineError
 from .switching import analytic_in_pieces
 
@@ -13,7 +16,7 @@ from .switching import analytic_in_pieces
 DEFAULT_MAX_STEPS = 10_000_000
 
 Resampling = Literal["dense", "linear"]
-Method = Literal["taylor", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "ETDRK4"]
+Method = Literal["taylor", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "ETDRK4", "Gauss"]
 
 
 class EngineSettings(BaseModel):
@@ -21,7 +24,7 @@ class EngineSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    name: Literal["auto", "heyoka", "scipy", "etdrk4"] = "auto"
+    name: Literal["auto", "heyoka", "collocation", "scipy", "etdrk4"] = "auto"
     method: Method | None = None
     tolerance: PositiveFloat | None = None
     absolute_tolerance: PositiveFloat | None = None
@@ -35,12 +38,14 @@ class EngineSettings(BaseModel):
 
         Raises EngineError if none can.
         """
-        if system is not None and system.kind != System.kind and self.name != "scipy":
-            return self._for_field(resampling, system.kind)
-        if self.name == "etdrk4":
-            raise EngineError(
-                'engine "etdrk4" is for "kuramoto-sivashinsky"; leave name out, or name "heyoka" or "scipy"'
-            )
+        kind = System.kind if system is None else system.kind
+        for name, own, what in (("etdrk4", FIELD, f'"{FIELD}"'), ("collocation", DELAY, "delay equations")):
+            if self.name == name and kind != own:
+                raise EngineError(f'engine "{name}" is for {what}; leave name out, or name another engine')
+        if kind == DELAY and self.name != "scipy":
+            return self._for_delays(resampling)
+        if kind != System.kind and self.name != "scipy":
+            return self._for_field(resampling, kind)
         only_scipy = (
             resampling == "linear"
             or self.max_step is not None
@@ -90,6 +95,21 @@ class EngineSettings(BaseModel):
         step = self.max_step or DEFAULT_STEP
         return self.model_copy(update={"name": "etdrk4", "method": METHOD, "max_step": step})
 
+    def _for_delays(self, resampling: Resampling) -> "EngineSettings":
+        from .collocation import DEFAULT_TOLERANCE, METHOD
+
+        if self.name == "heyoka":
+            raise EngineError(
+                'engine "heyoka" knows no delays; leave name out, or name "collocation" or "scipy"'
+            )
+        if resampling == "linear" or self.absolute_tolerance is not None or self.method not in (None, METHOD):
+            raise EngineError(
+                'engine "collocation" has its own method and one tolerance: method, absolute_tolerance and '
+                'resample = "linear" are for name = "scipy"'
+            )
+        tolerance = self.tolerance or DEFAULT_TOLERANCE
+        return self.model_copy(update={"name": "collocation", "method": METHOD, "tolerance": tolerance})
+
     def _for_scipy(self) -> "EngineSettings":
         from .scipy import DEFAULT_METHOD, DEFAULT_TOLERANCE, METHODS
 
@@ -123,9 +143,15 @@ def make_engine(
         from .etdrk4 import DEFAULT_STEP, Etdrk4Engine
 
         return Etdrk4Engine(system, settings.max_step or DEFAULT_STEP, settings.max_steps)
-    from .scipy import ScipyEngine
+    if settings.name == "collocation":
+        from .collocation import CollocationEngine
 
-    return ScipyEngine(
+        return CollocationEngine(system, tolerance, settings.max_step, settings.max_steps)
+    from .scipy import ScipyEngine
+    from .scipy_delay import ScipyDelayEngine
+
+    made = ScipyDelayEngine if isinstance(system, DelaySystem) else ScipyEngine
+    return made(
         system,
         tolerance,
         settings.max_steps,

@@ -13,6 +13,8 @@ from ...data.errors import TrajstoreError
 from ...data.format import CLEAN_STATE, DERIVATIVE
 from ...data.manifest import Manifest
 from ..systems import System
+from ..systems.delay import KIND as DELAY
+from ..systems.kuramoto_sivashinsky import KIND as FIELD
 
 UNSPECIFIED = "unspecified"
 # Far beyond what people write; an equation may have 10 000 characters.
@@ -154,7 +156,12 @@ class Description:
     @property
     def field(self) -> bool:
         """Are the components the values of one field, drawn together?"""
-        return "kind" in self._system
+        return self._system.get("kind") == FIELD
+
+    @property
+    def delayed(self) -> bool:
+        """Do the equations look back, at first to a constant past?"""
+        return self._system.get("kind") == DELAY
 
     @property
     def time_unit(self) -> str:

@@ -40,6 +40,7 @@ class KuramotoSivashinsky(System):
     """
 
     kind: ClassVar[str] = KIND
+    spatial: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         size = len(self.initial_state)

@@ -3,7 +3,7 @@
 import keyword
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -69,6 +69,8 @@ class System:
     _parsed: tuple[sympy.Expr, ...] = field(init=False, repr=False, compare=False)
 
     kind: ClassVar[str] = "ode"
+    # Are the components the values of one field at points of space?
+    spatial: ClassVar[bool] = False
     _kinds: ClassVar[dict[str, type["System"]]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -95,16 +97,18 @@ class System:
             )
         # Whatever the order it was given in, the box is in that of the components.
         object.__setattr__(self, "initial_state", {name: self.initial_state[name] for name in self.equations})
-        names = (*self.equations, *self.parameters)
         parsed = []
         for state, text in self.equations.items():
             try:
-                parsed.append(parse(text, names))
+                parsed.append(self._parse(text))
             except ExpressionError as error:
                 raise ExpressionError(f"equation of {state}: {error}") from None
         object.__setattr__(self, "_parsed", tuple(parsed))
         if self.hamiltonian is not None:
             _ = self.energy
+
+    def _parse(self, text: str) -> sympy.Expr:
+        return parse(text, (*self.equations, *self.parameters))
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -143,6 +147,10 @@ class System:
         """df_i/dx_j, (D, D); of a jump its two sides'."""
         matrix = sympy.Matrix(self.vector_field).jacobian(sympy.Matrix(self.state_symbols))
         return matrix.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
+
+    def tangent(self, names: Sequence[str]) -> list[sympy.Expr]:
+        """Slopes of a tangent vector whose components are called like this: J v."""
+        return list(self.jacobian * sympy.Matrix([sympy.Symbol(name, real=True) for name in names]))
 
     @property
     def autonomous(self) -> bool:
@@ -236,8 +244,10 @@ class System:
             kind = raw.get("kind", System.kind)
             if kind != System.kind and kind not in System._kinds:
                 raise InvalidSystemError(f"a system of the unknown kind {kind!r:.80}")
-            sides = raw["states"] if kind == System.kind else raw["equations"]
-            system = System._kinds.get(kind, System)(
+            made = System._kinds.get(kind, System)
+            # JSON objects have no order, and that of the components is the states'.
+            sides = raw["equations"] if made.spatial else raw["states"]
+            system = made(
                 name=str(raw["name"]),
                 equations={str(name): str(raw["equations"][name]) for name in sides},
                 parameters={name: Parameter(**value) for name, value in raw["parameters"].items()},
