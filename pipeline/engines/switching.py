@@ -21,8 +21,8 @@ FREE, LOST = 0, -1
 ON_SURFACE = 1e-13
 # So far on the wrong side a state is lost: a crossing was missed.
 ASTRAY = 1e-10
-# With more of them, algebra and compiling take long.
-MOST_SURFACES = 50
+# With more of them, or longer equations, algebra and compiling take minutes.
+MOST_SURFACES, MOST_CHARACTERS = 30, 5_000
 
 
 class Pieces:
@@ -241,4 +241,5 @@ def analytic_in_pieces(system: System) -> bool:
         if power.base.has(*kinds) and not power.exp.is_integer
     }
     surfaces = {part.args[0] for expression in system.vector_field for part in expression.atoms(*kinds)}
-    return not rough and len(surfaces) <= MOST_SURFACES
+    small = len(surfaces) <= MOST_SURFACES and sum(map(len, system.equations.values())) <= MOST_CHARACTERS
+    return not rough and (small or not surfaces)
