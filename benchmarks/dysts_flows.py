@@ -99,7 +99,7 @@ def main(quick: bool) -> None:
         total = perf_counter() - total
         # One at a time, as nothing else should run beside what is compared.
         theirs = {name: pool.submit(make_trajectory, name).result() for name in sample}
-        exact = dict(zip(names, each(pool, exactness, names, 2), strict=True))
+        exact = dict(zip(names, each(pool, exactness, names, 8), strict=True))
 
     print(
         table(

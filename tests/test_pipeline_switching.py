@@ -8,6 +8,7 @@ from scipy.optimize import brentq
 from trajstore.data.format import Status
 from trajstore.pipeline.config import DatasetSection, Experiment, GridSection, SystemSection
 from trajstore.pipeline.engines import EngineSettings, make_engine
+from trajstore.pipeline.engines.switching import Switch
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.reintegrate import reintegrate
 from trajstore.pipeline.systems import Parameter, System
@@ -289,6 +290,25 @@ def test_a_crossing_that_was_missed_is_noticed(monkeypatch):
     monkeypatch.setattr(Events, "_on_meeting", lambda *_: lambda *_: True)
     found = solve(system({"x": "v", "v": "-sign(x)"}), [[1.0, 0.0], [90.0, 0.0]], np.linspace(0.0, 10.0, 11))
     assert found.status.tolist() == [Status.SOLVER_FAILED, Status.OK]
+
+
+def test_a_state_that_slides_on_unheld_is_noticed(monkeypatch):
+    def never_leave(self, number, time, state, values, sides):
+        return sides, number + 1
+
+    monkeypatch.setattr(Switch, "leave", never_leave)
+    model = system({"x": "2*sin(t) - sign(x)"})
+    found = solve(model, [[0.2], [90.0]], np.linspace(0.0, 20.0, 21))
+    assert found.status.tolist() == [Status.SOLVER_FAILED, Status.OK]
+
+
+def test_surfaces_are_told_from_afar():
+    """The time and the states are so large that rounding moves the surfaces by more than a tiny state."""
+    times = np.linspace(1e5, 1e5 + 60, 61)
+    found = solve(system({"x": "sign(sin(t))"}), [[0.0], [0.3]], times)
+    assert not found.status.any()
+    triangle = np.arccos(np.cos(times))
+    np.testing.assert_allclose(np.diff(found.states[:, :, 0]), [np.diff(triangle)] * 2, atol=1e-9)
 
 
 def test_signs_of_parameters_are_signs_zero_included():

@@ -21,8 +21,10 @@ FREE, LOST = 0, -1
 ON_SURFACE = 1e-13
 # So far on the wrong side a state is lost: a crossing was missed.
 ASTRAY = 1e-10
-# With more of them, algebra and compiling take long.
-MOST_SURFACES = 50
+# So much a side may lead away of a surface along which a state slides, relative to both.
+HELD = 1e-9
+# With more of them, or longer equations, algebra and compiling take minutes.
+MOST_SURFACES, MOST_CHARACTERS = 30, 5_000
 
 
 class Pieces:
@@ -150,7 +152,7 @@ class Switch:
                 distances = self._surfaces(time, state, values, sides)
                 near = ON_SURFACE * (1 + max(map(abs, state)))
                 for number, distance in enumerate(distances):
-                    if self._moving[number] and abs(distance) <= near:
+                    if number == met or (self._moving[number] and abs(distance) <= near):
                         rates = self._rates_along(number, time, state, values, sides, mode)
                         side, slides = self._side(sides[number], rates, direction if number == met else None)
                         if side is None or (
@@ -225,6 +227,16 @@ class Switch:
                 if self._moving[number]:
                     off = np.where(modes == number + 1, np.abs(distance), -sides[number] * distance)
                     wrong |= off > tolerance
+            for lane in np.flatnonzero(modes > FREE):
+                # One that slides is held from both sides.
+                column = (
+                    times[lane],
+                    states[:, lane].tolist(),
+                    values[:, lane].tolist(),
+                    sides[:, lane].tolist(),
+                )
+                up, down = self._rates(*column)[int(modes[lane]) - 1]
+                wrong[lane] |= max(up, -down) > HELD * (abs(up) + abs(down))
         return wrong & (modes != LOST)
 
 
@@ -241,4 +253,5 @@ def analytic_in_pieces(system: System) -> bool:
         if power.base.has(*kinds) and not power.exp.is_integer
     }
     surfaces = {part.args[0] for expression in system.vector_field for part in expression.atoms(*kinds)}
-    return not rough and len(surfaces) <= MOST_SURFACES
+    small = len(surfaces) <= MOST_SURFACES and sum(map(len, system.equations.values())) <= MOST_CHARACTERS
+    return not rough and (small or not surfaces)
