@@ -26,10 +26,12 @@ def check_diagnostics(names: Collection[Diagnostic], system: System) -> None:
             f'dataset.diagnostics: "{ENERGY_DRIFT}" needs an energy, and {system.name} has none; give '
             "[system] hamiltonian, or leave it out"
         )
-    if LYAPUNOV_EXPONENT in names and (system.kind != System.kind or most_exponents(system) < 1):
+    if LYAPUNOV_EXPONENT in names and (
+        system.kind != System.kind or not system.continuous or most_exponents(system) < 1
+    ):
         raise TrajstoreError(
-            f'dataset.diagnostics: "{LYAPUNOV_EXPONENT}" needs ordinary differential equations with room for '
-            f"a tangent vector beside them, which {system.name} has not; leave it out"
+            f'dataset.diagnostics: "{LYAPUNOV_EXPONENT}" needs ordinary differential equations without jumps, and '
+            f"room for a tangent vector beside them: {system.name} has not; leave it out"
         )
 
 

@@ -17,7 +17,7 @@ from .starts import InitialStates
 from .systems import System
 from .systems.delay import DelaySystem
 from .systems.expressions import to_text
-from .systems.system import MAX_NAMES
+from .systems.system import MAX_NAMES, InvalidSystemError
 
 # Between two orthonormalisations, in periods; less where tangent vectors all but lose their independence. A row that
 # needs less than the shortest is on its way to infinity, and given up.
@@ -178,8 +178,12 @@ def most_exponents(system: System) -> int:
 def variational(system: System, vectors: int) -> System:
     """The system with tangent vectors v' = J(x) v beside it: the state, then the first vector, and so on.
 
-    Raises InvalidSystemError if the equations become too large.
+    Raises InvalidSystemError if the equations become too large, or jump: there tangent vectors would jump, too.
     """
+    if not system.continuous:
+        raise InvalidSystemError(
+            f"system {system.name!r:.80} has jumps, over which no variational equation carries a tangent vector"
+        )
     taken = {*system.states, *system.parameters}
     prefix = "d"
     while any(name.startswith(prefix) for name in taken):

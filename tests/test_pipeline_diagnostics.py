@@ -88,6 +88,11 @@ def test_exponents_do_not_depend_on_the_neighbours():
     [
         ({"name": "lorenz", "parameters": {}}, "energy_drift", "lorenz has none; give"),
         ({"name": "kuramoto-sivashinsky", "parameters": {}}, "lyapunov_exponent", "leave it out"),
+        (
+            {"name": "jumps", "equations": {"x": "-sign(x)"}, "initial_state": {"x": [0.0, 1.0]}},
+            "lyapunov_exponent",
+            "without jumps",
+        ),
         ({"name": "lorenz", "parameters": {}}, "entropy", "dataset.diagnostics"),
     ],
 )

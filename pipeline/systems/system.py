@@ -163,6 +163,11 @@ class System:
         return not any(expression.has(sympy.Abs, sympy.sign) for expression in self.vector_field)
 
     @property
+    def continuous(self) -> bool:
+        """Are the equations free of jumps, of `sign`?"""
+        return not any(expression.has(sympy.sign) for expression in self.vector_field)
+
+    @property
     def defaults(self) -> tuple[float, ...]:
         """The parameters' values, in their order."""
         return tuple(parameter.value for parameter in self.parameters.values())
