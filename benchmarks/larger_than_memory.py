@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Any
 
 import click
@@ -63,6 +64,7 @@ class Limited:
             result["group"] = group.peak() if group else 0
             self.enforced = self.enforced and group is not None
         self.results.setdefault(name, []).append(result)
+        click.echo(f"{name}: {result}", err=True)
         return result.get("bytes", result.get("samples")) / result["seconds"]
 
     def most(self, name: str, key: str) -> float:
@@ -150,8 +152,6 @@ def cached(folder: Path, repetitions: int) -> list[list[str]]:
     dataset = TrajectoryDataset(folder, "train")
 
     def microseconds(options: dict[str, Any]) -> float:
-        from time import perf_counter
-
         begin, samples = perf_counter(), 0
         for _, targets in make_loader(dataset, BATCH, drop_last=True, **options):
             samples += len(targets)
@@ -173,9 +173,12 @@ def cached(folder: Path, repetitions: int) -> list[list[str]]:
 @click.command(help=__doc__)
 @click.option("--quick", is_flag=True, help="A few megabytes, to see that all works.")
 @click.option("--folder", type=click.Path(path_type=Path, exists=True), help="Where to put the datasets.")
+@click.option(
+    "--data", type=click.Path(path_type=Path, exists=True), help="A large dataset that was made before."
+)
 @click.option("--rows", type=click.IntRange(1), help="Trajectories, 168 bytes of states each.")
 @click.option("--limit", type=click.IntRange(1), help="Of memory, in MB.")
-def main(quick: bool, folder: Path | None, rows: int | None, limit: int | None) -> None:
+def main(quick: bool, folder: Path | None, data: Path | None, rows: int | None, limit: int | None) -> None:
     where = machine("trajstore", "torch", "numpy")
     rows = rows or (40_000 if quick else 52_000_000)
     sizes = (
@@ -184,7 +187,7 @@ def main(quick: bool, folder: Path | None, rows: int | None, limit: int | None) 
         else {"block_bytes": 256 << 10, "buffer_bytes": 512 << 20}
     )
     with TemporaryDirectory(dir=folder) as temporary:
-        path = make(Path(temporary) / "large", rows)
+        path = data or make(Path(temporary) / "large", rows)
         limited = Limited(path, (limit or 1536) * MB, 1 if quick else 30)
         timed = cold(limited, quick, sizes)
         print_cold(limited, timed)

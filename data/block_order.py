@@ -4,7 +4,7 @@ Blocks of consecutive samples fill a buffer in random order, and each fill is sh
 to the fills in runs: of consecutive blocks, as many as there are fills, each fill gets one. So a fill is a stratified
 sample of the dataset, and data that are sorted along the rows are mixed as well as by a shuffle of all samples.
 
-Within a fill, samples are dealt to lanes; the samples of a lane come from few blocks, and each lane has every
+Within a fill, samples are dealt to lanes; the samples of a lane lie in few blocks, and each lane has every
 so-many-th turn. Where the world size divides the number of lanes, a rank reads the blocks of its own lanes alone,
 though the order is the same for all world sizes.
 """
@@ -86,14 +86,19 @@ class BlockOrder:
         turn = (np.arange(lanes) - start) % lanes
         begin = (rank - start) % world_size
         sizes = (size - turn + lanes - 1) // lanes
+        # Which lane each stretch of the fill is for: neighbours in turn come from anywhere in it.
+        dealt = torch.randperm(lanes, generator=_generator(seed, 1)).numpy()
+        mine = dealt % world_size == rank
         places = torch.empty(-(-(size - begin) // world_size), dtype=torch.int64)
         laid = 0
-        for lane in range(rank, lanes, world_size):
+        for lane in dealt[mine].tolist():
             count = int(sizes[lane])
-            drawn = torch.randperm(count, generator=_generator(seed, 1 + lane))
+            drawn = torch.randperm(count, generator=_generator(seed, 2 + lane))
             places[(int(turn[lane]) - begin) // world_size :: lanes // world_size] = drawn.add_(laid)
             laid += count
-        return Share(self._pieces(fill, seed, np.append(0, np.cumsum(sizes)), rank, world_size), places)
+        blocks = self._blocks[self._firsts[fill] : self._firsts[fill + 1]]
+        blocks = blocks[torch.randperm(len(blocks), generator=_generator(seed, 0)).numpy()]
+        return Share(self._pieces(blocks, np.append(0, np.cumsum(sizes[dealt])), mine), places)
 
     def sample(self, place: int) -> int:
         """The sample at one place of the order of all ranks together."""
@@ -106,17 +111,14 @@ class BlockOrder:
             return 1
         return next((lanes for lanes in LANES if size >= lanes * LANE_SAMPLES), 1)
 
-    def _pieces(self, fill: int, seed: int, cuts: np.ndarray, rank: int, world_size: int) -> np.ndarray:
-        """Those of the fill's blocks, in random order, that the cuts between lanes leave to a rank."""
-        blocks = self._blocks[self._firsts[fill] : self._firsts[fill + 1]]
-        blocks = blocks[torch.randperm(len(blocks), generator=_generator(seed, 0)).numpy()]
+    def _pieces(self, blocks: np.ndarray, cuts: np.ndarray, mine: np.ndarray) -> np.ndarray:
+        """What of these blocks, one after the other, is in my stretches from cut to cut."""
         ends = np.append(0, np.cumsum(self._bounds[blocks + 1] - self._bounds[blocks]))
-        edges = ends if world_size == 1 else np.union1d(ends, cuts)
+        edges = ends if mine.all() else np.union1d(ends, cuts)
         block = np.searchsorted(ends, edges[:-1], side="right") - 1
         first = self._bounds[blocks[block]] + edges[:-1] - ends[block]
         pieces = np.stack([first, first + np.diff(edges)], axis=1)
-        lane = np.searchsorted(cuts, edges[:-1], side="right") - 1
-        return pieces if world_size == 1 else pieces[lane % world_size == rank]
+        return pieces if mine.all() else pieces[mine[np.searchsorted(cuts, edges[:-1], side="right") - 1]]
 
 
 def _generator(seed: int, number: int) -> torch.Generator:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 GROUPS = Path("/sys/fs/cgroup")
+OWN_GROUPS = Path("/proc/self/cgroup")
 
 
 def memory_limit() -> int | None:
@@ -21,7 +22,7 @@ def _machine() -> Iterator[int]:
 def _groups() -> Iterator[int]:
     """Limits of this process's control groups, and of those above them; see cgroups(7), both versions."""
     try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        lines = OWN_GROUPS.read_text(encoding="utf-8").splitlines()
     except OSError:
         return
     for line in lines:

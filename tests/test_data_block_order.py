@@ -36,7 +36,9 @@ def test_the_fills_have_every_sample_once_and_no_more_blocks_than_the_buffer_hol
     numbers = torch.cat([share.numbers() for share in shares])
     assert sorted(numbers.tolist()) == list(range(bounds[-1]))
     blocks = blocks_of(order, bounds)
-    assert sorted(itertools.chain.from_iterable(blocks)) == list(range(len(sizes))), "a block lies in one fill"
+    assert sorted(itertools.chain.from_iterable(blocks)) == list(range(len(sizes))), (
+        "a block lies in one fill"
+    )
     assert max(map(len, blocks)) - min(map(len, blocks)) <= 1
     assert max(map(len, blocks)) <= fill
     for number, share in enumerate(shares):
@@ -86,7 +88,7 @@ def test_a_world_size_without_lanes_of_its_own_reads_whole_fills_but_uses_its_ow
 def test_the_order_of_small_data_is_the_same_everywhere():
     order = BlockOrder(bounds_of([3, 3, 3, 2]), 2, seed=1)
     found = torch.cat([order.share(fill).numbers() for fill in range(order.fills)]).tolist()
-    assert found == [3, 5, 9, 4, 10, 8, 6, 1, 7, 2, 0]
+    assert found == [5, 3, 9, 10, 4, 0, 1, 8, 7, 2, 6]
 
 
 def test_what_fits_into_the_buffer_favours_no_place():
@@ -99,13 +101,13 @@ def test_what_fits_into_the_buffer_favours_no_place():
 
 
 def test_each_block_is_in_each_fill_as_often():
-    # 7 blocks, 2 at once: 4 fills. Over 4000 epochs a block is in each fill 1000 times, sigma 27.
+    # 7 blocks, 2 at once: 4 fills. Over 1200 epochs a block is in each fill 300 times, sigma 15.
     counts = np.zeros((7, 4))
-    for seed in range(4000):
+    for seed in range(1200):
         bounds = bounds_of([1] * 7)
         for fill, blocks in enumerate(blocks_of(BlockOrder(bounds, 2, seed), bounds)):
             counts[sorted(blocks), fill] += 1
-    assert np.abs(counts - 1000).max() < 4.5 * 27
+    assert np.abs(counts - 300).max() < 4 * 15
 
 
 def test_a_fill_has_blocks_of_all_parts_of_the_dataset():
