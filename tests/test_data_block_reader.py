@@ -102,6 +102,16 @@ def test_an_epoch_of_all_ranks_has_every_sample_once_and_as_the_dataset_gives_it
         assert len(every) == -(-len(dataset) // world) * world
 
 
+@pytest.mark.parametrize("kind", ["plain", "double", "packed"])
+@pytest.mark.parametrize("gap", [0, 64 << 10])
+def test_rows_that_failed_are_read_along_or_jumped_over(folders, monkeypatch, kind, gap):
+    monkeypatch.setattr("trajstore.data.states.GAP_BYTES", gap)
+    dataset = TrajectoryDataset(folders / kind)
+    assert dataset.failed == 5
+    loader = make_loader(dataset, 8, shuffle="block", seed=1, block_bytes=1000, buffer_bytes=6_000)
+    assert same(list(loader), [dataset[part] for part in loader.order(0).split(8)])
+
+
 @settings(max_examples=30)
 @given(which=datasets(), sizes=SIZES, seed=SEED, batch=st.integers(1, 30), start=st.integers(0, 60))
 def test_steps_from_any_number_on_are_those_of_an_uninterrupted_pass(
@@ -241,6 +251,6 @@ def test_memory_is_bounded_by_the_buffer_and_not_by_the_dataset(large):
         return grown / 1e6
 
     blocks = '{"shuffle": "block", "block_bytes": 65536, "buffer_bytes": 16000000}'
-    # The buffer, and the samples that are gathered at once, on their way to tensors.
-    assert grows(blocks) < 16 + 20
+    # The buffer, and what is on its way to tensors: 25 to 37 MB.
+    assert grows(blocks) < 16 + 32
     assert grows('{"shuffle": true}') > 90, "the memory map counts what it has touched"
