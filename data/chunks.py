@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from .errors import FormatError
+from .whole_reads import advise
 
 # What zlib may add to bytes that it cannot compress.
 DEFLATE_OVERHEAD = 1 << 16
@@ -68,12 +69,17 @@ class Chunks:
         """Of one chunk, unpacked."""
         return prod(self.chunk) * self.dtype.itemsize
 
-    def read(self, number: int) -> np.ndarray:
-        """One chunk, unpacked, in the stored dtype. Raises FormatError if it is damaged."""
+    def read(self, number: int, *, keep: bool = True) -> np.ndarray:
+        """One chunk, unpacked, in the stored dtype. Raises FormatError if it is damaged.
+
+        keep  False gives the pages that were read back to the system at once
+        """
         offset, stored, mask = (int(value) for value in self.places[number])
         with self.path.open("rb") as file:
             file.seek(offset)
             packed: Packed = file.read(stored)
+            if not keep:
+                advise(file.fileno(), offset, stored, "POSIX_FADV_DONTNEED")
         needed = self.chunk_bytes
         for index, code in reversed(list(enumerate(self.filters))):
             if mask & 1 << index:

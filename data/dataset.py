@@ -137,7 +137,21 @@ class TrajectoryDataset(Dataset[Batch]):
         starts = None
         if self.windows.length < self.windows.samples:
             numbers, starts = self.windows.locate(numbers)
-        return (numbers if self._rows is None else self._rows[numbers]), starts
+        return self.stored_rows(numbers), starts
+
+    def stored_rows(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers within the split of sound rows, which are numbered from 0 without those that failed."""
+        return numbers if self._rows is None else self._rows[numbers]
+
+    def block_bounds(self, block_bytes: int) -> np.ndarray:
+        """Cut the samples into blocks of whole rows of at most so many bytes, that are read together.
+
+        Block b has the samples bounds[b] up to (without) bounds[b + 1], int64.
+        """
+        bounds = self.store.block_bounds(block_bytes)
+        if self._rows is not None:
+            bounds = np.unique(np.searchsorted(self._rows, bounds))
+        return bounds * self.windows.per_row
 
     def __getitem__(self, index: Any) -> Batch:
         if isinstance(index, int | np.integer):
@@ -146,7 +160,11 @@ class TrajectoryDataset(Dataset[Batch]):
         if isinstance(index, slice):
             return self[np.arange(*index.indices(len(self)))]
         rows, starts = self._locate(index)
-        states = torch.from_numpy(self.store.gather(rows, starts, self.windows)).to(torch.float32)
+        return self.batch(self.store.gather(rows, starts, self.windows), rows)
+
+    def batch(self, windows: np.ndarray, rows: np.ndarray) -> Batch:
+        """Inputs and targets of stored windows (B, length, D), which are of the given rows of the split."""
+        states = torch.from_numpy(windows).to(torch.float32)
         if self.normalizer is not None:
             states = self.normalizer.apply(states)
         inputs, targets = self.task.split(states)

@@ -1,14 +1,18 @@
 """Batches of a dataset in a seeded order, gathered in blocks of several batches at a time."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from itertools import chain, count
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from . import block_sizes
+from .block_reader import THREADS, BlockReader
 from .dataset import Batch, TrajectoryDataset
 from .errors import DataError
+from .seeds import mix_seeds
 
 # A block of batches is gathered at once, which shares the cost of a call among them, and is small enough
 # to stay in a core's cache until its last batch is used.
@@ -19,7 +23,8 @@ BLOCK_BYTES = 4 << 20
 class Loader:
     """An iterable over batches (inputs, targets), each (B, T, D) float32; one pass is an epoch.
 
-    The order of an epoch is a function of (seed, epoch) alone: not of workers, world size or block size.
+    The order of an epoch is a function of (seed, epoch) alone: not of workers, world size or how many batches are
+    gathered at once. A shuffle in blocks has another order for each size of its blocks and its buffer.
     Each pass takes the next epoch; `set_epoch` chooses one. Made by `make_loader`.
     """
 
@@ -28,13 +33,17 @@ class Loader:
         dataset: TrajectoryDataset,
         batch_size: int,
         *,
-        shuffle: bool,
+        shuffle: bool | Literal["block"],
         seed: int,
         drop_last: bool,
         rank: int,
         world_size: int,
         workers: dict[str, Any],
+        block_bytes: int,
+        buffer_bytes: int,
     ) -> None:
+        if shuffle not in (True, False, "block"):
+            raise DataError(f'shuffle is {shuffle!r}; it must be True, False or "block"')
         if batch_size < 1:
             raise DataError(f"batch_size is {batch_size}; it must be at least 1")
         if not 0 <= rank < world_size:
@@ -52,6 +61,18 @@ class Loader:
             )
         block = min(BLOCK_ROWS, BLOCK_BYTES // dataset.sample_bytes)
         self._block = batch_size * max(1, block // batch_size)
+        self._reader = None
+        if shuffle == "block":
+            self._reader = BlockReader(
+                dataset,
+                seed=seed,
+                rank=rank,
+                world_size=world_size,
+                rows=self._rows,
+                block_bytes=block_bytes,
+                buffer_bytes=buffer_bytes,
+                threads=workers["num_workers"] or THREADS,
+            )
 
     def __len__(self) -> int:
         """Batches an epoch (of this rank)."""
@@ -67,6 +88,8 @@ class Loader:
         Ranks take turns, so that world_size ranks together see the same global batches as one. Without
         drop_last the first samples fill up the last turn, so that all ranks make the same number of steps.
         """
+        if self._reader is not None:
+            return self._reader.order(epoch)
         size = len(self.dataset)
         if self.shuffle:
             # A generator of one's own for each epoch: any epoch can be entered without the ones before.
@@ -82,22 +105,26 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, self.epoch = self.epoch, self.epoch + 1
-        return self._batches(epoch, 0)
+        return self._batches([(epoch, 0)])
 
     def steps(self, start: int = 0) -> Iterator[Batch]:
         """Batches without end, epoch after epoch, from batch number `start` on; what is skipped is not read."""
         epoch, skip = divmod(start, len(self))
-        while True:
-            yield from self._batches(epoch, skip)
-            epoch, skip = epoch + 1, 0
+        whole = ((later, 0) for later in count(epoch + 1))
+        return self._batches(chain([(epoch, skip * self.batch_size)], whole))
 
-    def _batches(self, epoch: int, skip: int) -> Iterator[Batch]:
-        order = self.order(epoch)[skip * self.batch_size :]
-        blocks = DataLoader(
-            self.dataset, batch_size=None, sampler=_Blocks(order, self._block), **self._workers
-        )
-        for inputs, targets in blocks:
-            yield from zip(inputs.split(self.batch_size), targets.split(self.batch_size), strict=True)
+    def _batches(self, passes: Iterable[tuple[int, int]]) -> Iterator[Batch]:
+        """Batches of epochs, each given as its number and how many samples of it to skip."""
+        if self._reader is not None:
+            yield from self._reader.batches(passes, self.batch_size, self._block)
+            return
+        for epoch, skip in passes:
+            order = self.order(epoch)[skip:]
+            blocks = DataLoader(
+                self.dataset, batch_size=None, sampler=_Blocks(order, self._block), **self._workers
+            )
+            for inputs, targets in blocks:
+                yield from zip(inputs.split(self.batch_size), targets.split(self.batch_size), strict=True)
 
 
 class _Blocks(Sampler[Tensor]):
@@ -111,32 +138,34 @@ class _Blocks(Sampler[Tensor]):
         return iter(self._blocks)
 
 
-def mix_seeds(seed: int, number: int) -> int:
-    """One 63-bit seed from two numbers, by the constants of splitmix64."""
-    mixed = (seed * 0x9E3779B97F4A7C15 + number * 0xBF58476D1CE4E5B9 + 1) & 0xFFFFFFFFFFFFFFFF
-    return (mixed ^ (mixed >> 31)) & 0x7FFFFFFFFFFFFFFF
-
-
 def make_loader(
     dataset: TrajectoryDataset,
     batch_size: int,
     *,
-    shuffle: bool = False,
+    shuffle: bool | Literal["block"] = False,
     seed: int = 0,
     drop_last: bool = False,
     workers: int = 0,
     start_method: str | None = None,
     rank: int = 0,
     world_size: int = 1,
+    block_bytes: int = block_sizes.BLOCK_BYTES,
+    buffer_bytes: int = block_sizes.BUFFER_BYTES,
 ) -> Loader:
     """Batches of a dataset.
 
     batch_size    samples a batch (of this rank)
-    shuffle, seed a new order each epoch, a function of (seed, epoch)
+    shuffle, seed a new order each epoch, a function of (seed, epoch): True shuffles all samples, "block" reads blocks
+                  of consecutive rows in random order into a buffer and shuffles each fill of it, for datasets that
+                  are larger than memory; see docs/scale.md
     drop_last     leave out a last batch that is not full
-    workers       processes that read ahead; 0 reads in this process, which is faster from memory maps
+    workers       processes that read ahead; 0 reads in this process, which is faster from memory maps. In blocks,
+                  threads of this process read ahead, so many or, for 0, four
     start_method  "fork", "spawn" or "forkserver" for the workers; None is the platform's own
     rank, world_size  this process's share of the samples in distributed training
+    block_bytes   of a shuffle in blocks: bytes of the rows that are read together
+    buffer_bytes  of a shuffle in blocks: bytes of rows in memory at once, of all ranks together; half of them are
+                  mixed with each other
 
     Raises DataError if a value is impossible.
     """
@@ -152,4 +181,6 @@ def make_loader(
         rank=rank,
         world_size=world_size,
         workers=options,
+        block_bytes=block_bytes,
+        buffer_bytes=buffer_bytes,
     )

@@ -140,6 +140,45 @@ class Store:
         place[order] = np.arange(len(order))
         return np.take(gathered, place, axis=0)
 
+    def read(self, rows: np.ndarray, out: np.ndarray, *, keep: bool) -> None:
+        """Copy whole rows, in ascending order, into `out` (n, T, D), by large reads and not through a memory map.
+
+        keep  False gives the pages that were read back to the system at once
+        """
+        bounds = np.append(np.searchsorted(rows, self._starts), len(rows))
+        for number in np.flatnonzero(np.diff(bounds)):
+            here = slice(bounds[number], bounds[number + 1])
+            self._part(int(number)).read(rows[here] - self._starts[number], out[here], keep=keep)
+
+    def block_bounds(self, block_bytes: int) -> np.ndarray:
+        """Cut the rows into blocks of at most so many bytes, none of which lies in two shards or cuts a chunk.
+
+        Block b has the rows bounds[b] up to (without) bounds[b + 1], int64; one row, or chunk, at the least.
+        """
+        unit = self._part(0).unit_rows
+        units = max(1, block_bytes // (unit * self.row_bytes))
+        bounds = []
+        for part in self.parts:
+            whole = -(-part.rows // unit)
+            blocks = -(-whole // units)
+            bounds.append(part.first + np.arange(blocks) * whole // max(1, blocks) * unit)
+        return np.append(np.concatenate(bounds), len(self)).astype(np.int64)
+
+    @property
+    def row_bytes(self) -> int:
+        """Of the states of a row, as stored."""
+        return self.dtype.itemsize * len(self.time) * len(self.components)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the states of the first shard, in the machine's byte order."""
+        return self._part(0).dtype
+
+    @property
+    def bytes(self) -> int:
+        """Of the states of all rows, as stored."""
+        return self.row_bytes * len(self)
+
     def column(self, name: str) -> np.ndarray:
         """A whole variable that has one entry a row (`initial_state`, `status`, a parameter)."""
         columns = []
@@ -148,7 +187,7 @@ class Store:
                 columns.append(values(file, name))
         return np.concatenate(columns)
 
-    def _part(self, number: int, name: str) -> MappedStates | ChunkedStates:
+    def _part(self, number: int, name: str = "state") -> MappedStates | ChunkedStates:
         states = self._states.get((number, name))
         if states is None:
             part = self.parts[number]

@@ -55,3 +55,16 @@ class Windows:
             strides=(by_row, self.stride * by_sample, by_sample, by_component),
             writeable=False,
         )
+
+    def take(
+        self, state: np.ndarray, rows: np.ndarray, starts: np.ndarray | None, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """States (n, length, D) of these rows; `starts` are window numbers, None takes whole rows."""
+        if starts is None and state.dtype.isnative:
+            # Twice as fast as indexing; the caller has checked the bounds.
+            return np.take(state, rows, axis=0, mode="clip", out=out)
+        chosen = state[rows] if starts is None else self.view(state)[rows, starts]
+        if out is None:
+            return chosen.astype(state.dtype.newbyteorder("="), copy=False)
+        out[:] = chosen
+        return out

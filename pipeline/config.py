@@ -11,8 +11,11 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
+    model_serializer,
 )
 
+from ..data.block_sizes import BLOCK_BYTES, BUFFER_BYTES
 from ..data.errors import TrajstoreError
 from ..data.format import SPLITS, without_sizes
 from .diagnostics import Diagnostic, check_diagnostics
@@ -168,7 +171,12 @@ class ModelSection(Section):
 
 
 class TrainingSection(Section):
-    """How it learns. Steps are optimiser steps; None leaves a thing out or, for threads, to trajstore."""
+    """How it learns. Steps are optimiser steps; None leaves a thing out or, for threads, to trajstore.
+
+    shuffle       "full" mixes all samples, "block" is for datasets larger than memory, see `make_loader`
+    block_bytes   of rows that are read together, and
+    buffer_bytes  of rows in memory at once, where the shuffle is in blocks
+    """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "adam"
     learning_rate: PositiveFloat = 1e-2
@@ -177,11 +185,26 @@ class TrainingSection(Section):
     batch: PositiveInt = 256
     steps: PositiveInt = 20_000
     seed: Seed = 0
+    shuffle: Literal["full", "block"] = "full"
+    block_bytes: PositiveInt = BLOCK_BYTES
+    buffer_bytes: PositiveInt = BUFFER_BYTES
     clip: PositiveFloat | None = None
     evaluate_every: PositiveInt = 500
     patience: PositiveInt | None = None
     device: str = "auto"
     threads: PositiveInt | None = None
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How `make_loader` orders the samples."""
+        sizes = {"block_bytes": self.block_bytes, "buffer_bytes": self.buffer_bytes}
+        return {"shuffle": "block" if self.shuffle == "block" else True, **sizes}
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A full shuffle does not depend on them, and runs that were made before them stay the same runs.
+        unused = ("shuffle", "block_bytes", "buffer_bytes") if self.shuffle == "full" else ()
+        return {key: value for key, value in dump(self).items() if key not in unused}
 
 
 class RefinementSection(Section):

@@ -20,7 +20,7 @@ from torch.func import functional_call, vjp, vmap
 from torch.nn.functional import mse_loss
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from ..data.loader import mix_seeds
+from ..data.seeds import mix_seeds
 from .config import RefinementSection
 
 # Samples whose Jacobian products are held at once; bounds memory at this times probes times parameters.

@@ -212,12 +212,12 @@ def _phases(config: Learning, model: RecurrentModel, dataset: TrajectoryDataset)
     """First-order steps, and second-order ones after them if the config asks for some."""
     first, second = config.training, config.refinement
     loader = make_loader(
-        dataset, min(first.batch, len(dataset)), shuffle=True, seed=first.seed, drop_last=True
+        dataset, min(first.batch, len(dataset)), seed=first.seed, drop_last=True, **first.reading
     )
     phases = [Phase("train", FirstOrder(model, first), loader, first.steps, first.evaluate_every)]
     if second.steps:
         loader = make_loader(
-            dataset, min(second.batch, len(dataset)), shuffle=True, seed=first.seed + 1, drop_last=True
+            dataset, min(second.batch, len(dataset)), seed=first.seed + 1, drop_last=True, **first.reading
         )
         learner = LevenbergMarquardt(model, second, first.seed)
         phases.append(Phase("refine", learner, loader, second.steps, second.evaluate_every))

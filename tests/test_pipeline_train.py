@@ -207,6 +207,43 @@ def test_the_tutorials_loop_written_out_gives_the_same_losses(experiment, small_
     assert last["smoothed_loss"] == pytest.approx(smoothed, rel=1e-5)
 
 
+BLOCKS = {"shuffle": "block", "block_bytes": 700, "buffer_bytes": 8_000}
+
+
+def test_a_shuffle_in_blocks_trains_and_resumes_bit_for_bit(
+    experiment, config, whole, small_dataset, tmp_path, monkeypatch
+):
+    in_blocks = experiment(**{**LEARNING, "training": {**LEARNING["training"], **BLOCKS}})
+    train(in_blocks, small_dataset, tmp_path / "whole")
+    assert not torch.equal(
+        weights(whole / "last.pt")["readout.weight"], weights(tmp_path / "whole/last.pt")["readout.weight"]
+    )
+    plain, pending = FirstOrder.step, [10]
+
+    def interrupting(self, number, inputs, targets):
+        if pending == [number]:
+            pending.clear()
+            os.kill(os.getpid(), signal.SIGINT)
+        return plain(self, number, inputs, targets)
+
+    monkeypatch.setattr(FirstOrder, "step", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        train(in_blocks, small_dataset, tmp_path / "run")
+    with pytest.raises(RunError, match="another config"):
+        train(config, small_dataset, tmp_path / "run", resume=True)
+    train(in_blocks, small_dataset, tmp_path / "run", resume=True)
+    assert_same_weights(tmp_path / "whole", tmp_path / "run")
+
+
+def test_runs_that_were_made_before_the_shuffle_could_be_chosen_are_the_same_runs(config, experiment, whole):
+    assert "shuffle" not in config.learning()["training"]
+    assert "shuffle" not in json.loads((whole / "config.json").read_text())["config"]["training"]
+    other = experiment(**{**LEARNING, "training": {**LEARNING["training"], "buffer_bytes": 1 << 20}})
+    assert other.learning() == config.learning(), "a full shuffle has no buffer"
+    in_blocks = experiment(**{**LEARNING, "training": {**LEARNING["training"], **BLOCKS}})
+    assert in_blocks.learning()["training"] == {**config.learning()["training"], **BLOCKS}
+
+
 def test_failed_rows_are_left_out_and_said(experiment, failing_dataset, tmp_path):
     output = io.StringIO()
     config = experiment(

@@ -1,0 +1,103 @@
+"""Fills of a shuffle buffer: one is read by threads while batches are taken from the other."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
+
+import numpy as np
+
+from .block_order import Share
+from .dataset import Batch, TrajectoryDataset
+
+# A thread reads so many pieces in one go, which shares the cost of handing them over.
+PIECES = 8
+
+
+class Fill:
+    """The rows of one share, in memory that is used again by the share after the next.
+
+    places  (m,) int64: where in that memory the samples are, in the order of use
+    ends    whether an epoch ends with them
+    """
+
+    def __init__(self, dataset: TrajectoryDataset, *, keep: bool) -> None:
+        self._dataset, self._keep = dataset, keep
+        shape = (0, len(dataset.time), len(dataset.components))
+        self._memory = np.empty(shape, dataset.store.dtype)
+        self._rows = np.empty(0, np.int64)
+        self.places = np.empty(0, np.int64)
+        self.ends = False
+
+    def read(self, share: Share, ends: bool, readers: ThreadPoolExecutor) -> "Fill":
+        """Read a share in place of what was here. Raises FormatError if a file is damaged."""
+        windows = self._dataset.windows.per_row
+        rows = np.stack([share.pieces[:, 0] // windows, -(-share.pieces[:, 1] // windows)], axis=1)
+        counts = rows[:, 1] - rows[:, 0]
+        bounds = np.append(0, np.cumsum(counts))
+        if len(self._memory) < bounds[-1]:
+            self._memory = np.empty((int(bounds[-1]), *self._memory.shape[1:]), self._memory.dtype)
+        if self._dataset.parameters:
+            self._rows = np.concatenate([self._stored(first, last) for first, last in rows])
+        # One sweep over the files, whatever the order of use.
+        order = np.argsort(rows[:, 0], kind="stable")
+
+        def read(pieces: np.ndarray) -> None:
+            for piece in pieces:
+                target = self._memory[bounds[piece] : bounds[piece + 1]]
+                self._dataset.store.read(self._stored(*rows[piece]), target, keep=self._keep)
+
+        tasks = [
+            readers.submit(read, order[first : first + PIECES]) for first in range(0, len(order), PIECES)
+        ]
+        self.places, self.ends = self._within_rows(share, rows[:, 0], bounds[:-1]), ends
+        for task in tasks:
+            task.result()
+        return self
+
+    def _stored(self, first: int, last: int) -> np.ndarray:
+        return self._dataset.stored_rows(np.arange(first, last))
+
+    def _within_rows(self, share: Share, first_rows: np.ndarray, laid: np.ndarray) -> np.ndarray:
+        """Places among the windows of all rows read, from places among the samples of the pieces alone."""
+        places = share.places.numpy()
+        windows = self._dataset.windows.per_row
+        if windows == 1:
+            return places
+        sizes = share.pieces[:, 1] - share.pieces[:, 0]
+        begins = laid * windows + share.pieces[:, 0] - first_rows * windows
+        return places + np.repeat(begins - (np.cumsum(sizes) - sizes), sizes)[places]
+
+    def batch(self, places: np.ndarray) -> Batch:
+        """The samples at some places: inputs and targets (B, T, D) float32, copies."""
+        windows = self._dataset.windows
+        rows, starts = windows.locate(places) if windows.length < windows.samples else (places, None)
+        taken = windows.take(self._memory, rows, starts)
+        return self._dataset.batch(taken, self._rows[rows] if self._dataset.parameters else rows)
+
+
+def read_ahead(
+    dataset: TrajectoryDataset, shares: Iterator[tuple[Share, bool]], threads: int, *, keep: bool
+) -> Iterator[Fill]:
+    """Fills, one after the other; each is lost when the one after the next is asked for.
+
+    shares   what to read, and whether an epoch ends with it; also computed ahead
+    threads  that read at once
+    keep     False gives the pages of files back to the system when they were read
+
+    Raises FormatError if a file is damaged.
+    """
+    readers, ahead = ThreadPoolExecutor(threads), ThreadPoolExecutor(1)
+
+    def load(fill: Fill) -> Fill | None:
+        share = next(shares, None)
+        return None if share is None else fill.read(*share, readers)
+
+    try:
+        memory = cycle((Fill(dataset, keep=keep), Fill(dataset, keep=keep)))
+        coming = ahead.submit(load, next(memory))
+        while (fill := coming.result()) is not None:
+            coming = ahead.submit(load, next(memory))
+            yield fill
+    finally:
+        readers.shutdown(wait=False, cancel_futures=True)
+        ahead.shutdown()
