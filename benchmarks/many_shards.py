@@ -198,9 +198,7 @@ def main(folder: Path, shards: int, repetitions: int) -> None:
             before = stamps(dataset)
             took = seconds(lambda arguments=arguments: run(arguments))
             shown = " ".join(
-                ["trajstore", arguments[3], *arguments[6:8]]
-                if "--shards" in arguments
-                else ["trajstore", arguments[3]]
+                ["trajstore", arguments[3], *(arguments[5:] if what.startswith("verify") else ())]
             )
             rows.append((what, f"`{shown}`", figure(took), written(before, stamps(dataset))))
         metadata = sum(path.stat().st_size for path in beside.iterdir() if path.suffix != ".h5")

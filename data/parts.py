@@ -1,8 +1,9 @@
 """Records of many shards, in files beside the manifest that never change once they are full.
 
 A manifest of few shards holds all their records. One of more than `10 * part_size` shards is of version 2: of each
-split it holds the last records only, of 1 to `part_size` shards, and lists the files that hold those before. So the
-record of a shard that may still grow is always in the manifest itself, and a dataset that grows leaves its parts alone.
+split it holds the last records only, of 1 to `part_size` shards, and lists the files that hold those before. A record
+that may still change, of a last shard that is not full, is so always in the manifest itself, and no part changes
+when a dataset grows.
 """
 
 import gc

@@ -330,10 +330,7 @@ HOSTILE = {
         lambda folder: relist(folder, PARTS[0], b"[" + b"{}," * 999 + b"{}]"),
         "Field required",
     ),
-    "a million": (
-        lambda folder: relist(folder, PARTS[0], b"[" + b"0," * 999_999 + b"0]"),
-        "0: Input should be an object|at most",
-    ),
+    "a million": (lambda folder: relist(folder, PARTS[0], b"[" + b"0," * 999_999 + b"0]"), "0: Input should"),
     "a key more": (lambda folder: edit(folder, b'"rows"', b'"more": 1, "rows"'), "more: Extra"),
     "not a number": (lambda folder: edit(folder, b'"mean": [', b'"mean": [NaN, '), "finite"),
     "infinite": (lambda folder: edit(folder, b'"mean": [', b'"mean": [1e999, '), "finite"),
@@ -363,7 +360,7 @@ def test_parts_are_refused_by_their_size_before_any_is_read(parted, monkeypatch)
     monkeypatch.setattr(manifest_module, "MAX_MANIFEST_BYTES", 20_000)
     for name in PARTS:
         (parted / name).unlink()
-    with pytest.raises(FormatError, match="lists parts of .* bytes; at most 20000 are read"):
+    with pytest.raises(FormatError, match=r"lists parts of .* bytes; at most 20000 are read"):
         load_manifest(parted)
 
 
