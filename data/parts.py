@@ -43,7 +43,7 @@ _ENTRIES = TypeAdapter(Annotated[list[PartRecord], FailFast()])
 _RECORDS = TypeAdapter(Annotated[list[ShardRecord], Field(max_length=MOST), FailFast()])
 
 # Of a model it takes the fields, in their order.
-_ENCODER = json.JSONEncoder(default=dict, allow_nan=False)
+_ENCODER = json.JSONEncoder(default=vars, allow_nan=False)
 
 
 def part_name(split: str, index: int) -> str:
@@ -69,7 +69,7 @@ def full_parts(records: Sequence[ShardRecord], components: int) -> list[Sequence
 
 def part_text(records: Sequence[ShardRecord]) -> str:
     """The text of a part: a JSON list, a line a record, with the keys that the manifest has."""
-    return "[\n" + ",\n".join(_ENCODER.encode(dict(record)) for record in records) + "\n]\n"
+    return "[\n" + ",\n".join(_ENCODER.encode(vars(record)) for record in records) + "\n]\n"
 
 
 def part_record(split: str, index: int, records: Sequence[ShardRecord]) -> PartRecord:

@@ -72,7 +72,7 @@ def check_folder(
     recipe_hash = json_hash(config.recipe())
     stale = []
     reason = "the dataset of another config"
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
         if _is_shard_name(path.name):
             if not os.access(path, os.R_OK):
                 raise TrajstoreError(f"{path}: permission denied; whether it may stay cannot be told")
