@@ -7,6 +7,8 @@ from typing import Any
 
 FORMAT = "trajstore"
 VERSION = 1
+# Of a manifest that lists files with the records of its shards; the shards themselves are of version 1.
+PARTS_VERSION = 2
 CONVENTIONS = "CF-1.8"
 SHARD_SUFFIX = ".h5"
 

@@ -35,6 +35,10 @@ MAX_UNPACKING = 16
 FREE_UNPACKING = 256 << 20
 # Of manifest.json and other files of text that are read whole.
 MAX_TEXT_FILE_BYTES = 64 << 20
+# Of all parts of a manifest together, and of one; of shards of a dataset.
+MAX_MANIFEST_BYTES = 512 << 20
+MAX_PART_BYTES = 4 << 20
+MAX_SHARDS = 500_000
 # Of a file's bytes that belong to no variable: texts, headers, indices of chunks, alignment.
 MAX_OVERHEAD = 64 << 20
 # What a terminal would obey, as it is and as JSON writes it.

@@ -1,12 +1,13 @@
 """Is a dataset whole, unchanged and true to itself? Every departure is a line."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from .errors import FormatError, printable
+from .errors import DataError, FormatError, printable
 from .files import LOCK
 from .format import CLEAN_STATE, ORIGIN, SYSTEM_STATE, Status, without_sizes
 from .grid import initial_time, is_grid
@@ -37,24 +38,33 @@ RECORDED = {
 
 
 def verify(
-    path: str | Path, report: Callable[[int], None] | None = None, isolated: bool = False
+    path: str | Path,
+    report: Callable[[int, int], None] | None = None,
+    isolated: bool = False,
+    shards: slice | None = None,
 ) -> list[str]:
     """All problems of a dataset folder or of one shard, a printable line each; none for a sound one.
 
-    report    called with the number of shards read so far
+    report    called with the number of shards read so far, and of all that will be
     isolated  True reads shards in a child process, so that one that crashes or hangs the HDF5 library is a problem
               like any other
+    shards    which of the manifest's shards are read, in its order; None reads all. The manifest itself, SHA256SUMS
+              and the documents are checked in any case
 
-    Everything is read and every hash computed anew. Raises FormatError if the path is no dataset at all.
+    Everything is read and every hash computed anew. Raises FormatError if the path is no dataset at all, DataError if
+    `shards` names none of its shards.
     """
     path = Path(path)
     with IsolatedReader() as reader:
         if path.is_file():
+            if shards is not None:
+                raise DataError(f"{path}: is one shard; only of a dataset's folder can some shards be chosen")
             found = reader("problems", path) if isolated else file_problems(path)
             return list(map(printable, found))
         manifest = load_manifest(path)
+        chosen = choose_shards(path, manifest, shards)
         problems = list(_manifest_problems(path, manifest))
-        for done, record in enumerate(manifest.shards, 1):
+        for done, record in enumerate(chosen, 1):
             try:
                 problems += (
                     reader("recorded problems", path / record.file)
@@ -64,8 +74,19 @@ def verify(
             except FormatError as error:
                 problems += _unreadable(path / record.file, record, error)
             if report is not None:
-                report(done)
+                report(done, len(chosen))
         return list(map(printable, problems))
+
+
+def choose_shards(path: Path, manifest: Manifest, shards: slice | None) -> list[ShardRecord]:
+    """These of a manifest's shards, or all. Raises DataError if there is none of them."""
+    if shards is None:
+        return manifest.shards
+    chosen = manifest.shards[shards]
+    if not chosen:
+        asked = f"{'' if shards.start is None else shards.start}:{'' if shards.stop is None else shards.stop}"
+        raise DataError(f"{path}: no shards {asked}; it has {len(manifest.shards):,}, numbered from 0")
+    return chosen
 
 
 def file_problems(path: Path) -> list[str]:
@@ -106,12 +127,15 @@ def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
         yield f"{CHECKSUMS}: is no text"
     else:
         yield from _checksum_problems(folder, text, manifest)
-    known = {MANIFEST, CHECKSUMS, LOCK, *DOCUMENTS, *manifest.places}
-    for entry in sorted(folder.iterdir()):
-        if entry.name not in known:
-            yield f"{entry.name}: no part of this dataset"
-        elif entry.name in DOCUMENTS and (problem := document_problem(entry)):
-            yield f"{entry.name}: {problem}"
+    parts = {entry.file for entry in manifest.all_parts}
+    known = {MANIFEST, CHECKSUMS, LOCK, *DOCUMENTS, *parts, *manifest.places}
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries)
+    for name in names:
+        if name not in known:
+            yield f"{name}: no part of this dataset"
+        elif name in DOCUMENTS and (problem := document_problem(folder / name)):
+            yield f"{name}: {problem}"
 
 
 def contradictions(manifest: Manifest) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
 
 import os
+import stat
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from ..data.errors import TrajstoreError
 from ..data.files import reason, remove_leftovers
 from ..data.format import ENERGY_DRIFT, LYAPUNOV_EXPONENT, SPLITS, Status
 from ..data.hashing import canonical_json, json_hash
-from ..data.manifest import Manifest, load_if_present
+from ..data.manifest import MANIFEST, Manifest, load_if_present
+from ..data.parts import check_size
 from ..data.shard import Shard, ShardRecord, write_shard
 from .config import Experiment
 from .diagnostics import energy_drift, lyapunov_exponents
 from .engines import Engine, Solution, make_engine
 from .engines.engine import blank_failed
+from .kept import KeptShards
 from .locking import locked
 from .orphans import end_with_parent
 from .plan import ShardPlan, make_plan
@@ -63,13 +66,17 @@ def generate(
     begin = perf_counter()
     with locked(folder):
         plans = make_plan(config)
-        check_folder(folder, config, plans, overwrite)
+        check_size(len(plans), len(config.dynamics.states))
+        manifest = load_if_present(folder)
+        kept = KeptShards(folder, manifest, json_hash(config.recipe()))
+        check_folder(folder, config, plans, overwrite, kept)
         remove_leftovers(folder, is_part)
         total = sum(plan.rows for plan in plans)
         engine = make_engine(config.dynamics, config.engine, config.grid.resample, total)
         attributes = _shared_attributes(config, engine)
-        manifest = load_if_present(folder)
-        records = reusable(folder, plans, manifest, attributes)
+        # Gone, where another dataset was thrown away.
+        manifest = manifest if (folder / MANIFEST).exists() else None
+        records = reusable(folder, plans, manifest, attributes, kept)
         missing = [plan for plan in plans if plan.file not in records]
         retire_manifest(folder, manifest, missing)
         try:
@@ -108,7 +115,11 @@ def _check_sizes(folder: Path, records: Iterable[ShardRecord]) -> None:
     """Refuse to call a dataset whole whose shards somebody removed or cut off while it was made."""
     for record in records:
         path = folder / record.file
-        if not path.is_file() or path.stat().st_size != record.bytes:
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            status = None
+        if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != record.bytes:
             raise TrajstoreError(
                 f"{path}: was removed or changed while the dataset was made; run the same command again to make it "
                 "once more"

@@ -14,6 +14,7 @@ from ..data.grid import initial_time
 from ..data.manifest import load_manifest
 from ..data.shard import Shard, read_shard
 from ..data.structure import json_attribute
+from ..data.verification import choose_shards
 from .engines import Engine, EngineSettings, make_engine
 from .observation import Observation
 from .systems import System
@@ -41,15 +42,15 @@ class Reintegration:
     problems: list[str]
 
 
-def reintegrate(path: Path, rows: int, seed: int = 0) -> Reintegration:
-    """Compare rows, drawn over all shards of a dataset folder or from one file, with the equations inside.
+def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = None) -> Reintegration:
+    """Compare rows, drawn over all (or these) shards of a dataset folder or from one file, with the equations inside.
 
     A deviation is judged against what both solvers may err: their tolerances times the growth of a small
     perturbation along that very trajectory, the rounding of the stored dtype and, for linear resampling, the
     sagitta of the longest step. Raises FormatError if the path is no dataset.
     """
     largest, problems, checked, names = 0.0, [], 0, set()
-    for file, chosen in _draw(path, rows, seed):
+    for file, chosen in _draw(path, rows, seed, shards):
         shard = read_shard(file)
         described = json_attribute(shard.attributes, "system", file)
         if "equations" not in described:
@@ -69,15 +70,17 @@ def reintegrate(path: Path, rows: int, seed: int = 0) -> Reintegration:
     return Reintegration(checked, ", ".join(sorted(names)), largest, problems)
 
 
-def _draw(path: Path, rows: int, seed: int) -> list[tuple[Path, np.ndarray]]:
+def _draw(path: Path, rows: int, seed: int, shards: slice | None) -> list[tuple[Path, np.ndarray]]:
     """Local row numbers by file, at least one from each file while `rows` lasts."""
     if path.is_file():
         sizes = {path: len(read_shard(path).status)}
     else:
-        sizes = {path / record.file: record.rows for record in load_manifest(path).shards}
+        records = choose_shards(path, load_manifest(path), shards)
+        sizes = {path / record.file: record.rows for record in records}
     generator = np.random.default_rng(seed)
     counts = dict.fromkeys(sizes, 0)
-    order = [list(sizes)[index] for index in generator.permutation(len(sizes))]
+    files = list(sizes)
+    order = [files[index] for index in generator.permutation(len(sizes))]
     while rows > 0 and (open_files := [file for file in order if counts[file] < sizes[file]]):
         for file in open_files[:rows]:
             counts[file] += 1
