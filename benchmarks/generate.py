@@ -72,8 +72,8 @@ def engine_alone(rows: int, threads: int) -> float:
     engine = make_engine(system, config.engine, rows=config.dataset.train)
     shards = []
     for plan in make_plan(config):
-        rows = (plan.split, plan.first_row, plan.first_row + plan.rows)
-        shards.append((config.initial_state_rows(*rows), config.parameter_rows(*rows)))
+        place = (plan.split, plan.first_row, plan.first_row + plan.rows)
+        shards.append((config.initial_state_rows(*place), config.parameter_rows(*place)))
 
     def solve(shard: tuple[np.ndarray, np.ndarray]) -> None:
         engine.solve(*shard, times)
