@@ -47,8 +47,11 @@ class _Counted:
     def __init__(self, field: Callable[..., Any], parameters: list[float], limit: int, end: float) -> None:
         self._field, self._parameters, self._limit, self._end = field, parameters, limit, end
         self._calls, self._undefined, self._seen = 0, 0, -np.inf
+        self._large = np.inf
 
     def __call__(self, time: float, state: np.ndarray) -> Any:
+        if not self._calls:
+            self._large = RUNAWAY * (1 + np.abs(state).max())
         self._calls += 1
         if self._limit and self._calls > self._limit:
             raise _StepLimitReachedError
@@ -57,7 +60,8 @@ class _Counted:
             if advance <= PATIENCE * np.spacing(abs(time)):
                 raise _LeftDomainError
             if advance * HOPELESS < abs(self._end - time) * PATIENCE:
-                raise _StepLimitReachedError
+                # Before a pole, or on a jump?
+                raise _LeftDomainError if np.abs(state).max() > self._large else _StepLimitReachedError
             self._seen = time
         try:
             values = self._field(time, state.tolist(), self._parameters)
