@@ -25,7 +25,7 @@ UNDEFINED_IN_A_ROW = 1000
 # A solver that in so many evaluations advances by no more than as many units in the last place stands before a pole.
 PATIENCE = 10_000
 # One that at its pace would need more evaluations than that to the end is stuck, as where a state slides on a jump.
-HOPELESS, LARGE = 1e9, 1e3
+HOPELESS = 1e9
 # A solver that gives up with the state this many times larger than at the start has met a singularity.
 RUNAWAY = 1e6
 
@@ -46,11 +46,12 @@ class _Counted:
 
     def __init__(self, field: Callable[..., Any], parameters: list[float], limit: int, end: float) -> None:
         self._field, self._parameters, self._limit, self._end = field, parameters, limit, end
-        self._calls, self._undefined, self._seen, self._first = 0, 0, -np.inf, 0.0
+        self._calls, self._undefined, self._seen = 0, 0, -np.inf
+        self._large = np.inf
 
     def __call__(self, time: float, state: np.ndarray) -> Any:
-        if self._calls == 0:
-            self._first = np.abs(state).max()
+        if not self._calls:
+            self._large = RUNAWAY * (1 + np.abs(state).max())
         self._calls += 1
         if self._limit and self._calls > self._limit:
             raise _StepLimitReachedError
@@ -59,9 +60,8 @@ class _Counted:
             if advance <= PATIENCE * np.spacing(abs(time)):
                 raise _LeftDomainError
             if advance * HOPELESS < abs(self._end - time) * PATIENCE:
-                # Before a pole, too, steps shrink without end, but there the state grows.
-                grown = np.abs(state).max() > LARGE * (1 + self._first)
-                raise _LeftDomainError if grown else _StepLimitReachedError
+                # Before a pole, or on a jump?
+                raise _LeftDomainError if np.abs(state).max() > self._large else _StepLimitReachedError
             self._seen = time
         try:
             values = self._field(time, state.tolist(), self._parameters)
