@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from .dataset import Batch, TrajectoryDataset
 from .errors import DataError
+from .resident import ResidentDataset
 
 # A block of batches is gathered at once, which shares the cost of a call among them, and is small enough
 # to stay in a core's cache until its last batch is used.
@@ -25,7 +26,7 @@ class Loader:
 
     def __init__(
         self,
-        dataset: TrajectoryDataset,
+        dataset: TrajectoryDataset | ResidentDataset,
         batch_size: int,
         *,
         shuffle: bool,
@@ -118,7 +119,7 @@ def mix_seeds(seed: int, number: int) -> int:
 
 
 def make_loader(
-    dataset: TrajectoryDataset,
+    dataset: TrajectoryDataset | ResidentDataset,
     batch_size: int,
     *,
     shuffle: bool = False,
