@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from trajstore.data import TrajectoryDataset, make_loader
-from trajstore.pipeline.config import RefinementSection
-from trajstore.pipeline.device import choose_device, choose_threads
+from trajstore.data import TrajectoryDataset
+from trajstore.pipeline import train as training
+from trajstore.pipeline.config_file import load_learning
+from trajstore.pipeline.device import choose_device, choose_threads, place
 from trajstore.pipeline.ranks import ALONE, Ranks
 from trajstore.pipeline.run import RunError, load_checkpoint, read_curve
 from trajstore.pipeline.train import train
@@ -46,10 +47,10 @@ SGD = {
 }
 
 
-def start(*arguments, stderr=subprocess.PIPE):
+def start(*arguments):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     return subprocess.Popen(
-        [*command, *map(str, arguments)], env=ENVIRONMENT, stdout=stderr, stderr=stderr, text=True
+        [*command, *map(str, arguments)], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -58,11 +59,12 @@ def start_training(config, data, run, *options):
 
 
 def finish(process, seconds=60):
-    """Exit code and stderr; the processes never outlive a test."""
+    """Stderr and exit code. The processes never outlive a test, and are ended by torchrun where they hang."""
     try:
         return process.communicate(timeout=seconds)[1], process.returncode
-    finally:
-        process.kill()
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        raise AssertionError(process.communicate()[1]) from None
 
 
 def ranks_of(process):
@@ -76,12 +78,16 @@ def ranks_of(process):
     return found
 
 
-def wait_for_a_checkpoint(process, run, beyond=0):
+def wait_for_a_checkpoint(process, run):
     before = time.monotonic()
-    while not any(row["step"] > beyond for row in read_curve(run)):
+    while not (run / "last.pt").exists():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() - before < 60
         time.sleep(0.02)
+
+
+def last_step(run):
+    return load_checkpoint(run / "last.pt")["standing"]["step"]
 
 
 def assert_same_curve(left, right):
@@ -96,9 +102,12 @@ SCRIPT = """
 import json, os, sys
 from pathlib import Path
 from trajstore.data import TrajectoryDataset
+from trajstore.pipeline import second_order
 from trajstore.pipeline.config_file import check_config
 from trajstore.pipeline.run import RunError
 from trajstore.pipeline.train import train
+
+second_order.CHUNK = 13
 
 data, out, configs = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 rank = os.environ["RANK"]
@@ -117,26 +126,35 @@ for name, config in configs.items():
         train(check_config(config, "test"), data, out / name)
     except RunError as error:
         (out / f"{name}.{rank}").write_text(str(error))
+    except KeyboardInterrupt:
+        (out / f"{name}.{rank}").write_text("interrupted")
     else:
         (out / f"{name}.{rank}").write_text(json.dumps(rows))
 """
 
 
-def test_two_processes_train_as_one(experiment, small_dataset, tmp_path):
-    """SGD, then Adam with clipping and warm-up, then Levenberg-Marquardt; and what cannot be done, said by all."""
+def test_two_processes_train_as_one(experiment, small_dataset, tmp_path, monkeypatch):
+    """SGD; Adam with clipping and warm-up, then Levenberg-Marquardt; what cannot be done, raised by all; Ctrl-C."""
+    monkeypatch.setattr("trajstore.pipeline.second_order.CHUNK", 13)
     configs = {
         "sgd": SGD,
         "adam": LEARNING,
         "one-epoch": {**SGD, "training": {**SGD["training"], "steps": 5}},
         "uneven": {**SGD, "training": {**SGD["training"], "batch": 15}},
         "wild": {**SGD, "training": {**SGD["training"], "learning_rate": 1e30, "clip": None}},
+        "taken": SGD,
+        "endless": {**SGD, "training": {**SGD["training"], "steps": 1_000_000}},
     }
     configs = {name: experiment(**sections) for name, sections in configs.items()}
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "config.json").write_text("{}")
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     dumped = json.dumps({name: config.model_dump() for name, config in configs.items()})
-    stderr, code = finish(start(script, small_dataset, tmp_path, dumped))
-    assert code == 0, stderr
+    process = start(script, small_dataset, tmp_path, dumped)
+    wait_for_a_checkpoint(process, tmp_path / "endless")
+    process.send_signal(signal.SIGINT)
+    finish(process)
     for name in ("sgd", "adam"):
         train(configs[name], small_dataset, tmp_path / "alone" / name)
         assert_same_curve(tmp_path / "alone" / name, tmp_path / name)
@@ -151,6 +169,11 @@ def test_two_processes_train_as_one(experiment, small_dataset, tmp_path):
         uneven = (tmp_path / f"uneven.{rank}").read_text()
         assert uneven.startswith("training.batch: batches of 15 cannot be dealt evenly to 2 processes")
         assert "the loss is" in (tmp_path / f"wild.{rank}").read_text()
+        taken = (tmp_path / f"taken.{rank}").read_text()
+        assert "taken/config.json: cannot be read" in taken, "only the first process looks, all tell"
+        assert (tmp_path / f"endless.{rank}").read_text() == "interrupted"
+    # All that the curve tells was saved, and no step more.
+    assert last_step(tmp_path / "endless") == list(read_curve(tmp_path / "endless"))[-1]["step"]
     assert not (tmp_path / "uneven").exists(), "nothing was begun"
 
 
@@ -173,7 +196,7 @@ hidden = 6
 [training]
 learning_rate = 2e-3
 batch = 14
-steps = 400
+steps = 200
 evaluate_every = 10
 threads = 1
 """
@@ -189,37 +212,33 @@ def config(tmp_path):
 def test_stopped_and_resumed_with_other_numbers_of_processes_is_the_same(
     experiment, config, small_dataset, tmp_path
 ):
-    """Two, stopped by a real SIGINT; one, stopped; two again, to the end."""
+    """Two, of which one gets a real SIGTERM; one, stopped; two again, to the end."""
     run = tmp_path / "run"
     process = start_training(config, small_dataset, run)
     wait_for_a_checkpoint(process, run)
-    process.send_signal(signal.SIGINT)
+    os.kill(ranks_of(process)[1], signal.SIGTERM)
     stderr, code = finish(process)
     assert code != 0
     assert stderr.count("trajstore: interrupted; the same command with --resume goes on") == 1
-    first = load_checkpoint(run / "last.pt")["standing"]["step"]
-    assert 10 <= first < 300
-    from trajstore.pipeline.config_file import load_learning
-
+    assert stderr.count("exitcode  : 130 ") == 2, "torchrun's own report"
+    assert 10 <= last_step(run) < 150
     learning = load_learning(config, ())
-    from trajstore.pipeline import train as module
-
-    plain = module.FirstOrder.step
+    plain = training.FirstOrder.step
     with pytest.MonkeyPatch.context() as patch:
 
         def interrupting(self, number, inputs, targets):
-            if number == 330:
+            if number == 150:
                 os.kill(os.getpid(), signal.SIGINT)
             return plain(self, number, inputs, targets)
 
-        patch.setattr(module.FirstOrder, "step", interrupting)
+        patch.setattr(training.FirstOrder, "step", interrupting)
         with pytest.raises(KeyboardInterrupt):
             train(learning, small_dataset, run, resume=True)
-    assert load_checkpoint(run / "last.pt")["standing"]["step"] == 331
+    assert last_step(run) == 151
     stderr, code = finish(start_training(config, small_dataset, run, "--resume"))
     assert code == 0, stderr
-    assert stderr.count("400/400 steps") == 1, "progress is shown once"
-    assert stderr.count("400 steps in") == 1
+    assert stderr.count("200/200 steps") == 1, "progress is shown once"
+    assert stderr.count("200 steps in") == 1
     train(learning, small_dataset, tmp_path / "whole")
     assert_same_curve(tmp_path / "whole", run)
 
@@ -236,25 +255,51 @@ def test_when_one_process_is_killed_the_other_ends_and_the_checkpoint_is_kept(
     assert code != 0
     assert stderr.count("trajstore: a process of this training is gone. The last checkpoint is kept") == 1
     assert not Path(f"/proc/{ranks[0]}").exists()
-    assert load_checkpoint(run / "last.pt")["standing"]["step"] >= 10
+    assert last_step(run) >= 10
     assert not list(run.glob("*.part"))
 
 
-def test_an_error_is_said_once_and_by_all_exit_codes(config, small_dataset, tmp_path):
+def test_an_error_that_all_find_is_said_once(config, small_dataset, tmp_path):
     stderr, code = finish(
         start_training(config, small_dataset, tmp_path / "run", "--set", "training.bogus=1")
     )
     assert code != 0
     assert stderr.count("training.bogus: unknown key") == 1
-    assert stderr.count("exitcode  : 2 ") == 2, "torchrun's own report: both ended so"
+    assert stderr.count("exitcode  : 2 ") == 2
     assert not (tmp_path / "run").exists()
 
 
-def test_a_failure_of_the_first_process_is_that_of_all(config, small_dataset, tmp_path):
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "config.json").write_text("{}")
-    stderr, code = finish(start_training(config, small_dataset, run))
-    assert code != 0
-    assert stderr.count("trajstore: ") == 1
-    assert stderr.count("exitcode  : 2 ") == 2
+def test_processes_of_a_machine_share_its_cores(experiment, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    large = experiment(model={"hidden": 200}, training={"batch": 4096})
+    assert choose_threads(large, 21) == 8
+    assert choose_threads(large, 21, Ranks(0, 4, 0, 4)) == 2
+    assert choose_threads(large, 21, Ranks(0, 16, 0, 16)) == 1
+    assert choose_threads(large, 21, Ranks(1, 4, 0, 2)) == 4, "two machines"
+    small = experiment(model={"hidden": 60}, training={"batch": 128})
+    assert choose_threads(small, 21) == 8
+    assert choose_threads(small, 21, Ranks(0, 2, 0, 2)) == 1, "the share of each is small"
+
+
+def test_one_named_gpu_is_not_for_several_processes():
+    with pytest.raises(RunError, match=r"training.device: 'cuda:1' is one device for 2 processes"):
+        choose_device("cuda:1", Ranks(0, 2, 0, 2))
+
+
+def test_a_dataset_goes_to_a_gpu_only_if_it_fits(small_dataset, monkeypatch):
+    dataset = TrajectoryDataset(small_dataset)
+    assert place(dataset, torch.device("cpu")) is dataset
+    bytes_needed = 70 * 21 * 2 * 4
+    for free, fits in ((2 * bytes_needed - 2, False), (2 * bytes_needed, True)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 10 * free))
+        monkeypatch.setattr("trajstore.pipeline.device.ResidentDataset", lambda dataset, device: "resident")
+        assert (place(dataset, torch.device("cuda")) == "resident") == fits
+
+
+def test_a_process_alone_agrees_with_itself():
+    values = torch.arange(3.0)
+    assert ALONE.first
+    assert ALONE.sum(values) is values
+    assert ALONE.mean(values) is values
+    assert ALONE.from_first("x") == "x"
+    assert ALONE.share("training.batch", 7) == 7
