@@ -29,10 +29,14 @@ def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
             )
         name = f"cuda:{ranks.local_rank}"
     try:
-        return torch.empty(0, device=name).device
+        device = torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f'training.device: {name!r} cannot be used ({reason}); "auto" or "cpu" can') from None
+    if ranks.size > 1 and device.type == "cuda":
+        # What is not told a device, such as nccl, else takes the first one in every process.
+        torch.cuda.set_device(device)
+    return device
 
 
 def choose_threads(config: Learning, samples: int, ranks: Ranks = ALONE) -> int:

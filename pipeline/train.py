@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -20,17 +20,15 @@ from torch import Tensor
 
 from ..data.dataset import Batch, TrajectoryDataset
 from ..data.files import finite, reason, write_json
-from ..data.loader import Loader, make_loader
 from ..data.manifest import load_manifest
-from ..data.resident import ResidentDataset
 from ..models import RecurrentModel
-from .config import Learning, RefinementSection, TrainingSection
+from .config import Learning
 from .device import choose_device, choose_threads, place
-from .first_order import FirstOrder
 from .interrupt import StopRequest
 from .locking import locked
+from .phases import make_phases, share
 from .progress import columns
-from .ranks import ALONE, Ranks, joined
+from .ranks import Ranks, joined
 from .run import (
     BEST,
     CURVE,
@@ -44,10 +42,9 @@ from .run import (
     prepare_folder,
     save_checkpoint,
 )
-from .second_order import LevenbergMarquardt
+from .validation import mean_squared_error
 
 LOG_EVERY = 10
-VALIDATION_BATCH = 4096
 
 
 @dataclass
@@ -66,25 +63,6 @@ class Standing:
     stale: int = 0
     seconds: float = 0.0
     waiting: float = 0.0
-
-
-class Learner(Protocol):
-    """Changes a model's weights for the better, a batch at a time."""
-
-    def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-
-
-@dataclass(frozen=True)
-class Phase:
-    """So many steps of one learner on batches of one size; the loader gives this process's share of them."""
-
-    name: str
-    learner: Learner
-    loader: Loader
-    steps: int
-    evaluate_every: int
 
 
 def train(
@@ -136,8 +114,8 @@ def _prepare_and_train(
     _say_what_is_left_out(console, dataset, validation)
     if validation is None and config.training.patience is not None:
         raise RunError("training.patience: needs validation trajectories; the dataset has none")
-    _share(config.training, len(dataset), ranks)
-    _share(config.refinement, len(dataset), ranks)
+    share(config.training, len(dataset), ranks)
+    share(config.refinement, len(dataset), ranks)
     described = RunConfig.of(config, dataset, data, run)
     if ranks.from_first(described.identity) != described.identity:
         raise RunError(f"{data}: process {ranks.rank} finds another config or dataset than process 0")
@@ -166,7 +144,7 @@ def _train(
     torch.set_num_threads(choose_threads(config, dataset.windows.length, ranks))
     torch.manual_seed(config.training.seed)
     model = build_model(config, len(dataset.components)).to(device)
-    phases = _phases(config, model, place(dataset, device), ranks)
+    phases = make_phases(config, model, place(dataset, device), ranks)
     now = Standing()
     saved = None
     if ranks.first and (run / LAST).is_file():
@@ -254,7 +232,7 @@ def _read(losses: list[Tensor], asked: bool, ranks: Ranks) -> list[float]:
 
     Until then a GPU need not wait for Python, nor a process for another one's losses.
     """
-    return ranks.mean(torch.stack([*losses, losses[0].new_tensor(float(asked))]).double()).tolist()
+    return ranks.mean(torch.stack([*losses, losses[0].new_tensor(float(asked))]).cpu().double()).tolist()
 
 
 def _follow(now: Standing, losses: list[float]) -> None:
@@ -263,33 +241,6 @@ def _follow(now: Standing, losses: list[float]) -> None:
         now.smoothed = loss if math.isnan(now.smoothed) else 0.9 * now.smoothed + 0.1 * loss
         if not math.isfinite(loss):
             raise RunError(f"the loss is {loss} at step {number}; lower training.learning_rate, or clip")
-
-
-def _share(section: TrainingSection | RefinementSection, samples: int, ranks: Ranks) -> int:
-    """Samples of a section's batches for this process; no batch is larger than the dataset."""
-    key = "training" if isinstance(section, TrainingSection) else "refinement"
-    return ranks.share(f"{key}.batch", min(section.batch, samples)) if section.steps else 0
-
-
-def _phases(
-    config: Learning, model: RecurrentModel, dataset: TrajectoryDataset | ResidentDataset, ranks: Ranks
-) -> list[Phase]:
-    """First-order steps, and second-order ones after them if the config asks for some."""
-    first, second = config.training, config.refinement
-    options: dict[str, Any] = {
-        "shuffle": True,
-        "drop_last": True,
-        "rank": ranks.rank,
-        "world_size": ranks.size,
-    }
-    loader = make_loader(dataset, _share(first, len(dataset), ranks), seed=first.seed, **options)
-    learner = FirstOrder(ranks.parallel(model), first)
-    phases = [Phase("train", learner, loader, first.steps, first.evaluate_every)]
-    if second.steps:
-        loader = make_loader(dataset, _share(second, len(dataset), ranks), seed=first.seed + 1, **options)
-        learner = LevenbergMarquardt(model, second, first.seed, ranks)
-        phases.append(Phase("refine", learner, loader, second.steps, second.evaluate_every))
-    return phases
 
 
 def _validate(
@@ -313,23 +264,6 @@ def _validate(
         if ranks.first:
             save_checkpoint(best, {**own, **content})
     return {} if validation is None else {"validation_mse": mse}
-
-
-@torch.no_grad()
-def mean_squared_error(
-    model: RecurrentModel, dataset: TrajectoryDataset, device: torch.device, ranks: Ranks = ALONE
-) -> float:
-    """MSE over a whole split, in the dataset's raw units; each process takes its share of the samples."""
-    total, count = 0.0, 0
-    for numbers in torch.arange(ranks.rank, len(dataset), ranks.size).split(VALIDATION_BATCH):
-        inputs, targets = dataset[numbers]
-        errors = model(inputs.to(device)).cpu() - targets
-        if dataset.normalizer is not None:
-            errors = errors * errors.new_tensor(dataset.normalizer.std)
-        total += errors.double().square().sum().item()
-        count += errors.numel()
-    total, count = ranks.sum(torch.tensor([total, count], dtype=torch.float64)).tolist()
-    return total / count
 
 
 def _summary(now: Standing) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 from trajstore.data import TrajectoryDataset
-from trajstore.pipeline import train as training
 from trajstore.pipeline.config_file import load_learning
 from trajstore.pipeline.device import choose_device, choose_threads, place
+from trajstore.pipeline.first_order import FirstOrder
 from trajstore.pipeline.ranks import ALONE, Ranks
 from trajstore.pipeline.run import RunError, load_checkpoint, read_curve
 from trajstore.pipeline.train import train
@@ -223,7 +223,7 @@ def test_stopped_and_resumed_with_other_numbers_of_processes_is_the_same(
     assert stderr.count("exitcode  : 130 ") == 2, "torchrun's own report"
     assert 10 <= last_step(run) < 150
     learning = load_learning(config, ())
-    plain = training.FirstOrder.step
+    plain = FirstOrder.step
     with pytest.MonkeyPatch.context() as patch:
 
         def interrupting(self, number, inputs, targets):
@@ -231,7 +231,7 @@ def test_stopped_and_resumed_with_other_numbers_of_processes_is_the_same(
                 os.kill(os.getpid(), signal.SIGINT)
             return plain(self, number, inputs, targets)
 
-        patch.setattr(training.FirstOrder, "step", interrupting)
+        patch.setattr(FirstOrder, "step", interrupting)
         with pytest.raises(KeyboardInterrupt):
             train(learning, small_dataset, run, resume=True)
     assert last_step(run) == 151
