@@ -20,6 +20,7 @@ from report import machine, ratios, repeated, rounds, spread, table, verdict
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, TensorDataset
 from trajstore.data import TrajectoryDataset, make_loader
+from trajstore.data.resident import ResidentDataset
 from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.generate import generate
 
@@ -29,6 +30,7 @@ BATCHES = (20, 256, 4096)
 # Those that take samples one by one read so many of an epoch.
 SLOW_SAMPLES = 65_536
 OURS, BY_ITEM = "trajstore make_loader", "h5py item by item, DataLoader"
+RESIDENT = "trajstore make_loader, ResidentDataset on the CPU"
 RAW, SELECT = "in memory: inputs[index], targets[index]", "in memory: index_select of both"
 Reader = Callable[[int], Iterator[Any]]
 
@@ -56,7 +58,7 @@ def readers(folder: Path) -> dict[str, tuple[Reader, int | None]]:
     dataset = TrajectoryDataset(folder, "train", "initial-value")
     inputs, targets = dataset[np.arange(len(dataset))]
     tensors = TensorDataset(inputs, targets)
-    items = H5Items(folder)
+    items, resident = H5Items(folder), ResidentDataset(dataset, "cpu")
 
     def raw(batch: int) -> Iterator[tuple[Tensor, Tensor]]:
         for index in torch.randperm(len(inputs)).split(batch):
@@ -75,6 +77,7 @@ def readers(folder: Path) -> dict[str, tuple[Reader, int | None]]:
 
     return {
         OURS: (lambda batch: iter(make_loader(dataset, batch, shuffle=True, drop_last=True)), None),
+        RESIDENT: (lambda batch: iter(make_loader(resident, batch, shuffle=True, drop_last=True)), None),
         RAW: (raw, None),
         SELECT: (select, None),
         "TensorDataset, BatchSampler as sampler": (batch_sampler, None),

@@ -1,6 +1,6 @@
 """The torch Dataset: trajectories of one split as (inputs, targets) of a task."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -164,14 +164,26 @@ class TrajectoryDataset(Dataset[Batch]):
 
     def batch(self, windows: np.ndarray, rows: np.ndarray) -> Batch:
         """Inputs and targets of stored windows (B, length, D), which are of the given rows of the split."""
-        states = torch.from_numpy(windows).to(torch.float32)
-        if self.normalizer is not None:
-            states = self.normalizer.apply(states)
-        inputs, targets = self.task.split(states)
+        states = self._standardised(windows)
         if self._channels is None:
-            return inputs, targets
-        channels = self._channels[torch.from_numpy(np.ascontiguousarray(rows))]
-        return torch.cat([inputs, channels[:, None].expand(-1, inputs.shape[1], -1)], dim=2), targets
+            return self.task.batch(states)
+        return self.task.batch(states, self._channels[torch.from_numpy(np.ascontiguousarray(rows))])
+
+    def _standardised(self, states: np.ndarray) -> Tensor:
+        values = torch.from_numpy(states).to(torch.float32)
+        return values if self.normalizer is None else self.normalizer.apply(values)
+
+    def trajectory_blocks(self, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Whole trajectories as the network sees them, at most `size` at once, in the order of the rows.
+
+        States (B, T, D) float32, standardised if the samples are, and parameters (B, P), None without any.
+        """
+        rows = np.arange(len(self.store)) if self._rows is None else self._rows
+        whole = Windows(self.windows.samples, self.windows.samples)
+        for first in range(0, len(rows), size):
+            block = rows[first : first + size]
+            channels = None if self._channels is None else self._channels[torch.from_numpy(block)]
+            yield self._standardised(self.store.gather(block, None, whole)), channels
 
     def __getitems__(self, index: list[int]) -> list[Batch]:
         """For torch's own DataLoader with automatic batching; `make_loader` is faster."""

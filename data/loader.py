@@ -12,6 +12,7 @@ from . import block_sizes
 from .block_reader import THREADS, BlockReader
 from .dataset import Batch, TrajectoryDataset
 from .errors import DataError
+from .resident import ResidentDataset
 from .seeds import mix_seeds
 
 # A block of batches is gathered at once, which shares the cost of a call among them, and is small enough
@@ -30,7 +31,7 @@ class Loader:
 
     def __init__(
         self,
-        dataset: TrajectoryDataset,
+        dataset: TrajectoryDataset | ResidentDataset,
         batch_size: int,
         *,
         shuffle: bool | Literal["block"],
@@ -63,6 +64,10 @@ class Loader:
         self._block = batch_size * max(1, block // batch_size)
         self._reader = None
         if shuffle == "block":
+            if isinstance(dataset, ResidentDataset):
+                raise DataError(
+                    'shuffle is "block", which reads from disk, but the dataset lies on a device; give shuffle=True'
+                )
             self._reader = BlockReader(
                 dataset,
                 seed=seed,
@@ -139,7 +144,7 @@ class _Blocks(Sampler[Tensor]):
 
 
 def make_loader(
-    dataset: TrajectoryDataset,
+    dataset: TrajectoryDataset | ResidentDataset,
     batch_size: int,
     *,
     shuffle: bool | Literal["block"] = False,

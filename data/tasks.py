@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from .errors import DataError
@@ -15,6 +16,13 @@ class Task:
     name: str
     minimum_length: int
     split: Callable[[Tensor], tuple[Tensor, Tensor]]
+
+    def batch(self, states: Tensor, channels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Inputs and targets; channels (B, P), constant in time, go behind the components of the inputs."""
+        inputs, targets = self.split(states)
+        if channels is None:
+            return inputs, targets
+        return torch.cat([inputs, channels[:, None].expand(-1, inputs.shape[1], -1)], dim=2), targets
 
 
 def initial_value(states: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,34 +1,61 @@
-"""Where a model is trained: which device, how many threads."""
+"""Where a model is trained: which device, how many threads, where its dataset lives."""
 
 import os
 
 import torch
 
+from ..data.dataset import TrajectoryDataset
+from ..data.resident import ResidentDataset, resident_bytes
 from .config import Learning
+from .ranks import ALONE, Ranks
 from .run import RunError
 
 # Below so many multiplications a step, a second thread costs more than it gives.
 SINGLE_THREAD_WORK = 30_000_000
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
     """ "auto" is a CUDA device where there is one, else the CPU; any other name is torch's own.
 
-    Raises RunError for a device that is not there.
+    Of several processes each has a CUDA device of its own, in their order. Raises RunError for a device that is
+    not there.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if ranks.size > 1 and name.startswith("cuda"):
+        if name != "cuda":
+            raise RunError(
+                f'training.device: {name!r} is one device for {ranks.size} processes; "cuda" gives each its own'
+            )
+        name = f"cuda:{ranks.local_rank}"
     try:
-        return torch.empty(0, device=name).device
+        device = torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f'training.device: {name!r} cannot be used ({reason}); "auto" or "cpu" can') from None
+    if ranks.size > 1 and device.type == "cuda":
+        # What is not told a device, such as nccl, else takes the first one in every process.
+        torch.cuda.set_device(device)
+    return device
 
 
-def choose_threads(config: Learning, samples: int) -> int:
-    """Threads for the config's batches of sequences of so many samples: one where they are small."""
+def choose_threads(config: Learning, samples: int, ranks: Ranks = ALONE) -> int:
+    """Threads of this process for the config's batches of sequences of so many samples: one where they are small.
+
+    The processes of a machine share its cores.
+    """
     if config.training.threads is not None:
         return config.training.threads
     model = config.model
-    work = config.training.batch * samples * 4 * model.hidden**2 * model.layers
-    return 1 if work < SINGLE_THREAD_WORK else os.cpu_count() or 1
+    work = config.training.batch // ranks.size * samples * 4 * model.hidden**2 * model.layers
+    return 1 if work < SINGLE_THREAD_WORK else max(1, (os.cpu_count() or 1) // ranks.local_size)
+
+
+def place(dataset: TrajectoryDataset, device: torch.device) -> TrajectoryDataset | ResidentDataset:
+    """The dataset, in the memory of a CUDA device if half of what is free there is enough.
+
+    On a CPU it stays where it is: batches come as fast from the memory map.
+    """
+    if device.type != "cuda" or resident_bytes(dataset) > torch.cuda.mem_get_info(device)[0] // 2:
+        return dataset
+    return ResidentDataset(dataset, device)

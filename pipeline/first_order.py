@@ -12,14 +12,14 @@ from .config import TrainingSection
 
 
 class FirstOrder:
-    """SGD, Adam or AdamW on one batch a step."""
+    """SGD, Adam or AdamW on one batch a step. The model may be one whose gradients several processes average."""
 
     def __init__(self, model: nn.Module, settings: TrainingSection) -> None:
         self._model, self._settings = model, settings
         self._optimizer = make_optimizer(model.parameters(), settings)
 
-    def step(self, number: int, inputs: Tensor, targets: Tensor) -> float:
-        """Learn from a batch; `number` is the step's own, from 0. The loss before it."""
+    def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Learn from a batch; `number` is the step's own, from 0. The loss before it, a scalar on the device."""
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self._settings, number)
         self._optimizer.zero_grad(set_to_none=True)
@@ -28,7 +28,7 @@ class FirstOrder:
         if self._settings.clip is not None:
             nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.clip)
         self._optimizer.step()
-        return loss.item()
+        return loss.detach()
 
     def state_dict(self) -> dict[str, Any]:
         return self._optimizer.state_dict()

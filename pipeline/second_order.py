@@ -5,6 +5,9 @@ r (n of them) and their Jacobian J, the loss is r.r / n and the step solves (G +
 G = J^T J / n (Marquardt 1963, doi:10.1137/0111030). Forming J is dear, so G is estimated: for random signs v,
 the expectation of (J^T v)(J^T v)^T is J^T J (Hutchinson 1990, doi:10.1080/03610919008812866), and a few such
 products a sample, averaged over the last steps, are enough.
+
+Several processes share the samples of gradient, loss and G, draw the same signs as one, and take the first one's
+solution: their steps differ from those of one process by rounding alone.
 """
 
 from collections.abc import Iterator
@@ -22,6 +25,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ..data.seeds import mix_seeds
 from .config import RefinementSection
+from .ranks import ALONE, Ranks
 
 # Samples whose Jacobian products are held at once; bounds memory at this times probes times parameters.
 CHUNK = 256
@@ -35,21 +39,22 @@ class LevenbergMarquardt:
     Costs memory of parameters squared (2000 parameters: 32 MB) and is for networks of a few thousand.
     """
 
-    def __init__(self, model: nn.Module, settings: RefinementSection, seed: int) -> None:
-        self._model, self._settings, self._seed = model, settings, seed
+    def __init__(
+        self, model: nn.Module, settings: RefinementSection, seed: int, ranks: Ranks = ALONE
+    ) -> None:
+        self._model, self._settings, self._seed, self._ranks = model, settings, seed, ranks
         self._parameters = list(model.parameters())
         size = sum(parameter.numel() for parameter in self._parameters)
         self._matrix = torch.zeros(size, size, dtype=torch.float64)
         self._damping = settings.damping
 
-    def step(self, number: int, inputs: Tensor, targets: Tensor) -> float:
-        """Learn from a batch; `number` is the step's own, from 0. The loss before it.
+    def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Learn from a batch; `number` is the step's own, from 0. The loss before it, a scalar.
 
         Damping is raised until the loss on the batch falls; a step that finds no such damping changes nothing.
         """
-        sampled = inputs[: self._settings.samples]
         memory = self._settings.memory if number else 0.0
-        self._matrix = memory * self._matrix + (1.0 - memory) * self._sample_matrix(number, sampled)
+        self._matrix = memory * self._matrix + (1.0 - memory) * self._sample_matrix(number, inputs)
         gradient, before = self._gradient(inputs, targets)
         now = parameters_to_vector(self._parameters).detach().double().cpu()
         while self._damping <= LARGEST_DAMPING:
@@ -59,20 +64,23 @@ class LevenbergMarquardt:
                 after = self._loss(inputs, targets)
                 if after < before:
                     self._adapt(before - after, float(2 * gradient @ step - step @ self._matrix @ step))
-                    return before
+                    return torch.tensor(before)
             self._damping *= 4
         self._set(now)
         self._damping = self._settings.damping
-        return before
+        return torch.tensor(before)
 
     def _adapt(self, gained: float, promised: float) -> None:
         """Less damping where the quadratic model keeps its promise, more where it does not."""
         kept = gained / max(promised, 1e-300)
         factor = 0.4 if kept > 0.7 else 2.0 if kept < 0.3 else 1.0
-        self._damping = max(self._damping * factor, SMALLEST_DAMPING)
+        self._damping = self._ranks.from_first(max(self._damping * factor, SMALLEST_DAMPING))
 
     def _solve(self, gradient: Tensor) -> Tensor | None:
         """(G + damping I)^-1 gradient; None where that is not positive definite in floating point."""
+        return self._ranks.from_first(self._solution(gradient) if self._ranks.first else None)
+
+    def _solution(self, gradient: Tensor) -> Tensor | None:
         damped = self._matrix.numpy().copy()
         damped[np.diag_indices_from(damped)] += self._damping
         try:
@@ -87,16 +95,20 @@ class LevenbergMarquardt:
 
     @torch.no_grad()
     def _loss(self, inputs: Tensor, targets: Tensor) -> float:
-        return mse_loss(self._model(inputs), targets).item()
+        return self._ranks.mean(mse_loss(self._model(inputs), targets)).item()
 
     def _gradient(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, float]:
         """J^T r / n, half the gradient of the loss, and the loss."""
         loss = mse_loss(self._model(inputs), targets)
         gradients = torch.autograd.grad(loss, self._parameters)
-        return 0.5 * parameters_to_vector(gradients).double().cpu(), loss.item()
+        gradient = self._ranks.mean(parameters_to_vector(gradients))
+        return 0.5 * gradient.double().cpu(), self._ranks.mean(loss.detach()).item()
 
     def _sample_matrix(self, number: int, inputs: Tensor) -> Tensor:
-        """An unbiased estimate of J^T J / n, in float64, seeded by (seed, number)."""
+        """An unbiased estimate of J^T J / n from the first samples of the global batch.
+
+        In float64, seeded by (seed, number).
+        """
         generator = torch.Generator().manual_seed(mix_seeds(self._seed, number))
         parameters = {name: value.detach() for name, value in self._model.named_parameters()}
 
@@ -108,14 +120,22 @@ class LevenbergMarquardt:
 
         total = np.zeros(self._matrix.shape, dtype=np.float32, order="F")
         residuals = 0
+        rank, size = self._ranks.rank, self._ranks.size
+        samples, outputs = min(self._settings.samples, len(inputs) * size), self._outputs(inputs)
         with _plain_kernels():
-            for chunk in inputs.split(CHUNK):
-                outputs = torch.Size((len(chunk), self._settings.probes, *self._outputs(chunk)))
-                probes = torch.randint(0, 2, outputs, generator=generator).mul_(2).sub_(1).to(chunk)
-                rows = vmap(products)(chunk, probes).flatten(0, 1).cpu().numpy()
+            for start in range(0, samples, CHUNK):
+                shape = (min(CHUNK, samples - start), self._settings.probes, *outputs)
+                probes = torch.randint(0, 2, shape, generator=generator).mul_(2).sub_(1)
+                residuals += probes.numel()
+                # Sample number rank + i * size of the global batch is this process's i-th.
+                own = probes[(rank - start) % size :: size].to(inputs)
+                if not len(own):
+                    continue
+                first = -((rank - start) // size)
+                rows = vmap(products)(inputs[first : first + len(own)], own).flatten(0, 1).cpu().numpy()
                 # BLAS's symmetric product: half the work of a general one, and only the upper half of the sum.
                 total = ssyrk(1.0, rows.T, beta=1.0, c=total, overwrite_c=True)
-                residuals += probes.numel()
+        self._ranks.sum(torch.from_numpy(total.T))
         upper = torch.from_numpy(total).double() / residuals
         return upper.triu() + upper.triu(1).T
 

@@ -1,12 +1,17 @@
-"""Dataset -> trained model: one loop, readable from top to bottom; killed anywhere, it goes on where it was."""
+"""Dataset -> trained model: one loop, readable from top to bottom; killed anywhere, it goes on where it was.
+
+Under torchrun several processes run it, each on its share of every batch; all take the same decisions, see `ranks`.
+"""
 
 import json
 import math
+import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -15,15 +20,15 @@ from torch import Tensor
 
 from ..data.dataset import Batch, TrajectoryDataset
 from ..data.files import finite, reason, write_json
-from ..data.loader import Loader, make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel
 from .config import Learning
-from .device import choose_device, choose_threads
-from .first_order import FirstOrder
+from .device import choose_device, choose_threads, place
 from .interrupt import StopRequest
 from .locking import locked
+from .phases import make_phases, share
 from .progress import columns
+from .ranks import Ranks, joined
 from .run import (
     BEST,
     CURVE,
@@ -37,10 +42,9 @@ from .run import (
     prepare_folder,
     save_checkpoint,
 )
-from .second_order import LevenbergMarquardt
+from .validation import mean_squared_error
 
 LOG_EVERY = 10
-VALIDATION_BATCH = 4096
 
 
 @dataclass
@@ -61,25 +65,6 @@ class Standing:
     waiting: float = 0.0
 
 
-class Learner(Protocol):
-    """Changes a model's weights for the better, a batch at a time."""
-
-    def step(self, number: int, inputs: Tensor, targets: Tensor) -> float: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-
-
-@dataclass(frozen=True)
-class Phase:
-    """So many steps of one learner on batches of one size."""
-
-    name: str
-    learner: Learner
-    loader: Loader
-    steps: int
-    evaluate_every: int
-
-
 def train(
     config: Learning,
     data: Path,
@@ -96,11 +81,25 @@ def train(
     console    where progress is shown; None shows none
 
     Interrupted and resumed gives the same weights as never interrupted, bit for bit on a CPU with the same
-    number of threads. KeyboardInterrupt is raised when all is saved. Raises TrajstoreError for a dataset or
-    folder that cannot be used.
+    number of threads. Under torchrun the processes share each batch, and the first one writes and shows.
+    KeyboardInterrupt is raised when all is saved. Raises TrajstoreError for a dataset or folder that cannot be used.
     """
     console = console or Console(quiet=True)
-    device = choose_device(config.training.device)
+    with joined() as ranks:
+        shown = console if ranks.first else Console(quiet=True)
+        return _prepare_and_train(config, data, run, resume, overwrite, shown, ranks)
+
+
+def _prepare_and_train(
+    config: Learning,
+    data: Path,
+    run: Path,
+    resume: bool,
+    overwrite: bool,
+    console: Console,
+    ranks: Ranks,
+) -> Standing:
+    device = choose_device(config.training.device, ranks)
     task = config.task
     options: dict[str, Any] = {
         "window": task.window,
@@ -115,11 +114,16 @@ def train(
     _say_what_is_left_out(console, dataset, validation)
     if validation is None and config.training.patience is not None:
         raise RunError("training.patience: needs validation trajectories; the dataset has none")
-    with locked(run):
-        described = RunConfig.of(config, dataset, data, run)
+    share(config.training, len(dataset), ranks)
+    share(config.refinement, len(dataset), ranks)
+    described = RunConfig.of(config, dataset, data, run)
+    if ranks.from_first(described.identity) != described.identity:
+        raise RunError(f"{data}: process {ranks.rank} finds another config or dataset than process 0")
+    with locked(run) if ranks.first else nullcontext():
         try:
-            prepare_folder(run, described, resume, overwrite)
-            return _train(config, described, dataset, validation, run, device, console)
+            if ranks.first:
+                prepare_folder(run, described, resume, overwrite)
+            return _train(config, described, dataset, validation, run, device, console, ranks)
         except OSError as error:
             raise RunError(
                 f"{run}: cannot be written ({reason(error)}). The last checkpoint is kept: mend the cause and go on "
@@ -135,14 +139,20 @@ def _train(
     run: Path,
     device: torch.device,
     console: Console,
+    ranks: Ranks,
 ) -> Standing:
-    torch.set_num_threads(choose_threads(config, dataset.windows.length))
+    torch.set_num_threads(choose_threads(config, dataset.windows.length, ranks))
     torch.manual_seed(config.training.seed)
     model = build_model(config, len(dataset.components)).to(device)
-    phases = _phases(config, model, dataset)
+    # A shuffle in blocks is for what is larger than any memory, and reads from disk.
+    placed = place(dataset, device) if config.training.shuffle == "full" else dataset
+    phases = make_phases(config, model, placed, ranks)
     now = Standing()
-    if (run / LAST).is_file():
+    saved = None
+    if ranks.first and (run / LAST).is_file():
         saved = load_checkpoint(run / LAST)
+    saved = ranks.from_first(saved)
+    if saved is not None:
         try:
             model.load_state_dict(saved["model"])
             now = Standing(**saved["standing"])
@@ -154,11 +164,14 @@ def _train(
             ) from None
     if (run / TRAINING).is_file() and now.phase == len(phases):
         console.print(f"{run}: was trained to its end before; nothing to do", highlight=False, soft_wrap=True)
-    cut_curve(run, now.step)
+    if ranks.first:
+        cut_curve(run, now.step)
     # Each checkpoint can be loaded without the folder that it lies in.
     own = {"run": vars(described)}
 
     def save() -> None:
+        if not ranks.first:
+            return
         learner = phases[min(now.phase, len(phases) - 1)].learner.state_dict()
         save_checkpoint(
             run / LAST, {**own, "model": model.state_dict(), "learner": learner, "standing": asdict(now)}
@@ -166,32 +179,37 @@ def _train(
 
     begin, before = perf_counter(), now.seconds
     progress = Progress(*columns("steps"), TextColumn("loss {task.fields[loss]:.3g}"), console=console)
-    with StopRequest() as stop, progress, (run / CURVE).open("a", encoding="utf-8") as curve:
+    written = run / CURVE if ranks.first else Path(os.devnull)
+    with StopRequest() as stop, progress, written.open("a", encoding="utf-8") as curve:
         while now.phase < len(phases):
             phase = phases[now.phase]
             bar = progress.add_task(
                 phase.name, total=phase.steps, completed=now.phase_step, loss=now.smoothed
             )
             batches = _timed(phase.loader.steps(now.phase_step), now)
+            losses: list[Tensor] = []
             finished = False
             while not finished:
                 inputs, targets = next(batches)
-                loss = phase.learner.step(now.phase_step, inputs.to(device), targets.to(device))
+                losses.append(phase.learner.step(now.phase_step, inputs.to(device), targets.to(device)))
                 now.step, now.phase_step = now.step + 1, now.phase_step + 1
-                now.smoothed = loss if math.isnan(now.smoothed) else 0.9 * now.smoothed + 0.1 * loss
-                if not math.isfinite(loss):
-                    raise RunError(
-                        f"the loss is {loss} at step {now.step}; lower training.learning_rate, or clip"
-                    )
-                now.seconds = before + perf_counter() - begin
                 finished = now.phase_step >= phase.steps
-                line: dict[str, float] = {}
                 evaluates = finished or now.phase_step % phase.evaluate_every == 0
-                if now.phase_step % LOG_EVERY == 0 or evaluates:
-                    line = {"loss": loss, "smoothed_loss": now.smoothed}
+                logs = evaluates or now.phase_step % LOG_EVERY == 0
+                asked = stop.requested
+                # Several processes agree on a stop where they meet anyway.
+                if not (logs or (asked and ranks.size == 1)):
+                    continue
+                *read, stops = _read(losses, asked, ranks)
+                losses.clear()
+                _follow(now, read)
+                now.seconds = before + perf_counter() - begin
+                line: dict[str, float] = {}
+                if logs:
+                    line = {"loss": read[-1], "smoothed_loss": now.smoothed}
                     progress.update(bar, completed=now.phase_step, loss=now.smoothed)
                 if evaluates:
-                    line |= _validate(model, validation, device, now, run / BEST, own)
+                    line |= _validate(model, validation, device, now, run / BEST, own, ranks)
                     patience = config.training.patience
                     finished = finished or (patience is not None and now.stale >= patience)
                 if line:
@@ -199,29 +217,32 @@ def _train(
                     curve.write(json.dumps(finite(row)) + "\n")
                 if finished:
                     now.phase, now.phase_step, now.stale = now.phase + 1, 0, 0
-                if evaluates or stop.requested:
+                if evaluates or stops:
                     curve.flush()
                     save()
-                if stop.requested:
+                if stops:
+                    # When one process ends, torchrun ends the others: not before all is saved.
+                    ranks.wait()
                     raise KeyboardInterrupt
-    write_json(run / TRAINING, _summary(now))
+    if ranks.first:
+        write_json(run / TRAINING, _summary(now))
     return now
 
 
-def _phases(config: Learning, model: RecurrentModel, dataset: TrajectoryDataset) -> list[Phase]:
-    """First-order steps, and second-order ones after them if the config asks for some."""
-    first, second = config.training, config.refinement
-    loader = make_loader(
-        dataset, min(first.batch, len(dataset)), seed=first.seed, drop_last=True, **first.reading
-    )
-    phases = [Phase("train", FirstOrder(model, first), loader, first.steps, first.evaluate_every)]
-    if second.steps:
-        loader = make_loader(
-            dataset, min(second.batch, len(dataset)), seed=first.seed + 1, drop_last=True, **first.reading
-        )
-        learner = LevenbergMarquardt(model, second, first.seed)
-        phases.append(Phase("refine", learner, loader, second.steps, second.evaluate_every))
-    return phases
+def _read(losses: list[Tensor], asked: bool, ranks: Ranks) -> list[float]:
+    """Losses of global batches from those of shares; last, not 0 if any process was asked to stop.
+
+    Until then a GPU need not wait for Python, nor a process for another one's losses.
+    """
+    return ranks.mean(torch.stack([*losses, losses[0].new_tensor(float(asked))]).cpu().double()).tolist()
+
+
+def _follow(now: Standing, losses: list[float]) -> None:
+    """Smooth the losses of the last steps. Raises RunError if one is not finite."""
+    for number, loss in enumerate(losses, now.step - len(losses) + 1):
+        now.smoothed = loss if math.isnan(now.smoothed) else 0.9 * now.smoothed + 0.1 * loss
+        if not math.isfinite(loss):
+            raise RunError(f"the loss is {loss} at step {number}; lower training.learning_rate, or clip")
 
 
 def _validate(
@@ -231,31 +252,20 @@ def _validate(
     now: Standing,
     best: Path,
     own: dict[str, Any],
+    ranks: Ranks,
 ) -> dict[str, float]:
     """The validation error, as an entry of the curve; the best weights so far are kept in the run.
 
     Without a validation split the latest weights count as the best.
     """
-    mse = math.nan if validation is None else mean_squared_error(model, validation, device)
+    mse = math.nan if validation is None else mean_squared_error(model, validation, device, ranks)
     now.stale += 1
     if validation is None or mse < now.best_validation:
         now.best_step, now.best_validation, now.stale = now.step, mse, 0
         content = {"model": model.state_dict(), "step": now.step, "validation_mse": mse}
-        save_checkpoint(best, {**own, **content})
+        if ranks.first:
+            save_checkpoint(best, {**own, **content})
     return {} if validation is None else {"validation_mse": mse}
-
-
-@torch.no_grad()
-def mean_squared_error(model: RecurrentModel, dataset: TrajectoryDataset, device: torch.device) -> float:
-    """MSE over a whole split, in the dataset's raw units."""
-    total, count = 0.0, 0
-    for inputs, targets in make_loader(dataset, VALIDATION_BATCH):
-        errors = model(inputs.to(device)).cpu() - targets
-        if dataset.normalizer is not None:
-            errors = errors * errors.new_tensor(dataset.normalizer.std)
-        total += errors.double().square().sum().item()
-        count += errors.numel()
-    return total / count
 
 
 def _summary(now: Standing) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from torch import nn
 from trajstore.data import TrajectoryDataset, make_loader
 from trajstore.pipeline.first_order import FirstOrder, learning_rate
 from trajstore.pipeline.run import RunError, load_checkpoint, load_trained, read_curve
-from trajstore.pipeline.train import mean_squared_error, train
+from trajstore.pipeline.train import train
+from trajstore.pipeline.validation import mean_squared_error
 
 LEARNING = {
     "model": {"hidden": 6, "encoder": [5]},
@@ -87,7 +88,7 @@ def test_stopped_by_ctrl_c_at_any_step_and_resumed_is_bit_for_bit_the_same(
     stops, config, whole, small_dataset, tmp_path, monkeypatch
 ):
     """A real SIGINT to this process in the middle of a step; the step is ended and saved."""
-    from trajstore.pipeline import train as module
+    from trajstore.pipeline import phases as module
 
     pending = list(stops)
     plain = module.FirstOrder.step, module.LevenbergMarquardt.step

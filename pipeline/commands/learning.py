@@ -1,13 +1,16 @@
 """Commands that learn from datasets: train, evaluate, plot."""
 
+import os
+import signal
 import sys
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from ...data.errors import TrajstoreError
 from ..config_file import load_learning
-from .common import INTERRUPTED, PATH, command, config_argument, overwrite_option, set_option
+from .common import INTERRUPTED, PATH, Failure, command, config_argument, overwrite_option, set_option
 
 
 @click.command("train")
@@ -21,24 +24,35 @@ from .common import INTERRUPTED, PATH, command, config_argument, overwrite_optio
 def train_command(
     config: Path, data: Path, out: Path, resume: bool, overwrite: bool, overrides: tuple[str, ...]
 ) -> None:
-    """Train the model of CONFIG on a dataset."""
-    learning = load_learning(config, overrides)
-    from ..train import train
-
-    console = Console(stderr=True)
+    """Train the model of CONFIG on a dataset. Under torchrun several processes share each batch."""
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    # Of several processes, one on each machine: they come to the same end for the same reason.
+    tells = not several or os.environ.get("LOCAL_RANK", "0") == "0"
     try:
-        now = train(learning, data, out, resume=resume, overwrite=overwrite, console=console)
-    except KeyboardInterrupt:
+        learning = load_learning(config, overrides)
+        from ..train import train
+
+        now = train(learning, data, out, resume=resume, overwrite=overwrite, console=Console(stderr=True))
+    except (KeyboardInterrupt, TrajstoreError, OSError) as error:
+        if several:
+            # When one process ends, torchrun ends the others. This one is about to end by itself.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        interrupted = isinstance(error, KeyboardInterrupt)
+        if tells and not interrupted:
+            raise
+        if tells:
+            click.echo(
+                f"trajstore: interrupted; the same command with --resume goes on from what {out} holds",
+                err=True,
+            )
+        sys.exit(INTERRUPTED if interrupted else Failure.exit_code)
+    if tells:
         click.echo(
-            f"trajstore: interrupted; the same command with --resume goes on from what {out} holds", err=True
+            f"{now.step} steps in {now.seconds:.1f} s, {now.waiting / max(now.seconds, 1e-9):.1%} of it waiting "
+            f"for data; smoothed loss {now.smoothed:.3g}; best validation MSE {now.best_validation:.3g} at step "
+            f"{now.best_step}",
+            err=True,
         )
-        sys.exit(INTERRUPTED)
-    click.echo(
-        f"{now.step} steps in {now.seconds:.1f} s, {now.waiting / max(now.seconds, 1e-9):.1%} of it waiting for "
-        f"data; smoothed loss {now.smoothed:.3g}; best validation MSE {now.best_validation:.3g} at step "
-        f"{now.best_step}",
-        err=True,
-    )
 
 
 @click.command("evaluate")

@@ -1,0 +1,55 @@
+"""A dataset that lives in the memory of a device: batches are formed there, by number."""
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .dataset import Batch, TrajectoryDataset
+
+# What is on its way to the device at once: a dataset need not fit into the computer's own memory.
+BLOCK_BYTES = 64 << 20
+
+
+class ResidentDataset(Dataset[Batch]):
+    """The samples of a TrajectoryDataset, held on a device; `make_loader` takes it as it takes the other.
+
+    Batches are those of the TrajectoryDataset, bit for bit, but lie on the device. Takes `resident_bytes` there,
+    and is a copy: what becomes of the files does not matter any more.
+    """
+
+    def __init__(self, dataset: TrajectoryDataset, device: torch.device | str) -> None:
+        self.device = torch.device(device)
+        self.windows, self.task, self.sample_bytes = dataset.windows, dataset.task, dataset.sample_bytes
+        shape = (dataset.trajectories, dataset.windows.samples, len(dataset.components))
+        self._states = torch.empty(shape, dtype=torch.float32, device=self.device)
+        self._channels = None
+        if dataset.parameters:
+            self._channels = torch.empty((dataset.trajectories, len(dataset.parameters)), device=self.device)
+        first, row_bytes = 0, 4 * shape[1] * shape[2]
+        for states, channels in dataset.trajectory_blocks(max(1, BLOCK_BYTES // row_bytes)):
+            self._states[first : first + len(states)] = states
+            if self._channels is not None and channels is not None:
+                self._channels[first : first + len(states)] = channels
+            first += len(states)
+
+    def __len__(self) -> int:
+        return len(self._states) * self.windows.per_row
+
+    def __getitem__(self, index: Tensor) -> Batch:
+        """A batch (B, T, D) by sample numbers, an int64 Tensor (B,), on any device."""
+        index = index.to(self.device, non_blocking=True)
+        rows = index
+        if self.windows.length == self.windows.samples:
+            states = self._states[rows]
+        else:
+            rows = index // self.windows.per_row
+            starts = index % self.windows.per_row * self.windows.stride
+            steps = torch.arange(self.windows.length, device=self.device)
+            states = self._states[rows[:, None], starts[:, None] + steps]
+        return self.task.batch(states, None if self._channels is None else self._channels[rows])
+
+
+def resident_bytes(dataset: TrajectoryDataset) -> int:
+    """Bytes that a dataset takes on a device."""
+    values = dataset.windows.samples * len(dataset.components) + len(dataset.parameters)
+    return 4 * dataset.trajectories * values

@@ -1,0 +1,61 @@
+"""The phases of a training: which learner takes how many steps, on which batches."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from ..data.dataset import TrajectoryDataset
+from ..data.loader import Loader, make_loader
+from ..data.resident import ResidentDataset
+from ..models import RecurrentModel
+from .config import Learning, RefinementSection, TrainingSection
+from .first_order import FirstOrder
+from .ranks import Ranks
+from .second_order import LevenbergMarquardt
+
+
+class Learner(Protocol):
+    """Changes a model's weights for the better, a batch at a time."""
+
+    def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Phase:
+    """So many steps of one learner on batches of one size; the loader gives this process's share of them."""
+
+    name: str
+    learner: Learner
+    loader: Loader
+    steps: int
+    evaluate_every: int
+
+
+def make_phases(
+    config: Learning, model: RecurrentModel, dataset: TrajectoryDataset | ResidentDataset, ranks: Ranks
+) -> list[Phase]:
+    """First-order steps, and second-order ones after them if the config asks for some."""
+    first, second = config.training, config.refinement
+    options: dict[str, Any] = {
+        **first.reading,
+        "drop_last": True,
+        "rank": ranks.rank,
+        "world_size": ranks.size,
+    }
+    loader = make_loader(dataset, share(first, len(dataset), ranks), seed=first.seed, **options)
+    learner = FirstOrder(ranks.parallel(model), first)
+    phases = [Phase("train", learner, loader, first.steps, first.evaluate_every)]
+    if second.steps:
+        loader = make_loader(dataset, share(second, len(dataset), ranks), seed=first.seed + 1, **options)
+        learner = LevenbergMarquardt(model, second, first.seed, ranks)
+        phases.append(Phase("refine", learner, loader, second.steps, second.evaluate_every))
+    return phases
+
+
+def share(section: TrainingSection | RefinementSection, samples: int, ranks: Ranks) -> int:
+    """Samples of a section's batches for this process; no batch is larger than the dataset."""
+    key = "training" if isinstance(section, TrainingSection) else "refinement"
+    return ranks.share(f"{key}.batch", min(section.batch, samples)) if section.steps else 0
