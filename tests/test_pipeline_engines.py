@@ -640,3 +640,36 @@ def test_steps_are_counted_over_all_pieces(monkeypatch):
     )
     assert few == [Status.STEP_LIMIT] * 2
     assert many == [Status.OK] * 2
+
+
+def test_on_long_grids_a_row_fails_by_itself_whatever_its_neighbours_do(monkeypatch):
+    """One row of many turns has no steps left half way, others have them where it has few, and the rest go on."""
+    pytest.importorskip("heyoka")
+    from trajstore.pipeline.engines import heyoka as module
+
+    monkeypatch.setattr(module, "PIECE", 64)
+    turning = System(
+        "turning",
+        {"x": "w*v", "v": "-w*x", "w": "0"},
+        {},
+        {"x": (-1, 1), "v": (-1, 1), "w": (1, 1)},
+    )
+    # Turns that are quick in the first third, or in the last.
+    bursts = System(
+        "bursts",
+        {"x": "(1 + 300*exp(-(t - c)**2/10))*v", "v": "-(1 + 300*exp(-(t - c)**2/10))*x", "c": "0"},
+        {},
+        {"x": (-1, 1), "v": (-1, 1), "c": (0, 100)},
+    )
+    times = np.linspace(0.0, 100.0, 1001)
+    for system, last in ((turning, [1.0, 30.0, 1.0, 300.0, 3.0]), (bursts, [15.0, 85.0, 15.0, 50.0, 85.0])):
+        starts = np.array([[1.0, 0.0, value] for value in last])
+        seen = set()
+        for limit in (60, 400, 700, 1_000, 1_500, 2_000, 3_000, 20_000):
+            engine = module.HeyokaEngine(system, max_steps=limit)
+            together = engine.solve(starts, np.empty((5, 0)), times)
+            alone = [engine.solve(starts[[row]], np.empty((1, 0)), times) for row in range(5)]
+            assert together.status.tolist() == [int(one.status[0]) for one in alone]
+            np.testing.assert_array_equal(together.states, np.concatenate([one.states for one in alone]))
+            seen.add(tuple(together.status.tolist()))
+        assert len(seen) >= 3

@@ -39,7 +39,7 @@ FIRST_STEPS, HOPELESS = 20_000, 1e9
 # A row that is given up has diverged if it has grown so many times.
 LARGE = 1e3
 
-_NOT_FINITE = heyoka.taylor_outcome.err_nf_state
+_NOT_FINITE, _STEP_LIMIT = heyoka.taylor_outcome.err_nf_state, heyoka.taylor_outcome.step_limit
 
 
 class HeyokaEngine:
@@ -139,11 +139,12 @@ class HeyokaEngine:
     ) -> np.ndarray:
         """Integrate rows, at most one a lane; those that need more steps than the limit.
 
-        A lane that diverges stops its whole batch, so the lanes that it stopped are integrated anew without
-        it; each round settles at least one lane.
+        A lane that diverges, or has no steps left, stops its whole batch, so the lanes that it stopped are integrated
+        anew without it; each round settles at least one lane.
         """
         integrator = self._integrator(width)
         begin, end = batches.times[[0, -1]]
+        left = [rows[:0]]
         while lanes := len(rows):
             # Rows ascend, and a slice is quicker than its numbers.
             whole = rows[-1] - rows[0] == lanes - 1
@@ -154,7 +155,7 @@ class HeyokaEngine:
             integrator.pars[: len(self._used)] = batches.parameters[:, padded]
             if self._events is not None:
                 self._events.begin(integrator)
-            reached = self._propagate(
+            reached, late = self._propagate(
                 integrator, grids or _grids(batches.times, width), batches, chosen, lanes, limit
             )
             if self._events is not None:
@@ -164,35 +165,48 @@ class HeyokaEngine:
             outcomes = [result[0] for result in integrator.propagate_res[:lanes]]
             diverged = np.array([outcome == _NOT_FINITE for outcome in outcomes])
             batches.status[rows[diverged]] = Status.DIVERGED
-            if not diverged.any():
-                # Before a pole steps shrink without end, long before the state overflows.
-                hopeless = ~reached & _hopeless(integrator, end, lanes)
-                large = np.abs(integrator.state[:, :lanes]).max(axis=0) > LARGE * (
-                    1 + np.abs(batches.starts[:, rows]).max(axis=0)
-                )
-                batches.status[rows[hopeless]] = np.where(large[hopeless], Status.DIVERGED, Status.STEP_LIMIT)
-                return rows[~reached & ~hopeless]
-            rows = rows[~diverged & ~reached]
-        return rows[:0]
+            # Before a pole steps shrink without end, long before the state overflows.
+            stuck = np.array([outcome == _STEP_LIMIT for outcome in outcomes])
+            hopeless = late & stuck & _hopeless(integrator, end, lanes)
+            large = np.abs(integrator.state[:, :lanes]).max(axis=0) > LARGE * (
+                1 + np.abs(batches.starts[:, rows]).max(axis=0)
+            )
+            batches.status[rows[hopeless]] = np.where(large[hopeless], Status.DIVERGED, Status.STEP_LIMIT)
+            left.append(rows[late & ~hopeless & ~diverged])
+            rows = rows[~(reached | late | diverged)]
+        return np.sort(np.concatenate(left))
 
     def _propagate(
         self, integrator: Any, grids: "_Grids", batches: "_Batches", rows: Any, lanes: int, limit: int
-    ) -> np.ndarray:
-        """Go along the grid, piece by piece; which of the rows reached its end."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Go along the grid, piece by piece: which rows reached its end, and which need more steps than the limit.
+
+        Steps are counted for each row by itself: its neighbours do not matter. A row that is neither was stopped by
+        one of them.
+        """
         watch = None if self._events is None else self._events.watch
-        steps = 0
+        steps, late = np.zeros(lanes, dtype=np.int64), np.zeros(lanes, dtype=bool)
         for first, grid in grids:
-            if 0 < limit <= steps:
-                return np.zeros(lanes, dtype=bool)
-            _, values = integrator.propagate_grid(grid, max_steps=limit and limit - steps, callback=watch)
+            if limit:
+                # There is a way to go yet.
+                late |= steps >= limit
+                if late.all():
+                    break
+            most = int(limit - steps[~late].min()) if limit else 0
+            _, values = integrator.propagate_grid(grid, max_steps=most, callback=watch)
             batches.states[rows, first : first + len(grid)] = values[:, :, :lanes].transpose(2, 0, 1)
             # Grid values that were not reached are NaN.
-            reached = np.isfinite(values[-1, :, :lanes]).all(axis=0)
-            if not reached.all():
-                # The end of this piece is not that of the grid.
-                return reached & (first + len(grid) == len(batches.times))
-            steps += max(result[3] for result in integrator.propagate_res)
-        return np.ones(lanes, dtype=bool)
+            arrived = np.isfinite(values[-1, :, :lanes]).all(axis=0)
+            if len(grid) == len(batches.times) and arrived.all():
+                return arrived, late
+            results = integrator.propagate_res[:lanes]
+            steps += [result[3] for result in results]
+            if limit:
+                late |= steps > limit
+            if not arrived.all():
+                late |= ~arrived & np.array([result[0] == _STEP_LIMIT for result in results])
+                return arrived & ~late & (first + len(grid) == len(batches.times)), late
+        return ~late, late
 
     def _integrator(self, lanes: int) -> Any:
         """This thread's own copy; an integrator holds the state that it works on."""
