@@ -66,16 +66,14 @@ def engine_alone(rows: int, threads: int) -> float:
     from trajstore.pipeline.config_file import load_config
     from trajstore.pipeline.engines import make_engine
     from trajstore.pipeline.plan import make_plan
-    from trajstore.pipeline.sampling import initial_states
 
     config = load_config(CONFIG, overrides(rows))
-    system, seed, times = config.dynamics, config.dataset.seed, config.grid.times
+    system, times = config.dynamics, config.times
     engine = make_engine(system, config.engine, rows=config.dataset.train)
-    boxes = list(system.initial_state.values())
     shards = []
     for plan in make_plan(config):
-        starts = initial_states(boxes, seed, plan.split, plan.first_row, plan.first_row + plan.rows)
-        shards.append((starts, np.tile(system.defaults, (plan.rows, 1))))
+        place = (plan.split, plan.first_row, plan.first_row + plan.rows)
+        shards.append((config.initial_state_rows(*place), config.parameter_rows(*place)))
 
     def solve(shard: tuple[np.ndarray, np.ndarray]) -> None:
         engine.solve(*shard, times)

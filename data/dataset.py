@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .errors import DataError
+from .guard import STATE_VARIABLES
 from .normalize import Normalizer
 from .store import Store
 from .tasks import get_task
@@ -111,10 +112,17 @@ class TrajectoryDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return self.trajectories * self.windows.per_row
 
-    def states(self, index: Sequence[int] | np.ndarray | Tensor) -> Tensor:
-        """Windows of raw states by number, (B, length, D) float32. Raises IndexError out of range."""
+    def states(self, index: Sequence[int] | np.ndarray | Tensor, variable: str = "state") -> Tensor:
+        """Windows of raw states by number, (B, length, D) float32.
+
+        variable  "clean_state" or "derivative", where they are stored, gives those of the same samples
+
+        Raises IndexError out of range, DataError if there is no such variable.
+        """
+        if variable not in STATE_VARIABLES:
+            raise DataError(f"no variable {variable!r}; there may be {', '.join(STATE_VARIABLES)}")
         rows, starts = self._locate(index)
-        return torch.from_numpy(self.store.gather(rows, starts, self.windows)).to(torch.float32)
+        return torch.from_numpy(self.store.gather(rows, starts, self.windows, variable)).to(torch.float32)
 
     def _locate(self, index: Sequence[int] | np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray | None]:
         """Row, and number of the window in it, of each sample; no numbers where there are only whole rows."""

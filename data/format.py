@@ -1,12 +1,14 @@
 """The file format, version 1: the one schema from which writer, structure check and docs derive."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
 FORMAT = "trajstore"
 VERSION = 1
+# Of a manifest that lists files with the records of its shards; the shards themselves are of version 1.
+PARTS_VERSION = 2
 CONVENTIONS = "CF-1.8"
 SHARD_SUFFIX = ".h5"
 
@@ -61,10 +63,38 @@ VARIABLES = {
     )
 }
 
+SYSTEM_STATE = "system_state"
+CLEAN_STATE = "clean_state"
+DERIVATIVE = "derivative"
+ENERGY_DRIFT = "energy_drift"
+LYAPUNOV_EXPONENT = "lyapunov_exponent"
+DIAGNOSTICS = (ENERGY_DRIFT, LYAPUNOV_EXPONENT)
 # Where the rows come from, in a dataset that was selected, merged or imported from others.
+ORIGIN = ("source", "source_row")
+
 OPTIONAL_VARIABLES = {
     variable.name: variable
     for variable in (
+        Variable(
+            SYSTEM_STATE,
+            (SYSTEM_STATE,),
+            ("string",),
+            "names of all states of the system, where fewer are observed; then the second dimension of initial_state",
+        ),
+        Variable(CLEAN_STATE, DIMENSIONS, STATE_DTYPES, "state without the observation noise"),
+        Variable(DERIVATIVE, DIMENSIONS, STATE_DTYPES, "dx/dt by the equations, at the clean state"),
+        Variable(
+            ENERGY_DRIFT,
+            ("trajectory",),
+            ("float64",),
+            "largest change of the energy along the row, relative to the energy at its start",
+        ),
+        Variable(
+            LYAPUNOV_EXPONENT,
+            ("trajectory",),
+            ("float64",),
+            "largest Lyapunov exponent over the time of the row, a unit of time",
+        ),
         Variable("source", ("trajectory",), ("int32",), "number of the source in the config's list, from 0"),
         Variable(
             "source_row", ("trajectory",), ("int64",), "number of the trajectory in that source's split"
@@ -73,9 +103,25 @@ OPTIONAL_VARIABLES = {
 }
 
 
+KNOWN_VARIABLES = {**VARIABLES, **OPTIONAL_VARIABLES}
+
+
 def parameter_variable(name: str) -> Variable:
     """The variable that holds one parameter of the system, a value a row."""
     return Variable(name, ("trajectory",), ("float64",), "a parameter of the system; role = parameter")
+
+
+def variables_with(optional: Collection[str], parameters: Iterable[str] = ()) -> dict[str, Variable]:
+    """The variables of a shard that has these optional ones and these parameters, by name."""
+    schema = {
+        **VARIABLES,
+        **{name: variable for name, variable in OPTIONAL_VARIABLES.items() if name in optional},
+        **{name: parameter_variable(name) for name in parameters},
+    }
+    if SYSTEM_STATE in optional:
+        starts = schema["initial_state"]
+        schema["initial_state"] = replace(starts, dimensions=("trajectory", SYSTEM_STATE))
+    return schema
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,12 @@ import h5py
 import numpy as np
 
 from .errors import FormatError
+from .format import DIMENSIONS, KNOWN_VARIABLES
 from .heaps import check_heaps
 
+# Variables of the size of the trajectories, which alone may be in chunks; and those that are names.
+STATE_VARIABLES = [name for name, variable in KNOWN_VARIABLES.items() if variable.dimensions == DIMENSIONS]
+NAME_VARIABLES = [name for name, variable in KNOWN_VARIABLES.items() if variable.dtypes == ("string",)]
 # Of one attribute, and of the names of all components.
 MAX_TEXT_BYTES = 1 << 20
 MAX_LINKS = 2_000
@@ -31,6 +35,10 @@ MAX_UNPACKING = 16
 FREE_UNPACKING = 256 << 20
 # Of manifest.json and other files of text that are read whole.
 MAX_TEXT_FILE_BYTES = 64 << 20
+# Of all parts of a manifest together, and of one; of shards of a dataset.
+MAX_MANIFEST_BYTES = 512 << 20
+MAX_PART_BYTES = 4 << 20
+MAX_SHARDS = 500_000
 # Of a file's bytes that belong to no variable: texts, headers, indices of chunks, alignment.
 MAX_OVERHEAD = 64 << 20
 # What a terminal would obey, as it is and as JSON writes it.
@@ -174,12 +182,14 @@ def _check_dataset(dataset: h5py.h5d.DatasetID, name: str, size: int) -> list[tu
         raise RefusedError(f"variable {name!r} lies in another file")
     shape, itemsize = dataset.shape, dataset.get_type().get_size()
     needed = prod(shape) * itemsize if shape is not None else 0
-    if name == "component" and shape is not None and prod(shape) > MAX_COMPONENTS:
+    if name in NAME_VARIABLES and shape is not None and prod(shape) > MAX_COMPONENTS:
         raise RefusedError(f"variable {name!r} has shape {shape}; at most {MAX_COMPONENTS} are read")
     if layout == h5py.h5d.CHUNKED:
-        if name != "state":
-            raise RefusedError(f"variable {name!r} is chunked or compressed; only 'state' may be")
-        _check_chunks(made, shape, itemsize, size)
+        if name not in STATE_VARIABLES:
+            raise RefusedError(
+                f"variable {name!r} is chunked or compressed; only {', '.join(STATE_VARIABLES)} may be"
+            )
+        _check_chunks(made, name, shape, itemsize, size)
         parts: list[tuple[int, int]] = []
         if needed:
             dataset.chunk_iter(lambda chunk: parts.append((chunk.byte_offset, chunk.size)))
@@ -195,27 +205,29 @@ def _check_dataset(dataset: h5py.h5d.DatasetID, name: str, size: int) -> list[tu
     return [(offset, needed)] if needed else []
 
 
-def _check_chunks(made: h5py.h5p.PropDCID, shape: tuple[int, ...] | None, itemsize: int, size: int) -> None:
+def _check_chunks(
+    made: h5py.h5p.PropDCID, name: str, shape: tuple[int, ...] | None, itemsize: int, size: int
+) -> None:
     filters = [made.get_filter(index) for index in range(made.get_nfilters())]
     codes = tuple(code for code, *_ in filters)
     if codes not in ((), FILTERS, FILTERS[:1], FILTERS[1:]):
         raise RefusedError(
-            f"variable 'state' has the filters {codes}; expected shuffle {FILTERS[0]}, then deflate {FILTERS[1]}"
+            f"variable {name!r} has the filters {codes}; expected shuffle {FILTERS[0]}, then deflate {FILTERS[1]}"
         )
     for code, _, options, _ in filters:
         if code == h5py.h5z.FILTER_SHUFFLE and options[:1] != (itemsize,):
-            raise RefusedError(f"variable 'state' is shuffled by {options}, expected its {itemsize} bytes")
+            raise RefusedError(f"variable {name!r} is shuffled by {options}, expected its {itemsize} bytes")
     chunk = made.get_chunk()
     if shape is None or len(chunk) != len(shape) or prod(chunk) * itemsize > MAX_CHUNK_BYTES:
         raise RefusedError(
-            f"variable 'state' has chunks of {chunk}; expected at most {MAX_CHUNK_BYTES} bytes"
+            f"variable {name!r} has chunks of {chunk}; expected at most {MAX_CHUNK_BYTES} bytes"
         )
     chunks = prod(-(-length // step) for length, step in zip(shape, chunk, strict=True))
     if chunks > MAX_CHUNKS:
-        raise RefusedError(f"variable 'state' has {chunks} chunks, expected at most {MAX_CHUNKS}")
+        raise RefusedError(f"variable {name!r} has {chunks} chunks, expected at most {MAX_CHUNKS}")
     unpacked, allowed = prod(shape) * itemsize, MAX_UNPACKING * size + FREE_UNPACKING
     if unpacked > allowed:
         raise RefusedError(
-            f"variable 'state' of shape {shape} unpacks to {unpacked} bytes; a file of {size} may unpack to "
+            f"variable {name!r} of shape {shape} unpacks to {unpacked} bytes; a file of {size} may unpack to "
             f"{allowed}: {MAX_UNPACKING} times its size and {FREE_UNPACKING >> 20} MiB"
         )

@@ -8,14 +8,13 @@ import numpy as np
 from .format import (
     ATTRIBUTES,
     CONVENTIONS,
+    DIMENSIONS,
     FORMAT,
-    OPTIONAL_VARIABLES,
     PARAMETER_ROLE,
     STATUS_MEANINGS,
-    VARIABLES,
     VERSION,
     Status,
-    parameter_variable,
+    variables_with,
 )
 
 Variables = Mapping[str, np.ndarray | tuple[str, ...]]
@@ -34,7 +33,7 @@ def make_variables(
 ) -> dict[str, h5py.Dataset]:
     """Make variables like these for so many rows; those that have no rows are filled."""
     made: dict[str, h5py.Dataset] = {}
-    schema = {**VARIABLES, **OPTIONAL_VARIABLES, **{name: parameter_variable(name) for name in parameters}}
+    schema = variables_with(variables.keys(), parameters)
     for name, data in variables.items():
         if not isinstance(data, np.ndarray):
             dataset = file.create_dataset(name, data=list(data), dtype=h5py.string_dtype())
@@ -43,7 +42,7 @@ def make_variables(
         else:
             shape = (rows, *data.shape[1:])
             packed = {}
-            if compression and name == "state":
+            if compression and schema[name].dimensions == DIMENSIONS:
                 chunks = _chunk_shape(shape, data.dtype.itemsize)
                 packed = {"chunks": chunks, "compression": compression, "shuffle": True}
             dataset = file.create_dataset(name, shape, data.dtype, **packed)
@@ -68,7 +67,7 @@ def fill_rows(made: Mapping[str, h5py.Dataset], variables: Variables, first: int
     """Write rows into variables that `make_variables` made, from row `first` on."""
     rows = len(variables["status"])
     for name, data in variables.items():
-        if name not in ("time", "component"):
+        if isinstance(data, np.ndarray) and name != "time":
             made[name][first : first + rows] = data
 
 

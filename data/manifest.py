@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -11,9 +11,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .errors import FormatError
 from .files import write_text
-from .format import FORMAT, SHARD_NAME, SPLITS, VERSION, shard_name
-from .guard import JSON_CONTROL, MAX_TEXT_FILE_BYTES, read_text_file, regular_size
+from .format import FORMAT, PARTS_VERSION, SHARD_NAME, SPLITS, VERSION, shard_name
+from .guard import JSON_CONTROL, MAX_MANIFEST_BYTES, MAX_TEXT_FILE_BYTES, read_text_file, regular_size
 from .hashing import canonical_json, content_hash, file_hash, json_hash, text_hash
+from .parts import (
+    PART_NAME,
+    PartRecord,
+    check_size,
+    collector_paused,
+    full_parts,
+    needs_parts,
+    parse_part,
+    part_entries,
+    part_record,
+    part_text,
+)
 from .shard import ShardRecord, read_shard, record_of
 from .statistics import Moments
 from .structure import json_attribute
@@ -22,6 +34,7 @@ MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"
 # What tells people and programs about the dataset. SHA256SUMS lists them, the id does not depend on them.
 DOCUMENTS = ("README.md", "croissant.json")
+REPAIR = "`trajstore verify --repair` writes it again from the shards."
 # What a run keeps, by which a folder that is none of ours is told from others.
 RUN_FILES = ("best.pt", "last.pt")
 # What a reader needs of the config that a dataset was made with.
@@ -31,6 +44,9 @@ CONFIG_KEYS = {
     "dataset": {"dtype", "seed"},
     "engine": {"name"},
 }
+
+
+ReadPart = Callable[[PartRecord], tuple[bytes, str]]
 
 
 class SplitRecord(BaseModel):
@@ -54,7 +70,7 @@ class SplitRecord(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What `manifest.json` holds."""
+    """What `manifest.json` holds; the records of parts that it lists (`format_version` 2) are in their places."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -90,9 +106,11 @@ class Manifest(BaseModel):
         splits: dict[str, list[ShardRecord]],
     ) -> Self:
         """The manifest of these shards; the dataset's id hashes the config and all content hashes."""
+        shards = sum(map(len, splits.values()))
         config_hash = json_hash(config)
         contents = {name: [shard.content_hash for shard in shards] for name, shards in splits.items()}
         return cls(
+            format_version=PARTS_VERSION if needs_parts(shards, len(components)) else VERSION,
             id=json_hash({"config": config_hash, "contents": contents}),
             # In the order in which a shard keeps them, so that a lost manifest comes back byte for byte.
             config=json.loads(canonical_json(config)),
@@ -116,28 +134,82 @@ class Manifest(BaseModel):
     def bytes(self) -> int:
         return sum(shard.bytes for shard in self.shards)
 
+    @cached_property
+    def parts(self) -> dict[str, list[PartRecord]]:
+        """What the manifest keeps of the parts of each split, in order; none where it holds all records itself."""
+        return {
+            name: [part_record(name, index, records) for index, records in enumerate(self._full_parts(name))]
+            for name in self.splits
+        }
+
+    @property
+    def all_parts(self) -> list[PartRecord]:
+        return [entry for entries in self.parts.values() for entry in entries]
+
+    def _full_parts(self, name: str) -> list[Sequence[ShardRecord]]:
+        if self.format_version == VERSION:
+            return []
+        return full_parts(self.splits[name].shards, len(self.components))
+
     def to_json(self) -> str:
-        return json.dumps(self.model_dump(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        """The text of `manifest.json`."""
+        if self.format_version == VERSION:
+            return _json(self.model_dump())
+        value = self.model_dump(exclude={"splits"})
+        value["splits"] = {}
+        for name, split in self.splits.items():
+            entries = self.parts[name]
+            last = split.shards[sum(entry.shards for entry in entries) :]
+            value["splits"][name] = {
+                **split.model_dump(exclude={"shards"}),
+                "parts": [entry.model_dump() for entry in entries],
+                "shards": [record.model_dump() for record in last],
+            }
+        return _json(value)
 
     def save(self, folder: Path, documents: Mapping[str, str] | None = None) -> None:
-        """Write documents, SHA256SUMS, then the manifest: a dataset with a manifest is complete.
+        """Write documents, parts, SHA256SUMS, then the manifest: a dataset with a manifest is complete.
 
         documents  texts of DOCUMENTS by name; one that is left out stays as it is in the folder, if it is there
 
-        What is already there and right is left alone.
+        What is already there and right is left alone; parts that the manifest does not list are removed. Raises
+        FormatError if there are more shards than a manifest may list.
         """
+        check_size(len(self.shards), len(self.components))
         for name, text in (documents or {}).items():
             _write_if_other(folder / name, text)
+        self._write_parts(folder)
         _write_if_other(folder / CHECKSUMS, self.checksums(document_hashes(folder)))
         _write_if_other(folder / MANIFEST, self.to_json())
+        listed = {entry.file for entry in self.all_parts}
+        for path in folder.glob("manifest-*.json"):
+            if re.fullmatch(PART_NAME, path.name) and path.name not in listed:
+                path.unlink()
+
+    def write(self, folder: Path) -> None:
+        """Write the manifest alone, with its parts."""
+        self._write_parts(folder)
+        _write_if_other(folder / MANIFEST, self.to_json())
+
+    def _write_parts(self, folder: Path) -> None:
+        """Those that are not there yet. One that another manifest lists is replaced after that manifest is gone."""
+        for name, entries in self.parts.items():
+            for entry, records in zip(entries, self._full_parts(name), strict=True):
+                path = folder / entry.file
+                if path.is_file() and not path.is_symlink():
+                    if path.stat().st_size == entry.bytes and file_hash(path) == entry.sha256:
+                        continue
+                    (folder / MANIFEST).unlink(missing_ok=True)
+                write_text(path, part_text(records))
 
     def checksums(self, documents: Mapping[str, str] | None = None) -> str:
-        """The text of SHA256SUMS, as `sha256sum -c` reads it: the manifest, the shards, the documents.
+        """The text of SHA256SUMS, as `sha256sum -c` reads it: the manifest, its parts, the shards, the documents.
 
         documents  SHA-256 of each document by name
         """
         lines = [
             (text_hash(self.to_json()), MANIFEST),
+            *((entry.sha256, entry.file) for entry in self.all_parts),
             *((shard.sha256, shard.file) for shard in self.shards),
             *((digest, name) for name, digest in (documents or {}).items()),
         ]
@@ -163,13 +235,17 @@ def document_problem(path: Path) -> str | None:
     return None
 
 
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def _write_if_other(path: Path, text: str) -> None:
     if not path.is_file() or path.read_bytes() != text.encode():
         write_text(path, text)
 
 
 def load_manifest(folder: Path) -> Manifest:
-    """Read a dataset's manifest. Raises FormatError if there is none, or it is damaged or too new."""
+    """Read a dataset's manifest and its parts. Raises FormatError if there is none, or it is damaged or too new."""
     path = folder / MANIFEST
     try:
         text = read_text_file(path)
@@ -177,7 +253,19 @@ def load_manifest(folder: Path) -> Manifest:
         raise FormatError(f"{folder}: {_without_manifest(folder)}") from None
     except (ValueError, OSError) as error:
         raise FormatError(f"{path}: cannot be read as JSON ({error}); generate the dataset again") from None
-    return parse_manifest(text, path)
+    return parse_manifest(text, path, lambda entry: _part_in(folder, entry))
+
+
+def _part_in(folder: Path, entry: PartRecord) -> tuple[bytes, str]:
+    path = folder / entry.file
+    try:
+        if regular_size(path) != entry.bytes:
+            raise FormatError(f"{path}: has not the {entry.bytes} bytes that {MANIFEST} says. {REPAIR}")
+        return path.read_bytes(), str(path)
+    except FileNotFoundError:
+        raise FormatError(f"{path}: missing, but {MANIFEST} lists it. {REPAIR}") from None
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error})") from None
 
 
 def _without_manifest(folder: Path) -> str:
@@ -197,8 +285,11 @@ def _without_manifest(folder: Path) -> str:
     return f"{missing}. Make one with `trajstore generate CONFIG --out DIR`."
 
 
-def parse_manifest(text: str, where: str | Path) -> Manifest:
-    """The manifest that a text, which lies at `where`, holds. Raises FormatError if it is damaged or too new."""
+def parse_manifest(text: str, where: str | Path, read: ReadPart) -> Manifest:
+    """The manifest that a text, which lies at `where`, holds. Raises FormatError if it is damaged or too new.
+
+    read  gives the bytes of a part that it lists, and where they lie
+    """
     try:
         raw = json.loads(text)
         # Neither NaN nor half a surrogate pair may hide in it: they have no place in a hash.
@@ -212,13 +303,16 @@ def parse_manifest(text: str, where: str | Path) -> Manifest:
         raise FormatError(f"{where}: holds control characters; expected plain text")
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise FormatError(f'{where}: no trajstore manifest: "format" is not "{FORMAT}"')
-    if raw.get("format_version") != VERSION:
+    if raw.get("format_version") not in (VERSION, PARTS_VERSION):
         raise FormatError(
-            f"{where}: format version {raw.get('format_version')!s:.80}, but this trajstore reads version {VERSION}; "
-            "upgrade trajstore"
+            f"{where}: format version {raw.get('format_version')!s:.80}, but this trajstore reads the versions "
+            f"{VERSION} and {PARTS_VERSION}; upgrade trajstore"
         )
     try:
-        manifest = Manifest.model_validate(raw)
+        with collector_paused():
+            if raw["format_version"] == PARTS_VERSION:
+                _read_parts(raw, where, read)
+            manifest = Manifest.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
@@ -226,6 +320,28 @@ def parse_manifest(text: str, where: str | Path) -> Manifest:
     for problem in _order_problems(manifest):
         raise FormatError(f"{where}: {problem}; edited")
     return manifest
+
+
+def _read_parts(raw: dict[str, Any], where: str | Path, read: ReadPart) -> None:
+    """Put the records of all parts before those of the manifest itself. Raises FormatError, ValidationError."""
+    splits = raw.get("splits")
+    # What is no split is refused by `Manifest`.
+    found = splits.items() if isinstance(splits, dict) else ()
+    kept = {name: split for name, split in found if name in SPLITS and isinstance(split, dict)}
+    try:
+        entries = {name: part_entries(name, split.pop("parts", None)) for name, split in kept.items()}
+    except ValidationError:
+        raise
+    except ValueError as error:
+        raise FormatError(f"{where}: {error}; edited") from None
+    size = sum(entry.bytes for listed in entries.values() for entry in listed)
+    if size > MAX_MANIFEST_BYTES:
+        raise FormatError(f"{where}: lists parts of {size} bytes; at most {MAX_MANIFEST_BYTES} are read")
+    for name, split in kept.items():
+        records = [record for entry in entries[name] for record in parse_part(entry, *read(entry))]
+        last = split.get("shards")
+        if isinstance(last, list):
+            split["shards"] = [*records, *last]
 
 
 def _order_problems(manifest: Manifest) -> Iterator[str]:

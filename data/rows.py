@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .format import DIMENSIONS, OPTIONAL_VARIABLES
 from .shard import Shard
 
 
@@ -18,13 +19,23 @@ def take_rows(shard: Shard, index: Any) -> Shard:
         initial_state=shard.initial_state[index],
         parameters={name: values[index] for name, values in shard.parameters.items()},
         status=shard.status[index],
-        origin={name: values[index] for name, values in shard.origin.items()},
+        optional={name: values[index] for name, values in shard.optional.items()},
     )
 
 
 def take_times(shard: Shard, index: Any) -> Shard:
     """The samples that a NumPy index chooses, of all rows."""
-    return replace(shard, state=np.ascontiguousarray(shard.state[:, index]), time=shard.time[index])
+    over_time = {
+        name: np.ascontiguousarray(values[:, index])
+        for name, values in shard.optional.items()
+        if OPTIONAL_VARIABLES[name].dimensions == DIMENSIONS
+    }
+    return replace(
+        shard,
+        state=np.ascontiguousarray(shard.state[:, index]),
+        time=shard.time[index],
+        optional={**shard.optional, **over_time},
+    )
 
 
 def join_rows(shards: Sequence[Shard]) -> Shard:
@@ -41,5 +52,7 @@ def join_rows(shards: Sequence[Shard]) -> Shard:
             name: np.concatenate([shard.parameters[name] for shard in shards]) for name in first.parameters
         },
         status=np.concatenate([shard.status for shard in shards]),
-        origin={name: np.concatenate([shard.origin[name] for shard in shards]) for name in first.origin},
+        optional={
+            name: np.concatenate([shard.optional[name] for shard in shards]) for name in first.optional
+        },
     )

@@ -14,13 +14,14 @@ from .files import atomic_path
 from .format import (
     ATTRIBUTES,
     SHARD_NAME,
+    SYSTEM_STATE,
     Status,
 )
 from .guard import MAX_COUNT, attribute
 from .hashing import content_hash, file_hash
 from .layout import fill_rows, make_variables, write_attributes
 from .statistics import Moments
-from .structure import component_names, open_shard, optional_names, parameter_names, values, variable
+from .structure import names_of, open_shard, optional_names, parameter_names, values, variable
 
 # Payloads start on a page of their own, so that a memory map of them is aligned.
 ALIGNMENT = 4096
@@ -35,12 +36,13 @@ class Shard:
     time           (T,) float64, in the system's unit of time
     components     D names
     trajectory     (N,) int64, global row numbers within the split
-    initial_state  (N, D) float64, exact
+    initial_state  (N, S) float64, exact, of all S states of the system; S = D where all are observed
     parameters     name -> (N,) float64
     status         (N,) int8, see `Status`
     attributes     what `ATTRIBUTES` lists; those fixed by the format are filled in on writing
     units          unit of the time and of each parameter
-    origin         the optional variables `source` and `source_row` (N,), of rows that came from elsewhere
+    optional       name -> what the shard has of the numeric `OPTIONAL_VARIABLES`, rows first
+    system_states  names of the S states where fewer are observed, else empty
     """
 
     state: np.ndarray
@@ -52,7 +54,8 @@ class Shard:
     status: np.ndarray
     attributes: Mapping[str, str | int]
     units: Mapping[str, str]
-    origin: Mapping[str, np.ndarray] = field(default_factory=dict)
+    optional: Mapping[str, np.ndarray] = field(default_factory=dict)
+    system_states: tuple[str, ...] = ()
 
     @property
     def variables(self) -> dict[str, np.ndarray | tuple[str, ...]]:
@@ -65,7 +68,8 @@ class Shard:
             "initial_state": self.initial_state,
             "status": self.status,
             **self.parameters,
-            **self.origin,
+            **self.optional,
+            **({SYSTEM_STATE: self.system_states} if self.system_states else {}),
         }
 
     @property
@@ -138,18 +142,19 @@ def record_of(path: Path, shard: Shard, name: str, content: str) -> ShardRecord:
 def read_shard(path: Path) -> Shard:
     """Read a whole shard into memory. Raises FormatError if it is none."""
     with open_shard(path) as file:
-        names = parameter_names(file)
+        names, optional = parameter_names(file), optional_names(file)
         return Shard(
             state=values(file, "state"),
             time=values(file, "time"),
-            components=component_names(file),
+            components=names_of(file, "component"),
             trajectory=values(file, "trajectory"),
             initial_state=values(file, "initial_state"),
             parameters={name: values(file, name) for name in names},
             status=values(file, "status"),
             attributes=read_attributes(file),
             units={name: str(attribute(variable(file, name), "units") or "1") for name in ["time", *names]},
-            origin={name: values(file, name) for name in optional_names(file)},
+            optional={name: values(file, name) for name in optional if name != SYSTEM_STATE},
+            system_states=names_of(file, SYSTEM_STATE) if SYSTEM_STATE in optional else (),
         )
 
 

@@ -103,10 +103,13 @@ def _runs(rows: np.ndarray, row_bytes: int) -> Iterator[slice]:
     return (slice(first, last) for first, last in pairwise(bounds) if first < last)
 
 
-def open_states(path: Path) -> MappedStates | ChunkedStates:
-    """The states of a shard. Raises FormatError if the file has not the structure of a shard."""
+def open_states(path: Path, name: str = "state") -> MappedStates | ChunkedStates:
+    """The states of a shard, or another variable of their shape.
+
+    Raises FormatError if the file has not the structure of a shard, or not that variable.
+    """
     with open_shard(path) as file:
-        dataset = variable(file, "state")
+        dataset = variable(file, name)
         if dataset.chunks:
             return ChunkedStates(Chunks.of(path, dataset))
         return MappedStates(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
 BLOCK_VALUES = 1 << 15
 # A component whose standard deviation is below this part of its size is constant, but for rounding.
@@ -21,10 +21,10 @@ class Moments(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     count: int
-    mean: list[float] = []
-    std: list[float] = []
-    minimum: list[float] = []
-    maximum: list[float] = []
+    mean: list[FiniteFloat] = []
+    std: list[FiniteFloat] = []
+    minimum: list[FiniteFloat] = []
+    maximum: list[FiniteFloat] = []
 
     @model_validator(mode="after")
     def _one_entry_a_component(self) -> Self:

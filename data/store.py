@@ -1,6 +1,7 @@
 """One split of a dataset folder, or one HDF5 file, as a table of trajectories."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,30 @@ import numpy as np
 from .errors import DataError, FormatError
 from .format import Status
 from .manifest import load_manifest
+from .parts import collector_paused
 from .shard import read_attributes
 from .states import ChunkedStates, MappedStates, open_states
 from .statistics import Moments
-from .structure import component_names, json_attribute, open_shard, parameter_names, values
+from .structure import json_attribute, names_of, open_shard, parameter_names, values
 from .windows import Windows
 
+# The system grants a process about 65 000 memory maps; of a dataset of more shards, those opened first are closed.
+MAX_OPEN = 16_384
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A shard's place in its split: rows `first` to `first + rows`, of which `failed` are not sound."""
 
-    path: Path
+    folder: Path
+    file: str
     first: int
     rows: int
     failed: int
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.file
 
 
 class Store:
@@ -43,9 +53,15 @@ class Store:
         else:
             self._open_folder(split or "train")
         self._starts = np.array([part.first for part in self.parts], dtype=np.int64)
-        self._states: dict[int, MappedStates | ChunkedStates] = {}
+        self._states: dict[tuple[int, str], MappedStates | ChunkedStates] = {}
 
     def _open_folder(self, split: str) -> None:
+        with collector_paused():
+            self._read_manifest(split)
+        with open_shard(self.parts[0].path) as file:
+            self._read_header(file)
+
+    def _read_manifest(self, split: str) -> None:
         manifest = load_manifest(self.path)
         if split not in manifest.splits:
             raise DataError(f"{self.path}: no split {split!r}; it has {', '.join(manifest.splits)}")
@@ -55,14 +71,12 @@ class Store:
                 f"{self.path}: the split {split!r} is empty; generate it with dataset.{split} > 0"
             )
         self.parts = [
-            Part(self.path / shard.file, shard.first_row, shard.rows, shard.failed) for shard in record.shards
+            Part(self.path, shard.file, shard.first_row, shard.rows, shard.failed) for shard in record.shards
         ]
         self.split = split
         self.id: str = manifest.id
         self.config: dict[str, Any] = manifest.config
         self.statistics = record.statistics if split == "train" else manifest.splits["train"].statistics
-        with open_shard(self.parts[0].path) as file:
-            self._read_header(file)
 
     def _open_file(self, split: str | None) -> None:
         with open_shard(self.path) as file:
@@ -77,20 +91,20 @@ class Store:
                 "open the folder that it came from"
             )
         failed = int(np.count_nonzero(status != Status.OK))
-        self.parts = [Part(self.path, 0, len(status), failed)]
+        self.parts = [Part(self.path.parent, self.path.name, 0, len(status), failed)]
         self.split = str(attributes["split"])
         self.id = str(attributes["content_hash"])
         self.config = json_attribute(attributes, "config", self.path)
         self.statistics = Moments.of(state[status[: len(state)] == Status.OK])
 
     def _read_header(self, file: h5py.File) -> None:
-        self.components = component_names(file)
+        self.components = names_of(file, "component")
         self.parameters = tuple(parameter_names(file))
         self.time = values(file, "time")
 
     def __len__(self) -> int:
         """Number of rows, sound or not."""
-        return sum(part.rows for part in self.parts)
+        return self.parts[-1].first + self.parts[-1].rows
 
     @property
     def failed(self) -> int:
@@ -98,17 +112,25 @@ class Store:
         return sum(part.failed for part in self.parts)
 
     def sound_rows(self) -> np.ndarray | None:
-        """Numbers of the sound rows, or None where all are."""
+        """Numbers of the sound rows, or None where all are. Opens the shards that have others."""
         if not self.failed:
             return None
-        rows = []
+        sound = np.ones(len(self), dtype=bool)
         for part in self.parts:
-            with open_shard(part.path) as file:
-                rows.append(part.first + np.flatnonzero(values(file, "status") == Status.OK))
-        return np.concatenate(rows)
+            if part.failed:
+                with open_shard(part.path) as file:
+                    status = values(file, "status")
+                if len(status) != part.rows:
+                    raise FormatError(f"{part.path}: {len(status)} rows, expected {part.rows}")
+                sound[part.first : part.first + part.rows] = status == Status.OK
+        return np.flatnonzero(sound)
 
-    def gather(self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows) -> np.ndarray:
-        """States (n, length, D) of the given rows; `starts` are window numbers, or None for whole rows.
+    def gather(
+        self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows, name: str = "state"
+    ) -> np.ndarray:
+        """States (n, length, D) of the given rows, or another variable of their shape.
+
+        `starts` are window numbers, or None for whole rows.
 
         Raises IndexError if a row is out of range.
         """
@@ -117,21 +139,22 @@ class Store:
         if not 0 <= rows.min() <= rows.max() < len(self):
             raise IndexError(f"row {rows.max()} of a split with {len(self)} rows")
         if len(self.parts) == 1:
-            return self._part(0).gather(rows, starts, windows)
+            return self._part(0, name).gather(rows, starts, windows)
         # Sorted by shard, each shard is read once; the last line restores the order asked for. Small integers
         # are sorted by radix, several times faster.
         kind = np.uint16 if len(self.parts) < 2**16 else np.int64
         shard = (np.searchsorted(self._starts, rows, side="right") - 1).astype(kind)
         order = np.argsort(shard, kind="stable")
-        bounds = np.searchsorted(shard[order], np.arange(len(self.parts) + 1))
+        sorted_shards = shard[order]
+        begins = np.flatnonzero(np.diff(sorted_shards, prepend=-1))
         sorted_rows, sorted_starts = rows[order], None if starts is None else starts[order]
         shape = (len(rows), windows.length, len(self.components))
-        gathered = np.empty(shape, self._part(int(shard[order[0]])).dtype)
-        for number in np.flatnonzero(np.diff(bounds)):
-            here = slice(bounds[number], bounds[number + 1])
+        gathered = np.empty(shape, self._part(int(sorted_shards[0]), name).dtype)
+        for begin, end in pairwise([*begins, len(rows)]):
+            number, here = sorted_shards[begin], slice(begin, end)
             local = sorted_rows[here] - self._starts[number]
             chosen = None if sorted_starts is None else sorted_starts[here]
-            self._part(int(number)).gather(local, chosen, windows, out=gathered[here])
+            self._part(int(number), name).gather(local, chosen, windows, out=gathered[here])
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         return np.take(gathered, place, axis=0)
@@ -183,15 +206,17 @@ class Store:
                 columns.append(values(file, name))
         return np.concatenate(columns)
 
-    def _part(self, number: int) -> MappedStates | ChunkedStates:
-        states = self._states.get(number)
+    def _part(self, number: int, name: str = "state") -> MappedStates | ChunkedStates:
+        states = self._states.get((number, name))
         if states is None:
             part = self.parts[number]
-            states = open_states(part.path)
+            states = open_states(part.path, name)
             expected = (part.rows, len(self.time), len(self.components))
             if states.shape != expected:
                 raise FormatError(f"{part.path}: states of shape {states.shape}, expected {expected}")
-            self._states[number] = states
+            if len(self._states) >= MAX_OPEN:
+                del self._states[next(iter(self._states))]
+            self._states[number, name] = states
         return states
 
     def __getstate__(self) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from .errors import FormatError
 from .format import (
     ATTRIBUTES,
     FORMAT,
+    KNOWN_VARIABLES,
     OPTIONAL_VARIABLES,
     PARAMETER_ROLE,
     SPLITS,
-    VARIABLES,
+    SYSTEM_STATE,
     VERSION,
     Variable,
-    parameter_variable,
+    variables_with,
 )
 from .guard import (
     JSON_CONTROL,
@@ -110,23 +111,20 @@ def structure_problems(file: h5py.File) -> Iterator[str]:
         yield f"attribute 'split' is {split!r:.80}, expected {', '.join(SPLITS)}"
 
     sizes: dict[str, int] = {}
-    present = [OPTIONAL_VARIABLES[name] for name in optional_names(file)]
-    parameters = [parameter_variable(name) for name in parameter_names(file)]
-    schema = [*VARIABLES.values(), *present, *parameters]
-    for variable in schema:
+    schema = variables_with(optional_names(file), parameter_names(file))
+    for variable in schema.values():
         yield from _variable_problems(file, variable, sizes)
-    for dimension in ("time", "component"):
+    for dimension in ("time", "component", SYSTEM_STATE):
         if sizes.get(dimension) == 0:
             yield f"variable {dimension!r} is empty, expected at least one entry"
-    known = {variable.name for variable in schema}
     for name in file:
-        if name not in known:
+        if name not in schema:
             yield f'unknown variable {name!r}; parameters carry the attribute role = "{PARAMETER_ROLE}"'
 
 
 def parameter_names(file: h5py.File) -> list[str]:
     """Names of the variables that hold parameters, in alphabetical order."""
-    others = [name for name in file if name not in VARIABLES and name not in OPTIONAL_VARIABLES]
+    others = [name for name in file if name not in KNOWN_VARIABLES]
     items = {str(name): file.get(name) for name in others}
     return [
         name
@@ -168,18 +166,18 @@ def declared_bytes(path: Path) -> int:
         return sum(item.nbytes for item in file.values() if isinstance(item, h5py.Dataset))
 
 
-def component_names(file: h5py.File) -> tuple[str, ...]:
-    """Names of the state's components. Raises FormatError if they are too long, or no UTF-8."""
-    dataset = variable(file, "component")
+def names_of(file: h5py.File, name: str) -> tuple[str, ...]:
+    """The entries of a variable of names. Raises FormatError if they are too long, or no UTF-8."""
+    dataset = variable(file, name)
     block = max(1, NAMES_BLOCK_BYTES // (1 + Path(file.filename).stat().st_size))
     names: list[str] = []
     left = MAX_TEXT_BYTES
     for first in range(0, len(dataset), block):
-        for name in dataset[first : first + block]:
-            left -= len(name)
+        for entry in dataset[first : first + block]:
+            left -= len(entry)
             if left < 0:
-                raise RefusedError(f"the names of the components have more than {MAX_TEXT_BYTES} bytes")
-            names.append(plain_text(name, "a component's name"))
+                raise RefusedError(f"the names in {name!r} have more than {MAX_TEXT_BYTES} bytes")
+            names.append(plain_text(entry, f"a name in {name!r}"))
     return tuple(names)
 
 

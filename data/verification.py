@@ -1,16 +1,17 @@
 """Is a dataset whole, unchanged and true to itself? Every departure is a line."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from .errors import FormatError, printable
+from .errors import DataError, FormatError, printable
 from .files import LOCK
-from .format import OPTIONAL_VARIABLES, Status, without_sizes
+from .format import CLEAN_STATE, ORIGIN, SYSTEM_STATE, Status, without_sizes
 from .grid import initial_time, is_grid
-from .guard import read_text_file
+from .guard import STATE_VARIABLES, read_text_file
 from .hashing import content_hash, json_hash
 from .isolation import IsolatedReader
 from .manifest import (
@@ -23,6 +24,7 @@ from .manifest import (
     document_problem,
     load_manifest,
 )
+from .observed import noisy, observed_components, stored_variables
 from .shard import Shard, ShardRecord, read_shard, record_of
 
 # What the manifest keeps of a shard, beside its name and first row.
@@ -36,24 +38,33 @@ RECORDED = {
 
 
 def verify(
-    path: str | Path, report: Callable[[int], None] | None = None, isolated: bool = False
+    path: str | Path,
+    report: Callable[[int, int], None] | None = None,
+    isolated: bool = False,
+    shards: slice | None = None,
 ) -> list[str]:
     """All problems of a dataset folder or of one shard, a printable line each; none for a sound one.
 
-    report    called with the number of shards read so far
+    report    called with the number of shards read so far, and of all that will be
     isolated  True reads shards in a child process, so that one that crashes or hangs the HDF5 library is a problem
               like any other
+    shards    which of the manifest's shards are read, in its order; None reads all. The manifest itself, SHA256SUMS
+              and the documents are checked in any case
 
-    Everything is read and every hash computed anew. Raises FormatError if the path is no dataset at all.
+    Everything is read and every hash computed anew. Raises FormatError if the path is no dataset at all, DataError if
+    `shards` names none of its shards.
     """
     path = Path(path)
     with IsolatedReader() as reader:
         if path.is_file():
+            if shards is not None:
+                raise DataError(f"{path}: is one shard; only of a dataset's folder can some shards be chosen")
             found = reader("problems", path) if isolated else file_problems(path)
             return list(map(printable, found))
         manifest = load_manifest(path)
+        chosen = choose_shards(path, manifest, shards)
         problems = list(_manifest_problems(path, manifest))
-        for done, record in enumerate(manifest.shards, 1):
+        for done, record in enumerate(chosen, 1):
             try:
                 problems += (
                     reader("recorded problems", path / record.file)
@@ -63,8 +74,19 @@ def verify(
             except FormatError as error:
                 problems += _unreadable(path / record.file, record, error)
             if report is not None:
-                report(done)
+                report(done, len(chosen))
         return list(map(printable, problems))
+
+
+def choose_shards(path: Path, manifest: Manifest, shards: slice | None) -> list[ShardRecord]:
+    """These of a manifest's shards, or all. Raises DataError if there is none of them."""
+    if shards is None:
+        return manifest.shards
+    chosen = manifest.shards[shards]
+    if not chosen:
+        asked = f"{'' if shards.start is None else shards.start}:{'' if shards.stop is None else shards.stop}"
+        raise DataError(f"{path}: no shards {asked}; it has {len(manifest.shards):,}, numbered from 0")
+    return chosen
 
 
 def file_problems(path: Path) -> list[str]:
@@ -105,12 +127,15 @@ def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
         yield f"{CHECKSUMS}: is no text"
     else:
         yield from _checksum_problems(folder, text, manifest)
-    known = {MANIFEST, CHECKSUMS, LOCK, *DOCUMENTS, *manifest.places}
-    for entry in sorted(folder.iterdir()):
-        if entry.name not in known:
-            yield f"{entry.name}: no part of this dataset"
-        elif entry.name in DOCUMENTS and (problem := document_problem(entry)):
-            yield f"{entry.name}: {problem}"
+    parts = {entry.file for entry in manifest.all_parts}
+    known = {MANIFEST, CHECKSUMS, LOCK, *DOCUMENTS, *parts, *manifest.places}
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries)
+    for name in names:
+        if name not in known:
+            yield f"{name}: no part of this dataset"
+        elif name in DOCUMENTS and (problem := document_problem(folder / name)):
+            yield f"{name}: {problem}"
 
 
 def contradictions(manifest: Manifest) -> Iterator[str]:
@@ -174,16 +199,21 @@ def _shard_problems(shard: Shard, content: str) -> Iterator[str]:
     if content != shard.attributes["content_hash"]:
         yield "content hash differs from the one it states: numbers were changed"
     yield from _config_problems(shard)
-    if shard.origin and len(shard.origin) < len(OPTIONAL_VARIABLES):
-        yield f"has only {', '.join(shard.origin)} of {', '.join(OPTIONAL_VARIABLES)}"
+    told = [name for name in ORIGIN if name in shard.optional]
+    if told and len(told) < len(ORIGIN):
+        yield f"has only {', '.join(told)} of {', '.join(ORIGIN)}"
     first = int(shard.attributes["first_row"])
     if not np.array_equal(shard.trajectory, np.arange(len(shard.trajectory)) + first):
         yield f"trajectory does not count from first_row {first}"
     sound = shard.status == Status.OK
-    if not np.isfinite(shard.state[sound]).all():
-        yield "rows whose status is ok hold values that are not finite"
-    if not np.isnan(shard.state[~sound]).all():
-        yield "rows whose status is not ok hold values; expected NaN"
+    for name in STATE_VARIABLES:
+        values, where = shard.variables.get(name), "" if name == "state" else f"{name}: "
+        if not isinstance(values, np.ndarray):
+            continue
+        if not np.isfinite(values[sound]).all():
+            yield f"{where}rows whose status is ok hold values that are not finite"
+        if not np.isnan(values[~sound]).all():
+            yield f"{where}rows whose status is not ok hold values; expected NaN"
     if not np.isin(shard.status, list(Status)).all():
         yield "status has values without a meaning"
 
@@ -199,6 +229,8 @@ def _config_problems(shard: Shard) -> Iterator[str]:
         hashed = json_hash(config)
         if not isinstance(system, dict):
             raise TypeError
+        states = list(system.get("states", shard.components))
+        observed, stored, noise = observed_components(config), stored_variables(config), noisy(config)
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         yield "attribute config or system holds no config or system"
         return
@@ -207,13 +239,17 @@ def _config_problems(shard: Shard) -> Iterator[str]:
     if not on_grid:
         yield "the time grid is not the config's"
     elif first == shard.time[0]:
-        yield from _start_problems(shard)
+        yield from _start_problems(shard, noise)
     elif not first < shard.time[0]:
         yield f"the grid begins at {shard.time[0]:g}, before the initial states at {first:g}"
     if system != config.get("system"):
         yield "the system is not the config's: other equations or parameters"
-    elif list(shard.components) != system.get("states", list(shard.components)):
+    elif list(shard.components) != (states if observed is None else observed):
         yield f"components are {', '.join(shard.components)}, those of the system are not"
+    elif list(shard.system_states) != ([] if observed is None else states):
+        yield f"{SYSTEM_STATE} does not name the states of the system, of which some are observed"
+    if (found := set(shard.optional) - set(ORIGIN)) != stored:
+        yield f"holds {', '.join(sorted(found)) or 'no'} variables beside the states, its config asks for others"
     if dtype != shard.state.dtype.name:
         yield f"the states are {shard.state.dtype.name}, the config says {dtype!s:.80}"
     if seed != shard.attributes["seed"]:
@@ -222,10 +258,15 @@ def _config_problems(shard: Shard) -> Iterator[str]:
         yield f"the resampling is {shard.attributes['resampling']!r}, the config's is {grid.get('resample')!r}"
 
 
-def _start_problems(shard: Shard) -> Iterator[str]:
-    """Of a grid that begins with the initial states."""
+def _start_problems(shard: Shard, noise: bool) -> Iterator[str]:
+    """Of a grid that begins with the initial states; nothing can be said of noise alone."""
+    clean = shard.optional.get(CLEAN_STATE) if noise else shard.state
+    if clean is None:
+        return
     sound = shard.status == Status.OK
+    names = shard.system_states or shard.components
+    columns = [names.index(name) for name in shard.components if name in names]
     with np.errstate(over="ignore"):
-        starts = shard.initial_state.astype(shard.state.dtype)
-    if not np.array_equal(shard.state[sound, 0], starts[sound]):
+        starts = shard.initial_state[:, columns].astype(clean.dtype)
+    if not np.array_equal(clean[sound, 0], starts[sound]):
         yield "states at the first time are not the initial states"

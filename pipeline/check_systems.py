@@ -9,7 +9,7 @@ from scipy.signal import detrend
 
 from ..data.format import Status
 from .engines import EngineSettings, Solution, make_engine
-from .engines.scipy import ScipyEngine
+from .engines.settings import Method
 from .starts import InitialStates
 from .systems import System
 
@@ -98,7 +98,7 @@ def print_checks(console: Console, checks: Iterable[Check]) -> bool:
 
     def line(*cells: str) -> None:
         padded = (
-            cell.ljust(width) for cell, width in zip(cells, (22, 8, 4, 7, 16, 9, 12, 8, 8), strict=True)
+            cell.ljust(width) for cell, width in zip(cells, (22, 8, 4, 11, 16, 9, 12, 8, 8), strict=True)
         )
         console.print(f"| {' | '.join(padded)} |", highlight=False, markup=False, soft_wrap=True)
 
@@ -181,11 +181,14 @@ def _reference(
     states = np.full((len(starts), len(times), starts.shape[1]), np.nan)
     status = np.full(len(starts), Status.STEP_LIMIT, dtype=np.int8)
     names = []
-    for method, limit in (("DOP853", EXPLICIT_STEPS), ("Radau", IMPLICIT_STEPS)):
+    methods: tuple[tuple[Method, int], ...] = (("DOP853", EXPLICIT_STEPS), ("Radau", IMPLICIT_STEPS))
+    for method, limit in methods:
         left = status == Status.STEP_LIMIT
         if left.any():
-            solver = ScipyEngine(system, REFERENCE_TOLERANCE, limit, method=method)
-            again = solver.solve(starts[left], parameters[left], times)
+            settings = EngineSettings(
+                name="scipy", method=method, tolerance=REFERENCE_TOLERANCE, max_steps=limit
+            )
+            again = make_engine(system, settings).solve(starts[left], parameters[left], times)
             states[left], status[left] = again.states, again.status
             names.append(method)
     return Solution(states, status), " and ".join(names)

@@ -1,7 +1,7 @@
 """One experiment: its sections, their keys, types and defaults. Read from a file by `config_file`."""
 
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
@@ -13,24 +13,24 @@ from pydantic import (
     PositiveInt,
     SerializerFunctionWrapHandler,
     model_serializer,
-    model_validator,
 )
 
 from ..data.block_sizes import BLOCK_BYTES, BUFFER_BYTES
 from ..data.errors import TrajstoreError
 from ..data.format import SPLITS, without_sizes
+from .diagnostics import Diagnostic, check_diagnostics
 from .draws import Draw, Range, Value, parameter_rows
 from .engines import EngineSettings
-from .engines.settings import Resampling
+from .observation import Observation
 from .starts import InitialStates
 from .systems import Parameter, System, get_system
+from .systems.delay import DelaySystem, mentions_delay
 from .systems.hamiltonian import from_hamiltonian
+from .times import GridSection
 
 # Shards are cut so that a shard's states stay near this size where shard_rows is left out.
 SHARD_BYTES = 64 << 20
 MAX_SHARD_ROWS = 65_536
-# A single trajectory must fit in memory.
-MAX_POINTS = 10_000_000
 
 
 class ConfigError(TrajstoreError):
@@ -87,7 +87,8 @@ class SystemSection(Section):
                 )
             parameters = {name: _parameter(value) for name, value in self.parameters.items()}
             if self.equations is not None and self.momenta is None:
-                return System(
+                made = DelaySystem if mentions_delay(self.equations) else System
+                return made(
                     self.name, self.equations, parameters, boxes, hamiltonian=self.hamiltonian, **more
                 )
             if self.equations is not None or self.hamiltonian is None or not self.momenta:
@@ -111,7 +112,7 @@ class SystemSection(Section):
             name: _parameter(self.parameters.get(name, default.value), default.unit, default.meaning)
             for name, default in known.parameters.items()
         }
-        if known.kind != System.kind:
+        if known.spatial:
             # A field has one range for all its points.
             boxes = {state: box for box in boxes.values() for state in known.states}
         raw = {**known.to_dict(), **more, "initial_state": {**known.initial_state, **boxes}}
@@ -129,35 +130,8 @@ def _parameter(value: float | Draw, unit: str = "1", meaning: str = "") -> Param
     return Parameter(value, unit, meaning)
 
 
-class GridSection(Section):
-    """Times from 0 to `duration`, both ends included, either `step` apart or `points` of them."""
-
-    duration: PositiveFloat
-    step: PositiveFloat | None = None
-    points: Annotated[int, Field(ge=2, le=MAX_POINTS)] | None = None
-    resample: Resampling = "dense"
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if (self.step is None) == (self.points is None):
-            raise ValueError("expected either step or points")
-        if self.step is not None:
-            steps = self.duration / self.step
-            if steps >= MAX_POINTS:
-                raise ValueError(f"step {self.step} gives {steps:.3g} points, the limit is {MAX_POINTS:,}")
-            if steps < 0.5 or abs(steps - round(steps)) > 1e-9 * steps:
-                raise ValueError(f"step {self.step} does not divide duration {self.duration}")
-        return self
-
-    @cached_property
-    def times(self) -> np.ndarray:
-        """The grid, (T,) float64."""
-        points = self.points if self.step is None else round(self.duration / self.step) + 1
-        return np.linspace(0.0, self.duration, points or 0)
-
-
 class DatasetSection(Section):
-    """How many trajectories, from which seed, stored how."""
+    """How many trajectories, from which seed, stored how; `diagnostics` are measured of each row."""
 
     train: PositiveInt
     validation: NonNegativeInt = 0
@@ -166,6 +140,7 @@ class DatasetSection(Section):
     dtype: Literal["float32", "float64"] = "float32"
     shard_rows: PositiveInt | None = None
     compression: Literal["none", "gzip"] = "none"
+    diagnostics: Annotated[list[Diagnostic], Field(min_length=1)] | None = None
     title: str | None = None
     license: str = "unspecified"
     creator: str = "unspecified"
@@ -282,6 +257,7 @@ class Experiment(Learning):
     dataset: DatasetSection
     engine: EngineSettings = EngineSettings()
     initial_states: InitialStates = InitialStates()
+    observation: Observation = Observation()
 
     @cached_property
     def dynamics(self) -> System:
@@ -289,7 +265,24 @@ class Experiment(Learning):
         system = self.system.build()
         rows = sum(getattr(self.dataset, split) for split in SPLITS)
         self.initial_states.check(system, rows)
+        self.observation.check(system)
+        check_diagnostics(self.dataset.diagnostics or (), system)
         return system
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """The grid, (T,) float64. Raises TrajstoreError if the system has no period to measure it by."""
+        return self.grid.times(self.dynamics.period)
+
+    @property
+    def initial_time(self) -> float:
+        """When rows have their initial states: at 0, the first time of the grid.
+
+        A delay equation goes on from its whole past, so a transient of it is no way to a state to begin with: rows
+        begin where the transient does, and the grid later.
+        """
+        transient = self.initial_states.transient
+        return 0.0 if transient is None or not isinstance(self.dynamics, DelaySystem) else -transient
 
     def initial_state_rows(self, split: str, start: int, stop: int) -> np.ndarray:
         """Initial states of rows start to stop of a split, (n, D) float64, before any transient."""
@@ -312,7 +305,7 @@ class Experiment(Learning):
     def shard_rows(self) -> int:
         if self.dataset.shard_rows is not None:
             return self.dataset.shard_rows
-        row = len(self.grid.times) * len(self.dynamics.states) * np.dtype(self.dataset.dtype).itemsize
+        row = len(self.times) * len(self.dynamics.states) * np.dtype(self.dataset.dtype).itemsize
         return max(1, min(MAX_SHARD_ROWS, SHARD_BYTES // row))
 
     def generation(self) -> dict[str, Any]:
@@ -321,9 +314,10 @@ class Experiment(Learning):
         return {
             "system": system,
             "grid": {
-                "duration": self.grid.duration,
-                "points": len(self.grid.times),
+                "duration": float(self.times[-1]),
+                "points": len(self.times),
                 "resample": self.grid.resample,
+                **({"initial_time": self.initial_time} if self.initial_time else {}),
             },
             "dataset": {
                 **self.dataset.model_dump(exclude_none=True),
@@ -335,6 +329,11 @@ class Experiment(Learning):
                 {}
                 if self.initial_states.kind == "box"
                 else {"initial_states": self.initial_states.to_dict(self._rows_before())}
+            ),
+            **(
+                {"observation": observation}
+                if (observation := self.observation.to_dict(self.dynamics))
+                else {}
             ),
         }
 

@@ -12,8 +12,8 @@ from .config import ConfigError, Experiment, Learning
 Config = TypeVar("Config", bound=Learning)
 
 # Parts of a location that are no keys.
-TAGS = ("number", "draw")
-GENERATING = ("system", "grid", "dataset", "engine", "initial_states")
+TAGS = ("number", "draw", "periods", "by_name")
+GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observation")
 
 
 def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
@@ -55,7 +55,7 @@ def check_config(raw: dict[str, Any], source: str) -> Experiment:
     """An Experiment from plain values; `source` names their origin in errors. Raises as `load_config`."""
     config = _validate(Experiment, raw, source)
     try:
-        _ = config.dynamics
+        _ = config.times
         _ = config.engine.resolve(config.grid.resample, config.dynamics)
     except TrajstoreError as error:
         raise type(error)(f"{source}: {error}") from None

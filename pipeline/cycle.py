@@ -48,7 +48,12 @@ def measure_cycle(times: np.ndarray, values: np.ndarray) -> Cycle | None:
 
 
 def limit_cycle(
-    engine: Engine, starts: np.ndarray, parameters: np.ndarray, duration: float, step: float
+    engine: Engine,
+    starts: np.ndarray,
+    parameters: np.ndarray,
+    duration: float,
+    step: float,
+    component: int = 0,
 ) -> Cycle | None:
     """The one cycle of an autonomous system on which all trajectories come to rest; None if there is none.
 
@@ -56,27 +61,33 @@ def limit_cycle(
     parameters  (N, P)
     duration    integrated and measured again and again until the cycle no longer changes
     step        sampling interval
+    component   which is measured
 
     Where different initial states keep different amplitudes, as in a conservative system, there is none.
     """
-    found = [_rest(engine, starts[row], parameters[row], duration, step) for row in (0, -1)]
+    found = [_rest(engine, starts[row], parameters[row], duration, step, component) for row in (0, -1)]
     first, last = found
     return first if first is not None and last is not None and _close(first, last) else None
 
 
 def _rest(
-    engine: Engine, start: np.ndarray, parameters: np.ndarray, duration: float, step: float
+    engine: Engine,
+    start: np.ndarray,
+    parameters: np.ndarray,
+    duration: float,
+    step: float,
+    component: int,
 ) -> Cycle | None:
     times = np.linspace(0.0, duration, round(duration / step) + 1)
     state, before = start, None
     for _ in range(100):
         solution = engine.solve(state[None], parameters[None], times)
         path = solution.states[0]
-        swing = 0.5 * float(np.ptp(path[:, 0]))
+        swing = 0.5 * float(np.ptp(path[:, component]))
         if not swing > SMALLEST_AMPLITUDE * (1e-12 + np.abs(start).max()):
             return None
         # None while the trajectory is still on its way.
-        cycle = measure_cycle(times, path[:, 0])
+        cycle = measure_cycle(times, path[:, component])
         if cycle is not None and before is not None and _close(cycle, before):
             return cycle
         state, before = path[-1], cycle

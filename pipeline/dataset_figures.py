@@ -15,11 +15,13 @@ from ..data.errors import TrajstoreError
 from ..data.manifest import MANIFEST
 from .dataset_labels import FAILED, SPLIT_COLOURS, finish, flow_of, label, time_label
 from .dataset_sample import DatasetSample, sample_dataset, spread
-from .figures import BLACK, BLUE, FLOW, GREEN, ORANGE, PURPLE, SKY, STYLE, VERMILION, new_figure, save_figure
+from .delay_embedding import embed, label_embedding, lag_of
+from .figures import BLACK, BLUE, FLOW, ROW_COLOURS, SKY, STYLE, new_figure, save_figure
+from .projections import PROJECTED, draw_orbits, draw_principal, places_of_bodies
 from .sharing.description import Description
 from .space_time import CURVES, draw_images
+from .systems import System
 
-ROW_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 # Components beyond these are not paired with each other: four have six pairs.
 PAIRED = 4
 IMAGES = 3
@@ -62,9 +64,18 @@ def _beside(path: Path) -> Path:
 def draw_phase(sample: DatasetSample) -> Figure:
     """Trajectories in the plane of two components, on the flow where that is known; of pairs where there are more.
 
-    Of one component: over time, on the field of directions.
+    Of one component: over time, on the field of directions, or beside itself one delay ago. Of many: in the planes of
+    their principal components. Of bodies that move in a plane: their orbits.
     """
     dimension = len(sample.manifest.components)
+    lag = lag_of(Description(sample.manifest).understood, sample.time)
+    if lag is not None:
+        figure = new_figure(5.6, 5.0)
+        axes = figure.add_subplot()
+        for colour, states in _coloured(sample):
+            axes.plot(*embed(states[:, 0], lag), color=colour, lw=0.7, alpha=0.8)
+        label_embedding(axes, label(sample, 0).strip("$"), sample.time, lag)
+        return finish(figure, sample, "delay embedding")
     if dimension == 1:
         figure = new_figure(5.6, 3.8)
         axes = figure.add_subplot()
@@ -80,11 +91,17 @@ def draw_phase(sample: DatasetSample) -> Figure:
         _draw_field(axes, sample)
         _draw_plane(axes, sample, (0, 1), 1.1)
         return finish(figure, sample, f"phase portrait{flow_of(sample)}")
-    pairs = list(combinations(range(min(dimension, PAIRED)), 2))
+    bodies = places_of_bodies(sample.manifest.components)
+    if bodies:
+        return draw_orbits(sample, _few_rows(sample, PROJECTED), bodies)
+    if dimension > PAIRED:
+        states = [states for split in sample.splits for states in split.states]
+        return draw_principal(sample, _few_rows(sample, PROJECTED), states)
+    pairs = list(combinations(range(dimension), 2))
     figure = new_figure(8.4, 2.9 * (len(pairs) // 3) + 0.5)
     for axes, pair in zip(figure.subplots(len(pairs) // 3, 3).flat, pairs, strict=True):
         _draw_plane(axes, sample, pair, 0.6)
-    return finish(figure, sample, _of_components("phase portraits", dimension))
+    return finish(figure, sample, "phase portraits")
 
 
 def draw_initial_states(sample: DatasetSample) -> Figure:
@@ -165,7 +182,9 @@ def _draw_field(axes: Axes, sample: DatasetSample) -> None:
     """The flow of a planar system at the first time, or the directions of a scalar one, as grey streamlines."""
     system = Description(sample.manifest).understood
     states = [states for split in sample.splits for states in split.states]
-    if system is None or not states:
+    if system is None or system.kind != System.kind or not states:
+        return
+    if list(system.states) != sample.manifest.components:
         return
     drawn = np.concatenate(states)
     if drawn.shape[1] == 1:
@@ -250,7 +269,9 @@ def _few_rows(sample: DatasetSample, most: int) -> list[tuple[str, np.ndarray]]:
 def _box(sample: DatasetSample) -> np.ndarray | None:
     """The box (D, 2) that initial states were drawn from, or None where that is not known."""
     system = Description(sample.manifest).understood
-    return np.array(list(system.initial_state.values())) if system is not None else None
+    if system is None:
+        return None
+    return np.array([system.initial_state[name] for name in sample.manifest.components])
 
 
 def _of_components(what: str, dimension: int) -> str:

@@ -10,7 +10,7 @@ from matplotlib.mathtext import MathTextParser
 from .dataset_sample import DatasetSample
 from .figures import BLUE, GREEN, ORANGE, VERMILION
 from .sharing.description import Description, line
-from .systems.system import NAME
+from .systems.system import NAME, System
 
 SPLIT_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 FAILED = VERMILION
@@ -45,7 +45,7 @@ def finish(
 def flow_of(sample: DatasetSample) -> str:
     """The values of the parameters that the flow is drawn with."""
     system = Description(sample.manifest).understood
-    if system is None:
+    if system is None or system.kind != System.kind:
         return ""
     symbols = zip(system.parameter_symbols, system.defaults, strict=True)
     return "".join(

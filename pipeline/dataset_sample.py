@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ..data.errors import FormatError
-from ..data.format import Status
+from ..data.format import SYSTEM_STATE, Status
 from ..data.manifest import Manifest, load_manifest, manifest_of_file
 from ..data.states import open_states
-from ..data.structure import open_shard, values, variable
+from ..data.structure import names_of, open_shard, values, variable
 from ..data.windows import Windows
 
 # Of a split: initial states shown, and trajectories; of a trajectory: samples.
@@ -24,7 +24,7 @@ class SplitSample:
     """Rows of one split.
 
     rows, failed  how many the split has
-    starts        (n, D) float64, initial states of rows that are spread evenly over the split
+    starts        (n, D) float64, initial states, as far as observed, of rows that are spread evenly over the split
     sound         (n,) bool, which of them did not fail
     states        (m, T, D), some of the sound ones among them
     numbers       (m,) int64, the row numbers of these
@@ -98,7 +98,7 @@ def _split(path: Path, manifest: Manifest, name: str, window: Windows) -> SplitS
 
 def _pick(path: Path, manifest: Manifest, name: str) -> Iterator[_Picked]:
     """Every k-th row of a split, shard by shard; shards without one are not opened."""
-    record, dimension = manifest.splits[name], len(manifest.components)
+    record = manifest.splits[name]
     step = max(1, -(-record.trajectories // STARTS))
     for shard in record.shards:
         offset = 0 if path.is_file() else -shard.first_row % step
@@ -107,12 +107,15 @@ def _pick(path: Path, manifest: Manifest, name: str) -> Iterator[_Picked]:
         part = _file(path, shard.file)
         with open_shard(part) as file:
             rows, starts = np.arange(offset, shard.rows, step), variable(file, "initial_state")
-            if starts.shape != (shard.rows, dimension):
+            names = names_of(file, SYSTEM_STATE if SYSTEM_STATE in file else "component")
+            if starts.shape != (shard.rows, len(names)) or not set(manifest.components) <= set(names):
                 raise FormatError(
-                    f"{part}: initial states of shape {starts.shape}, expected ({shard.rows}, {dimension})"
+                    f"{part}: initial states of shape {starts.shape}, expected those of "
+                    f"{', '.join(manifest.components)} of {shard.rows} rows"
                 )
             status = variable(file, "status")[offset::step]
-            yield _Picked(part, shard.first_row, rows, starts[offset::step], status == Status.OK)
+            columns = [names.index(name) for name in manifest.components]
+            yield _Picked(part, shard.first_row, rows, starts[offset::step][:, columns], status == Status.OK)
 
 
 def _file(path: Path, name: str) -> Path:

@@ -15,6 +15,7 @@ from ..data.loader import make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel, count_parameters
 from .baselines import make_baselines
+from .cycle import limit_cycle
 from .engines import EngineSettings, make_engine
 from .rollout import Rollouts, judge, roll_out, true_rollouts
 from .run import (
@@ -33,6 +34,8 @@ BATCH = 4096
 # Enough rows to fit the largest polynomial, few enough to fit it at once.
 BASELINE_ROWS = 20_000
 SHOWN_TRAJECTORIES = 12
+# Sampling intervals of the true cycle for each of the grid's.
+CYCLE_OVERSAMPLING = 10
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -180,21 +183,30 @@ def _roll_out(
         parameters[:, column] = test.store.column(name)[: len(starts)]
     step = float(test.time[1] - test.time[0])
     times = step * np.arange(settings.rollout_lengths * (window - 1) + 1)
-    begin = initial_time(test.store.config["grid"])
-    true, sound = true_rollouts(engine, starts, parameters, begin + times)
+    begin, first = initial_time(test.store.config["grid"]), float(test.time[0])
+    # A grid may begin later than its rows, and rollouts begin where it does.
+    before = np.array([begin] if begin < first else [])
+    true, sound = true_rollouts(engine, starts, parameters, np.concatenate([before, first + times]))
+    true = true[:, len(before) :]
     if not len(true):
         return None, None
+    starts, observed = true[:, 0], [system.states.index(name) for name in test.components]
+    true = true[..., observed]
     task = config.learning.task
     told = None
     if task.parameters:
         told = parameters[:, [list(system.parameters).index(name) for name in task.parameters]][sound]
         channels = dataset_options(config)["parameter_normalizer"]
         told = told if channels is None else channels.apply(torch.from_numpy(told)).numpy()
-    predicted = roll_out(model, normalizer, task.name, starts[sound], window, settings.rollout_lengths, told)
+    predicted = roll_out(model, normalizer, task.name, true[:, 0], window, settings.rollout_lengths, told)
     rollouts = Rollouts(times, true, predicted)
-    # Rows with parameters of their own have cycles of their own, and fields more than one.
+    # Rows with parameters of their own have cycles of their own, fields more than one, and delays start from a past.
     one_cycle = system.kind == System.kind and system.autonomous and bool((parameters == parameters[0]).all())
-    return rollouts, judge(rollouts, std, engine, parameters[sound], starts[sound], one_cycle)
+    cycle = None
+    if one_cycle:
+        step /= CYCLE_OVERSAMPLING
+        cycle = limit_cycle(engine, starts, parameters[sound], float(times[-1]), step, observed[0])
+    return rollouts, judge(rollouts, std, cycle)
 
 
 def _training(run: Path) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
 
 import os
+import stat
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
@@ -16,13 +16,16 @@ from rich.console import Console
 
 from ..data.errors import TrajstoreError
 from ..data.files import reason, remove_leftovers
-from ..data.format import SPLITS
+from ..data.format import ENERGY_DRIFT, LYAPUNOV_EXPONENT, SPLITS, Status
 from ..data.hashing import canonical_json, json_hash
-from ..data.manifest import Manifest, load_if_present
+from ..data.manifest import MANIFEST, Manifest, load_if_present
+from ..data.parts import check_size
 from ..data.shard import Shard, ShardRecord, write_shard
 from .config import Experiment
-from .engines import Engine, make_engine
+from .diagnostics import energy_drift, lyapunov_exponents
+from .engines import Engine, Solution, make_engine
 from .engines.engine import blank_failed
+from .kept import KeptShards
 from .locking import locked
 from .orphans import end_with_parent
 from .plan import ShardPlan, make_plan
@@ -63,13 +66,17 @@ def generate(
     begin = perf_counter()
     with locked(folder):
         plans = make_plan(config)
-        check_folder(folder, config, plans, overwrite)
+        check_size(len(plans), len(config.dynamics.states))
+        manifest = load_if_present(folder)
+        kept = KeptShards(folder, manifest, json_hash(config.recipe()))
+        check_folder(folder, config, plans, overwrite, kept)
         remove_leftovers(folder, is_part)
         total = sum(plan.rows for plan in plans)
         engine = make_engine(config.dynamics, config.engine, config.grid.resample, total)
         attributes = _shared_attributes(config, engine)
-        manifest = load_if_present(folder)
-        records = reusable(folder, plans, manifest, attributes)
+        # Gone, where another dataset was thrown away.
+        manifest = manifest if (folder / MANIFEST).exists() else None
+        records = reusable(folder, plans, manifest, attributes, kept)
         missing = [plan for plan in plans if plan.file not in records]
         retire_manifest(folder, manifest, missing)
         try:
@@ -80,7 +87,7 @@ def generate(
             manifest = Manifest.of(
                 config.generation(),
                 system.to_dict(),
-                list(system.states),
+                list(config.observation.names(system)),
                 {split: [records[plan.file] for plan in plans if plan.split == split] for split in SPLITS},
             )
             save_dataset(folder, manifest)
@@ -108,26 +115,15 @@ def _check_sizes(folder: Path, records: Iterable[ShardRecord]) -> None:
     """Refuse to call a dataset whole whose shards somebody removed or cut off while it was made."""
     for record in records:
         path = folder / record.file
-        if not path.is_file() or path.stat().st_size != record.bytes:
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            status = None
+        if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != record.bytes:
             raise TrajstoreError(
                 f"{path}: was removed or changed while the dataset was made; run the same command again to make it "
                 "once more"
             )
-
-
-def integrate_rows(
-    config: Experiment, engine: Engine, plan: ShardPlan, report: Any = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Initial states (N, D), parameters (N, P), states (N, T, D) and status (N,) of a planned shard."""
-    first, last = plan.first_row, plan.first_row + plan.rows
-    starts = config.initial_state_rows(plan.split, first, last)
-    parameters = config.parameter_rows(plan.split, first, last)
-    transient = config.initial_states.transient
-    if transient is not None:
-        # It ends at time 0, for equations may mention the time.
-        starts = engine.solve(starts, parameters, np.array([-transient, 0.0])).states[:, 1]
-    solution = engine.solve(starts, parameters, config.grid.times, report)
-    return starts, parameters, solution.states, solution.status
 
 
 def _make_shards(
@@ -193,21 +189,32 @@ def _make_shard(
     """The work of one worker: integrate the rows of a shard and write its file."""
     end_with_parent(parent)
     report = partial(Counters.report, counters, index)
-    starts, parameters, states, status = integrate_rows(config, engine, plan, report)
-    system = config.dynamics
-    with np.errstate(over="ignore"):
-        # What is beyond the stored type's range has diverged, too.
-        stored = blank_failed(states.astype(config.dataset.dtype, copy=False), status)
+    system, rows = config.dynamics, np.arange(plan.first_row, plan.first_row + plan.rows)
+    starts = config.initial_state_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
+    parameters = config.parameter_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
+    transient, times = config.initial_states.transient, config.times
+    if config.initial_time < times[0]:
+        times = np.concatenate([[config.initial_time], times])
+    elif transient is not None:
+        # It ends at time 0, for equations may mention the time.
+        starts = engine.solve(starts, parameters, np.array([-transient, 0.0])).states[:, 1]
+    solution = engine.solve(starts, parameters, times, report)
+    variables, status = _stored(config, plan.split, rows, parameters, solution)
+    # Beside what is stored of it, it would double the memory.
+    del solution
+    components = config.observation.names(system)
     shard = Shard(
-        state=stored.states,
-        time=config.grid.times,
-        components=system.states,
-        trajectory=np.arange(plan.first_row, plan.first_row + plan.rows),
+        state=variables.pop("state"),
+        time=config.times,
+        components=components,
+        system_states=system.states if len(components) < len(system.states) else (),
+        trajectory=rows,
         initial_state=starts,
+        optional=variables,
         parameters={
             name: np.ascontiguousarray(parameters[:, column]) for column, name in enumerate(system.parameters)
         },
-        status=stored.status,
+        status=status,
         attributes={**attributes, "split": plan.split, "first_row": plan.first_row},
         units={
             "time": system.time_unit,
@@ -217,6 +224,36 @@ def _make_shard(
     report(plan.rows)
     compression = None if config.dataset.compression == "none" else config.dataset.compression
     return write_shard(folder / plan.file, shard, compression)
+
+
+def _stored(
+    config: Experiment, split: str, rows: np.ndarray, parameters: np.ndarray, solution: Solution
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """What is stored of rows (N,) of a split, by name: `state`, what is kept beside it, diagnostics; and status (N,).
+
+    What is beyond the stored type's range has diverged, too. A solution may begin before the grid.
+    """
+    system, seed, times = config.dynamics, config.dataset.seed, config.times
+    states = solution.states[:, -len(times) :]
+    observed = config.observation.observe(system, seed, split, rows, states, parameters, times)
+    status, variables = solution.status, {"state": observed.state, **observed.beside}
+    with np.errstate(over="ignore"):
+        for name, values in variables.items():
+            kept = blank_failed(values.astype(config.dataset.dtype, copy=False), status)
+            variables[name], status = kept.states, kept.status
+    failed = status != Status.OK
+    for values in variables.values():
+        values[failed] = np.nan
+    diagnostics = config.dataset.diagnostics or ()
+    if ENERGY_DRIFT in diagnostics:
+        variables[ENERGY_DRIFT] = energy_drift(system, states, parameters, times)
+    if LYAPUNOV_EXPONENT in diagnostics:
+        variables[LYAPUNOV_EXPONENT] = lyapunov_exponents(
+            system, config.engine, states, parameters, times, seed, split, rows
+        )
+    for name in diagnostics:
+        variables[name][failed] = np.nan
+    return variables, status
 
 
 def _shared_attributes(config: Experiment, engine: Engine) -> dict[str, str | int]:

@@ -4,18 +4,20 @@ Benettin, Galgani, Giorgilli, Strelcyn (1980), Lyapunov characteristic exponents
 doi:10.1007/BF02128236.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import sympy
 
 from ..data.errors import TrajstoreError
 from ..data.format import Status
 from .engines import EngineSettings, make_engine
+from .engines.collocation import CollocationEngine, March
 from .starts import InitialStates
 from .systems import System
+from .systems.delay import DelaySystem
 from .systems.expressions import to_text
-from .systems.system import MAX_NAMES
+from .systems.system import MAX_NAMES, InvalidSystemError
 
 # Between two orthonormalisations, in periods; less where tangent vectors all but lose their independence. A row that
 # needs less than the shortest is on its way to infinity, and given up.
@@ -26,6 +28,8 @@ THINNEST, THIN = 1e-9, 1e-4
 LARGEST = 1e100
 # Of a segment.
 MAX_STEPS = 20_000
+# Of the past of a delay equation.
+PAST_SAMPLES = 128
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ def spectrum(
         raise TrajstoreError(
             f"{count} exponents of {system.name!r}: expected 1 to {min(size, most_exponents(system))}"
         )
+    if isinstance(system, DelaySystem):
+        return _growth(system, rows, periods * system.period, transient * system.period, seed)
     engine = make_engine(variational(system, count), EngineSettings(max_steps=MAX_STEPS), rows=rows)
     parameters = np.tile(np.array(system.defaults, dtype=np.float64), (rows, 1))
     states = InitialStates().rows(system, seed, "train", 0, rows)
@@ -125,16 +131,59 @@ def spectrum(
     return Spectrum(means.mean(axis=0)[order], errors[order], len(means), duration)
 
 
+def _growth(system: DelaySystem, rows: int, duration: float, transient: float, seed: int) -> Spectrum:
+    """The largest exponent of a delay equation: how fast the past of a tangent vector grows.
+
+    Its size is the root mean square over the longest delay, which is what the future depends on: Farmer (1982),
+    Chaotic attractors of an infinite-dimensional dynamical system, doi:10.1016/0167-2789(82)90042-2.
+    """
+    size = len(system.states)
+    states = InitialStates().rows(system, seed, "train", 0, rows)
+    tangents = _orthonormal(np.random.default_rng(seed).standard_normal((rows, size, 1)))[0][..., 0]
+    parameters = np.tile(np.array(system.defaults, dtype=np.float64), (rows, 1))
+    march = March(
+        CollocationEngine(variational(system, 1)), np.concatenate([states, tangents], axis=1), parameters, 0.0
+    )
+    longest = float(system.delay_values(parameters).max())
+    past = longest * np.linspace(-1.0, 0.0, PAST_SAMPLES)
+    segment = max(SEGMENT * (system.period or longest), longest)
+    before, after = (math.ceil(part / segment) for part in (transient, duration))
+    sums, sound = np.zeros(rows), np.arange(rows)
+    for number in range(before + after):
+        end = (number + 1) * segment
+        while march.step(end) is not None:
+            pass
+        sound = np.flatnonzero(march.status == Status.OK)
+        if not len(sound):
+            raise TrajstoreError(f"system {system.name!r}: no row stays finite up to t = {end:g}")
+        times = np.tile(end + past, (rows, 1))[sound]
+        values = [march.history.at(sound, size + component, times) for component in range(size)]
+        grown = np.ones(rows)
+        grown[sound] = np.sqrt(np.mean(np.square(values), axis=(0, 2)))
+        march.rescale(slice(size, None), 1 / grown)
+        if number >= before:
+            sums += np.log(grown)
+    means = sums[sound] / (after * segment)
+    error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.nan
+    return Spectrum(means.mean(keepdims=True), np.array([error]), len(means), after * segment)
+
+
 def most_exponents(system: System) -> int:
-    """How many tangent vectors find room in one system with the state."""
+    """How many tangent vectors find room in one system with the state; of a delay equation the largest alone."""
+    if isinstance(system, DelaySystem):
+        return 1
     return (MAX_NAMES - len(system.parameters)) // len(system.states) - 1
 
 
 def variational(system: System, vectors: int) -> System:
     """The system with tangent vectors v' = J(x) v beside it: the state, then the first vector, and so on.
 
-    Raises InvalidSystemError if the equations become too large.
+    Raises InvalidSystemError if the equations become too large, or jump: there tangent vectors would jump, too.
     """
+    if not system.continuous:
+        raise InvalidSystemError(
+            f"system {system.name!r:.80} has jumps, over which no variational equation carries a tangent vector"
+        )
     taken = {*system.states, *system.parameters}
     prefix = "d"
     while any(name.startswith(prefix) for name in taken):
@@ -142,8 +191,7 @@ def variational(system: System, vectors: int) -> System:
     equations = dict(system.equations)
     for number in range(vectors):
         names = [f"{prefix}{number}_{index}" for index in range(len(system.states))]
-        slopes = system.jacobian * sympy.Matrix([sympy.Symbol(name, real=True) for name in names])
-        equations |= {name: to_text(slope) for name, slope in zip(names, slopes, strict=True)}
+        equations |= {name: to_text(slope) for name, slope in zip(names, system.tangent(names), strict=True)}
     boxes = {**dict.fromkeys(equations, (0.0, 0.0)), **system.initial_state}
     return replace(system, equations=equations, initial_state=boxes, hamiltonian=None)
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from .delay_embedding import embed, label_embedding, lag_of
 from .figures import BAND, BLUE, FLOW, PREDICTED, STYLE, TRUE, new_figure, plain, save_figure, symbol
 from .run import EVALUATION, FIGURES, METRICS, RunConfig, RunError, load_arrays, read_curve
 from .space_time import CURVES, draw_images
@@ -18,6 +19,9 @@ from .systems import System
 
 # The part of a rollout that is drawn in the phase plane: its end, when it has come to rest on the cycle.
 SHOWN_END = 0.15
+# Over time a rollout is drawn for so many periods of the system, or samples if these are more.
+SHOWN_PERIODS, MIN_SHOWN = 24, 50
+DASHED: dict[str, Any] = {"color": PREDICTED, "lw": 1.1, "ls": (0, (3, 2))}
 SECOND_ORDER = "Levenberg-Marquardt"
 
 Results = dict[str, Any]
@@ -63,7 +67,10 @@ def draw_flow(results: Results) -> Figure | None:
     """
     if len(results["config"].components) > CURVES:
         return _draw_images(results, "a test trajectory")
-    if len(results["config"].components) != 2:
+    system: System | None = results["config"].system
+    # The plane of two out of more states is no phase plane: trajectories cross in it.
+    hidden = system is not None and list(system.states) != results["config"].components
+    if len(results["config"].components) != 2 or hidden:
         return draw_time_series(results)
     true, predicted = results["true"], results["predicted"]
     figure = new_figure(5.2, 4.6)
@@ -71,9 +78,8 @@ def draw_flow(results: Results) -> Figure | None:
     size = np.abs(true).max(axis=(0, 1))
     margin = np.maximum(0.08 * np.ptp(true, axis=(0, 1)), 0.01 * np.where(size > 0, size, 1.0))
     low, high = true.min(axis=(0, 1)) - margin, true.max(axis=(0, 1)) + margin
-    system: System | None = results["config"].system
     known = False
-    if system is not None and np.isfinite(system.defaults).all():
+    if system is not None and system.kind == System.kind and np.isfinite(system.defaults).all():
         known = True
         x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 60) for axis in (0, 1)))
         field = system.function(list(system.vector_field), "numpy")
@@ -109,7 +115,7 @@ def draw_time_series(results: Results) -> Figure:
                 axes.set_ylabel(_name(results, row))
             if row == components - 1:
                 axes.set_xlabel(_time_label(results))
-    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(f"{_title(results)}: test trajectories", x=0.02, ha="left", fontsize=10)
     return figure
 
@@ -162,26 +168,41 @@ def draw_error(results: Results) -> Figure:
 
 
 def draw_rollout(results: Results) -> Figure | None:
-    """A long rollout: the first component over time, and its end in the phase plane; many components as images."""
+    """A long rollout: the first component over time, of some periods, and its end in the plane of two components.
+
+    One component has no plane but that of itself one delay ago, if it has a delay; its end is shown over time. Many
+    components are images.
+    """
     if "rollout_time" not in results:
         return None
     if len(results["config"].components) > CURVES:
         return _draw_images(results, "a rollout", "rollout_")
     time, true, predicted = (results[f"rollout_{name}"] for name in ("time", "true", "predicted"))
     lengths = results["config"].learning.evaluation.rollout_lengths
-    figure = new_figure(7.2, 3.2)
+    figure = new_figure(7.2, 3.4)
     left, right = figure.subplots(1, 2, width_ratios=(2.1, 1))
-    left.plot(time, true[0, :, 0], color=TRUE, lw=2.0, label="true")
-    left.plot(time, predicted[0, :, 0], color=PREDICTED, lw=1.1, ls=(0, (3, 2)), label="predicted")
+    period = results["config"].config["system"].get("period")
+    shown = np.searchsorted(time, SHOWN_PERIODS * period) if isinstance(period, int | float) else len(time)
+    begin = slice(max(int(shown), MIN_SHOWN))
+    left.plot(time[begin], true[0, begin, 0], color=TRUE, lw=2.0, label="true")
+    left.plot(time[begin], predicted[0, begin, 0], label="predicted", **DASHED)
     left.set(xlabel=_time_label(results), ylabel=_name(results, 0))
-    left.set_title(f"{_title(results)}: {lengths} trajectory lengths, chained", loc="left")
+    title = f"{_title(results)}: {lengths} trajectory lengths, chained"
+    figure.suptitle(title, x=0.02, ha="left", fontsize=10)
     left.margins(x=0.01)
     end = len(time) - max(2, round(SHOWN_END * len(time)))
-    second = 1 if len(results["config"].components) > 1 else 0
-    right.plot(*true[0, end:][:, [0, second]].T, color=TRUE, lw=2.0)
-    right.plot(*predicted[0, end:][:, [0, second]].T, color=PREDICTED, lw=1.1, ls=(0, (3, 2)))
-    right.set(xlabel=_name(results, 0), ylabel=_name(results, second))
-    right.set_title(f"after $t$ = {time[end]:.3g}", loc="left")
+    if len(results["config"].components) > 1:
+        lag, labels = None, (_name(results, 0), _name(results, 1))
+    else:
+        lag, labels = lag_of(results["config"].system, time[end:]), (_time_label(results), _name(results, 0))
+    right.set(xlabel=labels[0], ylabel=labels[1])
+    if lag is not None:
+        label_embedding(right, _name(results, 0).strip("$"), time, lag)
+    for paths, style in ((true, {"color": TRUE, "lw": 2.0}), (predicted, DASHED)):
+        path = paths[0, end:]
+        plane = path[:, :2].T if path.shape[1] > 1 else (time[end:], path[:, 0])
+        right.plot(*(plane if lag is None else embed(path[:, 0], lag)), **style)
+    right.set_title(f"$t$ = {time[end]:.3g} to {time[-1]:.3g}", loc="left")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 

@@ -1,16 +1,19 @@
 """What a dataset's folder already holds: shards to keep, shards to make again, and what is not ours."""
 
 import os
+import re
 from pathlib import Path
 
 from ..data.errors import FormatError, TrajstoreError
 from ..data.files import LOCK, final_name
 from ..data.format import SPLITS, shard_name
-from ..data.hashing import file_hash, json_hash
+from ..data.hashing import json_hash
 from ..data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest
+from ..data.parts import PART_NAME
 from ..data.shard import ShardRecord, inspect_shard, read_attributes
 from ..data.structure import open_shard, values
 from .config import Experiment
+from .kept import KeptShards
 from .plan import ShardPlan
 from .sharing.documents import is_ours
 
@@ -19,22 +22,24 @@ VERSIONED = ("software", "engine")
 
 
 def reusable(
-    folder: Path, plans: list[ShardPlan], manifest: Manifest | None, attributes: dict[str, str | int]
+    folder: Path,
+    plans: list[ShardPlan],
+    manifest: Manifest | None,
+    attributes: dict[str, str | int],
+    kept: KeptShards,
 ) -> dict[str, ShardRecord]:
     """Records of the planned shards that are already there and right, by file name.
 
-    A shard that the manifest knows is right if its SHA-256 is the manifest's; one that it does not (of a run
+    A shard that the manifest knows is right if it is unchanged, see `KeptShards`; one that it does not (of a run
     that was killed) if its attributes are the plan's and its content has the hash that it states.
     """
-    known = {record.file: record for record in manifest.shards} if manifest else {}
+    known = manifest.places if manifest else {}
     right = {}
     for plan in plans:
-        path = folder / plan.file
-        record = known.get(plan.file)
-        if record is None:
+        record = kept[plan.file]
+        if plan.file not in known:
+            path = folder / plan.file
             record = _self_check(path, {**attributes, "split": plan.split, "first_row": plan.first_row})
-        elif not path.is_file() or file_hash(path) != record.sha256:
-            continue
         if record is not None and (record.first_row, record.rows) == (plan.first_row, plan.rows):
             right[plan.file] = record
     return right
@@ -59,18 +64,24 @@ def retire_manifest(folder: Path, manifest: Manifest | None, missing: list[Shard
         (folder / MANIFEST).unlink()
 
 
-def check_folder(folder: Path, config: Experiment, plans: list[ShardPlan], overwrite: bool) -> None:
+def check_folder(
+    folder: Path, config: Experiment, plans: list[ShardPlan], overwrite: bool, kept: KeptShards
+) -> None:
     """Refuse a folder that holds something else; with `overwrite`, clear another config's dataset away."""
     planned = {plan.file: plan for plan in plans}
     recipe_hash = json_hash(config.recipe())
     stale = []
     reason = "the dataset of another config"
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
         if _is_shard_name(path.name):
             if not os.access(path, os.R_OK):
                 raise TrajstoreError(f"{path}: permission denied; whether it may stay cannot be told")
             plan = planned.get(path.name)
-            other, larger = _compare(path, recipe_hash, plan)
+            record = kept[path.name]
+            if record is not None:
+                other, larger = False, plan is not None and record.rows > plan.rows
+            else:
+                other, larger = _compare(path, recipe_hash, plan)
             if other or larger or plan is None:
                 stale.append(path)
             if not other and (larger or plan is None):
@@ -113,7 +124,11 @@ def _compare(path: Path, recipe_hash: str, plan: ShardPlan | None) -> tuple[bool
 
 def is_part(name: str) -> bool:
     """Is it the name of a part of a dataset?"""
-    return name in (MANIFEST, CHECKSUMS, *DOCUMENTS) or _is_shard_name(name)
+    return (
+        name in (MANIFEST, CHECKSUMS, *DOCUMENTS)
+        or bool(re.fullmatch(PART_NAME, name))
+        or _is_shard_name(name)
+    )
 
 
 def _is_shard_name(name: str) -> bool:

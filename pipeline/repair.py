@@ -1,7 +1,8 @@
-"""manifest.json and SHA256SUMS, lost or damaged, are written again from the shards; nothing else can be."""
+"""Manifest, its parts and SHA256SUMS, lost or damaged, are written again from the shards; nothing else can be."""
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..data.manifest import (
     load_manifest,
     manifest_of_file,
 )
+from ..data.parts import PART_NAME
 from ..data.shard import ShardRecord
 from ..data.verification import file_problems, verify
 from .locking import locked
@@ -65,9 +67,10 @@ def repair(folder: Path, isolated: bool = False) -> list[str]:
         _check_documents(folder, sums)
         manifest = _sound_manifest(folder, isolated) or _rebuilt_manifest(folder, sums, read)
         remove_leftovers(folder, is_part)
-        before = {name: _bytes(folder / name) for name in (CHECKSUMS, MANIFEST)}
+        names = (CHECKSUMS, *(entry.file for entry in manifest.all_parts), MANIFEST)
+        before = {name: _digest(folder / name) for name in names}
         manifest.save(folder)
-        return [name for name, content in before.items() if content != _bytes(folder / name)]
+        return [name for name, digest in before.items() if digest != _digest(folder / name)]
 
 
 def _sound_manifest(folder: Path, isolated: bool) -> Manifest | None:
@@ -77,7 +80,7 @@ def _sound_manifest(folder: Path, isolated: bool) -> Manifest | None:
         problems = verify(folder, isolated=isolated)
     except FormatError:
         return None
-    parts = {MANIFEST, *(shard.file for shard in manifest.shards)}
+    parts = {MANIFEST, *(record.file for record in (*manifest.all_parts, *manifest.shards))}
     return None if any(problem.partition(": ")[0] in parts for problem in problems) else manifest
 
 
@@ -86,7 +89,7 @@ def _rebuilt_manifest(folder: Path, sums: dict[str, str], read: Read) -> Manifes
     manifest = _manifest_of_shards(folder, read)
     if sums.get(MANIFEST) == text_hash(manifest.to_json()):
         return manifest
-    old = _text(folder / MANIFEST)
+    old = "".join(map(_text, [folder / MANIFEST, *_parts(folder)]))
     whole = _text(folder / CHECKSUMS) == "".join(f"{digest}  {name}\n" for name, digest in sums.items())
     _check_claims(folder, CHECKSUMS, sums, manifest, complete=whole and MANIFEST in sums)
     _check_claims(folder, MANIFEST, _entries(old), manifest, complete=load_if_present(folder) is not None)
@@ -175,6 +178,11 @@ def _check_claims(
             raise FormatError(f"{folder / name}: {witness} does not list it. Remove the one or the other.")
 
 
+def _parts(folder: Path) -> list[Path]:
+    """The files that may be parts of a manifest."""
+    return sorted(path for path in folder.iterdir() if re.fullmatch(PART_NAME, path.name))
+
+
 def _sums(folder: Path) -> dict[str, str]:
     """File name -> SHA-256, as far as SHA256SUMS can be read."""
     lines = map(SUM.fullmatch, _text(folder / CHECKSUMS).splitlines())
@@ -190,6 +198,11 @@ def _bytes(path: Path) -> bytes | None:
     if size > MAX_TEXT_FILE_BYTES:
         raise FormatError(f"{path}: has {size:,} bytes, expected at most {MAX_TEXT_FILE_BYTES:,}; remove it")
     return path.read_bytes()
+
+
+def _digest(path: Path) -> str | None:
+    content = _bytes(path)
+    return None if content is None else sha256(content).hexdigest()
 
 
 def _text(path: Path) -> str:

@@ -12,6 +12,7 @@ from ..data.manifest import Manifest
 from .generate import Summary
 from .sharing.description import IDENTITY_SHOWN, Description, ParameterLine, line
 from .systems import System
+from .systems.delay import DelaySystem
 
 if TYPE_CHECKING:
     from .lyapunov import Spectrum
@@ -79,6 +80,8 @@ def _facts(description: Description) -> Iterator[tuple[str, list[str]]]:
         yield "equations", _few([line(text, LONGEST_SHOWN) for text in equations], "equations")
     yield "parameters", _few([_parameter(one) for one in description.parameters], "parameters") or ["none"]
     yield "starts", [_starts(description)]
+    if description.observed:
+        yield "observed", [description.observed]
     yield "grid", [description.grid]
     if description.engine:
         yield "engine", [description.engine]
@@ -118,6 +121,7 @@ def _starts(description: Description) -> str:
         more = f", and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
         ranges = ", ".join(shown[:SHOWN]) + more
     how = "smooth random fields" if description.field else "uniform"
+    how += ", and constant before" if description.delayed else ""
     return f"{how}: {ranges}" if description.derived else f"{how}: {ranges}; seed {description.seed}"
 
 
@@ -183,8 +187,9 @@ def print_system(console: Console, system: System) -> None:
         console.print(
             f"  {name} = {parameter.value:g}{unit}   {parameter.meaning}", highlight=False, markup=False
         )
+    when = "t <= 0" if isinstance(system, DelaySystem) else "0"
     for name, (low, high) in system.initial_state.items():
-        console.print(f"  {name}(0) in [{low:g}, {high:g}]", highlight=False, markup=False)
+        console.print(f"  {name}({when}) in [{low:g}, {high:g}]", highlight=False, markup=False)
     unit = "" if system.time_unit == "1" else f" {system.time_unit}"
     for what, value in (("period", system.period), ("Lyapunov time", _inverse(system.lyapunov))):
         if value is not None:

@@ -10,14 +10,12 @@ from torch import Tensor
 from ..data.format import Status
 from ..data.normalize import Normalizer
 from ..models import RecurrentModel
-from .cycle import Cycle, limit_cycle, measure_cycle
+from .cycle import Cycle, measure_cycle
 from .engines import Engine
 
 # Normalised error at which a forecast is no longer valid (as in Vlachas et al. 2020,
 # doi:10.1016/j.neunet.2020.02.016).
 VALID_ERROR = 0.5
-# Sampling intervals of the true cycle for each of the grid's.
-CYCLE_OVERSAMPLING = 10
 # A prediction that oscillates with less than this part of the true amplitude has no cycle.
 SMALLEST_CYCLE = 0.01
 
@@ -79,18 +77,11 @@ def true_rollouts(
     return solution.states[sound], sound
 
 
-def judge(
-    rollouts: Rollouts,
-    scale: np.ndarray,
-    engine: Engine,
-    parameters: np.ndarray,
-    starts: np.ndarray,
-    one_cycle: bool = True,
-) -> dict[str, Any]:
+def judge(rollouts: Rollouts, scale: np.ndarray, cycle: Cycle | None) -> dict[str, Any]:
     """Figures of long rollouts, JSON-ready.
 
-    scale      (D,) standard deviation of each component, for the valid prediction time
-    one_cycle  whether all could come to the same limit cycle: autonomous, with equal parameters
+    scale  (D,) standard deviation of each component, for the valid prediction time
+    cycle  the limit cycle to which all come, by its first component; None where there is none
 
     Amplitude and period are those of the first component. `true` is the limit cycle's, from the equations;
     `predicted` the median over the rollouts, each measured over its last half; the errors compare each rollout
@@ -101,8 +92,6 @@ def judge(
     error = np.sqrt((((rollouts.predicted - rollouts.true) / scale) ** 2).mean(axis=2))
     invalid = ~(error < VALID_ERROR)
     valid = np.where(invalid.any(axis=1), times[invalid.argmax(axis=1)], times[-1])
-    step = float(times[1] - times[0]) / CYCLE_OVERSAMPLING
-    cycle = limit_cycle(engine, starts, parameters, float(times[-1]), step) if one_cycle else None
     pairs = _pairs(rollouts, cycle) if cycle else []
     return {
         "trajectories": len(rollouts.true),

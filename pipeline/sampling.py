@@ -7,6 +7,8 @@ from ..data.format import SPLITS
 # What a stream of random numbers is for; a new use takes a new number, so that none shifts another.
 INITIAL_STATES = 0
 PARAMETERS = 1
+NOISE = 2
+TANGENTS = 3
 
 # Philox 4x64 gives four numbers for each value of its counter.
 NUMBERS_PER_COUNT = 4
@@ -22,3 +24,22 @@ def uniform_rows(seed: int, split: str, stream: int, start: int, stop: int, colu
     counts = -(-columns // NUMBERS_PER_COUNT)
     generator = np.random.Generator(np.random.Philox(key=key).advance(start * counts))
     return generator.random((stop - start, counts * NUMBERS_PER_COUNT))[:, :columns]
+
+
+def uniform_of(seed: int, split: str, stream: int, rows: np.ndarray, columns: int) -> np.ndarray:
+    """The same for rows (N,) of any numbers: (N, columns) float64."""
+    if not len(rows):
+        return np.empty((0, columns))
+    # One call for each run of consecutive rows: of most there is but one.
+    runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
+    return np.concatenate(
+        [uniform_rows(seed, split, stream, int(run[0]), int(run[-1]) + 1, columns) for run in runs]
+    )
+
+
+def standard_normal(numbers: np.ndarray) -> np.ndarray:
+    """Standard normal numbers from uniform ones in [0, 1)."""
+    # Only here, for SciPy takes time to load that most datasets do without.
+    from scipy.special import ndtri
+
+    return ndtri(np.clip(numbers, 2.0**-54, 1 - 2.0**-53))

@@ -45,13 +45,13 @@ def draw_images(
         axes.set_title(name, loc="left")
     panels[-1].set_xlabel(time_label)
     if mesh is not None:
-        name = "value" if system is None or system.kind == System.kind else "$u$"
+        name = "value" if system is None or not system.spatial else "$u$"
         figure.colorbar(mesh, ax=list(panels), label=name, aspect=40, pad=0.02)
     return figure
 
 
 def _places(system: System | None, size: int) -> tuple[np.ndarray, str]:
-    if system is not None and system.kind != System.kind:
+    if system is not None and system.spatial:
         length = system.defaults[0]
         if np.isfinite(length):
             return length / size * np.arange(size), "position $x$"

@@ -7,12 +7,11 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
-from scipy.special import ndtri
 
 from ..data.errors import TrajstoreError
 from ..data.hashing import array_hash
 from .draws import Range
-from .sampling import INITIAL_STATES, uniform_rows
+from .sampling import INITIAL_STATES, standard_normal, uniform_rows
 from .systems import System
 
 Kind = Literal["box", "normal", "shell", "attractor", "file", "two-body", "three-body"]
@@ -106,7 +105,7 @@ class InitialStates(BaseModel):
                     raise TrajstoreError(
                         f"initial_states.{key}.{name}: no such state; there are {', '.join(system.states)}"
                     )
-        if self.kind in ("normal", "shell") and system.kind != System.kind:
+        if self.kind in ("normal", "shell") and system.spatial:
             raise TrajstoreError(
                 f'initial_states.kind: "{self.kind}" draws each point by itself, which makes no smooth field of '
                 f'{system.name}; use "box", "attractor" or "file"'
@@ -176,10 +175,10 @@ class InitialStates(BaseModel):
             return self._named(system, self.mean, np.zeros(size)) + self._shell(numbers)
         low, high = np.array(list(system.initial_state.values()), dtype=np.float64).T
         mean = self._named(system, self.mean, (low + high) / 2)
-        return mean + self._named(system, self.std, (high - low) / 2) * _normal(numbers)
+        return mean + self._named(system, self.std, (high - low) / 2) * standard_normal(numbers)
 
     def _shell(self, numbers: np.ndarray) -> np.ndarray:
-        direction = _normal(numbers[:, :-1])
+        direction = standard_normal(numbers[:, :-1])
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         low, high = self.radius or (0.0, 1.0)
         power = direction.shape[1] if self.uniform == "volume" else 1
@@ -192,15 +191,10 @@ class InitialStates(BaseModel):
         return np.array([given.get(name, value) for name, value in zip(system.states, usual, strict=True)])
 
 
-def _normal(numbers: np.ndarray) -> np.ndarray:
-    """Standard normal numbers from uniform ones in [0, 1)."""
-    return ndtri(np.clip(numbers, 2.0**-54, 1 - 2.0**-53))
-
-
 def _two_bodies(numbers: np.ndarray) -> np.ndarray:
     """Opposite each other on an almost circular orbit, (n, 8): a place in [0.5, 1.5]^2, the speed off by 5 %."""
     x, y = 0.5 + numbers[:, 0], 0.5 + numbers[:, 1]
-    speed = (1 + 0.05 * _normal(numbers[:, 2])) / (2 * np.hypot(x, y) ** 1.5)
+    speed = (1 + 0.05 * standard_normal(numbers[:, 2])) / (2 * np.hypot(x, y) ** 1.5)
     vx, vy = y * speed, -x * speed
     return np.stack([x, -x, y, -y, vx, -vx, vy, -vy], axis=1)
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ..data.errors import TrajstoreError
 from ..data.format import Status
+from .delay_embedding import embed, label_embedding
 from .engines import EngineSettings, make_engine
 from .figures import (
     BLUE,
@@ -26,6 +27,7 @@ from .figures import (
 )
 from .starts import InitialStates
 from .systems import System
+from .systems.delay import DelaySystem
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 SAMPLES_A_PERIOD = 200
@@ -36,6 +38,8 @@ MOST_COMPONENTS = 6
 IMAGE_PERIODS, IMAGE_SAMPLES = 15, 600
 # In a period.
 FIELD_STEPS = 40
+# Of a delay equation.
+SAMPLES_A_DELAY, SHOWN_PERIODS = 50, 10
 
 
 def plot_system(system: System, path: Path) -> None:
@@ -50,10 +54,10 @@ def draw_system(system: System) -> Figure:
     planes = _planes(system)
     if planes:
         figure = _draw_pairs(system, planes)
-    elif dimension > MOST_COMPONENTS or system.kind != System.kind:
+    elif dimension > MOST_COMPONENTS or system.spatial:
         figure = _draw_image(system)
     elif dimension == 1:
-        figure = _draw_line(system)
+        figure = _draw_delayed(system) if isinstance(system, DelaySystem) else _draw_line(system)
     elif dimension == 2:
         figure = _draw_plane(system)
     else:
@@ -80,7 +84,7 @@ def _solve(
     starts = InitialStates().rows(system, 0, "train", 0, rows)
     parameters = np.tile(np.array(system.defaults, dtype=np.float64), (rows, 1))
     # What a picture shows, a field's engine finds with large steps, and many times faster.
-    settings = EngineSettings(max_step=None if system.kind == System.kind else unit / FIELD_STEPS)
+    settings = EngineSettings(max_step=unit / FIELD_STEPS if system.spatial else None)
     solution = make_engine(system, settings, rows=rows).solve(starts, parameters, grid)
     sound = solution.states[solution.status == Status.OK]
     if not len(sound):
@@ -112,12 +116,30 @@ def _draw_line(system: System) -> Figure:
     return figure
 
 
+def _draw_delayed(system: DelaySystem) -> Figure:
+    """One trajectory on its attractor, beside itself one delay ago, and its beginning over time."""
+    delay = float(system.delay_values(np.array([system.defaults]))[0, 0])
+    unit, step = system.period or delay, delay / SAMPLES_A_DELAY
+    samples = round(LONG * unit / step) + 1
+    times, states = _solve(system, 1, (samples - 1) * step / unit, samples, TRANSIENT)
+    figure = new_figure(8.4, 3.9)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
+    left.plot(*embed(states[0, :, 0], SAMPLES_A_DELAY), color=BLUE, lw=0.5)
+    name = symbol(system.states[0])
+    label_embedding(left, name.strip("$"), times, SAMPLES_A_DELAY)
+    first = round(SHOWN_PERIODS * unit / step)
+    right.plot(times[:first], states[0, :first, 0], color=BLUE, lw=1.0)
+    right.set(xlabel="$t$", ylabel=name)
+    right.margins(x=0.01)
+    return figure
+
+
 def _draw_plane(system: System) -> Figure:
     figure = new_figure(5.0, 4.4)
     axes = figure.add_subplot()
     _, states = _solve(system, len(COLOURS), SHORT, SHORT * SAMPLES_A_PERIOD)
     _draw_paths(axes, states)
-    if system.autonomous:
+    if system.autonomous and system.kind == System.kind:
         _draw_flow(axes, system)
     axes.set(xlabel=symbol(system.states[0]), ylabel=symbol(system.states[1]))
     return figure

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from trajstore.data import manifest as manifest_module
+from trajstore.data import parts as parts_module
 from trajstore.data.hashing import canonical_json, json_hash
 from trajstore.data.manifest import MANIFEST, Manifest, load_manifest
 from trajstore.data.shard import Shard, inspect_shard, read_shard, write_shard
@@ -232,3 +234,46 @@ def _contents(folder: Path) -> dict[str, tuple[bytes, int]]:
 def contents() -> Callable[[Path], dict[str, tuple[bytes, int]]]:
     """`contents(folder)`: name -> (bytes, mtime), to see that nothing was touched."""
     return _contents
+
+
+@pytest.fixture
+def small_parts() -> Iterator[None]:
+    """Parts of a manifest hold 20 records; more than 40 shards need them."""
+    with _small_parts():
+        yield
+
+
+@contextmanager
+def _small_parts() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts_module, "MOST", 20)
+        patch.setattr(manifest_module, "needs_parts", lambda shards, components: shards > 40)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shards_of_one_row(experiment: Callable[..., Experiment]) -> Callable[[int], Experiment]:
+    """A config of so many shards of train, 21 of validation, and one of test."""
+
+    def config(train: int) -> Experiment:
+        dataset = {"train": train, "validation": 21, "test": 1, "shard_rows": 1}
+        return experiment(grid={"duration": 0.2, "points": 3}, dataset=dataset)
+
+    return config
+
+
+@pytest.fixture(scope="session")
+def parts_dataset(
+    shards_of_one_row: Callable[[int], Experiment], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A dataset of 45, 21 and 1 shards, its manifest in parts of 20; not to be changed."""
+    folder = tmp_path_factory.mktemp("parts") / "dataset"
+    with _small_parts():
+        generate(shards_of_one_row(45), folder)
+    return folder
+
+
+@pytest.fixture
+def parted(parts_dataset: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(parts_dataset, tmp_path / "dataset")

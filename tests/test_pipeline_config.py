@@ -55,7 +55,7 @@ def test_a_config_is_read_as_it_says(load):
     config = load(GOOD)
     assert config.dynamics.name == "van-der-pol"
     assert config.dynamics.defaults == (0.1,)
-    np.testing.assert_array_equal(config.grid.times, np.linspace(0.0, 2.0, 21))
+    np.testing.assert_array_equal(config.times, np.linspace(0.0, 2.0, 21))
     assert config.dataset.train == 100
     assert (config.dataset.validation, config.dataset.test, config.dataset.seed) == (0, 0, 0)
 
@@ -66,7 +66,7 @@ def test_a_config_is_read_as_it_says(load):
 def test_the_configs_that_come_along_are_sound(path):
     config = load_config(path)
     assert make_plan(config)
-    assert len(config.grid.times) == 21
+    assert len(config.times) == 21
 
 
 def test_a_system_of_ones_own_needs_no_python(load):
@@ -337,7 +337,7 @@ def test_a_step_that_divides_the_duration_gives_the_points_that_it_should(tmp_pa
     path.write_text(
         f"[system]\nname='van-der-pol'\n[grid]\nduration={duration!r}\nstep={step!r}\n[dataset]\ntrain=1"
     )
-    by_step = load_config(path).grid.times
+    by_step = load_config(path).times
     np.testing.assert_array_equal(by_step, np.linspace(0.0, duration, points))
 
 

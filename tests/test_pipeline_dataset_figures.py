@@ -25,6 +25,7 @@ from trajstore.pipeline.dataset_labels import SPLIT_COLOURS
 from trajstore.pipeline.dataset_sample import SAMPLES, STARTS, TRAJECTORIES, sample_dataset
 from trajstore.pipeline.figures import STYLE
 from trajstore.pipeline.generate import generate
+from trajstore.pipeline.projections import places_of_bodies, principal_directions
 
 NAMES = ["initial-states.png", "phase.png", "series.png"]
 DECAY = {name: f"-{rate}*{name}" for rate, name in enumerate("abcdefghijk", start=1)}
@@ -164,8 +165,37 @@ def test_rows_of_many_components_are_images_of_their_values(make_shard, write_da
         assert axes.get_title("left") == f"train {number}"
         values = rows_of(folder, "train", "state")[number]
         np.testing.assert_array_equal(axes.collections[0].get_array(), values.T)
-    assert "first 4 of 40 components" in draw_phase(sample).get_suptitle()
+    assert "first 4 of 40 components" in draw_initial_states(sample).get_suptitle()
+    assert "principal components of 40" in draw_phase(sample).get_suptitle()
     draw_all(folder)
+
+
+def test_principal_directions_are_those_of_an_ellipsoid_with_its_shares():
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    lengths = np.array([6.0, 3.0, 2.0, 1.0, 0.5, 0.1])
+    states = rng.normal(size=(200_000, 6)) * lengths @ axes
+    directions, shares = principal_directions(states - states.mean(axis=0))
+    np.testing.assert_allclose(shares, lengths**2 / (lengths**2).sum(), rtol=0.02)
+    for found, expected in zip(directions[:3], axes[:3], strict=True):
+        assert abs(found @ expected) > 0.999
+
+
+def test_bodies_in_a_plane_are_drawn_as_orbits(experiment, tmp_path):
+    config = experiment(
+        system={"name": "two-body", "parameters": {}},
+        initial_states={"kind": "two-body"},
+        dataset={"train": 4, "validation": 2, "test": 0},
+    )
+    generate(config, tmp_path / "dataset", jobs=1)
+    names = config.dynamics.states
+    assert [(names[x], names[y]) for x, y in places_of_bodies(names)] == [("qx1", "qy1"), ("qx2", "qy2")]
+    figure = draw_phase(sample_dataset(tmp_path / "dataset"))
+    row = rows_of(tmp_path / "dataset", "train", "state")[0]
+    one, _, other, _ = figure.axes[0].lines
+    np.testing.assert_array_equal(one.get_xydata(), row[:, [0, 2]])
+    # Opposite each other about a centre that rests.
+    np.testing.assert_allclose(one.get_xydata(), -other.get_xydata(), atol=1e-5)
 
 
 def test_failed_rows_are_said_and_left_out(failing_dataset):

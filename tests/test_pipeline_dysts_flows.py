@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from trajstore.data.errors import TrajstoreError
 from trajstore.data.manifest import load_manifest
 from trajstore.pipeline.cli import main
+from trajstore.pipeline.engines import EngineSettings
 from trajstore.pipeline.systems import System, dysts_flows, get_system
 
 CONFIG = """
@@ -45,6 +46,14 @@ def test_all_but_the_two_that_choose_by_a_state_are_converted(flows):
             get_system(f"dysts:{name}")
     with pytest.raises(TrajstoreError, match="no such flow without delay"):
         get_system("dysts:MackeyGlass")
+
+
+def test_all_are_for_the_fast_engine(flows):
+    engines = {
+        system.name: EngineSettings().resolve(system=system).name
+        for system in dysts_flows.convertible_flows()
+    }
+    assert set(engines.values()) == {"heyoka"}
 
 
 def test_slopes_are_those_of_dysts_itself(flows):

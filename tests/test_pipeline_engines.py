@@ -589,16 +589,54 @@ def test_the_bits_of_a_row_do_not_depend_on_how_many_are_integrated_with_it():
     assert np.array_equal(many.solve(starts, parameters, times).states, middle)
 
 
-@pytest.mark.parametrize("text", ["-sign(x)", "1 - abs(x)", "-x + sqrt((x - 1)**2)"])
-def test_kinks_and_jumps_are_left_to_scipy_unless_asked_otherwise(text):
-    kinked, smooth = system({"x": text}), system({"x": "-x"})
-    assert EngineSettings().resolve(system=kinked).name == "scipy"
-    assert EngineSettings(name="heyoka").resolve(system=kinked).name == "heyoka"
-    assert EngineSettings().resolve(system=smooth).name == "heyoka"
-
-
 def test_a_large_system_compiles_in_a_moment(time_limit):
     with time_limit(30):
         found = solve("heyoka", get_system("lorenz-96"), [np.arange(40.0) % 7], TIMES)
     expected = solve("DOP853", get_system("lorenz-96"), [np.arange(40.0) % 7], TIMES)
     np.testing.assert_allclose(found.states, expected.states, atol=1e-6)
+
+
+def test_a_long_grid_is_gone_along_in_pieces_that_fit_together(monkeypatch):
+    """Against closed forms; seven rows fill no batch, and one runs into the pole of z' = z**2 on the way."""
+    pytest.importorskip("heyoka")
+    from trajstore.pipeline.engines import heyoka as module
+
+    system = System(
+        "turning",
+        {"x": "-y", "y": "x", "z": "z**2"},
+        {},
+        {"x": (-1, 1), "y": (-1, 1), "z": (-1, 1)},
+    )
+    rows = 7
+    starts = np.random.default_rng(0).uniform(-1, -0.1, (rows, 3))
+    starts[3, 2] = 1 / 50.0
+    times = np.linspace(0.0, 100.0, 2001)
+    whole = module.HeyokaEngine(system).solve(starts, np.empty((rows, 0)), times)
+    monkeypatch.setattr(module, "PIECE", 64)
+    pieces = module.HeyokaEngine(system).solve(starts, np.empty((rows, 0)), times)
+    assert pieces.status.tolist() == whole.status.tolist() == [0, 0, 0, Status.DIVERGED, 0, 0, 0]
+    assert np.isnan(pieces.states[3]).all()
+    sound = np.arange(rows) != 3
+    x, y, z = starts[sound].T[..., None]
+    cos, sin = np.cos(times), np.sin(times)
+    exact = np.stack([x * cos - y * sin, x * sin + y * cos, z / (1 - z * times)], axis=-1)
+    np.testing.assert_allclose(pieces.states[sound], exact, atol=2e-13)
+    np.testing.assert_allclose(whole.states[sound], exact, atol=2e-13)
+    # Neither neighbours nor lanes matter.
+    alone = module.HeyokaEngine(system).solve(starts[5:6], np.empty((1, 0)), times)
+    np.testing.assert_array_equal(alone.states[0], pieces.states[5])
+
+
+def test_steps_are_counted_over_all_pieces(monkeypatch):
+    pytest.importorskip("heyoka")
+    from trajstore.pipeline.engines import heyoka as module
+
+    monkeypatch.setattr(module, "PIECE", 16)
+    system, times = get_system("van-der-pol"), np.linspace(0, 200.0, 101)
+    starts, parameters = np.full((2, 2), 1.0), np.full((2, 1), 0.1)
+    few, many = (
+        module.HeyokaEngine(system, max_steps=limit).solve(starts, parameters, times).status.tolist()
+        for limit in (100, 10_000)
+    )
+    assert few == [Status.STEP_LIMIT] * 2
+    assert many == [Status.OK] * 2

@@ -9,6 +9,7 @@ import torch
 from trajstore.data import Normalizer, TrajectoryDataset
 from trajstore.models import RecurrentModel
 from trajstore.pipeline.baselines import make_baselines, monomials
+from trajstore.pipeline.cycle import limit_cycle
 from trajstore.pipeline.engines import EngineSettings, make_engine
 from trajstore.pipeline.evaluate import evaluate
 from trajstore.pipeline.generate import generate
@@ -159,9 +160,7 @@ def test_the_valid_prediction_time_is_when_the_error_first_passes_the_bound():
     predicted = true.copy()
     predicted[0, 50:] += 10.0
     predicted[1, 120:] += 10.0
-    engine = make_engine(get_system("van-der-pol"), EngineSettings())
-    starts, parameters = np.full((3, 2), 1.0), np.full((3, 1), 0.1)
-    judged = judge(Rollouts(times, true, predicted), np.ones(2), engine, parameters, starts)
+    judged = judge(Rollouts(times, true, predicted), np.ones(2), None)
     assert judged["valid_prediction_time"] == {"median": times[120], "minimum": times[50]}
 
 
@@ -170,11 +169,12 @@ def test_a_perfect_model_has_no_error_of_amplitude_and_period():
     times = np.linspace(0.0, 100.0, 1001)
     starts, parameters = np.array([[4.0, 1.0], [0.3, 0.0], [-2.0, 3.0]]), np.full((3, 1), 0.1)
     true = engine.solve(starts, parameters, times).states
-    judged = judge(Rollouts(times, true, true), np.ones(2), engine, parameters, starts)
+    cycle = limit_cycle(engine, starts, parameters, times[-1], 0.01)
+    judged = judge(Rollouts(times, true, true), np.ones(2), cycle)
     for what in ("amplitude", "period"):
         assert judged[what]["largest_relative_error"] == 0.0
         assert judged[what]["predicted"] == pytest.approx(judged[what]["true"], rel=0.01)
-    stretched = judge(Rollouts(times, true, np.array(true) * 1.02), np.ones(2), engine, parameters, starts)
+    stretched = judge(Rollouts(times, true, np.array(true) * 1.02), np.ones(2), cycle)
     assert stretched["amplitude"]["relative_error"] == pytest.approx(0.02)
 
 
@@ -184,7 +184,8 @@ def test_a_conservative_system_has_no_limit_cycle():
     times = np.linspace(0.0, 50.0, 501)
     starts, parameters = np.array([[1.0, 0.0], [0.2, 0.0]]), np.empty((2, 0))
     true = engine.solve(starts, parameters, times).states
-    assert judge(Rollouts(times, true, true), np.ones(2), engine, parameters, starts)["amplitude"] is None
+    cycle = limit_cycle(engine, starts, parameters, times[-1], 0.01)
+    assert judge(Rollouts(times, true, true), np.ones(2), cycle)["amplitude"] is None
 
 
 def test_a_dataset_of_another_grid_is_refused_and_of_another_system_is_judged_by_its_own(

@@ -257,7 +257,7 @@ def test_a_description_reads_back_in_any_order_and_another_equation_is_refused()
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"kind": "delay"}, "unknown kind 'delay'"),
+        ({"kind": "stochastic"}, "unknown kind 'stochastic'"),
         ({"kind": ["x"]}, "kind|unhashable"),
         ({"equations": {"u": "-u*u_x - u_xx"}}, "expected states u1"),
         ({"parameters": {"length": {"value": -1.0}}}, "length -1.0"),

@@ -89,3 +89,9 @@ def test_what_cannot_be_measured_is_an_error():
 def test_the_dimension_follows_from_the_exponents(exponents, dimension):
     found = Spectrum(np.array(exponents), np.zeros(len(exponents)), 1, 1.0)
     assert found.dimension == dimension
+
+
+def test_jumps_have_no_variational_equations():
+    jumps = System("jumps", {"x": "-sign(x) + 0*x"}, {}, {"x": (-1.0, 1.0)}, period=1.0)
+    with pytest.raises(TrajstoreError, match="has jumps"):
+        spectrum(jumps)

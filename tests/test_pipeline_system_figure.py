@@ -18,6 +18,7 @@ from trajstore.pipeline.systems import System, get_system
         ("three-body", 1),
         ("lorenz", 4),
         ("kuramoto-sivashinsky", 2),
+        ("mackey-glass", 2),
     ],
 )
 def test_the_panels_follow_from_the_kind_of_system(name, panels):

@@ -39,10 +39,12 @@ def test_the_jacobian_is_the_derivative_of_the_field(name):
     system = get_system(name)
     field, jacobian = system.numeric()
     dimension = len(system.states)
-    for state in np.random.default_rng(1).uniform(-2, 2, (10, dimension)):
+    # After the states come those that are delayed, by which it does not differentiate.
+    given = dimension + len(getattr(system, "delayed", ()))
+    for state in np.random.default_rng(1).uniform(-2, 2, (10, given)):
         found = np.array(jacobian(0.3, state, system.defaults), dtype=float)
         for column in range(dimension):
-            step = np.zeros(dimension)
+            step = np.zeros(given)
             step[column] = 1e-5
             ahead, back = (np.array(field(0.3, state + sign * step, system.defaults)) for sign in (1, -1))
             np.testing.assert_allclose(found[:, column], (ahead - back) / 2e-5, atol=1e-8)
@@ -120,9 +122,10 @@ def test_systems_of_the_library_can_be_integrated_read_and_cited(name):
     # Books of before have no DOI.
     assert "doi:" in system.reference or "isbn:" in system.reference
     assert System.from_dict(system.to_dict()) == system
-    if system.kind != "ode":
+    if system.spatial:
         return
     used = set().union(*(expression.free_symbols for expression in system.vector_field))
+    used |= {sympy.Symbol(str(delay), real=True) for delay in getattr(system, "delays", ())}
     assert set(system.parameter_symbols) <= used
     assert all(isinstance(expression, sympy.Expr) for expression in system.vector_field)
 

@@ -1,6 +1,7 @@
 """Commands that make and look at datasets: generate, verify, info, systems."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,14 +54,22 @@ def generate_command(
     is_flag=True,
     help="First write manifest.json and SHA256SUMS again from the shards, where they are lost or damaged.",
 )
+@click.option(
+    "--shards",
+    metavar="A:B",
+    callback=lambda _, __, text: None if text is None else _slice(text),
+    help="Read only these of the manifest's shards, numbered from 0, B not among them; as a Python slice.",
+)
 @command
-def verify_command(path: Path, reintegrate: int, wants_repair: bool) -> None:
+def verify_command(path: Path, reintegrate: int, wants_repair: bool, shards: slice | None) -> None:
     """Check a dataset or a shard: 0 if sound; 1 if not, a line a problem; 2 if it cannot be checked, for there is
     no manifest, or none that can be read.
 
     Files are read in a process of their own, so that one made to crash or hang the HDF5 library is only a problem.
     """
     shown = printable(str(path))
+    if wants_repair and shards is not None:
+        raise click.UsageError("--repair reads all shards; leave out --shards.")
     if wants_repair:
         from ..repair import repair
 
@@ -69,14 +78,18 @@ def verify_command(path: Path, reintegrate: int, wants_repair: bool) -> None:
             f"{shown}: {written} written from the shards" if written else f"{shown}: nothing to repair"
         )
 
-    problems = _verify_with_progress(path)
-    note = ""
+    problems, note = _verify_with_progress(path, shards), ""
+    if shards is not None:
+        from ...data.manifest import load_manifest
+
+        first, last, _ = shards.indices(total := len(load_manifest(path).shards))
+        note = f"; of {total:,} shards, {first} to {last - 1} checked, the other {total - last + first:,} not"
     if reintegrate and not problems:
         from ..reintegrate import reintegrate as integrate_again
 
-        again = integrate_again(path, reintegrate)
+        again = integrate_again(path, reintegrate, shards=shards)
         problems += again.problems
-        note = (
+        note += (
             f"; {again.rows} rows integrated again by {again.engine}, largest deviation {again.largest:.1e}"
         )
     for problem in problems:
@@ -87,19 +100,30 @@ def verify_command(path: Path, reintegrate: int, wants_repair: bool) -> None:
     click.echo(f"{shown}: sound{note}")
 
 
-def _verify_with_progress(path: Path) -> list[str]:
+def _slice(text: str) -> slice:
+    """Raises BadParameter if the text is no slice of a list."""
+    found = re.fullmatch(r"(-?[0-9]{1,9})?:(-?[0-9]{1,9})?", text)
+    if not found:
+        raise click.BadParameter(f"got {text!r}, expected A:B, as 0:1000, 5000: or :-1")
+    return slice(*(int(number) if number else None for number in found.groups()))
+
+
+def _verify_with_progress(path: Path, shards: slice | None) -> list[str]:
     from rich.progress import Progress
 
-    from ...data.manifest import load_manifest
     from ...data.verification import verify
     from ..progress import columns
 
-    shards = len(load_manifest(path).shards) if path.is_dir() else 1
     console = Console(stderr=True)
     bar = Progress(*columns("shards"), console=console, transient=True, disable=not console.is_terminal)
     with bar as progress:
-        task = progress.add_task("verify", total=shards)
-        return verify(path, lambda done: progress.update(task, completed=done), isolated=True)
+        task = progress.add_task("verify", total=None)
+        return verify(
+            path,
+            lambda done, total: progress.update(task, completed=done, total=total),
+            isolated=True,
+            shards=shards,
+        )
 
 
 @click.command("info")

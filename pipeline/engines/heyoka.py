@@ -6,7 +6,7 @@ doi:10.1093/mnras/stab1032.
 
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -18,17 +18,23 @@ import sympy
 from ...data.format import Status
 from ..systems import System
 from .engine import Solution, blank_failed
+from .events import Events
+from .switching import Pieces
 
 # Rows a batch: more of them share the call from Python, and let threads wait less for each other, but take
 # longer to compile (0.1 s, 0.3 s, 1 s; kept on disk) and are wasted where there are few rows. All are multiples of
 # every SIMD width, so the bits of a row do not depend on the choice.
-FEW_LANES, LANES, MANY_LANES = 16, 64, 128
+FEWEST_LANES, FEW_LANES, LANES, MANY_LANES = 8, 16, 64, 128
 FEW_ROWS, MANY_ROWS = 512, 1_000_000
+# Points of a grid that heyoka gives at once; at the last one a step ends.
+PIECE = 1 << 14
 DEFAULT_TOLERANCE = 2.0**-52
+# Code of polynomials of so many nodes is unrolled, and a tenth faster; of others loops are about as fast, and take a
+# second to compile instead of half a minute.
+MOST_UNROLLED = 30
 REPORT_SECONDS = 0.1
 
 # Most rows need far fewer steps; of those that need more, it is seen then whether they get anywhere.
-LARGE_DIMENSION = 8
 FIRST_STEPS, HOPELESS = 20_000, 1e9
 # A row that is given up has diverged if it has grown so many times.
 LARGE = 1e3
@@ -60,7 +66,10 @@ class HeyokaEngine:
         # heyoka wants values of those parameters alone that the equations mention.
         mentioned = {symbol for expression in system.vector_field for symbol in expression.free_symbols}
         self._used = [column for column, symbol in enumerate(system.parameter_symbols) if symbol in mentioned]
-        self._equations = _equations(system, self._used)
+        self._equations, self._events = _equations(system, self._used)
+        self._unrolled = sum(len(equation) for _, equation in self._equations) <= MOST_UNROLLED and not any(
+            expression.has(sympy.Function) for expression in system.vector_field
+        )
         self._lanes = MANY_LANES if rows is not None and rows >= MANY_ROWS else LANES
         self._compiled: dict[int, Any] = {}
         self._compiling = threading.Lock()
@@ -85,67 +94,105 @@ class HeyokaEngine:
         """See `Engine.solve`."""
         finite = np.isfinite(initial_states).all(axis=1) & np.isfinite(parameters).all(axis=1)
         order = _by_neighbourhood(initial_states, np.flatnonzero(finite))
-        lanes = self._lanes if len(order) >= FEW_ROWS else FEW_LANES
         batches = _Batches(
             np.ascontiguousarray(initial_states[order].T),
             np.ascontiguousarray(parameters[order][:, self._used].T),
-            np.repeat(times[:, None], lanes, axis=1),
+            times,
             np.empty((len(order), len(times), self._dimension)),
             np.zeros(len(order), dtype=np.int8),
         )
-        reported = 0.0
-        for start in range(0, len(order), lanes):
-            stop = min(start + lanes, len(order))
-            self._solve_batch(batches, start, stop)
-            if report is not None and perf_counter() - reported > REPORT_SECONDS:
-                report(stop)
-                reported = perf_counter()
+        limit = max(FIRST_STEPS, len(times))
+        limit = min(limit, self._max_steps or limit)
+        left = self._solve_all(batches, np.arange(len(order)), limit, report)
+        if limit != self._max_steps:
+            # Rows that need many steps share batches, so that no batch waits for a single one.
+            left = self._solve_all(batches, left, self._max_steps, report)
+        batches.status[left] = Status.STEP_LIMIT
+        if np.array_equal(order, np.arange(len(initial_states))):
+            return blank_failed(batches.states, batches.status)
         states = np.full((len(initial_states), len(times), self._dimension), np.nan)
         status = np.full(len(initial_states), Status.DIVERGED, dtype=np.int8)
         states[order], status[order] = batches.states, batches.status
         return blank_failed(states, status)
 
-    def _solve_batch(self, batches: "_Batches", start: int, stop: int) -> None:
-        """Integrate the rows from `start` to `stop`.
+    def _solve_all(
+        self, batches: "_Batches", rows: np.ndarray, limit: int, report: Callable[[int], None] | None
+    ) -> np.ndarray:
+        """Integrate rows, batch by batch; those that need more steps than the limit."""
+        lanes = self._lanes if len(rows) >= FEW_ROWS else FEW_LANES
+        long = len(batches.times) > PIECE
+        if long and len(rows) <= FEWEST_LANES:
+            lanes = FEWEST_LANES
+        grids = None if long else list(_grids(batches.times, lanes))
+        settled, reported, left = len(batches.status) - len(rows), 0.0, []
+        for start in range(0, len(rows), lanes):
+            batch = rows[start : start + lanes]
+            left.append(self._solve_batch(batches, grids, batch, lanes, limit))
+            settled += len(batch) - len(left[-1])
+            if report is not None and perf_counter() - reported > REPORT_SECONDS:
+                report(settled)
+                reported = perf_counter()
+        return np.concatenate([rows[:0], *left])
+
+    def _solve_batch(
+        self, batches: "_Batches", grids: "_Grids | None", rows: np.ndarray, width: int, limit: int
+    ) -> np.ndarray:
+        """Integrate rows, at most one a lane; those that need more steps than the limit.
 
         A lane that diverges stops its whole batch, so the lanes that it stopped are integrated anew without
         it; each round settles at least one lane.
         """
-        width = batches.grid.shape[1]
         integrator = self._integrator(width)
-        rows: slice | np.ndarray = slice(start, stop)
-        lanes = stop - start
-        limit = min(FIRST_STEPS, self._max_steps or FIRST_STEPS)
-        while lanes:
-            padded = rows if lanes == width else np.resize(np.arange(len(batches.status))[rows], width)
-            integrator.set_time(batches.grid[0, 0])
+        begin, end = batches.times[[0, -1]]
+        while lanes := len(rows):
+            # Rows ascend, and a slice is quicker than its numbers.
+            whole = rows[-1] - rows[0] == lanes - 1
+            chosen = slice(rows[0], rows[-1] + 1) if whole else rows
+            padded = chosen if lanes == width else np.resize(rows, width)
+            integrator.set_time(begin)
             integrator.state[:] = batches.starts[:, padded]
-            integrator.pars[:] = batches.parameters[:, padded]
-            _, values = integrator.propagate_grid(batches.grid, max_steps=limit)
-            batches.states[rows] = values[:, :, :lanes].transpose(2, 0, 1)
-            # Grid values that were not reached are NaN.
-            reached = np.isfinite(values[-1, :, :lanes]).all(axis=0)
+            integrator.pars[: len(self._used)] = batches.parameters[:, padded]
+            if self._events is not None:
+                self._events.begin(integrator)
+            reached = self._propagate(
+                integrator, grids or _grids(batches.times, width), batches, chosen, lanes, limit
+            )
+            if self._events is not None:
+                batches.status[rows[self._events.lost(integrator)[:lanes]]] = Status.SOLVER_FAILED
             if reached.all():
-                return
+                break
             outcomes = [result[0] for result in integrator.propagate_res[:lanes]]
             diverged = np.array([outcome == _NOT_FINITE for outcome in outcomes])
-            numbers = np.arange(len(batches.status))[rows]
-            batches.status[numbers[diverged]] = Status.DIVERGED
+            batches.status[rows[diverged]] = Status.DIVERGED
             if not diverged.any():
                 # Before a pole steps shrink without end, long before the state overflows.
-                hopeless = ~reached & _hopeless(integrator, batches.grid[-1, 0], lanes)
+                hopeless = ~reached & _hopeless(integrator, end, lanes)
                 large = np.abs(integrator.state[:, :lanes]).max(axis=0) > LARGE * (
-                    1 + np.abs(batches.starts[:, numbers]).max(axis=0)
+                    1 + np.abs(batches.starts[:, rows]).max(axis=0)
                 )
-                batches.status[numbers[hopeless]] = np.where(
-                    large[hopeless], Status.DIVERGED, Status.STEP_LIMIT
-                )
-                if limit == self._max_steps:
-                    batches.status[numbers[~reached & ~hopeless]] = Status.STEP_LIMIT
-                    return
-                limit, diverged = self._max_steps, hopeless
-            rows = numbers[~diverged & ~reached]
-            lanes = len(rows)
+                batches.status[rows[hopeless]] = np.where(large[hopeless], Status.DIVERGED, Status.STEP_LIMIT)
+                return rows[~reached & ~hopeless]
+            rows = rows[~diverged & ~reached]
+        return rows[:0]
+
+    def _propagate(
+        self, integrator: Any, grids: "_Grids", batches: "_Batches", rows: Any, lanes: int, limit: int
+    ) -> np.ndarray:
+        """Go along the grid, piece by piece; which of the rows reached its end."""
+        watch = None if self._events is None else self._events.watch
+        steps = 0
+        for first, grid in grids:
+            if 0 < limit <= steps:
+                return np.zeros(lanes, dtype=bool)
+            _, values = integrator.propagate_grid(grid, max_steps=limit and limit - steps, callback=watch)
+            batches.states[rows, first : first + len(grid)] = values[:, :, :lanes].transpose(2, 0, 1)
+            # Grid values that were not reached are NaN.
+            reached = np.isfinite(values[-1, :, :lanes]).all(axis=0)
+            if not reached.all():
+                # The end of this piece is not that of the grid.
+                return reached & (first + len(grid) == len(batches.times))
+            steps += max(result[3] for result in integrator.propagate_res)
+        return np.ones(lanes, dtype=bool)
 
     def _integrator(self, lanes: int) -> Any:
         """This thread's own copy; an integrator holds the state that it works on."""
@@ -157,13 +204,14 @@ class HeyokaEngine:
     def _prototype(self, lanes: int) -> Any:
         with self._compiling:
             if lanes not in self._compiled:
+                extra, events = (0, []) if self._events is None else (self._events.extra, self._events.events)
                 self._compiled[lanes] = heyoka.taylor_adaptive_batch(
                     self._equations,
                     np.zeros((self._dimension, lanes)),
-                    pars=np.zeros((len(self._used), lanes)),
+                    pars=np.zeros((len(self._used) + extra, lanes)),
+                    t_events=events,
                     tol=self._tolerance,
-                    # Unrolled code is faster, but takes minutes to compile for large systems.
-                    compact_mode=self._dimension > LARGE_DIMENSION,
+                    compact_mode=not self._unrolled,
                 )
             return self._compiled[lanes]
 
@@ -174,13 +222,23 @@ def _hopeless(integrator: Any, end: float, lanes: int) -> np.ndarray:
     return np.abs(integrator.last_h[:lanes]) * HOPELESS < rest
 
 
+_Grids = Iterable[tuple[int, np.ndarray]]
+"""Pieces of the grid: the number of the first point of each, and its times (n, lanes)."""
+
+
+def _grids(times: np.ndarray, lanes: int) -> Iterator[tuple[int, np.ndarray]]:
+    # A piece begins where the one before it ends.
+    for first in range(0, max(1, len(times) - 1), PIECE - 1):
+        yield first, np.repeat(times[first : first + PIECE, None], lanes, axis=1)
+
+
 @dataclass(frozen=True)
 class _Batches:
-    """All rows in the order in which they are integrated: what goes in, (D, N), (P, N), (T, lanes); and out."""
+    """All rows in the order in which they are integrated: what goes in, (D, N), (P, N), (T,); and out."""
 
     starts: np.ndarray
     parameters: np.ndarray
-    grid: np.ndarray
+    times: np.ndarray
     states: np.ndarray
     status: np.ndarray
 
@@ -208,43 +266,49 @@ def _by_neighbourhood(initial_states: np.ndarray, rows: np.ndarray) -> np.ndarra
     return rows[np.argsort(key, kind="stable")]
 
 
-def _equations(system: System, used: list[int]) -> list[tuple[Any, Any]]:
+def _equations(system: System, used: list[int]) -> tuple[list[tuple[Any, Any]], Events | None]:
+    """What heyoka integrates, and the events at which equations with kinks or jumps change."""
     mapping: dict[Any, Any] = {
         system.parameter_symbols[column]: heyoka.par[index] for index, column in enumerate(used)
     }
     mapping[system.time_symbol] = heyoka.time
     variables = [heyoka.expression(name) for name in system.states]
     mapping |= dict(zip(system.state_symbols, variables, strict=True))
-    expressions = [_convert(expression, mapping) for expression in system.vector_field]
-    return list(zip(variables, expressions, strict=True))
-
-
-_CHOICES: dict[Any, Callable[[Any], Any]] = {
-    sympy.Abs: lambda x: heyoka.select(heyoka.gte(x, 0.0), x, -x),
-    sympy.sign: lambda x: heyoka.select(
-        heyoka.gt(x, 0.0),
-        heyoka.expression(1.0),
-        heyoka.select(heyoka.lt(x, 0.0), heyoka.expression(-1.0), heyoka.expression(0.0)),
-    ),
-}
+    if system.smooth:
+        expressions = [_convert(expression, mapping) for expression in system.vector_field]
+        return list(zip(variables, expressions, strict=True)), None
+    pieces = Pieces(system, [system.parameter_symbols[column] for column in used])
+    events = Events(pieces, len(used), lambda expression, sides: _convert(expression, mapping | sides))
+    return list(zip(variables, events.equations, strict=True)), events
 
 
 def _convert(expression: sympy.Basic, mapping: dict[Any, Any]) -> Any:
-    """A SymPy expression as heyoka's, with what heyoka's own conversion lacks or refuses.
+    """A SymPy expression as heyoka's, with what heyoka's own conversion refuses or cannot do.
 
-    It has no absolute value and no sign, but a choice; it refuses exact rationals whose denominator is no power
-    of two.
+    It refuses exact rationals whose denominator is no power of two. Its series of a power beyond the square divides
+    by the base, which may pass zero: whole powers are products of squares.
     """
     mapping = dict(mapping)
-    while chosen := [part for part in expression.atoms(*_CHOICES) if not part.args[0].has(*_CHOICES)]:
-        for part in chosen:
-            argument = _convert(part.args[0], mapping)
-            symbol = sympy.Dummy()
-            mapping[symbol] = _CHOICES[type(part)](argument)
-            expression = expression.xreplace({part: symbol})
+    while powers := {part for part in expression.atoms(sympy.Pow) if _is_high(part)}:
+        for part in powers:
+            if not any(map(_is_high, part.base.atoms(sympy.Pow))):
+                symbol = sympy.Dummy()
+                mapping[symbol] = _power(_convert(part.base, mapping), int(part.exp))
+                expression = expression.xreplace({part: symbol})
     exact = {
         atom: sympy.Float(float(atom))
         for atom in expression.atoms(sympy.Rational, sympy.NumberSymbol)
         if not isinstance(atom, sympy.Integer)
     }
     return heyoka.from_sympy(expression.xreplace(exact), mapping)
+
+
+def _is_high(power: sympy.Pow) -> bool:
+    return bool(power.exp.is_number and power.exp > 2 and power.exp == int(power.exp))
+
+
+def _power(base: Any, exponent: int) -> Any:
+    if exponent == 1:
+        return base
+    square = _power(base, exponent // 2) ** 2.0
+    return square * base if exponent % 2 else square

@@ -24,6 +24,8 @@ EVALUATIONS_A_STEP = 40
 UNDEFINED_IN_A_ROW = 1000
 # A solver that in so many evaluations advances by no more than as many units in the last place stands before a pole.
 PATIENCE = 10_000
+# One that at its pace would need more evaluations than that to the end is stuck, as where a state slides on a jump.
+HOPELESS = 1e9
 # A solver that gives up with the state this many times larger than at the start has met a singularity.
 RUNAWAY = 1e6
 
@@ -42,17 +44,24 @@ class _Counted:
     A solver may look beyond the domain of the equations and come back with a smaller step, but some never do.
     """
 
-    def __init__(self, field: Callable[..., Any], parameters: list[float], limit: int) -> None:
-        self._field, self._parameters, self._limit = field, parameters, limit
+    def __init__(self, field: Callable[..., Any], parameters: list[float], limit: int, end: float) -> None:
+        self._field, self._parameters, self._limit, self._end = field, parameters, limit, end
         self._calls, self._undefined, self._seen = 0, 0, -np.inf
+        self._large = np.inf
 
     def __call__(self, time: float, state: np.ndarray) -> Any:
+        if not self._calls:
+            self._large = RUNAWAY * (1 + np.abs(state).max())
         self._calls += 1
         if self._limit and self._calls > self._limit:
             raise _StepLimitReachedError
         if self._calls % PATIENCE == 0:
-            if abs(time - self._seen) <= PATIENCE * np.spacing(abs(time)):
+            advance = abs(time - self._seen)
+            if advance <= PATIENCE * np.spacing(abs(time)):
                 raise _LeftDomainError
+            if advance * HOPELESS < abs(self._end - time) * PATIENCE:
+                # Before a pole, or on a jump?
+                raise _LeftDomainError if np.abs(state).max() > self._large else _StepLimitReachedError
             self._seen = time
         try:
             values = self._field(time, state.tolist(), self._parameters)
@@ -182,24 +191,31 @@ class ScipyEngine:
         times: np.ndarray,
         grid: np.ndarray | None,
     ) -> Any:
-        field, jacobian = self._compiled()
+        span = (times[0], times[-1])
+        return solve_ivp(
+            t_span=span,
+            y0=initial_state,
+            t_eval=grid,
+            **self._options(parameters, times[-1], *self._compiled()),
+        )
+
+    def _options(
+        self, parameters: np.ndarray, end: float, field: Callable[..., Any], jacobian: Callable[..., Any]
+    ) -> dict[str, Any]:
+        """Of solve_ivp on the way to `end`, the function included, but for the interval and the initial state."""
         values = parameters.tolist()
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {
+            "fun": _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps, end),
+            "method": self._method,
+            "rtol": self._tolerance,
+            "atol": self._absolute,
+            "max_step": self._max_step,
+        }
         if self._method in STIFF_METHODS:
             options["jac"] = lambda time, state: _or_nan(
                 jacobian, time, state, values, (len(state), len(state))
             )
-        return solve_ivp(
-            _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps),
-            (times[0], times[-1]),
-            initial_state,
-            method=self._method,
-            t_eval=grid,
-            rtol=self._tolerance,
-            atol=self._absolute,
-            max_step=self._max_step,
-            **options,
-        )
+        return options
 
     def _compiled(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self._functions is None:

@@ -6,13 +6,17 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
 from ..systems import System
+from ..systems.delay import KIND as DELAY
+from ..systems.delay import DelaySystem
+from ..systems.kuramoto_sivashinsky import KIND as FIELD
 from .engine import Engine, EngineError
+from .switching import analytic_in_pieces
 
 # Beyond any sane integration (mu = 1000 over two periods of the relaxation oscillation takes 4e5).
 DEFAULT_MAX_STEPS = 10_000_000
 
 Resampling = Literal["dense", "linear"]
-Method = Literal["taylor", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "ETDRK4"]
+Method = Literal["taylor", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "ETDRK4", "Gauss"]
 
 
 class EngineSettings(BaseModel):
@@ -20,7 +24,7 @@ class EngineSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    name: Literal["auto", "heyoka", "scipy", "etdrk4"] = "auto"
+    name: Literal["auto", "heyoka", "collocation", "scipy", "etdrk4"] = "auto"
     method: Method | None = None
     tolerance: PositiveFloat | None = None
     absolute_tolerance: PositiveFloat | None = None
@@ -30,16 +34,18 @@ class EngineSettings(BaseModel):
     def resolve(self, resampling: Resampling = "dense", system: System | None = None) -> "EngineSettings":
         """The same with the engine named and its defaults filled in, for that system.
 
-        Taylor series step over kinks and jumps without a notice, so "auto" leaves `abs` and `sign` to SciPy.
+        "auto" leaves to SciPy what heyoka cannot do, equations that are not analytic between `abs` and `sign`, too.
 
         Raises EngineError if none can.
         """
-        if system is not None and system.kind != System.kind and self.name != "scipy":
-            return self._for_field(resampling, system.kind)
-        if self.name == "etdrk4":
-            raise EngineError(
-                'engine "etdrk4" is for "kuramoto-sivashinsky"; leave name out, or name "heyoka" or "scipy"'
-            )
+        kind = System.kind if system is None else system.kind
+        for name, own, what in (("etdrk4", FIELD, f'"{FIELD}"'), ("collocation", DELAY, "delay equations")):
+            if self.name == name and kind != own:
+                raise EngineError(f'engine "{name}" is for {what}; leave name out, or name another engine')
+        if kind == DELAY and self.name != "scipy":
+            return self._for_delays(resampling)
+        if kind != System.kind and self.name != "scipy":
+            return self._for_field(resampling, kind)
         only_scipy = (
             resampling == "linear"
             or self.max_step is not None
@@ -48,8 +54,8 @@ class EngineSettings(BaseModel):
         )
         name = self.name
         if name == "auto":
-            kinked = system is not None and not system.smooth
-            name = "scipy" if only_scipy or kinked or find_spec("heyoka") is None else "heyoka"
+            rough = system is not None and not analytic_in_pieces(system)
+            name = "scipy" if only_scipy or rough or find_spec("heyoka") is None else "heyoka"
         if name == "scipy":
             return self._for_scipy()
         if find_spec("heyoka") is None:
@@ -89,6 +95,21 @@ class EngineSettings(BaseModel):
         step = self.max_step or DEFAULT_STEP
         return self.model_copy(update={"name": "etdrk4", "method": METHOD, "max_step": step})
 
+    def _for_delays(self, resampling: Resampling) -> "EngineSettings":
+        from .collocation import DEFAULT_TOLERANCE, METHOD
+
+        if self.name == "heyoka":
+            raise EngineError(
+                'engine "heyoka" knows no delays; leave name out, or name "collocation" or "scipy"'
+            )
+        if resampling == "linear" or self.absolute_tolerance is not None or self.method not in (None, METHOD):
+            raise EngineError(
+                'engine "collocation" has its own method and one tolerance: method, absolute_tolerance and '
+                'resample = "linear" are for name = "scipy"'
+            )
+        tolerance = self.tolerance or DEFAULT_TOLERANCE
+        return self.model_copy(update={"name": "collocation", "method": METHOD, "tolerance": tolerance})
+
     def _for_scipy(self) -> "EngineSettings":
         from .scipy import DEFAULT_METHOD, DEFAULT_TOLERANCE, METHODS
 
@@ -122,9 +143,15 @@ def make_engine(
         from .etdrk4 import DEFAULT_STEP, Etdrk4Engine
 
         return Etdrk4Engine(system, settings.max_step or DEFAULT_STEP, settings.max_steps)
-    from .scipy import ScipyEngine
+    if settings.name == "collocation":
+        from .collocation import CollocationEngine
 
-    return ScipyEngine(
+        return CollocationEngine(system, tolerance, settings.max_step, settings.max_steps)
+    from .scipy import ScipyEngine
+    from .scipy_delay import ScipyDelayEngine
+
+    made = ScipyDelayEngine if isinstance(system, DelaySystem) else ScipyEngine
+    return made(
         system,
         tolerance,
         settings.max_steps,

@@ -57,6 +57,7 @@ def _head(description: Description) -> Iterable[str]:
         ("dataset id", f"`{_code(line(manifest.id))}`"),
         ("rows", escape(description.failures)),
         ("components", ", ".join(f"`{_code(name)}`" for name in description.states)),
+        *((("observed", escape(description.observed)),) if description.observed else ()),
         ("time grid", escape(description.grid)),
         (
             "stored as",
@@ -83,6 +84,11 @@ def _equations(description: Description) -> Iterable[str]:
         f"As text, the way every file carries them (a prime is the derivative by `t`):\n\n{_fence('text', *lines)}"
     )
     yield from _fold(f"{len(lines)} equations", len(lines), blocks)
+    if description.delayed:
+        yield (
+            "`delayed(x, tau)` is `x` at the time `t - tau`. Up to the time of its initial state a row has that "
+            "state: its past is constant.\n"
+        )
     if description.reference:
         yield f"Reference: {escape(description.reference)}\n"
 

@@ -1,15 +1,17 @@
 """croissant.json: the dataset for programs, as MLCommons Croissant 1.0 (https://docs.mlcommons.org/croissant/).
 
-Each shard is a FileObject with its SHA-256, so the file grows with the manifest, by about 300 bytes a shard. Files
-are not described inside (no RecordSet): the vocabulary has no arrays of three dimensions in HDF5.
+Each shard is a FileObject with its SHA-256, so the file grows with the manifest, by about 300 bytes a shard. Where
+the manifest has parts, these are FileObjects, and the shards of a split one FileSet. Files are not described inside
+(no RecordSet): the vocabulary has no arrays of three dimensions in HDF5.
 """
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from ...data.format import PARTS_VERSION, SHARD_SUFFIX
 from ...data.hashing import text_hash
-from ...data.manifest import MANIFEST, Manifest
+from ...data.manifest import MANIFEST, Manifest, SplitRecord
 from .card import citation
 from .description import IDENTITY_SHOWN, Description
 
@@ -62,7 +64,13 @@ def croissant(manifest: Manifest, software: Mapping[str, Any]) -> str:
             "Files, hashes, statistics.",
         )
     ]
+    for entry in manifest.all_parts:
+        what = f"Files, hashes, statistics of {entry.shards} shards."
+        files.append(_file(entry.file, entry.bytes, entry.sha256, "application/json", what))
     for name, split in manifest.splits.items():
+        if manifest.format_version == PARTS_VERSION and split.shards:
+            files.append(_file_set(name, split))
+            continue
         for shard in split.shards:
             rows = f"Rows {shard.first_row} to {shard.first_row + shard.rows - 1} of {name}."
             files.append(_file(shard.file, shard.bytes, shard.sha256, HDF5, rows))
@@ -96,6 +104,17 @@ def _summary(description: Description) -> str:
     sizes = ", ".join(f"{split.trajectories:,} {name}" for name, split in description.manifest.splits.items())
     text = f"{what} {description.name}: {sizes}; {components} components, {description.grid}."
     return f"{text} {description.about}".rstrip()
+
+
+def _file_set(name: str, split: SplitRecord) -> dict[str, str]:
+    return {
+        "@type": "cr:FileSet",
+        "@id": name,
+        "name": name,
+        "description": f"The {len(split.shards)} shards of {name}, listed with their hashes in the manifest.",
+        "encodingFormat": HDF5,
+        "includes": f"{name}-*{SHARD_SUFFIX}",
+    }
 
 
 def _file(name: str, size: int, sha256: str, encoding: str, what: str) -> dict[str, str]:

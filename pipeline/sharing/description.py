@@ -10,14 +10,18 @@ from functools import cached_property
 from typing import Any
 
 from ...data.errors import TrajstoreError
+from ...data.format import CLEAN_STATE, DERIVATIVE
 from ...data.manifest import Manifest
 from ..systems import System
+from ..systems.delay import KIND as DELAY
+from ..systems.kuramoto_sivashinsky import KIND as FIELD
 
 UNSPECIFIED = "unspecified"
 # Far beyond what people write; an equation may have 10 000 characters.
 LONGEST = 2_000
 LONGEST_EQUATION = 10_000
 IDENTITY_SHOWN = 16
+KEPT = {"clean": CLEAN_STATE, "derivative": DERIVATIVE}
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,37 @@ class Description:
         """Names of the components."""
         return [line(name) for name in self.manifest.components]
 
+    @property
+    def _states(self) -> list[str]:
+        """Names of all states of the system, also of those that are not observed."""
+        section, states = self.manifest.config.get("observation"), self._system.get("states")
+        some = isinstance(section, Mapping) and "components" in section
+        return (
+            [str(name) for name in states] if some and isinstance(states, list) else self.manifest.components
+        )
+
+    @property
+    def observed(self) -> str:
+        """What was observed, in a phrase; "" where it is all states as they are."""
+        section = self.manifest.config.get("observation")
+        if not isinstance(section, Mapping):
+            return ""
+        phrases = []
+        if "components" in section:
+            phrases.append(f"{len(self.manifest.components)} of {len(self._states)} states")
+        if "noise" in section:
+            phrases.append(f"normal noise, {as_json(section['noise'])}")
+        kept = [word for key, word in KEPT.items() if section.get(key)]
+        return "; ".join([*phrases, *([f"also stored: {', '.join(kept)}"] if kept else [])])
+
     @cached_property
     def equations(self) -> dict[str, str] | None:
-        """The right-hand side of each component, as text, in their order."""
+        """The right-hand side of each state, as text, in their order."""
         equations = self._system.get("equations")
         if not isinstance(equations, Mapping):
             return None
         # Of a field there is one for all components.
-        sides = equations if self.field else self.manifest.components
+        sides = equations if self.field else self._states
         return {line(name): line(equations.get(name, "?"), LONGEST_EQUATION) for name in sides}
 
     @cached_property
@@ -107,13 +134,13 @@ class Description:
 
     @property
     def boxes(self) -> dict[str, tuple[str, str]]:
-        """From which range the initial value of each component was drawn; empty if that is not known."""
+        """From which range the initial value of each state was drawn; empty if that is not known."""
         boxes = self._system.get("initial_state")
         if not isinstance(boxes, Mapping):
             return {}
         return {
             line(name): (number(box[0]), number(box[1]))
-            for name in self.manifest.components
+            for name in self._states
             if isinstance(box := boxes.get(name), list | tuple) and len(box) == 2
         }
 
@@ -129,7 +156,12 @@ class Description:
     @property
     def field(self) -> bool:
         """Are the components the values of one field, drawn together?"""
-        return "kind" in self._system
+        return self._system.get("kind") == FIELD
+
+    @property
+    def delayed(self) -> bool:
+        """Do the equations look back, at first to a constant past?"""
+        return self._system.get("kind") == DELAY
 
     @property
     def time_unit(self) -> str:

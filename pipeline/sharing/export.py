@@ -11,7 +11,8 @@ import numpy as np
 
 from ...data.errors import DataError
 from ...data.files import atomic_path, write_json
-from ...data.format import CONVENTIONS, SPLITS
+from ...data.format import CONVENTIONS, SPLITS, SYSTEM_STATE
+from ...data.guard import STATE_VARIABLES
 from ...data.layout import fill_rows, make_variables
 from ...data.shard import Shard
 from .source import Source
@@ -55,14 +56,18 @@ def _write_npz(path: Path, source: Source, split: str) -> None:
     rows = source.manifest.splits[split].trajectories
     small: dict[str, list[np.ndarray]] = {}
     with zipfile.ZipFile(path, "w") as archive:
-        with _member(archive, "state") as member:
-            _write_header(member, (rows, *source.first.state.shape[1:]), source.first.state.dtype)
-            for shard in source.shards(split):
-                member.write(np.ascontiguousarray(shard.state).data)
-                for name, values in _columns(shard).items():
-                    small.setdefault(name, []).append(values)
+        for large, like in _over_time(source.first).items():
+            with _member(archive, large) as member:
+                _write_header(member, (rows, *like.shape[1:]), like.dtype)
+                for shard in source.shards(split):
+                    member.write(np.ascontiguousarray(_over_time(shard)[large]).data)
+        for shard in source.shards(split):
+            for name, values in _columns(shard).items():
+                small.setdefault(name, []).append(values)
         arrays = {name: np.concatenate(parts) for name, parts in small.items()}
         arrays |= {"time": source.first.time, "component": np.array(source.first.components)}
+        if source.first.system_states:
+            arrays[SYSTEM_STATE] = np.array(source.first.system_states)
         for name, values in arrays.items():
             with _member(archive, name) as member:
                 np.lib.format.write_array(member, values, allow_pickle=False)
@@ -78,6 +83,15 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> N
     np.lib.format.write_array_header_1_0(file, header)
 
 
+def _over_time(shard: Shard) -> dict[str, np.ndarray]:
+    """The variables (N, T, D): the states, and what is kept beside them."""
+    return {
+        name: values
+        for name in STATE_VARIABLES
+        if isinstance(values := shard.variables.get(name), np.ndarray)
+    }
+
+
 def _columns(shard: Shard) -> dict[str, np.ndarray]:
     """The variables that have one entry a row."""
     return {
@@ -85,15 +99,20 @@ def _columns(shard: Shard) -> dict[str, np.ndarray]:
         "initial_state": shard.initial_state,
         "status": shard.status,
         **shard.parameters,
-        **shard.origin,
+        **{name: values for name, values in shard.optional.items() if name not in STATE_VARIABLES},
     }
 
 
 def _write_csv(path: Path, source: Source, split: str) -> None:
-    """A line a sample: trajectory, time, components, parameters; failed rows are empty cells."""
+    """A line a sample: trajectory, time, components, parameters; failed rows are empty cells.
+
+    What is kept beside the states has columns like "derivative:x".
+    """
     first = source.first
-    names = ["trajectory", "time", *first.components, *first.parameters]
-    form = ["%d", "%r", *[DIGITS[first.state.dtype.name]] * len(first.components)]
+    more = [name for name in _over_time(first) if name != "state"]
+    names = ["trajectory", "time", *first.components]
+    names += [f"{name}:{component}" for name in more for component in first.components] + [*first.parameters]
+    form = ["%d", "%r", *[DIGITS[first.state.dtype.name]] * len(first.components) * (1 + len(more))]
     form += ["%r"] * len(first.parameters)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         csv.writer(file, lineterminator="\n").writerow(names)
@@ -104,7 +123,7 @@ def _write_csv(path: Path, source: Source, split: str) -> None:
                     [
                         np.full(len(shard.time), number),
                         shard.time,
-                        shard.state[row],
+                        *(values[row] for values in _over_time(shard).values()),
                         *(np.full(len(shard.time), constant) for constant in constants),
                     ]
                 )

@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ...data.errors import FormatError, TrajstoreError
-from ...data.files import LOCK, final_name, remove_leftovers, sync, write_text
+from ...data.files import LOCK, final_name, remove_leftovers, sync
 from ...data.guard import MAX_TEXT_FILE_BYTES
 from ...data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest, load_if_present, parse_manifest
+from ...data.parts import PartRecord
 from ...data.verification import contradictions, verify
 from ..locking import locked
 from ..present import is_part
@@ -63,7 +64,7 @@ def fetch(
     begin = perf_counter()
     origin = Origin(url)
     with closing(origin.connect()) as connection:
-        manifest = _read_manifest(origin, connection, identity)
+        manifest = _read_manifest(origin, connection, identity, folder)
         listed = _read_checksums(origin, connection, manifest)
         with locked(folder):
             try:
@@ -90,7 +91,7 @@ def fetch(
     return Fetched(manifest, transfer.fetched, transfer.kept, transfer.transferred, seconds, problems)
 
 
-def _read_manifest(origin: Origin, connection: Connection, identity: str | None) -> Manifest:
+def _read_manifest(origin: Origin, connection: Connection, identity: str | None, folder: Path) -> Manifest:
     """The server's manifest, once everything that can be told without the shards is known to be right."""
     if identity is not None and not re.fullmatch(f"[0-9a-f]{{{SHORTEST_ID},64}}", identity.lower()):
         raise TrajstoreError(f"--id {identity}: expected {SHORTEST_ID} to 64 hexadecimal digits")
@@ -98,7 +99,7 @@ def _read_manifest(origin: Origin, connection: Connection, identity: str | None)
     text = _text(read_bytes(origin, connection, MANIFEST, MAX_TEXT_FILE_BYTES), where)
     if text.lstrip()[:1] == "<":
         raise FormatError(f"{where}: an HTML page, expected the manifest of a dataset; is the address right?")
-    manifest = parse_manifest(text, where)
+    manifest = parse_manifest(text, where, lambda entry: _read_part(origin, connection, folder, entry))
     if identity is not None and not manifest.id.startswith(identity.lower()):
         raise TrajstoreError(f"{where}: the dataset has the id {manifest.id:.64}, expected {identity}")
     problems = [
@@ -108,6 +109,14 @@ def _read_manifest(origin: Origin, connection: Connection, identity: str | None)
     if problems:
         raise FormatError(f"{where}: {problems[0]}; ask who shares it")
     return manifest
+
+
+def _read_part(origin: Origin, connection: Connection, folder: Path, entry: PartRecord) -> tuple[bytes, str]:
+    """The bytes of a part of the manifest, from what was fetched before if they are right, and where they lie."""
+    for path in (folder / entry.file, folder / WORK / entry.file):
+        if is_right(path, entry.sha256, entry.bytes):
+            return path.read_bytes(), str(path)
+    return read_bytes(origin, connection, entry.file, entry.bytes), origin.shown(entry.file)
 
 
 def _read_checksums(origin: Origin, connection: Connection, manifest: Manifest) -> dict[str, str]:
@@ -153,7 +162,8 @@ def _text(read: bytes, where: str) -> str:
 
 def _check_folder(folder: Path, manifest: Manifest, listed: Mapping[str, str], overwrite: bool) -> list[Path]:
     """Refuse a folder that holds something else; the parts of another dataset that are to be thrown away."""
-    wanted = {**listed, **{record.file: record.sha256 for record in manifest.shards}}
+    own = [*manifest.all_parts, *manifest.shards]
+    wanted = {**listed, **{record.file: record.sha256 for record in own}}
     found = load_if_present(folder) or load_if_present(folder / WORK)
     same = found is not None and found.id == manifest.id
     parts = []
@@ -169,7 +179,7 @@ def _check_folder(folder: Path, manifest: Manifest, listed: Mapping[str, str], o
             )
         if path.name == final_name(path.name):
             parts.append(path)
-    stale = [path for path in parts if path.name not in {MANIFEST, CHECKSUMS, *wanted}]
+    stale = [path for path in parts if path.name not in wanted and path.name not in (MANIFEST, CHECKSUMS)]
     reason = f"{stale[0].name}, which is no part of this dataset" if stale else None
     if found is None:
         # Left by a copy, a generation or a fetch that was interrupted: of this dataset, or of which?
@@ -205,13 +215,14 @@ def _prepare(folder: Path, manifest: Manifest) -> None:
     work = folder / WORK
     work.mkdir(exist_ok=True)
     names = {name for record in manifest.shards for name in (record.file, partial(folder, record).name)}
+    names |= {entry.file for entry in manifest.all_parts}
     for path in work.iterdir():
         if path.name not in names:
             path.unlink()
-    write_text(work / MANIFEST, manifest.to_json())
+    manifest.write(work)
 
 
 def _verify(folder: Path, manifest: Manifest, console: Console | None) -> list[str]:
     with Progress(*columns("shards"), console=console or Console(quiet=True, stderr=True)) as bar:
         task = bar.add_task("check", total=len(manifest.shards))
-        return verify(folder, lambda shards: bar.update(task, completed=shards), isolated=True)
+        return verify(folder, lambda done, _: bar.update(task, completed=done), isolated=True)

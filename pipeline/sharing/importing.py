@@ -196,7 +196,7 @@ def _as_rows(
         status=status,
         attributes={},
         units={"time": time_unit, **dict.fromkeys(parameters, "1")},
-        origin={**origin(len(pieces), 0, numbers), "source": sources},
+        optional={**origin(len(pieces), 0, numbers), "source": sources},
     )
 
 

@@ -1,16 +1,16 @@
 """Datasets of one kind -> one dataset."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...data.errors import DataError
 from ...data.format import SPLITS, Status
 from ...data.manifest import Manifest
+from ...data.observed import stored_variables
 from ...data.shard import Shard
 from .duplicates import Trajectories
-from .source import Source, origin
+from .source import Source, with_origin
 from .writer import DatasetWriter, new_folder
 
 SHOWN = 80
@@ -47,9 +47,7 @@ def merge(paths: Sequence[Path], out: Path) -> Manifest:
             for number, source in enumerate(sources):
                 for shard in source.shards(split):
                     _note(trajectories, shard, source, split)
-                    writer.add(
-                        split, replace(shard, origin=origin(len(shard.status), number, shard.trajectory))
-                    )
+                    writer.add(split, with_origin(shard, number))
         trajectories.check(TWICE)
         return writer.finish()
 
@@ -63,9 +61,15 @@ def _check_alike(first: Source, other: Source) -> None:
     _compare(
         first, other, "dtypes", *(source.manifest.config["dataset"]["dtype"] for source in (first, other))
     )
+    for what, read in (("observations", lambda config: config.get("observation")), ("variables", _stored)):
+        _compare(first, other, what, *(read(source.manifest.config) for source in (first, other)))
     for what, key in (("resampling", "resample"), ("initial times", "initial_time")):
         _compare(first, other, what, *(source.manifest.config["grid"].get(key) for source in (first, other)))
     _compare(first, other, "time grids", *(source.first.time.tolist() for source in (first, other)))
+
+
+def _stored(config: Mapping[str, Any]) -> list[str]:
+    return sorted(stored_variables(config))
 
 
 def _compare(first: Source, other: Source, what: str, mine: Any, theirs: Any) -> None:

@@ -1,7 +1,7 @@
 """Some rows and times of a dataset -> a dataset of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ...data.grid import describe_grid, initial_time
 from ...data.manifest import Manifest
 from ...data.rows import take_rows, take_times
 from ...data.shard import Shard
-from .source import Source, origin
+from .source import Source, with_origin
 from .writer import DatasetWriter, new_folder
 
 # Ends of a time span may miss a grid point by rounding, in parts of the grid's step.
@@ -83,7 +83,7 @@ def select(path: Path, out: Path, selection: Selection) -> Manifest:
                 chosen = take_rows(shard, _rows(shard, selection))
                 if len(samples) < len(shard.time):
                     chosen = take_times(chosen, samples)
-                writer.add(split, replace(chosen, origin=origin(len(chosen.status), 0, chosen.trajectory)))
+                writer.add(split, with_origin(chosen, 0))
         return writer.finish()
 
 

@@ -1,7 +1,7 @@
 """A dataset that others are cut from: its shards one by one, and what a derived one says of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,8 @@ class Source:
                     each.components,
                     sorted(each.parameters),
                     each.time.tobytes(),
-                    sorted(each.origin),
+                    sorted(each.optional),
+                    each.system_states,
                 )
                 for each in (shard, self.first)
             ]
@@ -92,6 +93,12 @@ class Source:
         kept["software"] = json_attribute(self.first.attributes, "software", self.path)
         derived = self.manifest.config.get("derived")
         return {**kept, "derived": derived} if derived else kept
+
+
+def with_origin(shard: Shard, source: int) -> Shard:
+    """The same rows, which say that they come from this source."""
+    told = origin(len(shard.status), source, shard.trajectory)
+    return replace(shard, optional={**shard.optional, **told})
 
 
 def origin(rows: int, source: int, numbers: np.ndarray) -> dict[str, np.ndarray]:

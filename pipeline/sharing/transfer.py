@@ -57,6 +57,7 @@ class Transfer:
         self._origin = origin
         self._folder = folder
         self._manifest = manifest
+        self._text = manifest.to_json().encode()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._failures: list[BaseException] = []
@@ -108,7 +109,7 @@ class Transfer:
         """Remove a manifest that the next change would make untrue."""
         path = self._folder / MANIFEST
         with self._lock:
-            if path.exists() and path.read_bytes() != self._manifest.to_json().encode():
+            if path.exists() and path.read_bytes() != self._text:
                 path.unlink()
 
     def _work(self, pending: deque[ShardRecord]) -> None:

@@ -61,6 +61,7 @@ class DatasetWriter:
         self.folder, self.config = folder, config
         self._waiting: dict[str, list[Shard]] = {split: [] for split in SPLITS}
         self._records: dict[str, list[ShardRecord]] = {split: [] for split in SPLITS}
+        self._rows: dict[str, int] = dict.fromkeys(SPLITS, 0)
         self._components: tuple[str, ...] = ()
         dataset = config["dataset"]
         self._shard_rows: int = dataset["shard_rows"]
@@ -94,17 +95,16 @@ class DatasetWriter:
         for split, waiting in self._waiting.items():
             if any(len(part.status) for part in waiting):
                 self._write(split, join_rows(waiting))
-        sizes = {split: sum(record.rows for record in records) for split, records in self._records.items()}
-        if not sum(sizes.values()):
+        if not sum(self._rows.values()):
             raise DataError("no rows are left; choose less narrowly")
-        config = {**self.config, "dataset": {**self.config["dataset"], **sizes}}
+        config = {**self.config, "dataset": {**self.config["dataset"], **self._rows}}
         manifest = Manifest.of(config, config["system"], list(self._components), self._records)
         save_dataset(self.folder, manifest)
         return manifest
 
     def _write(self, split: str, rows: Shard) -> None:
         records = self._records[split]
-        first = sum(record.rows for record in records)
+        first = self._rows[split]
         shard = replace(
             rows,
             state=rows.state.astype(self._dtype, copy=False),
@@ -112,3 +112,4 @@ class DatasetWriter:
             attributes={**self._attributes, "split": split, "first_row": first},
         )
         records.append(write_shard(self.folder / shard_name(split, len(records)), shard, self._compression))
+        self._rows[split] += len(rows.status)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...data.errors import TrajstoreError
-from ...data.format import OPTIONAL_VARIABLES, VARIABLES
+from ...data.format import KNOWN_VARIABLES
 from .expressions import RESERVED, TIME, to_text
 from .system import Parameter, System
 from .tracing import TracingError, expression_of, traced
@@ -21,7 +21,7 @@ PREFIX = "dysts:"
 REFERENCE = "Gilpin (2021), Chaos as an interpretable benchmark, doi:10.48550/arXiv.2110.05266"
 # Their right-hand sides choose by the value of a state, with max() and numpy.min() of states.
 UNWRITABLE = ("BelousovZhabotinsky", "MacArthur")
-TAKEN = RESERVED | set(VARIABLES) | set(OPTIONAL_VARIABLES)
+TAKEN = RESERVED | set(KNOWN_VARIABLES)
 
 
 @cache

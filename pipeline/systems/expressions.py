@@ -30,17 +30,20 @@ FUNCTIONS: dict[str, Callable[..., sympy.Expr]] = {
     )
 } | {"abs": sympy.Abs}
 RESERVED = frozenset({TIME, *CONSTANTS, *FUNCTIONS})
+DELAYED = "delayed"
 
 
 class ExpressionError(TrajstoreError):
     """A text that is not an expression of the allowed kind."""
 
 
-def parse(text: str, names: Iterable[str]) -> sympy.Expr:
+def parse(text: str, names: Iterable[str], delayable: Iterable[str] = ()) -> sympy.Expr:
     """Parse one expression into SymPy.
 
-    text   numbers, names, + - * / **, unary minus, the functions in FUNCTIONS, pi and the time t
-    names  the states and parameters that may occur
+    text       numbers, names, + - * / **, unary minus, the functions in FUNCTIONS, pi and the time t
+    names      the states and parameters that may occur
+    delayable  those of the names that `delayed(state, delay)` may have first; the delay is another of the names, or
+               a number above 0. It becomes a symbol that is called like its text, "delayed(x, tau)"
 
     Raises ExpressionError that quotes the part that is not allowed.
     """
@@ -53,7 +56,7 @@ def parse(text: str, names: Iterable[str]) -> sympy.Expr:
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "too deeply nested, or no text"
         raise ExpressionError(f"{text!r:.200} is no expression: {reason}") from None
-    expression = _Reader(text, names).read(tree, 0, 0)[0]
+    expression = _Reader(text, names, delayable).read(tree, 0, 0)[0]
     too_large = [atom for atom in expression.atoms(sympy.Number) if not _is_double(atom)]
     if too_large or expression.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
         raise ExpressionError(f"{text!r:.200}: is not a finite real expression in double precision")
@@ -78,8 +81,9 @@ def to_text(expression: sympy.Expr) -> str:
 class _Reader:
     """Walks the tree of one text. Each part is read into (expression, product of its nested exponents)."""
 
-    def __init__(self, text: str, names: Iterable[str]) -> None:
+    def __init__(self, text: str, names: Iterable[str], delayable: Iterable[str]) -> None:
         self._text = text
+        self._delayable = frozenset(delayable)
         self._symbols = {name: sympy.Symbol(name, real=True) for name in (*names, TIME)}
 
     def read(self, node: ast.expr, depth: int, calls: int) -> tuple[sympy.Expr, float]:
@@ -110,6 +114,8 @@ class _Reader:
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
                 expression, power = self.read(argument, depth + 1, calls + 1)
                 return self._real(FUNCTIONS[name](expression), node), power
+            case ast.Call(func=ast.Name(id=name), args=arguments) if name == DELAYED and self._delayable:
+                return self._delayed(arguments, node), 1.0
             case ast.Call():
                 functions = ", ".join(FUNCTIONS)
                 raise self._refusal(
@@ -129,6 +135,27 @@ class _Reader:
         if name not in known:
             raise self._refusal(node, f"is unknown; known names are {', '.join(known)}")
         return known[name]
+
+    def _delayed(self, arguments: list[ast.expr], node: ast.Call) -> sympy.Expr:
+        match arguments:
+            case [ast.Name(id=state), ast.Name(id=delay)] if (
+                state in self._delayable and delay in self._symbols and delay not in {*self._delayable, TIME}
+            ):
+                text = delay
+            case [ast.Name(id=state), ast.Constant(value=int() | float() as number)] if (
+                state in self._delayable and not isinstance(number, bool) and 0 < number < LARGEST
+            ):
+                text = repr(float(number))
+            case _:
+                states = ", ".join(sorted(self._delayable))
+                raise self._refusal(
+                    node,
+                    f"is no delayed state; expected {DELAYED}(STATE, DELAY), with one of the states {states} and a "
+                    "delay that is a parameter or a number above 0",
+                )
+        if node.keywords:
+            raise self._refusal(node, "takes no names of arguments")
+        return sympy.Symbol(f"{DELAYED}({state}, {text})", real=True)
 
     def _power(
         self, base: tuple[sympy.Expr, float], exponent: tuple[sympy.Expr, float], node: ast.expr

@@ -40,6 +40,7 @@ class KuramotoSivashinsky(System):
     """
 
     kind: ClassVar[str] = KIND
+    spatial: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         size = len(self.initial_state)
@@ -118,6 +119,13 @@ class KuramotoSivashinsky(System):
         back = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
         scale = np.tile(np.where(numbers == 0, 1.0, 2.0) / size, 2)
         return scale[:, None] * back.T, back, numbers
+
+    def slopes(self, states: np.ndarray, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+        field, _ = self.numeric()
+        # One by one, for sums of a matrix product depend on how many there are.
+        return np.array(
+            [[field(0.0, state, row) for state in path] for path, row in zip(states, parameters, strict=True)]
+        )
 
     def numeric(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """The semi-discrete system u' = f(u) at the points, and its Jacobian."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from ...data.errors import TrajstoreError
 from .chaotic import CHAOTIC
+from .delay import DELAY
 from .dysts_flows import PREFIX, flow_system
 from .hamiltonian import HAMILTONIAN
 from .kuramoto_sivashinsky import kuramoto_sivashinsky
@@ -15,7 +17,7 @@ from .system import System
 class _Library(Mapping[str, System]):
     """Systems by name, each built when it is first asked for."""
 
-    def __init__(self, *entries: partial[System]) -> None:
+    def __init__(self, *entries: partial[Any]) -> None:
         self._entries = {entry.keywords["name"]: entry for entry in entries}
         self._built: dict[str, System] = {}
 
@@ -45,6 +47,7 @@ LIBRARY = _Library(
     *OSCILLATORS,
     *HAMILTONIAN,
     *CHAOTIC,
+    *DELAY,
     partial(kuramoto_sivashinsky, name="kuramoto-sivashinsky", size=64),
 )
 

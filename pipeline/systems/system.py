@@ -3,7 +3,7 @@
 import keyword
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ import numpy as np
 import sympy
 
 from ...data.errors import TrajstoreError
-from ...data.format import OPTIONAL_VARIABLES, VARIABLES
+from ...data.format import KNOWN_VARIABLES
 from .expressions import RESERVED, TIME, ExpressionError, parse
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -69,6 +69,8 @@ class System:
     _parsed: tuple[sympy.Expr, ...] = field(init=False, repr=False, compare=False)
 
     kind: ClassVar[str] = "ode"
+    # Are the components the values of one field at points of space?
+    spatial: ClassVar[bool] = False
     _kinds: ClassVar[dict[str, type["System"]]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -95,16 +97,18 @@ class System:
             )
         # Whatever the order it was given in, the box is in that of the components.
         object.__setattr__(self, "initial_state", {name: self.initial_state[name] for name in self.equations})
-        names = (*self.equations, *self.parameters)
         parsed = []
         for state, text in self.equations.items():
             try:
-                parsed.append(parse(text, names))
+                parsed.append(self._parse(text))
             except ExpressionError as error:
                 raise ExpressionError(f"equation of {state}: {error}") from None
         object.__setattr__(self, "_parsed", tuple(parsed))
         if self.hamiltonian is not None:
             _ = self.energy
+
+    def _parse(self, text: str) -> sympy.Expr:
+        return parse(text, (*self.equations, *self.parameters))
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -144,6 +148,10 @@ class System:
         matrix = sympy.Matrix(self.vector_field).jacobian(sympy.Matrix(self.state_symbols))
         return matrix.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
 
+    def tangent(self, names: Sequence[str]) -> list[sympy.Expr]:
+        """Slopes of a tangent vector whose components are called like this: J v."""
+        return list(self.jacobian * sympy.Matrix([sympy.Symbol(name, real=True) for name in names]))
+
     @property
     def autonomous(self) -> bool:
         """Do the equations not mention time?"""
@@ -153,6 +161,11 @@ class System:
     def smooth(self) -> bool:
         """Are the equations free of kinks and jumps, of `abs` and `sign`?"""
         return not any(expression.has(sympy.Abs, sympy.sign) for expression in self.vector_field)
+
+    @property
+    def continuous(self) -> bool:
+        """Are the equations free of jumps, of `sign`?"""
+        return not any(expression.has(sympy.sign) for expression in self.vector_field)
 
     @property
     def defaults(self) -> tuple[float, ...]:
@@ -192,6 +205,26 @@ class System:
         """f(t, x, p) and its Jacobian, of one state as a list."""
         return self.function(list(self.vector_field), "math"), self.function(self.jacobian.tolist(), "math")
 
+    def check_slopes(self) -> None:
+        """Raises InvalidSystemError if the state alone does not say what dx/dt is."""
+
+    def slopes(self, states: np.ndarray, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """dx/dt (N, T, D) float64 at states (N, T, D), parameters (N, P) and times (T,)."""
+        slopes = np.empty_like(states)
+        for component, value in enumerate(self.along(list(self.vector_field), states, parameters, times)):
+            slopes[..., component] = value
+        return slopes
+
+    def along(
+        self, expressions: Any, states: np.ndarray, parameters: np.ndarray, times: np.ndarray
+    ) -> np.ndarray | list[Any]:
+        """Values (N, T) of an expression in the system's symbols, or a list of several; constants may be numbers."""
+        # A component after the other, without strides: NumPy takes the same way through all of them.
+        x = [np.ascontiguousarray(states[..., component]) for component in range(states.shape[2])]
+        p = [np.repeat(column[:, None], len(times), axis=1) for column in parameters.T]
+        t = np.repeat(times[None], len(states), axis=0)
+        return self.function(expressions, "numpy")(t, x, p)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `from_dict` is its inverse."""
         optional = {"period": self.period, "hamiltonian": self.hamiltonian, "lyapunov": self.lyapunov}
@@ -216,8 +249,10 @@ class System:
             kind = raw.get("kind", System.kind)
             if kind != System.kind and kind not in System._kinds:
                 raise InvalidSystemError(f"a system of the unknown kind {kind!r:.80}")
-            sides = raw["states"] if kind == System.kind else raw["equations"]
-            system = System._kinds.get(kind, System)(
+            made = System._kinds.get(kind, System)
+            # JSON objects have no order, and that of the components is the states'.
+            sides = raw["equations"] if made.spatial else raw["states"]
+            system = made(
                 name=str(raw["name"]),
                 equations={str(name): str(raw["equations"][name]) for name in sides},
                 parameters={name: Parameter(**value) for name, value in raw["parameters"].items()},
@@ -264,7 +299,7 @@ def check_name(name: str) -> None:
         raise InvalidSystemError(f"{name!r} is no name; expected letters, digits and _, a letter first")
     if name in RESERVED:
         raise InvalidSystemError(f"{name!r} already means something in equations; choose another name")
-    if name in VARIABLES or name in OPTIONAL_VARIABLES:
+    if name in KNOWN_VARIABLES:
         raise InvalidSystemError(f"{name!r} is a variable of the file format; choose another name")
 
 

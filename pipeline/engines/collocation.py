@@ -1,0 +1,273 @@
+"""The engine of delay equations: the method of steps by Gauss collocation, in adaptive steps, many rows at once.
+
+On each step the trajectory is a polynomial that fulfils the equation at Gauss's points, and these polynomials are the
+history of what follows. Bellen, Zennaro (2003), Numerical methods for delay differential equations, chapters 4 to 6,
+isbn:978-0-19-850654-6.
+"""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import chebyshev, legendre
+
+from ...data.format import Status
+from ..systems.delay import DelaySystem
+from ..systems.system import System
+from .breaking_points import breaking_points
+from .engine import EngineError, Solution, blank_failed
+from .history import History
+
+METHOD = "Gauss"
+DEFAULT_TOLERANCE = 1e-13
+# Points a step. A multiple of every SIMD width, so that each row takes the same way through the processor, whatever
+# its neighbours.
+NODES = 16
+# Up to this many delays after the start, jumps in a derivative are felt by polynomials of that degree.
+LEVEL = NODES
+# Rows at once, few enough for the second cache.
+ROWS = 128
+# Of the iteration for a step: it has converged when it moves by no more than this, relative to 1 + |x|.
+CONVERGED, ROUNDS = 1e-15, 25
+# What rounding may keep moving.
+SETTLED = 1e-13
+# A step may be this many times shorter or longer than the one before it, where its error says so.
+SHRINK, GROW, CAUTION = 0.25, 3.0, 0.9
+# A row whose steps are no longer than this part of the time has met a singularity.
+SHORTEST = 1e-15
+REPORT_SECONDS = 0.1
+
+
+def _matrices() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Gauss's points (p,) on [0, 1], and what makes of the slopes there, by the step, the increments at the points
+    (p, p), at the end (p, 1), and Chebyshev's coefficients of the increment (p, p + 1)."""
+    points, weights = legendre.leggauss(NODES)
+    # The interpolant of the slopes in Legendre's polynomials, and its integral from the start on.
+    interpolant = (np.arange(NODES) + 0.5)[:, None] * legendre.legvander(points, NODES - 1).T * weights
+    integral = 0.5 * legendre.legint(np.eye(NODES), lbnd=-1) @ interpolant
+    # Of so low a degree, a least-squares fit at as many points is the polynomial itself.
+    nodes = chebyshev.chebpts1(NODES + 1)
+    coefficients = chebyshev.chebfit(nodes, legendre.legvander(nodes, NODES) @ integral, NODES).T
+    inner = chebyshev.chebval(points, coefficients.T)
+    return (points + 1) / 2, inner, weights[:, None] / 2, coefficients
+
+
+POINTS, INNER, ENDS, COEFFICIENTS = _matrices()
+
+
+class CollocationEngine:
+    """Delay equations with constant delays and a constant history; each row has its own delays and its own steps.
+
+    system     of kind "delay"
+    tolerance  error a step, relative to 1 + |x|
+    max_step   longest step; None leaves it to the error. No step is longer than the shortest delay
+    max_steps  steps after which a row is given up; 0 is no limit
+
+    Raises EngineError for another system.
+    """
+
+    threads = False
+
+    def __init__(
+        self,
+        system: System,
+        tolerance: float = DEFAULT_TOLERANCE,
+        max_step: float | None = None,
+        max_steps: int = 0,
+    ) -> None:
+        if not isinstance(system, DelaySystem):
+            raise EngineError(f'engine "collocation" integrates delay equations, not {system.name!r:.80}')
+        self.system = system
+        self.tolerance = tolerance
+        self.max_step = np.inf if max_step is None else max_step
+        self.max_steps = max_steps
+        self._field: Callable[..., Any] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Compiled functions do not travel to worker processes; they are made again there.
+        return {**self.__dict__, "_field": None}
+
+    @property
+    def field(self) -> Callable[..., Any]:
+        """f(t, x, p) over arrays, x the states followed by the delayed ones."""
+        if self._field is None:
+            self._field = self.system.function(list(self.system.vector_field), "scipy")
+        return self._field
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": "collocation",
+            "version": np.__version__,
+            "method": METHOD,
+            "tolerance": self.tolerance,
+            "max_step": None if np.isinf(self.max_step) else self.max_step,
+            "max_steps": self.max_steps,
+        }
+
+    def solve(
+        self,
+        initial_states: np.ndarray,
+        parameters: np.ndarray,
+        times: np.ndarray,
+        report: Callable[[int], None] | None = None,
+    ) -> Solution:
+        """See `Engine.solve`. Before times[0] every state has its initial value."""
+        states = np.full((len(initial_states), len(times), len(self.system.states)), np.nan)
+        status = np.full(len(initial_states), Status.DIVERGED, dtype=np.int8)
+        delays = self.system.delay_values(parameters)
+        able = np.isfinite(initial_states).all(axis=1) & np.isfinite(parameters).all(axis=1)
+        rows = np.flatnonzero(able & (delays > 0).all(axis=1))
+        reported = 0.0
+        for first in range(0, len(rows), ROWS):
+            chosen = rows[first : first + ROWS]
+            march = March(self, initial_states[chosen], parameters[chosen], float(times[0]))
+            values = np.full((len(chosen), *states.shape[1:]), np.nan)
+            values[:, 0] = initial_states[chosen]
+            while (moved := march.step(float(times[-1]))) is not None:
+                march.write(moved, times, values)
+                if report is not None and perf_counter() - reported > REPORT_SECONDS:
+                    report(first + int(np.count_nonzero(march.time >= times[-1])))
+                    reported = perf_counter()
+            states[chosen], status[chosen] = values, march.status
+        return blank_failed(states, status)
+
+
+class March:
+    """Rows of one system on their way from `start`, each in steps of its own.
+
+    state    (D, n) where each row is, at `time` (n,)
+    status   (n,) int8, why a row has stopped, if it has
+    history  of all rows, as far back as their longest delays
+    """
+
+    def __init__(
+        self, engine: CollocationEngine, starts: np.ndarray, parameters: np.ndarray, start: float
+    ) -> None:
+        self._engine = engine
+        self._delays = engine.system.delay_values(parameters).T
+        self._parameters = parameters.T
+        self.state = starts.T.copy()
+        rows = len(starts)
+        self.time = np.full(rows, start)
+        self.status = np.zeros(rows, dtype=np.int8)
+        self._longest = np.minimum(self._delays.min(axis=0), engine.max_step)
+        self._width = self._longest.copy()
+        self._attempts = np.zeros(rows, dtype=np.int64)
+        self._written = np.ones(rows, dtype=np.int64)
+        points = [breaking_points(delays, start, np.inf, LEVEL) for delays in self._delays.T]
+        self._stops = np.full((rows, 1 + max(map(len, points), default=0)), np.inf)
+        for row, times in enumerate(points):
+            self._stops[row, : len(times)] = times
+        self._next_stop = np.zeros(rows, dtype=np.int64)
+        self.history = History(self.state, NODES)
+
+    def step(self, end: float) -> np.ndarray | None:
+        """Try a step of each row that is sound and before `end`, and none beyond it.
+
+        The numbers of the rows that moved; None if there was none to try.
+        """
+        rows = np.flatnonzero((self.status == Status.OK) & (self.time < end))
+        if not len(rows):
+            return None
+        stop = self._stops[rows, self._next_stop[rows]]
+        aim = np.minimum(stop, end)
+        wanted, gap = self._width[rows], aim - self.time[rows]
+        # No sliver is left before a stop.
+        lands = wanted >= gap * (1 - 1e-9)
+        width = np.where(lands, gap, np.minimum(wanted, np.maximum(gap / 2, wanted / 2)))
+        with np.errstate(all="ignore"):
+            pieces, after, error = self._attempt(rows, width)
+            factor = np.clip(CAUTION * error ** (-1 / NODES), SHRINK, GROW)
+        accepted = error <= 1
+        # A stop may have cut the step short, which says nothing against the one that was wanted.
+        wanted = np.where(accepted, np.maximum(width * factor, wanted), width * np.minimum(factor, CAUTION))
+        self._width[rows] = np.minimum(wanted, self._longest[rows])
+        self._attempts[rows] += 1
+        self._advance(rows[accepted], width[accepted], pieces[:, accepted], after[:, accepted])
+        landed = accepted & lands
+        self.time[rows[landed]] = aim[landed]
+        self._next_stop[rows] += landed & (stop <= aim)
+        self._judge(rows, accepted, end)
+        return rows[accepted]
+
+    def _attempt(self, rows: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The piece (D, n, p + 1) of a step, the states (D, n) after it, and its error (n,) by the tolerance.
+
+        The error is taken to be the last two coefficients, which is more than the piece lacks. It is infinite where
+        the iteration does not converge.
+        """
+        begin = self.state[:, rows]
+        scale = 1 + np.abs(begin)
+        time = self.time[rows, None] + width[:, None] * POINTS
+        late = [
+            self.history.at(rows, component, time - self._delays[delay, rows, None])
+            for _, component, delay in self._engine.system.delayed
+        ]
+        # Whole arrays in one piece, so that every row takes the same way through the processor.
+        parameters = [np.repeat(values[rows, None], NODES, axis=1) for values in self._parameters]
+
+        def slopes_at(states: np.ndarray) -> np.ndarray:
+            slopes = np.empty_like(states)
+            for component, values in enumerate(self._engine.field(time, (*states, *late), parameters)):
+                slopes[component] = values
+            return width[:, None] * slopes
+
+        states = np.repeat(begin[..., None], NODES, axis=2)
+        change, moving = np.full(len(rows), np.inf), np.ones(len(rows), dtype=bool)
+        for _ in range(ROUNDS):
+            found = begin[..., None] + _combined(slopes_at(states), INNER)
+            change = np.where(moving, (np.abs(found - states).max(axis=2) / scale).max(axis=0), change)
+            # A row that has converged stays as it is, however long its neighbours take.
+            states = np.where(moving[:, None], found, states)
+            moving &= change > CONVERGED
+            if not moving.any():
+                break
+        slopes = slopes_at(states)
+        pieces, after = _combined(slopes, COEFFICIENTS), begin + _combined(slopes, ENDS)[..., 0]
+        error = (np.abs(pieces[..., -2:]).max(axis=2) / scale).max(axis=0) / self._engine.tolerance
+        pieces[..., 0] += begin
+        sound = (change <= SETTLED) & np.isfinite(after).all(axis=0)
+        return pieces, after, np.where(sound, error, np.inf)
+
+    def _advance(self, rows: np.ndarray, width: np.ndarray, pieces: np.ndarray, after: np.ndarray) -> None:
+        self.history.add(rows, self.time[rows], width, pieces, self.time - self._delays.max(axis=0))
+        self.state[:, rows] = after
+        self.time[rows] += width
+
+    def write(self, rows: np.ndarray, times: np.ndarray, out: np.ndarray) -> None:
+        """What the last steps of these rows crossed of the grid `times` (T,), to `out` (n, T, D)."""
+        first, last = self._written[rows], np.searchsorted(times, self.time[rows], side="right")
+        counts = np.maximum(last - first, 0)
+        which = np.repeat(rows, counts)
+        places = (
+            np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+        )
+        for component in range(len(self.state)):
+            out[which, places, component] = self.history.last(which, component, times[places])
+        self._written[rows] = np.maximum(first, last)
+
+    def _judge(self, rows: np.ndarray, accepted: np.ndarray, end: float) -> None:
+        """Which of the rows get nowhere?"""
+        shortest = SHORTEST * np.maximum(np.abs(self.time[rows]), self._delays[:, rows].min(axis=0))
+        stuck = ~accepted & (self._width[rows] <= shortest)
+        limit = self._engine.max_steps
+        tired = (self._attempts[rows] >= limit) & (self.time[rows] < end) & (limit > 0)
+        self.status[rows[tired]] = Status.STEP_LIMIT
+        self.status[rows[stuck]] = Status.DIVERGED
+
+    def rescale(self, components: slice, factors: np.ndarray) -> None:
+        """Multiply components, now and in the past, of each row by its factor (n,); sound for linear ones alone."""
+        self.state[components] *= factors
+        self.history.scale(components, factors)
+
+
+def _combined(slopes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Sums (D, n, q) of slopes (D, n, p) with the weights (p, q).
+
+    No matrix product: its sums depend on how many rows there are.
+    """
+    total = slopes[..., :1] * matrix[0]
+    for number in range(1, len(matrix)):
+        total += slopes[..., number : number + 1] * matrix[number]
+    return total

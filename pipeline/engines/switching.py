@@ -1,0 +1,257 @@
+"""Equations with kinks and jumps as analytic pieces: which piece holds, where it ends, and which one follows.
+
+`abs(g)` is s g and `sign(g)` is s, where s = -1 or 1 is the side of the surface g = 0 on which the state lies.
+Between surfaces the equations are analytic; a solver stops where it meets one, and asks here how to go on. Where both
+sides of a jump lead to it, the state slides along it, by the mean of the two that stays on it: Filippov (1988),
+Differential Equations with Discontinuous Righthand Sides, doi:10.1007/978-94-015-7793-9.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy
+
+from ..systems import System
+
+# Of a mode; a state that slides along surface k has mode k + 1.
+FREE, LOST = 0, -1
+# So close to a surface, relative to the largest component, a state is on it: it is the slope that tells the side.
+ON_SURFACE = 1e-13
+# So far on the wrong side a state is lost: a crossing was missed.
+ASTRAY = 1e-10
+# So much a side may lead away of a surface along which a state slides, relative to both.
+HELD = 1e-9
+# With more of them, or longer equations, algebra and compiling take minutes.
+MOST_SURFACES, MOST_CHARACTERS = 30, 5_000
+
+
+class Pieces:
+    """The pieces of a system's equations.
+
+    system, parameters  whose equations, and those symbols of its parameters that functions below are given values of
+
+    sides     symbols of s, one for each surface
+    surfaces  g in the system's symbols and the sides of surfaces before it
+    field     the equations in those symbols
+    moving    which surfaces have a g that changes along a trajectory
+    """
+
+    def __init__(self, system: System, parameters: Sequence[sympy.Symbol]) -> None:
+        self._system = system
+        self._parameters = tuple(parameters)
+        self.sides: list[sympy.Symbol] = []
+        self.surfaces: list[sympy.Expr] = []
+        self._jumps: list[bool] = []
+        self.field = [self._take_apart(expression) for expression in system.vector_field]
+        changing = {*system.state_symbols, system.time_symbol}
+        self.moving = [bool(surface.free_symbols & changing) for surface in self.surfaces]
+
+    def _take_apart(self, expression: Any) -> Any:
+        kinds = (sympy.Abs, sympy.sign)
+        while expression.has(*kinds):
+            # The innermost first: of what is inside them, the side is then known.
+            inner = sorted(
+                (part for part in expression.atoms(*kinds) if not part.args[0].has(*kinds)),
+                key=sympy.default_sort_key,
+            )
+            replaced = {}
+            for part in inner:
+                surface: Any = part.args[0]
+                if surface not in self.surfaces:
+                    self.surfaces.append(surface)
+                    self.sides.append(sympy.Dummy(f"side{len(self.sides)}", real=True))
+                    self._jumps.append(False)
+                number = self.surfaces.index(surface)
+                if isinstance(part, sympy.sign):
+                    self._jumps[number] = True
+                side = self.sides[number]
+                replaced[part] = side * surface if isinstance(part, sympy.Abs) else side
+            expression = expression.xreplace(replaced)
+        return expression
+
+    def on_side(self, number: int, side: int) -> list[sympy.Expr]:
+        """The equations on that side of a surface."""
+        return [expression.subs(self.sides[number], side) for expression in self.field]
+
+    @cached_property
+    def jumps(self) -> list[int]:
+        """Numbers of the surfaces on which equations may jump, so that a state may slide along them."""
+        return [number for number, jumps in enumerate(self._jumps) if jumps and self.moving[number]]
+
+    @cached_property
+    def rates(self) -> list[tuple[sympy.Expr, sympy.Expr]]:
+        """dg/dt of each surface by the equations of its positive and its negative side."""
+        pairs = []
+        for number in range(len(self.surfaces)):
+            sides = (1, -1) if number in self.jumps else (None, None)
+            up, down = (self.field if side is None else self.on_side(number, side) for side in sides)
+            pairs.append((self._rate(number, up), self._rate(number, down)))
+        return pairs
+
+    def _rate(self, number: int, field: Sequence[sympy.Expr]) -> sympy.Expr:
+        surface = self.surfaces[number]
+        along = (
+            surface.diff(state) * slope
+            for state, slope in zip(self._system.state_symbols, field, strict=True)
+        )
+        return sympy.Add(surface.diff(self._system.time_symbol), *along)
+
+    def function(self, expressions: Any, modules: str) -> Callable[..., Any]:
+        """A Python function (t, x, p, s) of expressions; x, p, and s are sequences."""
+        arguments = (
+            self._system.time_symbol,
+            self._system.state_symbols,
+            self._parameters,
+            self.sides,
+        )
+        return sympy.lambdify(arguments, expressions, modules=modules, cse=True, dummify=True)
+
+
+class Switch:
+    """Decides, for one state at a time, on which side of each surface it is and along which it slides."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._moving = pieces.moving
+        self._number = len(pieces.surfaces)
+        self._surfaces = pieces.function(pieces.surfaces, "math")
+        self._rates = pieces.function(pieces.rates, "math")
+        # Which sides other surfaces mention: along those nothing slides that is known here.
+        self._shapes = [any(surface.has(side) for surface in pieces.surfaces) for side in pieces.sides]
+        self._vectorised = pieces.function(pieces.surfaces, "numpy")
+
+    def first(self, time: float, state: Sequence[float], values: Sequence[float]) -> tuple[list[float], int]:
+        """Sides and mode at the start of a trajectory."""
+        sides = [0.0] * self._number
+        try:
+            # One after the other, for a surface may mention the sides of those before it.
+            for number in range(self._number):
+                sides[number] = float(np.sign(self._surfaces(time, state, values, sides)[number]))
+        except (ArithmeticError, ValueError, TypeError):
+            return sides, LOST
+        return self.settle(time, state, values, sides, FREE)
+
+    def settle(
+        self,
+        time: float,
+        state: Sequence[float],
+        values: Sequence[float],
+        sides: list[float],
+        mode: int,
+        met: int | None = None,
+        direction: int | None = None,
+    ) -> tuple[list[float], int]:
+        """Sides and mode from here on; LOST if there is no single way on that is known here.
+
+        met, direction  the surface that the trajectory just met, and the sign of dg/dt there
+        """
+        try:
+            for _ in range(self._number + 2):
+                before = sides, mode
+                distances = self._surfaces(time, state, values, sides)
+                near = ON_SURFACE * (1 + max(map(abs, state)))
+                for number, distance in enumerate(distances):
+                    if number == met or (self._moving[number] and abs(distance) <= near):
+                        rates = self._rates_along(number, time, state, values, sides, mode)
+                        side, slides = self._side(sides[number], rates, direction if number == met else None)
+                        if side is None or (
+                            slides and (mode not in (FREE, number + 1) or self._shapes[number])
+                        ):
+                            return sides, LOST
+                        if slides:
+                            mode = number + 1
+                    else:
+                        side, slides = float(np.sign(distance)), False
+                    if mode == number + 1 and not slides:
+                        mode = FREE
+                    sides = [*sides[:number], side, *sides[number + 1 :]]
+                if before == (sides, mode):
+                    return sides, mode
+        except (ArithmeticError, ValueError, TypeError):
+            pass
+        return sides, LOST
+
+    @staticmethod
+    def _side(side: float, rates: tuple[float, float], direction: int | None) -> tuple[float | None, bool]:
+        """The side of a state on a surface, and whether it slides; None if it has no single way on."""
+        up, down = rates
+        if up < 0 < down:
+            return side or 1.0, True
+        if (up > 0 and down > 0) or (up < 0 and down < 0):
+            return (1.0 if up > 0 else -1.0), False
+        if direction == 0 or (up > 0 > down and not side):
+            # It comes to rest on the surface, or starts where two trajectories begin.
+            return None, False
+        return float(direction or side or 1), False
+
+    def leave(
+        self, number: int, time: float, state: Sequence[float], values: Sequence[float], sides: list[float]
+    ) -> tuple[list[float], int]:
+        """Sides and mode where a state that slides along a surface is no longer held by one of its sides."""
+        up, down = self._rates(time, state, values, sides)[number]
+        side = 1.0 if abs(up) < abs(down) else -1.0
+        return [*sides[:number], side, *sides[number + 1 :]], FREE
+
+    def _rates_along(
+        self,
+        number: int,
+        time: float,
+        state: Sequence[float],
+        values: Sequence[float],
+        sides: list[float],
+        mode: int,
+    ) -> tuple[float, float]:
+        """dg/dt on both sides of a surface, for a state that may slide along another."""
+        other = mode - 1
+        if mode == FREE or other == number:
+            return self._rates(time, state, values, sides)[number]
+        above, below = (
+            self._rates(time, state, values, [*sides[:other], side, *sides[other + 1 :]])
+            for side in (1.0, -1.0)
+        )
+        up, down = above[other]
+        share = down / (down - up)
+        return tuple(
+            share * one + (1 - share) * two for one, two in zip(above[number], below[number], strict=True)
+        )
+
+    def astray(
+        self, times: np.ndarray, states: np.ndarray, values: np.ndarray, sides: np.ndarray, modes: np.ndarray
+    ) -> np.ndarray:
+        """Which of many states (D, lanes) are where their sides (surfaces, lanes) say that they cannot be."""
+        tolerance = ASTRAY * (1 + np.abs(states).max(axis=0))
+        wrong = np.zeros(states.shape[1], dtype=bool)
+        with np.errstate(all="ignore"):
+            for number, distance in enumerate(self._vectorised(times, states, values, sides)):
+                if self._moving[number]:
+                    off = np.where(modes == number + 1, np.abs(distance), -sides[number] * distance)
+                    wrong |= off > tolerance
+            for lane in np.flatnonzero(modes > FREE):
+                # One that slides is held from both sides.
+                column = (
+                    times[lane],
+                    states[:, lane].tolist(),
+                    values[:, lane].tolist(),
+                    sides[:, lane].tolist(),
+                )
+                up, down = self._rates(*column)[int(modes[lane]) - 1]
+                wrong[lane] |= max(up, -down) > HELD * (abs(up) + abs(down))
+        return wrong & (modes != LOST)
+
+
+def analytic_in_pieces(system: System) -> bool:
+    """Are the equations analytic up to every kink and jump, and are these few?
+
+    A root of what has a kink, such as `abs(x)**0.5`, has no series at the kink.
+    """
+    kinds = (sympy.Abs, sympy.sign)
+    rough = {
+        power
+        for expression in system.vector_field
+        for power in expression.atoms(sympy.Pow)
+        if power.base.has(*kinds) and not power.exp.is_integer
+    }
+    surfaces = {part.args[0] for expression in system.vector_field for part in expression.atoms(*kinds)}
+    small = len(surfaces) <= MOST_SURFACES and sum(map(len, system.equations.values())) <= MOST_CHARACTERS
+    return not rough and (small or not surfaces)

@@ -1,0 +1,212 @@
+"""What makes, brings, mends and derives datasets does so with a manifest in parts, and reads no more than it must."""
+
+import json
+import os
+import shutil
+import time
+import warnings
+
+import pytest
+from mlcroissant import Dataset
+from trajstore.data import FormatError, load_manifest
+from trajstore.data.errors import TrajstoreError
+from trajstore.data.files import write_text
+from trajstore.data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST
+from trajstore.data.verification import verify
+from trajstore.pipeline import kept as kept_module
+from trajstore.pipeline import present as present_module
+from trajstore.pipeline.generate import generate
+from trajstore.pipeline.repair import repair
+from trajstore.pipeline.sharing.fetch import fetch
+from trajstore.pipeline.sharing.merge import merge
+from trajstore.pipeline.sharing.select import Selection, select
+from trajstore.pipeline.sharing.transfer import WORK
+
+pytestmark = pytest.mark.usefixtures("small_parts")
+PART = "manifest-train-00001.json"
+
+
+def bytes_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+
+
+@pytest.fixture
+def settled(parted):
+    """Its manifest is a little younger than the shards, beyond the ticks of the file system's clock."""
+    time.sleep(0.05)
+    for name in (CHECKSUMS, MANIFEST):
+        write_text(parted / name, (parted / name).read_text())
+    return parted
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """Names of the shards that `generate` hashes, and of those that it opens."""
+    hashed, opened = [], []
+    digest, opening = kept_module.file_hash, present_module.open_shard
+    monkeypatch.setattr(kept_module, "file_hash", lambda path: hashed.append(path.name) or digest(path))
+    monkeypatch.setattr(present_module, "open_shard", lambda path: opened.append(path.name) or opening(path))
+    return hashed, opened
+
+
+def test_shards_older_than_their_manifest_are_not_read_again(
+    settled, parts_dataset, shards_of_one_row, looks
+):
+    summary = generate(shards_of_one_row(45), settled)
+    assert (summary.reused, summary.written) == (67, 0)
+    assert looks == ([], [])
+    generate(shards_of_one_row(46), settled)
+    assert looks == ([], [])
+    assert verify(settled) == []
+
+
+def flip(path):
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+
+
+def backdate(path):
+    flip(path)
+    os.utime(path, (0, 0))
+
+
+def swap(path):
+    (path.parent / "other").write_bytes(path.with_name("train-00004.h5").read_bytes())
+    (path.parent / "other").replace(path)
+
+
+@pytest.mark.parametrize(
+    "damage", [flip, backdate, swap, lambda path: path.unlink(), lambda path: os.truncate(path, 99)]
+)
+def test_a_shard_that_changed_is_found_and_made_again(
+    settled, parts_dataset, shards_of_one_row, looks, damage
+):
+    damage(settled / "train-00003.h5")
+    summary = generate(shards_of_one_row(45), settled)
+    assert (summary.reused, summary.written) == (66, 1)
+    assert set(looks[0]) <= {"train-00003.h5"}
+    assert bytes_of(settled) == bytes_of(parts_dataset)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, CHECKSUMS, PART])
+def test_an_edited_hash_is_not_believed(settled, parts_dataset, shards_of_one_row, looks, name):
+    """In the manifest itself, in SHA256SUMS, or in a part: all shards are then hashed, or opened."""
+    wrong = load_manifest(settled).shards[44 if name != PART else 30].sha256
+    text = (settled / name).read_text()
+    assert wrong in text
+    (settled / name).write_text(text.replace(wrong, "0" * 64))
+    generate(shards_of_one_row(45), settled)
+    assert bytes_of(settled) == bytes_of(parts_dataset)
+    assert max(map(len, looks)) >= 66
+
+
+def test_a_copy_is_hashed(parted, parts_dataset, shards_of_one_row, looks):
+    """A copy has times of its own, and might be a copy of damaged files."""
+    os.utime(parted / MANIFEST, (1, 1))
+    generate(shards_of_one_row(45), parted)
+    assert len(looks[0]) == 67
+    assert bytes_of(parted) == bytes_of(parts_dataset)
+
+
+def test_few_shards_are_hashed_as_ever(shards_of_one_row, tmp_path, looks):
+    generate(shards_of_one_row(5), tmp_path / "few")
+    time.sleep(0.05)
+    generate(shards_of_one_row(5), tmp_path / "few")
+    assert len(looks[0]) == 27
+
+
+def test_fetch_brings_the_parts(parts_dataset, tmp_path):
+    done = fetch(str(parts_dataset), tmp_path / "here")
+    assert (done.fetched, done.problems) == (67, [])
+    assert bytes_of(tmp_path / "here") == bytes_of(parts_dataset)
+    os.truncate(tmp_path / "here" / "train-00003.h5", 99)
+    done = fetch(str(parts_dataset), tmp_path / "here")
+    assert (done.fetched, done.kept) == (1, 66)
+    (tmp_path / "here" / PART).unlink()
+    assert fetch(str(parts_dataset), tmp_path / "here").kept == 67
+    assert bytes_of(tmp_path / "here") == bytes_of(parts_dataset)
+
+
+def test_a_damaged_or_missing_part_is_refused_before_a_shard_is_asked_for(parted, tmp_path):
+    flip(parted / PART)
+    with pytest.raises(FormatError, match=f"{PART}: is not the file that the manifest lists"):
+        fetch(str(parted), tmp_path / "here")
+    (parted / PART).write_bytes(bytes(1 << 20))
+    with pytest.raises(TrajstoreError, match=f"{PART}: more than"):
+        fetch(str(parted), tmp_path / "here")
+    (parted / PART).unlink()
+    with pytest.raises(TrajstoreError, match=f"{PART}: no such file"):
+        fetch(str(parted), tmp_path / "here")
+    assert not (tmp_path / "here").exists()
+
+
+def test_an_interrupted_fetch_goes_on_with_the_parts_it_has(parts_dataset, parted, tmp_path, monkeypatch):
+    shutil.move(parted / "train-00040.h5", tmp_path / "away.h5")
+    with pytest.raises(TrajstoreError, match=r"train-00040\.h5"):
+        fetch(str(parted), tmp_path / "here", jobs=1)
+    assert load_manifest(tmp_path / "here" / WORK).id == load_manifest(parts_dataset).id
+    shutil.move(tmp_path / "away.h5", parted / "train-00040.h5")
+    for path in parted.glob("manifest-*.json"):
+        path.unlink()
+    done = fetch(str(parted), tmp_path / "here")
+    assert (done.kept, done.problems) == (40, [])
+    assert bytes_of(tmp_path / "here") == bytes_of(parts_dataset)
+
+
+@pytest.mark.parametrize(
+    "lost", [[PART], [MANIFEST], [CHECKSUMS], [MANIFEST, PART], [MANIFEST, CHECKSUMS, PART]]
+)
+@pytest.mark.parametrize("how", ["lost", "damaged"])
+def test_what_was_lost_or_damaged_comes_back_byte_for_byte(parted, parts_dataset, lost, how):
+    for name in lost:
+        if how == "lost":
+            (parted / name).unlink()
+        else:
+            os.truncate(parted / name, (parted / name).stat().st_size - 50)
+    assert sorted(repair(parted)) == sorted(lost)
+    assert bytes_of(parted) == bytes_of(parts_dataset)
+
+
+@pytest.mark.parametrize("left", [PART, MANIFEST, CHECKSUMS])
+def test_a_changed_shard_is_never_passed_off_as_right(parted, shards_of_one_row, left):
+    """Another sound shard lies in the place of one, and one file alone still knows the right hash."""
+    index = 44 if left == MANIFEST else 30
+    path = parted / f"train-{index:05d}.h5"
+    swap_in = path.with_name("train-00000.h5").read_bytes()
+    assert path.read_bytes() != swap_in
+    # The same rows, but another attribute.
+    path.write_bytes(path.read_bytes().replace(b"trajstore", b"trajstorE"))
+    for name in {PART, MANIFEST, CHECKSUMS, "manifest-train-00000.json"} - {left}:
+        (parted / name).unlink()
+    with pytest.raises(FormatError, match=path.name):
+        repair(parted)
+
+
+def test_select_and_merge_read_and_write_parts(parts_dataset, tmp_path):
+    chosen = select(parts_dataset, tmp_path / "half", Selection(rows=(0, 22)))
+    assert chosen.format_version == 2
+    select(parts_dataset, tmp_path / "rest", Selection(rows=(22, 45)))
+    whole = merge([tmp_path / "half", tmp_path / "rest"], tmp_path / "whole")
+    assert whole.splits["train"].trajectories == 45
+    for name in ("half", "rest", "whole"):
+        assert verify(tmp_path / name) == []
+
+
+def test_croissant_names_parts_and_sets_of_shards(parts_dataset):
+    value = json.loads((parts_dataset / "croissant.json").read_text())
+    kinds = [(entry["@type"], entry["name"]) for entry in value["distribution"]]
+    assert kinds[0] == ("cr:FileObject", MANIFEST)
+    assert [name for kind, name in kinds if kind == "cr:FileSet"] == ["train", "validation", "test"]
+    assert {name for kind, name in kinds[1:] if kind == "cr:FileObject"} == {
+        path.name for path in parts_dataset.glob("manifest-*.json")
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = Dataset(jsonld={**value, "datePublished": "2026-11-22"}).metadata
+    assert (found.ctx.issues.warnings, found.ctx.issues.errors) == (set(), set())
+
+
+def test_documents_stay_small(parts_dataset):
+    for name in DOCUMENTS:
+        assert (parts_dataset / name).stat().st_size < 10_000
