@@ -1,6 +1,6 @@
 """One way to read a dataset, in a process of its own: `python cold_reads.py '{"way": ..., ...}'` prints what it did.
 
-The keys of the argument, beside `way`: folder, seconds (after which reading stops), batch, and what that way needs.
+The keys of the argument, beside `way`: folder, batch, and what that way needs.
 """
 
 import json
@@ -27,9 +27,13 @@ def sequential(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def batches(asked: dict[str, Any]) -> dict[str, Any]:
-    """Batches of make_loader; `options` are its own, `random` advises the kernel of random reads from the maps."""
+    """Batches of make_loader, of one epoch at most, until the `seconds` are over.
+
+    `options` are the loader's own, `random` advises the kernel of random reads from the maps.
+    """
     import torch
     from trajstore.data import TrajectoryDataset, make_loader
+    from trajstore.data.loader import BLOCK_ROWS
 
     torch.set_num_threads(1)
     dataset = TrajectoryDataset(asked["folder"], "train")
@@ -38,7 +42,8 @@ def batches(asked: dict[str, Any]) -> dict[str, Any]:
     begin, samples = perf_counter(), 0
     for _, targets in make_loader(dataset, asked["batch"], drop_last=True, **asked["options"]):
         samples += len(targets)
-        if perf_counter() - begin > asked["seconds"]:
+        # What was gathered together was also waited for together.
+        if perf_counter() - begin > asked["seconds"] and samples % BLOCK_ROWS == 0:
             break
     return {"bytes": samples * dataset.store.row_bytes, "seconds": perf_counter() - begin, "samples": samples}
 

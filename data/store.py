@@ -160,14 +160,16 @@ class Store:
         return np.take(gathered, place, axis=0)
 
     def read(self, rows: np.ndarray, out: np.ndarray, *, keep: bool) -> None:
-        """Copy whole rows, in ascending order, into `out` (n, T, D), by large reads and not through a memory map.
+        """Copy whole rows into `out` (n, T, D) by large reads, not through a memory map.
 
+        rows  at least one, in ascending order
         keep  False gives the pages that were read back to the system at once
         """
-        bounds = np.append(np.searchsorted(rows, self._starts), len(rows))
-        for number in np.flatnonzero(np.diff(bounds)):
-            here = slice(bounds[number], bounds[number + 1])
-            self._part(int(number)).read(rows[here] - self._starts[number], out[here], keep=keep)
+        first, last = np.searchsorted(self._starts, rows[[0, -1]], side="right") - 1
+        bounds = np.searchsorted(rows, [*self._starts[first : last + 1], len(self)])
+        for number, (begin, end) in enumerate(pairwise(bounds), int(first)):
+            if begin < end:
+                self._part(number).read(rows[begin:end] - self._starts[number], out[begin:end], keep=keep)
 
     def block_bounds(self, block_bytes: int) -> np.ndarray:
         """Cut the rows into blocks of at most so many bytes, none of which lies in two shards or cuts a chunk.
@@ -215,7 +217,8 @@ class Store:
             if states.shape != expected:
                 raise FormatError(f"{part.path}: states of shape {states.shape}, expected {expected}")
             if len(self._states) >= MAX_OPEN:
-                del self._states[next(iter(self._states))]
+                # Threads may be here at once.
+                self._states.pop(next(iter(list(self._states))), None)
             self._states[number, name] = states
         return states
 

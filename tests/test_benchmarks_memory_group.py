@@ -15,10 +15,10 @@ def test_a_reader_runs_in_a_group_from_a_cold_page_cache(experiment, tmp_path, m
     from larger_than_memory import Limited
 
     generate(experiment(dataset={"train": 20_000, "shard_rows": 4_000}), tmp_path / "dataset", jobs=1)
-    limited = Limited(tmp_path / "dataset", 400 << 20, 10)
+    limited = Limited(tmp_path / "dataset", 400 << 20)
     options = {"shuffle": "block", "block_bytes": 1 << 14, "buffer_bytes": 1 << 20}
     try:
-        rate = limited("block", "batches", options=options)
+        rate = limited("block", "batches", options=options, seconds=10)
     except SystemExit as stopped:
         if "stays in the page cache" in str(stopped):
             pytest.skip("the temporary folder is in memory")
