@@ -106,7 +106,9 @@ def print_checks(console: Console, checks: Iterable[Check]) -> bool:
     line(*("-" * len(head) for head in heads))
     for check in checks:
         drift = "" if check.drift is None else f"{check.drift:.1e}"
-        periods = (f"{_period(check.system):.5g}", f"{natural_period(check.system):.4g}")
+        measured = natural_period(check.system)
+        # None, where the steps of a field over so many periods are more than one waits for.
+        periods = (f"{_period(check.system):.5g}", "" if np.isnan(measured) else f"{measured:.4g}")
         deviation = f"{check.deviation:.1e}"
         rows = f"{check.sound}/{check.rows}"
         name = check.system.name
