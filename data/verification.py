@@ -39,13 +39,13 @@ RECORDED = {
 
 def verify(
     path: str | Path,
-    report: Callable[[int, int], None] | None = None,
+    report: Callable[[int], None] | None = None,
     isolated: bool = False,
     shards: slice | None = None,
 ) -> list[str]:
     """All problems of a dataset folder or of one shard, a printable line each; none for a sound one.
 
-    report    called with the number of shards read so far, and of all that will be
+    report    called with the number of shards read so far
     isolated  True reads shards in a child process, so that one that crashes or hangs the HDF5 library is a problem
               like any other
     shards    which of the manifest's shards are read, in its order; None reads all. The manifest itself, SHA256SUMS
@@ -74,7 +74,7 @@ def verify(
             except FormatError as error:
                 problems += _unreadable(path / record.file, record, error)
             if report is not None:
-                report(done, len(chosen))
+                report(done)
         return list(map(printable, problems))
 
 

@@ -78,12 +78,7 @@ def verify_command(path: Path, reintegrate: int, wants_repair: bool, shards: sli
             f"{shown}: {written} written from the shards" if written else f"{shown}: nothing to repair"
         )
 
-    problems, note = _verify_with_progress(path, shards), ""
-    if shards is not None:
-        from ...data.manifest import load_manifest
-
-        first, last, _ = shards.indices(total := len(load_manifest(path).shards))
-        note = f"; of {total:,} shards, {first} to {last - 1} checked, the other {total - last + first:,} not"
+    problems, note = _verify_with_progress(path, shards)
     if reintegrate and not problems:
         from ..reintegrate import reintegrate as integrate_again
 
@@ -108,22 +103,27 @@ def _slice(text: str) -> slice:
     return slice(*(int(number) if number else None for number in found.groups()))
 
 
-def _verify_with_progress(path: Path, shards: slice | None) -> list[str]:
+def _verify_with_progress(path: Path, shards: slice | None) -> tuple[list[str], str]:
+    """The problems, and which shards were not looked at."""
     from rich.progress import Progress
 
+    from ...data.manifest import load_manifest
     from ...data.verification import verify
     from ..progress import columns
 
+    total = len(load_manifest(path).shards) if path.is_dir() else 1
+    first, last, _ = (shards or slice(None)).indices(total)
     console = Console(stderr=True)
     bar = Progress(*columns("shards"), console=console, transient=True, disable=not console.is_terminal)
     with bar as progress:
-        task = progress.add_task("verify", total=None)
-        return verify(
-            path,
-            lambda done, total: progress.update(task, completed=done, total=total),
-            isolated=True,
-            shards=shards,
+        task = progress.add_task("verify", total=max(0, last - first))
+        problems = verify(
+            path, lambda done: progress.update(task, completed=done), isolated=True, shards=shards
         )
+    if shards is None:
+        return problems, ""
+    left = total - (last - first)
+    return problems, f"; of {total:,} shards, {first} to {last - 1} checked, the other {left:,} not"
 
 
 @click.command("info")

@@ -225,4 +225,4 @@ def _prepare(folder: Path, manifest: Manifest) -> None:
 def _verify(folder: Path, manifest: Manifest, console: Console | None) -> list[str]:
     with Progress(*columns("shards"), console=console or Console(quiet=True, stderr=True)) as bar:
         task = bar.add_task("check", total=len(manifest.shards))
-        return verify(folder, lambda done, _: bar.update(task, completed=done), isolated=True)
+        return verify(folder, lambda done: bar.update(task, completed=done), isolated=True)
