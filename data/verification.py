@@ -11,7 +11,7 @@ from .errors import DataError, FormatError, printable
 from .files import LOCK
 from .format import CLEAN_STATE, ORIGIN, SYSTEM_STATE, Status, without_sizes
 from .grid import initial_time, is_grid
-from .guard import STATE_VARIABLES, read_text_file
+from .guard import read_text_file
 from .hashing import content_hash, json_hash
 from .isolation import IsolatedReader
 from .manifest import (
@@ -206,10 +206,8 @@ def _shard_problems(shard: Shard, content: str) -> Iterator[str]:
     if not np.array_equal(shard.trajectory, np.arange(len(shard.trajectory)) + first):
         yield f"trajectory does not count from first_row {first}"
     sound = shard.status == Status.OK
-    for name in STATE_VARIABLES:
-        values, where = shard.variables.get(name), "" if name == "state" else f"{name}: "
-        if not isinstance(values, np.ndarray):
-            continue
+    for name, values in shard.over_time.items():
+        where = "" if name == "state" else f"{name}: "
         if not np.isfinite(values[sound]).all():
             yield f"{where}rows whose status is ok hold values that are not finite"
         if not np.isnan(values[~sound]).all():
@@ -250,8 +248,10 @@ def _config_problems(shard: Shard) -> Iterator[str]:
         yield f"{SYSTEM_STATE} does not name the states of the system, of which some are observed"
     if (found := set(shard.optional) - set(ORIGIN)) != stored:
         yield f"holds {', '.join(sorted(found)) or 'no'} variables beside the states, its config asks for others"
-    if dtype != shard.state.dtype.name:
-        yield f"the states are {shard.state.dtype.name}, the config says {dtype!s:.80}"
+    for name, values in shard.over_time.items():
+        if values.dtype.name != dtype:
+            what = "the states are" if name == "state" else f"{name} is"
+            yield f"{what} {values.dtype.name}, the config says {dtype!s:.80}"
     if seed != shard.attributes["seed"]:
         yield f"the seed is {shard.attributes['seed']}, the config's is {seed}"
     if shard.attributes["resampling"] != grid.get("resample"):
