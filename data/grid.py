@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import FormatError
 from .hashing import array_hash
 
 
@@ -37,5 +38,8 @@ def is_grid(times: np.ndarray, grid: Mapping[str, Any]) -> bool:
 
 
 def initial_time(grid: Mapping[str, Any]) -> float:
-    """The time at which rows have their initial states; 0 unless the grid says otherwise."""
-    return float(grid.get("initial_time", 0.0))
+    """The time at which rows have their initial states; 0 unless the grid says otherwise. Raises FormatError."""
+    time = grid.get("initial_time", 0.0)
+    if isinstance(time, bool) or not isinstance(time, int | float):
+        raise FormatError(f"grid.initial_time: got {time!r:.80}, expected a number")
+    return float(time)

@@ -17,7 +17,7 @@ from .format import (
     SYSTEM_STATE,
     Status,
 )
-from .guard import MAX_COUNT, attribute
+from .guard import MAX_COUNT, STATE_VARIABLES, attribute
 from .hashing import content_hash, file_hash
 from .layout import fill_rows, make_variables, write_attributes
 from .statistics import Moments
@@ -71,6 +71,12 @@ class Shard:
             **self.optional,
             **({SYSTEM_STATE: self.system_states} if self.system_states else {}),
         }
+
+    @property
+    def over_time(self) -> dict[str, np.ndarray]:
+        """The variables (N, T, D) by name: the states, and what is kept beside them."""
+        kept = {"state": self.state, **self.optional}
+        return {name: kept[name] for name in STATE_VARIABLES if name in kept}
 
     @property
     def sound(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from .errors import DataError, FormatError, printable
 from .files import LOCK
 from .format import CLEAN_STATE, ORIGIN, SYSTEM_STATE, Status, without_sizes
 from .grid import initial_time, is_grid
-from .guard import STATE_VARIABLES, read_text_file
+from .guard import read_text_file
 from .hashing import content_hash, json_hash
 from .isolation import IsolatedReader
 from .manifest import (
@@ -24,7 +24,7 @@ from .manifest import (
     document_problem,
     load_manifest,
 )
-from .observed import noisy, observed_components, stored_variables
+from .observed import observed
 from .shard import Shard, ShardRecord, read_shard, record_of
 
 # What the manifest keeps of a shard, beside its name and first row.
@@ -206,10 +206,8 @@ def _shard_problems(shard: Shard, content: str) -> Iterator[str]:
     if not np.array_equal(shard.trajectory, np.arange(len(shard.trajectory)) + first):
         yield f"trajectory does not count from first_row {first}"
     sound = shard.status == Status.OK
-    for name in STATE_VARIABLES:
-        values, where = shard.variables.get(name), "" if name == "state" else f"{name}: "
-        if not isinstance(values, np.ndarray):
-            continue
+    for name, values in shard.over_time.items():
+        where = "" if name == "state" else f"{name}: "
         if not np.isfinite(values[sound]).all():
             yield f"{where}rows whose status is ok hold values that are not finite"
         if not np.isnan(values[~sound]).all():
@@ -227,32 +225,39 @@ def _config_problems(shard: Shard) -> Iterator[str]:
         on_grid, first = is_grid(shard.time, grid), initial_time(grid)
         system = json.loads(str(shard.attributes["system"]))
         hashed = json_hash(config)
-        if not isinstance(system, dict):
+        if not isinstance(system, dict) or not isinstance(system.get("kind", ""), str):
             raise TypeError
-        states = list(system.get("states", shard.components))
-        observed, stored, noise = observed_components(config), stored_variables(config), noisy(config)
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        seen = observed(config)
+    except FormatError as error:
+        yield f"its config is none that trajstore writes: {error}"
+        return
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError, AttributeError):
         yield "attribute config or system holds no config or system"
         return
+    states = list(shard.components) if seen.states is None else seen.states
     if hashed != shard.attributes["config_hash"]:
         yield "config and config_hash do not agree: edited"
     if not on_grid:
         yield "the time grid is not the config's"
     elif first == shard.time[0]:
-        yield from _start_problems(shard, noise)
+        yield from _start_problems(shard, seen.noise is not None)
     elif not first < shard.time[0]:
         yield f"the grid begins at {shard.time[0]:g}, before the initial states at {first:g}"
     if system != config.get("system"):
         yield "the system is not the config's: other equations or parameters"
-    elif list(shard.components) != (states if observed is None else observed):
+    elif list(shard.components) != (seen.components or states):
         yield f"components are {', '.join(shard.components)}, those of the system are not"
-    elif list(shard.system_states) != ([] if observed is None else states):
+    elif list(shard.system_states) != (states if seen.components else []):
         yield f"{SYSTEM_STATE} does not name the states of the system, of which some are observed"
-    if (found := set(shard.optional) - set(ORIGIN)) != stored:
+    if (found := set(shard.optional) - set(ORIGIN)) != set(seen.kept):
         yield f"holds {', '.join(sorted(found)) or 'no'} variables beside the states, its config asks for others"
-    if dtype != shard.state.dtype.name:
-        yield f"the states are {shard.state.dtype.name}, the config says {dtype!s:.80}"
-    if seed != shard.attributes["seed"]:
+    for name, values in shard.over_time.items():
+        if values.dtype.name != dtype:
+            what = "the states are" if name == "state" else f"{name} is"
+            yield f"{what} {values.dtype.name}, the config says {dtype!s:.80}"
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        yield f"the seed is {seed!r:.80}, expected an integer from 0 to 2**63 - 1"
+    elif seed != shard.attributes["seed"]:
         yield f"the seed is {shard.attributes['seed']}, the config's is {seed}"
     if shard.attributes["resampling"] != grid.get("resample"):
         yield f"the resampling is {shard.attributes['resampling']!r}, the config's is {grid.get('resample')!r}"

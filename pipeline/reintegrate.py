@@ -57,7 +57,10 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
             raise TrajstoreError(
                 f"{file}: was measured and has no equations to integrate; verify it without --reintegrate"
             )
-        system = System.from_dict(described)
+        try:
+            system = System.from_dict(described)
+        except TrajstoreError as error:
+            raise FormatError(f"{file}: {error}") from None
         stored = json_attribute(shard.attributes, "engine", file)
         solved = _reference(system, stored, shard, chosen)
         names.add(solved.engine)
@@ -139,7 +142,11 @@ def _expected(file: Path, system: System, shard: Shard, rows: np.ndarray, solved
         observation = Observation.model_validate(config.get("observation", {}))
         observation.check(system)
     except ValidationError as error:
-        raise FormatError(f"{file}: its config observes in a way that cannot be repeated ({error})") from None
+        first = error.errors()[0]
+        key = ".".join(map(str, ("observation", *first["loc"])))
+        raise FormatError(f"{file}: {key}: {first['msg']}, got {first['input']!r:.80}") from None
+    except TrajstoreError as error:
+        raise FormatError(f"{file}: {error}") from None
     derived = "derived" in config
     if derived and observation.noise is not None and not observation.clean:
         raise TrajstoreError(

@@ -48,8 +48,8 @@ def test_verify_changes_nothing(dataset_copy, contents):
 
 def test_progress_is_told_shard_by_shard(small_dataset):
     told = []
-    verify(small_dataset, told.append)
-    assert told == [1, 2, 3, 4, 5]
+    verify(small_dataset, lambda done, total: told.append((done, total)))
+    assert told == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
 
 
 def test_a_flipped_bit_anywhere_in_a_shard_is_found(tmp_path, make_shard, write_dataset):
@@ -384,6 +384,52 @@ def test_a_shard_that_contradicts_itself_or_the_dataset_is_found_though_its_hash
     found = [line for line in problems(dataset_copy) if "train-00001.h5" in line]
     assert found
     assert re.search(expected, "\n".join(found)), found
+
+
+# Of a system with states x1 and x2; none of these is a config that trajstore writes.
+GARBLED = {
+    "observation.components: got {'x1': 1}": {"observation": {"components": {"x1": 1}}},
+    "observation.components: got ['x1', 'x1']": {"observation": {"components": ["x1", "x1"]}},
+    "observation.components: expected states": {"observation": {"components": ["x2", "x1"]}},
+    "observation.noise: got 'x'": {"observation": {"noise": "x"}},
+    "observation.noise: got -1": {"observation": {"noise": {"relative": -1}}},
+    "observation.noise: got True": {"observation": {"noise": {"relative": True}}},
+    "expected one of relative, absolute": {"observation": {"noise": {"relative": 1, "absolute": 1}}},
+    "observation.noise: 'q' is not observed": {"observation": {"noise": {"absolute": {"q": 1}}}},
+    "observation.blur: unknown key": {"observation": {"blur": 1}},
+    "observation.derivative: got 0": {"observation": {"derivative": 0}},
+    "observation.clean: without noise": {"observation": {"clean": True}},
+    "dataset.diagnostics: got 'lyapunov_exponent'": {"dataset": {"diagnostics": "lyapunov_exponent"}},
+    "dataset.diagnostics: got {'energy_drift": {"dataset": {"diagnostics": {"energy_drift": 1}}},
+    "dataset.diagnostics: got ['energy_drift', 'en": {"dataset": {"diagnostics": ["energy_drift"] * 2}},
+    "dataset.diagnostics: 'entropy'": {"dataset": {"diagnostics": ["entropy"]}},
+    "system.states: got 'x1x2'": {"system": {"states": "x1x2"}},
+    "holds no config or system": {"system": {"kind": ["delay"]}},
+    "grid.initial_time: got '0'": {"grid": {"initial_time": "0"}},
+    "the seed is -1": {"dataset": {"seed": -1}},
+    "the seed is True": {"dataset": {"seed": True}},
+}
+
+
+@pytest.mark.parametrize("said", GARBLED)
+def test_a_config_that_no_trajstore_writes_is_one_problem_though_its_hashes_are_right(
+    small_dataset, tmp_path, said
+):
+    shard = shard_of(small_dataset)
+    config = json.loads(str(shard.attributes["config"]))
+    for section, changes in GARBLED[said].items():
+        config[section] = {**config.get(section, {}), **changes}
+    attributes = {
+        **shard.attributes,
+        "config": canonical_json(config),
+        "config_hash": json_hash(config),
+        "system": canonical_json(config["system"]),
+        "seed": int(config["dataset"]["seed"]),
+    }
+    path = tmp_path / "train-00001.h5"
+    write_shard(path, replace(shard, attributes=attributes))
+    found = [line for line in verify(path) if said in line]
+    assert len(found) == 1, verify(path)
 
 
 def test_infinity_in_a_sound_row_of_a_single_file_is_found(tmp_path, make_shard):

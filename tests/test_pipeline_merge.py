@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from trajstore.data import DataError, load_manifest
+from trajstore.data import DataError, FormatError, load_manifest
+from trajstore.data.manifest import Manifest
 from trajstore.data.verification import verify
 from trajstore.pipeline.cli import main
 from trajstore.pipeline.evaluate import evaluate
@@ -98,6 +99,16 @@ def test_datasets_of_different_kinds_are_refused_with_the_difference(
     assert done.exit_code == 2
     assert f"its {what} differ" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_config_of_a_stranger_is_one_clear_error(experiment, small_dataset, tmp_path):
+    generate(experiment(dataset={"seed": 5}), tmp_path / "other", jobs=1)
+    manifest = load_manifest(tmp_path / "other")
+    config = {**manifest.config, "dataset": {**manifest.config["dataset"], "diagnostics": 5}}
+    splits = {name: split.shards for name, split in manifest.splits.items()}
+    Manifest.of(config, manifest.system, manifest.components, splits).save(tmp_path / "other")
+    with pytest.raises(FormatError, match=r"other: dataset\.diagnostics: got 5"):
+        merge([small_dataset, tmp_path / "other"], tmp_path / "out")
 
 
 def test_the_command(small_dataset, strong, tmp_path):

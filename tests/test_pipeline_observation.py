@@ -15,6 +15,8 @@ from trajstore.pipeline.cli import main
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.observation import Noise, Observation
 from trajstore.pipeline.reintegrate import reintegrate
+from trajstore.pipeline.sharing.export import export
+from trajstore.pipeline.sharing.select import Selection, select
 from trajstore.pipeline.systems import get_system
 
 ROWS = {"train": 60, "validation": 10, "test": 10, "shard_rows": 16, "dtype": "float64"}
@@ -354,3 +356,26 @@ rollout_lengths = 2
         assert done.exit_code == 0, done.output
     assert "1 of 3 states; normal noise" in runner.invoke(main, ["info", data]).output.replace("\n", " ")
     assert "also stored: clean" in (tmp_path / "data/README.md").read_text()
+
+
+def test_what_is_kept_beside_the_states_is_of_their_dtype_in_every_shard(make, forge, tmp_path):
+    folder = make({"noise": {"absolute": 0.1}, "clean": True, "derivative": True})
+    name = "train-00001.h5"
+    optional = read_shard(folder / name).optional
+    forge(folder, name, optional={**optional, "derivative": optional["derivative"].astype("f4")})
+    assert verify(folder) == [f"{name}: derivative is float32, the config says float64"]
+    for form in ("npz", "csv", "netcdf"):
+        with pytest.raises(TrajstoreError, match=f"{name} has another dtype"):
+            export(folder, tmp_path / form, form)
+
+
+def test_datasets_cut_from_one_that_keeps_slopes_of_another_dtype_have_one_dtype(make, forge, tmp_path):
+    folder = make({"derivative": True}, dataset={**ROWS, "train": 10, "validation": 0, "test": 0})
+    name = "train-00000.h5"
+    slopes = read_shard(folder / name).optional["derivative"].astype("f4")
+    forge(folder, name, optional={"derivative": slopes})
+    export(folder, tmp_path / "npz", "npz")
+    with np.load(tmp_path / "npz/train.npz") as arrays:
+        np.testing.assert_array_equal(arrays["derivative"], slopes, strict=True)
+    select(folder, tmp_path / "part", Selection(rows=(0, 5)))
+    assert verify(tmp_path / "part") == []

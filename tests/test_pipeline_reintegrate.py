@@ -244,3 +244,30 @@ def test_a_file_without_equations_or_engine_is_one_clear_error(dataset_copy, for
         return
     with pytest.raises(TrajstoreError):
         reintegrate(dataset_copy, 10)
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"observation": {"noise": {"relative": "much"}}}, "observation.noise.relative"),
+        ({"observation": {"components": ["q"]}}, "no state 'q'"),
+        ({"system": {"kind": "delay"}}, "has 0 delays"),
+        ({"system": {"kind": ["delay"]}}, "not the description of a system"),
+    ],
+)
+def test_a_config_that_cannot_be_repeated_is_one_line_that_names_the_file(
+    dataset_copy, forge, sections, said
+):
+    from trajstore.data import FormatError
+
+    config = json.loads(str(read_shard(dataset_copy / FILE).attributes["config"]))
+    for section, changes in sections.items():
+        config[section] = {**config.get(section, {}), **changes}
+    texts = {"config": canonical_json(config), "system": canonical_json(config["system"])}
+    forge(dataset_copy, FILE, attributes=texts)
+    with pytest.raises(FormatError) as caught:
+        reintegrate(dataset_copy / FILE, 3)
+    assert str(caught.value).startswith(f"{dataset_copy / FILE}: ")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "http" not in str(caught.value)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ...data.errors import TrajstoreError
-from ...data.format import CLEAN_STATE, DERIVATIVE
+from ...data.errors import FormatError, TrajstoreError
 from ...data.manifest import Manifest
+from ...data.observed import Observed, observed
 from ..systems import System
 from ..systems.delay import KIND as DELAY
 from ..systems.kuramoto_sivashinsky import KIND as FIELD
@@ -21,7 +21,6 @@ UNSPECIFIED = "unspecified"
 LONGEST = 2_000
 LONGEST_EQUATION = 10_000
 IDENTITY_SHOWN = 16
-KEPT = {"clean": CLEAN_STATE, "derivative": DERIVATIVE}
 
 
 @dataclass(frozen=True)
@@ -79,28 +78,30 @@ class Description:
         """Names of the components."""
         return [line(name) for name in self.manifest.components]
 
+    @cached_property
+    def _seen(self) -> Observed:
+        try:
+            return observed(self.manifest.config)
+        except FormatError:
+            return Observed()
+
     @property
     def _states(self) -> list[str]:
         """Names of all states of the system, also of those that are not observed."""
-        section, states = self.manifest.config.get("observation"), self._system.get("states")
-        some = isinstance(section, Mapping) and "components" in section
-        return (
-            [str(name) for name in states] if some and isinstance(states, list) else self.manifest.components
-        )
+        return (self._seen.components and self._seen.states) or self.manifest.components
 
     @property
     def observed(self) -> str:
         """What was observed, in a phrase; "" where it is all states as they are."""
-        section = self.manifest.config.get("observation")
-        if not isinstance(section, Mapping):
-            return ""
         phrases = []
-        if "components" in section:
+        if self._seen.components:
             phrases.append(f"{len(self.manifest.components)} of {len(self._states)} states")
-        if "noise" in section:
-            phrases.append(f"normal noise, {as_json(section['noise'])}")
-        kept = [word for key, word in KEPT.items() if section.get(key)]
-        return "; ".join([*phrases, *([f"also stored: {', '.join(kept)}"] if kept else [])])
+        for kind, amount in (self._seen.noise or {}).items():
+            unit = " times the spread of each component" if kind == "relative" else ""
+            phrases.append(f"normal noise of standard deviation {_amount(amount)}{unit}")
+        if self._seen.kept:
+            phrases.append(f"also stored: {', '.join(self._seen.kept)}")
+        return "; ".join(phrases)
 
     @cached_property
     def equations(self) -> dict[str, str] | None:
@@ -268,6 +269,13 @@ def number(value: Any) -> str:
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     return line(value, 80)
+
+
+def _amount(amount: float | Mapping[str, float]) -> str:
+    """The size of the noise, of all components alike or by name."""
+    if not isinstance(amount, Mapping):
+        return number(amount)
+    return line(", ".join(f"{name} {number(size)}" for name, size in amount.items()))
 
 
 def as_json(value: Any) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 from ...data.errors import DataError
 from ...data.files import atomic_path, write_json
 from ...data.format import CONVENTIONS, SPLITS, SYSTEM_STATE
-from ...data.guard import STATE_VARIABLES
 from ...data.layout import fill_rows, make_variables
 from ...data.shard import Shard
 from .source import Source
@@ -56,11 +55,11 @@ def _write_npz(path: Path, source: Source, split: str) -> None:
     rows = source.manifest.splits[split].trajectories
     small: dict[str, list[np.ndarray]] = {}
     with zipfile.ZipFile(path, "w") as archive:
-        for large, like in _over_time(source.first).items():
+        for large, like in source.first.over_time.items():
             with _member(archive, large) as member:
                 _write_header(member, (rows, *like.shape[1:]), like.dtype)
                 for shard in source.shards(split):
-                    member.write(np.ascontiguousarray(_over_time(shard)[large]).data)
+                    member.write(np.ascontiguousarray(shard.over_time[large], like.dtype).data)
         for shard in source.shards(split):
             for name, values in _columns(shard).items():
                 small.setdefault(name, []).append(values)
@@ -83,15 +82,6 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> N
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def _over_time(shard: Shard) -> dict[str, np.ndarray]:
-    """The variables (N, T, D): the states, and what is kept beside them."""
-    return {
-        name: values
-        for name in STATE_VARIABLES
-        if isinstance(values := shard.variables.get(name), np.ndarray)
-    }
-
-
 def _columns(shard: Shard) -> dict[str, np.ndarray]:
     """The variables that have one entry a row."""
     return {
@@ -99,7 +89,7 @@ def _columns(shard: Shard) -> dict[str, np.ndarray]:
         "initial_state": shard.initial_state,
         "status": shard.status,
         **shard.parameters,
-        **{name: values for name, values in shard.optional.items() if name not in STATE_VARIABLES},
+        **{name: values for name, values in shard.optional.items() if name not in shard.over_time},
     }
 
 
@@ -109,7 +99,7 @@ def _write_csv(path: Path, source: Source, split: str) -> None:
     What is kept beside the states has columns like "derivative:x".
     """
     first = source.first
-    more = [name for name in _over_time(first) if name != "state"]
+    more = [name for name in first.over_time if name != "state"]
     names = ["trajectory", "time", *first.components]
     names += [f"{name}:{component}" for name in more for component in first.components] + [*first.parameters]
     form = ["%d", "%r", *[DIGITS[first.state.dtype.name]] * len(first.components) * (1 + len(more))]
@@ -123,7 +113,7 @@ def _write_csv(path: Path, source: Source, split: str) -> None:
                     [
                         np.full(len(shard.time), number),
                         shard.time,
-                        *(values[row] for values in _over_time(shard).values()),
+                        *(values[row] for values in shard.over_time.values()),
                         *(np.full(len(shard.time), constant) for constant in constants),
                     ]
                 )

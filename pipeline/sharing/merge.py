@@ -1,13 +1,13 @@
 """Datasets of one kind -> one dataset."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...data.errors import DataError
+from ...data.errors import DataError, FormatError
 from ...data.format import SPLITS, Status
 from ...data.manifest import Manifest
-from ...data.observed import stored_variables
+from ...data.observed import observed
 from ...data.shard import Shard
 from .duplicates import Trajectories
 from .source import Source, with_origin
@@ -61,15 +61,23 @@ def _check_alike(first: Source, other: Source) -> None:
     _compare(
         first, other, "dtypes", *(source.manifest.config["dataset"]["dtype"] for source in (first, other))
     )
-    for what, read in (("observations", lambda config: config.get("observation")), ("variables", _stored)):
-        _compare(first, other, what, *(read(source.manifest.config) for source in (first, other)))
+    _compare(
+        first,
+        other,
+        "observations",
+        *(source.manifest.config.get("observation") for source in (first, other)),
+    )
+    _compare(first, other, "variables", *(_kept(source) for source in (first, other)))
     for what, key in (("resampling", "resample"), ("initial times", "initial_time")):
         _compare(first, other, what, *(source.manifest.config["grid"].get(key) for source in (first, other)))
     _compare(first, other, "time grids", *(source.first.time.tolist() for source in (first, other)))
 
 
-def _stored(config: Mapping[str, Any]) -> list[str]:
-    return sorted(stored_variables(config))
+def _kept(source: Source) -> list[str]:
+    try:
+        return sorted(observed(source.manifest.config).kept)
+    except FormatError as error:
+        raise FormatError(f"{source.path}: {error}; see `trajstore verify`") from None
 
 
 def _compare(first: Source, other: Source, what: str, mine: Any, theirs: Any) -> None:

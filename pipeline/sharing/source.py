@@ -71,7 +71,7 @@ class Source:
             shard = self.read(record)
             kinds = [
                 (
-                    each.state.dtype,
+                    {name: values.dtype for name, values in each.over_time.items()},
                     each.components,
                     sorted(each.parameters),
                     each.time.tobytes(),

@@ -105,9 +105,11 @@ class DatasetWriter:
     def _write(self, split: str, rows: Shard) -> None:
         records = self._records[split]
         first = self._rows[split]
+        over_time = {name: values.astype(self._dtype, copy=False) for name, values in rows.over_time.items()}
         shard = replace(
             rows,
-            state=rows.state.astype(self._dtype, copy=False),
+            state=over_time.pop("state"),
+            optional={**rows.optional, **over_time},
             trajectory=np.arange(first, first + len(rows.status)),
             attributes={**self._attributes, "split": split, "first_row": first},
         )
