@@ -367,3 +367,45 @@ def test_scipy_gives_a_row_up_that_slides(time_limit):
         with time_limit(20):
             found = solve(model, [[1.0], [90.0]], times, name="scipy", method=method)
         assert found.status.tolist() == [Status.STEP_LIMIT, Status.OK]
+
+
+@pytest.mark.parametrize("far", [0.5, 1e3, 1e9, 1e15])
+def test_a_component_that_no_surface_mentions_does_not_decide(far):
+    """v' = -c sign(v) comes to rest after |v0| / c, wherever x is."""
+    speeds, times = np.linspace(4e-5, 6e-5, 11), np.linspace(0.0, 10.0, 21)
+    starts = np.c_[np.full(11, far), speeds]
+    found = solve(system({"x": "v", "v": "-c*sign(v)"}, {"c": 1e-5}), starts, times)
+    assert not found.status.any()
+    expected = np.maximum(speeds[:, None] - 1e-5 * times, 0)
+    np.testing.assert_allclose(found.states[:, :, 1], expected, atol=1e-18)
+
+
+HEIGHTS = np.linspace(0.451, 2.301, 50)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e-3, 1.0, 1e4, 1e6, 1e8])
+def test_a_surface_is_the_same_however_its_g_is_scaled(scale):
+    """x'' = -x - f sign(x'): half a period about f, half about -f, until it rests within them."""
+    times, starts = np.linspace(0.0, 20.0, 81), HEIGHTS[:, None] * [1.0, 0.0]
+    found = solve(system({"x": "v", "v": "-x - 0.2*sign(k*v)"}, {"k": scale}), starts, times)
+    assert not found.status.any()
+    halves, expected = np.floor(times / np.pi), np.empty((len(starts), len(times)))
+    for row, height in enumerate(HEIGHTS):
+        for column, (time, half) in enumerate(zip(times, halves, strict=True)):
+            # Each half takes 2 f off the height.
+            turns = min(int(half), int(np.ceil((height - 0.2) / 0.4)))
+            left = (height - 0.4 * turns) * (-1) ** turns
+            centre = 0.2 * (-1) ** turns
+            moves = turns == half and abs(left) > 0.2
+            expected[row, column] = centre + (left - centre) * np.cos(time - half * np.pi) if moves else left
+    np.testing.assert_allclose(found.states[:, :, 0], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("rate", [1e-300, 1e-14, 1e-5, 1e5, 1e150])
+def test_a_rate_has_no_size_of_its_own(rate):
+    """x' = c (1 - 2 sign(x)) falls by c to 0 or rises by 3 c to it, and stays."""
+    times = np.linspace(0.0, 10.0, 21)
+    found = solve(system({"x": "c*(1 - 2*sign(x))"}, {"c": rate}), [[4 * rate], [-6 * rate]], times)
+    assert not found.status.any()
+    expected = [np.maximum(4 - times, 0), np.minimum(-6 + 3 * times, 0)]
+    np.testing.assert_allclose(found.states[:, :, 0] / rate, expected, atol=1e-12)

@@ -92,7 +92,9 @@ class Events:
     def watch(self, integrator: Any) -> bool:
         """After each step: find the lanes that missed a surface."""
         own, pars = self._parameters, integrator.pars
-        astray = self._switch.astray(integrator.time, integrator.state, pars[:own], pars[own:-1], pars[-1])
+        astray = self._switch.astray(
+            integrator.time, integrator.last_h, integrator.state, pars[:own], pars[own:-1], pars[-1]
+        )
         pars[-1, astray] = LOST
         return True
 

@@ -17,9 +17,9 @@ from ..systems import System
 
 # Of a mode; a state that slides along surface k has mode k + 1.
 FREE, LOST = 0, -1
-# So close to a surface, relative to the largest component, a state is on it: it is the slope that tells the side.
-ON_SURFACE = 1e-13
-# So far on the wrong side a state is lost: a crossing was missed.
+# So close to a surface, relative to the terms of g, rounding hides the side: it is the slope that tells it.
+ON_SURFACE = 64 * 2.0**-52
+# So far on the wrong side, relative to the terms of g and to its way of one step, a crossing was missed.
 ASTRAY = 1e-10
 # So much a side may lead away of a surface along which a state slides, relative to both.
 HELD = 1e-9
@@ -98,6 +98,39 @@ class Pieces:
         )
         return sympy.Add(surface.diff(self._system.time_symbol), *along)
 
+    @cached_property
+    def sizes(self) -> list[list[sympy.Expr]]:
+        """Of each surface, what adds up, in absolute value, to the scale of rounding in g.
+
+        Those are its terms, and what each of them changes by where a state or the time changes by itself.
+        """
+        variables = (*self._system.state_symbols, self._system.time_symbol)
+        return [
+            [
+                part
+                for term in sympy.Add.make_args(surface)
+                for part in (term, *(term.diff(variable) * variable for variable in variables))
+                if part != 0
+            ]
+            for surface in self.surfaces
+        ]
+
+    @cached_property
+    def motions(self) -> list[list[sympy.Expr]]:
+        """Of each surface, what adds up, in absolute value, to the speed of g, on both sides of it."""
+        found = []
+        for number, surface in enumerate(self.surfaces):
+            fields = (
+                [self.on_side(number, side) for side in (1, -1)] if number in self.jumps else [self.field]
+            )
+            along = (
+                surface.diff(state) * slope
+                for field in fields
+                for state, slope in zip(self._system.state_symbols, field, strict=True)
+            )
+            found.append([part for part in (surface.diff(self._system.time_symbol), *along) if part != 0])
+        return found
+
     def function(self, expressions: Any, modules: str) -> Callable[..., Any]:
         """A Python function (t, x, p, s) of expressions; x, p, and s are sequences."""
         arguments = (
@@ -117,9 +150,12 @@ class Switch:
         self._number = len(pieces.surfaces)
         self._surfaces = pieces.function(pieces.surfaces, "math")
         self._rates = pieces.function(pieces.rates, "math")
+        self._scales = pieces.function([pieces.sizes, pieces.motions], "math")
         # Which sides other surfaces mention: along those nothing slides that is known here.
         self._shapes = [any(surface.has(side) for surface in pieces.surfaces) for side in pieces.sides]
-        self._vectorised = pieces.function(pieces.surfaces, "numpy")
+        # Which surfaces move where a side changes.
+        self._nested = [surface.has(*pieces.sides) for surface in pieces.surfaces]
+        self._vectorised = pieces.function([pieces.surfaces, pieces.sizes, pieces.motions], "numpy")
 
     def first(self, time: float, state: Sequence[float], values: Sequence[float]) -> tuple[list[float], int]:
         """Sides and mode at the start of a trajectory."""
@@ -144,15 +180,33 @@ class Switch:
     ) -> tuple[list[float], int]:
         """Sides and mode from here on; LOST if there is no single way on that is known here.
 
-        met, direction  the surface that the trajectory just met, and the sign of dg/dt there
+        met, direction  the surface that the trajectory just met, and the sign of dg/dt there; None at the start,
+                        where the sides are no more than the signs of g
         """
         try:
             for _ in range(self._number + 2):
                 before = sides, mode
                 distances = self._surfaces(time, state, values, sides)
-                near = ON_SURFACE * (1 + max(map(abs, state)))
+                sizes, motions = self._scales(time, state, values, sides)
                 for number, distance in enumerate(distances):
-                    if number == met or (self._moving[number] and abs(distance) <= near):
+                    near = sum(map(abs, sizes[number]))
+                    if met is not None:
+                        # Two surfaces are met at once if rounding of the time may hide which comes first.
+                        near += abs(time) * sum(map(abs, motions[number]))
+                    hidden = abs(distance) <= ON_SURFACE * near
+                    apart = float(np.sign(distance))
+                    if number == met or mode == number + 1:
+                        on = True
+                    elif not self._moving[number]:
+                        on = False
+                    elif met is None or self._nested[number]:
+                        on = hidden
+                    else:
+                        # On its way a state keeps its side until it meets the surface, however close.
+                        on = apart != sides[number]
+                        if on and not hidden:
+                            return sides, LOST
+                    if on:
                         rates = self._rates_along(number, time, state, values, sides, mode)
                         side, slides = self._side(sides[number], rates, direction if number == met else None)
                         if side is None or (
@@ -162,7 +216,7 @@ class Switch:
                         if slides:
                             mode = number + 1
                     else:
-                        side, slides = float(np.sign(distance)), False
+                        side, slides = apart, False
                     if mode == number + 1 and not slides:
                         mode = FREE
                     sides = [*sides[:number], side, *sides[number + 1 :]]
@@ -217,16 +271,28 @@ class Switch:
         )
 
     def astray(
-        self, times: np.ndarray, states: np.ndarray, values: np.ndarray, sides: np.ndarray, modes: np.ndarray
+        self,
+        times: np.ndarray,
+        steps: np.ndarray,
+        states: np.ndarray,
+        values: np.ndarray,
+        sides: np.ndarray,
+        modes: np.ndarray,
     ) -> np.ndarray:
-        """Which of many states (D, lanes) are where their sides (surfaces, lanes) say that they cannot be."""
-        tolerance = ASTRAY * (1 + np.abs(states).max(axis=0))
+        """Which of many states (D, lanes) are where their sides (surfaces, lanes) say that they cannot be.
+
+        steps  (lanes,) length of the step that ended there
+        """
         wrong = np.zeros(states.shape[1], dtype=bool)
         with np.errstate(all="ignore"):
-            for number, distance in enumerate(self._vectorised(times, states, values, sides)):
+            # A surface such as x = 0 has no terms left on it: what x was is then told by its way.
+            reach = ASTRAY * np.abs(steps) + ON_SURFACE * np.abs(times)
+            found = zip(*self._vectorised(times, states, values, sides), strict=True)
+            for number, (distance, sizes, motions) in enumerate(found):
                 if self._moving[number]:
                     off = np.where(modes == number + 1, np.abs(distance), -sides[number] * distance)
-                    wrong |= off > tolerance
+                    size, motion = (sum(map(np.abs, parts)) for parts in (sizes, motions))
+                    wrong |= off > ASTRAY * size + reach * motion
             for lane in np.flatnonzero(modes > FREE):
                 # One that slides is held from both sides.
                 column = (
