@@ -1,13 +1,14 @@
 """What do two processes under torchrun give, with the same global batch, and is their curve that of one?
 
 `trajstore train` as one process, with its own number of threads and with one, beside two processes that share the
-cores. The seconds are those of the steps from the tenth on, read from the run's curve: starting up is not in them.
+cores. The seconds are those between the first and the last entry of a run's curve: starting up is not in them.
 """
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 import click
@@ -21,15 +22,18 @@ PLAIN = "model.encoder=[]", "refinement.steps=0", "training.evaluate_every=10000
 # Steps, and what they are steps of.
 WORK = {
     "SGD, LSTM of 20, batches of 20": (
-        1000,
+        500,
         (*PLAIN, "model.hidden=20", "training.optimizer=sgd", "training.batch=20", "training.clip=1e9"),
     ),
-    "Adam, LSTM of 20, batches of 256": (1000, (*PLAIN, "model.hidden=20", "training.batch=256")),
+    "Adam, LSTM of 20, batches of 256": (500, (*PLAIN, "model.hidden=20", "training.batch=256")),
     "Adam, LSTM of 128, batches of 1024": (
-        60,
+        30,
         (*PLAIN, "model.hidden=128", "training.batch=1024", "training.learning_rate=1e-3"),
     ),
-    "Levenberg-Marquardt, 1778 parameters, batches of 4096": (30, ("training.steps=10",)),
+    "Levenberg-Marquardt, 1778 parameters, batches of 4096": (
+        12,
+        ("training.steps=10", "refinement.evaluate_every=4"),
+    ),
 }
 ALONE, SINGLE, TWO = "one process", "one process, one thread", "two processes"
 LAUNCHERS = {
@@ -40,9 +44,10 @@ LAUNCHERS = {
 
 
 def train(launcher: tuple[str, ...], options: tuple[str, ...], data: Path, run: Path) -> None:
-    """Train into a folder by a process, or more, of their own."""
+    """Train anew into a folder, by a process, or more, of their own."""
+    rmtree(run, ignore_errors=True)
     command = [sys.executable, *launcher, "-m", "trajstore.pipeline", "train", str(CONFIG)]
-    command += ["--data", str(data), "--out", str(run), "--overwrite", "--set", "training.device=cpu"]
+    command += ["--data", str(data), "--out", str(run), "--set", "training.device=cpu"]
     for option in options:
         command += ["--set", option]
     # torchrun would allow each process one thread; trajstore chooses by itself.
@@ -77,7 +82,7 @@ def main(quick: bool, folder: Path | None) -> None:
         data = place / "data"
         generate(load_config(CONFIG, ("dataset.validation=1000", "dataset.test=0")), data)
         for work, (full, options) in WORK.items():
-            steps = max(20, full // 10) if quick else full
+            steps = max(12, full // 10) if quick else full
             section = "refinement" if work.startswith("Lev") else "training"
             options = (*options, f"{section}.steps={steps}")
 

@@ -40,7 +40,8 @@ class ResidentDataset(Dataset[Batch]):
         index = index.to(self.device, non_blocking=True)
         rows = index
         if self.windows.length == self.windows.samples:
-            states = self._states[rows]
+            # Twice as fast as indexing.
+            states = self._states.index_select(0, rows)
         else:
             rows = index // self.windows.per_row
             starts = index % self.windows.per_row * self.windows.stride

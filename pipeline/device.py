@@ -54,7 +54,7 @@ def choose_threads(config: Learning, samples: int, ranks: Ranks = ALONE) -> int:
 def place(dataset: TrajectoryDataset, device: torch.device) -> TrajectoryDataset | ResidentDataset:
     """The dataset, in the memory of a CUDA device if half of what is free there is enough.
 
-    On a CPU it stays where it is: batches come as fast from the memory map.
+    On a CPU it stays where it is: training hardly waits for batches from the memory map.
     """
     if device.type != "cuda" or resident_bytes(dataset) > torch.cuda.mem_get_info(device)[0] // 2:
         return dataset
