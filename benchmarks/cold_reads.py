@@ -39,13 +39,15 @@ def batches(asked: dict[str, Any]) -> dict[str, Any]:
     dataset = TrajectoryDataset(asked["folder"], "train")
     if asked.get("random"):
         _advise_random(dataset)
-    begin, samples = perf_counter(), 0
+    begin, samples, first = perf_counter(), 0, 0.0
     for _, targets in make_loader(dataset, asked["batch"], drop_last=True, **asked["options"]):
         samples += len(targets)
+        first = first or perf_counter() - begin
         # What was gathered together was also waited for together.
         if perf_counter() - begin > asked["seconds"] and samples % BLOCK_ROWS == 0:
             break
-    return {"bytes": samples * dataset.store.row_bytes, "seconds": perf_counter() - begin, "samples": samples}
+    seconds, read = perf_counter() - begin, samples * dataset.store.row_bytes
+    return {"bytes": read, "seconds": seconds, "samples": samples, "first": first}
 
 
 def training(asked: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Batches of a dataset that is shuffled in blocks: read in large pieces, in bounded memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,7 +12,7 @@ from .block_order import BlockOrder, Share
 from .dataset import Batch, TrajectoryDataset
 from .errors import DataError
 from .memory import memory_limit
-from .read_ahead import read_ahead
+from .read_ahead import ahead, fills
 from .seeds import mix_seeds
 
 # So many reads under way keep a solid-state disk busy.
@@ -72,9 +74,22 @@ class BlockReader:
 
         Of the fill in which a pass begins, all is read; what was before it is not.
         """
+        readers = ThreadPoolExecutor(self._threads)
+        stop = partial(readers.shutdown, wait=False, cancel_futures=True)
+        for inputs, targets in ahead(self._gathered(passes, batch_size, gather, readers), stop):
+            yield from zip(inputs.split(batch_size), targets.split(batch_size), strict=True)
+
+    def _gathered(
+        self,
+        passes: Iterable[tuple[int, int]],
+        batch_size: int,
+        gather: int,
+        readers: ThreadPoolExecutor,
+    ) -> Generator[Batch]:
+        """Several batches at once; only the last one of an epoch is smaller than the others."""
         shares = (share for epoch, skip in passes for share in self._marked(epoch, skip))
         begun: list[Batch] = []
-        for fill in read_ahead(self._dataset, shares, self._threads, keep=self._keep):
+        for fill in fills(self._dataset, shares, readers, keep=self._keep):
             places, used = fill.places, 0
             if begun:
                 used = batch_size - sum(len(targets) for _, targets in begun)
@@ -84,8 +99,7 @@ class BlockReader:
                     begun = []
             whole = max(used, len(places) - (len(places) - used) % batch_size)
             for first in range(used, whole, gather):
-                inputs, targets = fill.batch(places[first : min(first + gather, whole)])
-                yield from zip(inputs.split(batch_size), targets.split(batch_size), strict=True)
+                yield fill.batch(places[first : min(first + gather, whole)])
             if whole < len(places):
                 begun.append(fill.batch(places[whole:]))
             if fill.ends and begun:

@@ -1,13 +1,16 @@
 """Fills of a shuffle buffer: one is read by threads while batches are taken from the other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
+from typing import TypeVar
 
 import numpy as np
 
 from .block_order import Share
 from .dataset import Batch, TrajectoryDataset
+
+Item = TypeVar("Item")
 
 # A thread reads so many pieces in one go, which shares the cost of handing them over.
 PIECES = 8
@@ -75,29 +78,38 @@ class Fill:
         return self._dataset.batch(taken, self._rows[rows] if self._dataset.parameters else rows)
 
 
-def read_ahead(
-    dataset: TrajectoryDataset, shares: Iterator[tuple[Share, bool]], threads: int, *, keep: bool
+def fills(
+    dataset: TrajectoryDataset,
+    shares: Iterator[tuple[Share, bool]],
+    readers: ThreadPoolExecutor,
+    *,
+    keep: bool,
 ) -> Iterator[Fill]:
     """Fills, one after the other; each is lost when the one after the next is asked for.
 
     shares   what to read, and whether an epoch ends with it; also computed ahead
-    threads  that read at once
+    readers  threads that read
     keep     False gives the pages of files back to the system when they were read
 
     Raises FormatError if a file is damaged.
     """
-    readers, ahead = ThreadPoolExecutor(threads), ThreadPoolExecutor(1)
+    memory = cycle((Fill(dataset, keep=keep), Fill(dataset, keep=keep)))
+    return ahead(fill.read(*share, readers) for share, fill in zip(shares, memory, strict=False))
 
-    def load(fill: Fill) -> Fill | None:
-        share = next(shares, None)
-        return None if share is None else fill.read(*share, readers)
 
+def ahead(items: Generator[Item], stop: Callable[[], object] | None = None) -> Iterator[Item]:
+    """The same items; a thread makes the next one while one is used.
+
+    stop  is called when nobody asks any more, before the end of the one that is being made is waited for
+    """
+    thread = ThreadPoolExecutor(1)
     try:
-        memory = cycle((Fill(dataset, keep=keep), Fill(dataset, keep=keep)))
-        coming = ahead.submit(load, next(memory))
-        while (fill := coming.result()) is not None:
-            coming = ahead.submit(load, next(memory))
-            yield fill
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
     finally:
-        readers.shutdown(wait=False, cancel_futures=True)
-        ahead.shutdown()
+        if stop is not None:
+            stop()
+        thread.shutdown()
+        items.close()
