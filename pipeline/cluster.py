@@ -6,11 +6,12 @@ begins, so that workers which come later get none, and waits without end once al
 
 import logging
 import pickle
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -35,6 +36,7 @@ CONNECT, ANSWER, NO_WORKERS = 10.0, 60.0, 30.0
 # Seconds until a file of another machine is seen here; NFS trusts what it knows of a folder for up to 60.
 SEEN = 75.0
 LOOK_EVERY = 2.0
+ADDRESS = re.compile(r"(tcp|tls)://.+:\d+")
 # Shards under way or waiting, for each thread of the workers: nobody waits for us.
 AHEAD = 2
 # Of many workers that cannot work, so many are named.
@@ -64,16 +66,13 @@ def _distributed() -> Any:
 def connected(scheduler: str, jobs: int | None) -> Iterator["ClusterWorkers"]:
     """The workers of the scheduler of that address.
 
-    Raises TrajstoreError if distributed is not installed, or no scheduler answers within CONNECT seconds.
+    Raises TrajstoreError if distributed is not installed, or no scheduler answers there.
     """
-    distributed = _distributed()
-    try:
-        client = distributed.Client(scheduler, timeout=CONNECT, set_as_default=False, name="trajstore")
-    except (OSError, ValueError, TypeError) as error:
+    if not ADDRESS.fullmatch(scheduler):
         raise TrajstoreError(
-            f"--scheduler {scheduler}: no dask scheduler answers there within {CONNECT:.0f} s "
-            f"({_first_line(error)}); start one with `dask scheduler`, and give the address that it prints"
-        ) from None
+            f"--scheduler {scheduler}: is no address of a dask scheduler; expected one as in tcp://HOST:8786"
+        )
+    client = _client(scheduler)
     workers = ClusterWorkers(client, scheduler, jobs)
     try:
         # Ours for these lines alone: whoever called may have a client of their own.
@@ -83,6 +82,28 @@ def connected(scheduler: str, jobs: int | None) -> Iterator["ClusterWorkers"]:
         workers.dismiss()
         with suppress(OSError, CancelledError):
             client.close(timeout=CONNECT)
+
+
+def _client(scheduler: str) -> Any:
+    """A client of the scheduler. One that accepts the connection and says nothing would keep it waiting for ever."""
+    made: Future[Any] = Future()
+
+    def connect() -> None:
+        try:
+            options = {"timeout": CONNECT, "set_as_default": False, "name": "trajstore"}
+            made.set_result(distributed.Client(scheduler, **options))
+        except BaseException as error:
+            made.set_exception(error)
+
+    distributed = _distributed()
+    threading.Thread(target=connect, daemon=True).start()
+    try:
+        return made.result(timeout=2 * CONNECT)
+    except (OSError, ValueError) as error:
+        raise TrajstoreError(
+            f"--scheduler {scheduler}: no dask scheduler answers there within {CONNECT:.0f} s "
+            f"({_first_line(error)}); start one with `dask scheduler`, and give the address that it prints"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -246,9 +267,9 @@ def _problem_here(badge: Badge) -> str | None:
                 f"{where} has {name} {here.get(name, 'not at all')}, expected {badge.software.get(name, 'none')}, "
                 "as here, or bytes may differ"
             )
-    if not folder.is_dir():
-        return f"{where} does not see this folder; it must be shared, at the same path"
     try:
+        if not folder.is_dir():
+            return f"{where} does not see this folder; it must be shared, at the same path"
         _read(badge)
         trial = temporary_path(badge.path)
         trial.write_bytes(b"trial")
