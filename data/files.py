@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,10 +21,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it becomes `path`, on any error it is removed.
 
     The temporary file lies in the same folder, so that the rename cannot cross a file system. A crash
-    leaves at most `NAME.PROCESS.part` behind, which `remove_leftovers` clears away. What the system refuses is an
+    leaves at most `NAME.NUMBER.part` behind, which `remove_leftovers` clears away. What the system refuses is an
     OSError that names `path`, however the library says it that met it.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    temporary = temporary_path(path)
     try:
         yield temporary
         sync(temporary)
@@ -36,6 +37,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
     sync(path.parent)
+
+
+def temporary_path(path: Path) -> Path:
+    """A name beside `path` that no other process or thread has, on whatever machine that shares the folder."""
+    return path.with_name(f"{path.name}.{secrets.randbits(64)}.part")
 
 
 def _system_error(error: BaseException) -> int | None:

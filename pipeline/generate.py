@@ -1,16 +1,13 @@
 """Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
 
-import os
 import stat
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
@@ -21,16 +18,15 @@ from ..data.hashing import canonical_json, json_hash
 from ..data.manifest import MANIFEST, Manifest, load_if_present
 from ..data.parts import check_size
 from ..data.shard import Shard, ShardRecord, write_shard
+from .backends import Backend, Work, hired
 from .config import Experiment
 from .diagnostics import energy_drift, lyapunov_exponents
 from .engines import Engine, Solution, make_engine
 from .engines.engine import blank_failed
 from .kept import KeptShards
 from .locking import locked
-from .orphans import end_with_parent
 from .plan import ShardPlan, make_plan
 from .present import check_folder, is_part, retire_manifest, reusable
-from .progress import Busy, Counters, CountersProgress
 from .provenance import software
 from .sharing.documents import save_dataset
 
@@ -51,36 +47,44 @@ def generate(
     folder: Path,
     jobs: int | None = None,
     *,
+    backend: Backend | None = None,
+    scheduler: str | None = None,
     overwrite: bool = False,
     console: Console | None = None,
 ) -> Summary:
     """Make the dataset of a config in a folder, or what is missing of it.
 
     jobs       shards worked on at once; None is one a core
+    backend    who works, see `hired`; None is threads or processes, whichever suits the engine
+    scheduler  address of a dask scheduler, for the backend "dask"; its workers must see the folder
     overwrite  throw away a dataset of another config that the folder holds
     console    where progress is shown; None shows none
 
-    The same config gives the same bytes, whatever `jobs`. Raises TrajstoreError if the folder holds anything
-    else, or another process works in it, or the disk refuses.
+    The same config gives the same bytes, whatever `jobs` and `backend`. Raises TrajstoreError if the folder holds
+    anything else, or another process works in it, or the disk refuses, or the cluster cannot do the work.
     """
     begin = perf_counter()
-    with locked(folder):
-        plans = make_plan(config)
-        check_size(len(plans), len(config.dynamics.states))
+    plans = make_plan(config)
+    check_size(len(plans), len(config.dynamics.states))
+    total = sum(plan.rows for plan in plans)
+    compile_engine = partial(make_engine, config.dynamics, config.engine, config.grid.resample, total)
+    engine = compile_engine()
+    attributes = _shared_attributes(config, engine)
+    path = folder.absolute()
+    work = Work(path, compile_engine, partial(_make_shard, config, path, attributes))
+    with hired(backend, scheduler, jobs, engine) as workers, locked(folder):
+        remove_leftovers(folder, is_part)
+        workers.prepare(work)
         manifest = load_if_present(folder)
         kept = KeptShards(folder, manifest, json_hash(config.recipe()))
         check_folder(folder, config, plans, overwrite, kept)
-        remove_leftovers(folder, is_part)
-        total = sum(plan.rows for plan in plans)
-        engine = make_engine(config.dynamics, config.engine, config.grid.resample, total)
-        attributes = _shared_attributes(config, engine)
         # Gone, where another dataset was thrown away.
         manifest = manifest if (folder / MANIFEST).exists() else None
         records = reusable(folder, plans, manifest, attributes, kept)
         missing = [plan for plan in plans if plan.file not in records]
         retire_manifest(folder, manifest, missing)
         try:
-            written = _make_shards(config, engine, attributes, folder, missing, jobs or cpu_count(), console)
+            written = workers.make(missing, console or Console(quiet=True, stderr=True))
             records |= written
             _check_sizes(folder, records.values())
             system = config.dynamics
@@ -126,69 +130,15 @@ def _check_sizes(folder: Path, records: Iterable[ShardRecord]) -> None:
             )
 
 
-def _make_shards(
-    config: Experiment,
-    engine: Engine,
-    attributes: dict[str, str | int],
-    folder: Path,
-    plans: list[ShardPlan],
-    jobs: int,
-    console: Console | None,
-) -> dict[str, ShardRecord]:
-    """Integrate and write these shards, in parallel; the records by file name."""
-    if not plans:
-        return {}
-    records = {}
-    with Counters(len(plans)) as counters:
-        total = sum(plan.rows for plan in plans)
-        busy = Busy() if engine.threads else nullcontext()
-        work = partial(_make_shard, config, engine, folder, attributes, counters.path, os.getpid())
-        make = delayed(partial(_within, busy, work))
-        parallel = Parallel(
-            n_jobs=min(jobs, len(plans)),
-            backend="threading" if engine.threads else "loky",
-            return_as="generator_unordered",
-            pre_dispatch="n_jobs",
-        )
-        progress = CountersProgress(
-            counters, "integrate", total, "rows", console or Console(quiet=True, stderr=True)
-        )
-        with progress:
-            try:
-                for record in parallel(make(index, plan) for index, plan in enumerate(plans)) or ():
-                    if record is not None:
-                        records[record.file] = record
-            except BaseException:
-                counters.stop()
-                if isinstance(busy, Busy):
-                    busy.wait()
-                raise
-    return records
-
-
-def _within(
-    busy: AbstractContextManager[None],
-    work: Callable[[int, ShardPlan], ShardRecord],
-    index: int,
-    plan: ShardPlan,
-) -> ShardRecord:
-    with busy:
-        return work(index, plan)
-
-
 def _make_shard(
     config: Experiment,
-    engine: Engine,
     folder: Path,
     attributes: dict[str, str | int],
-    counters: Path,
-    parent: int,
-    index: int,
+    engine: Engine,
     plan: ShardPlan,
+    report: Callable[[int], None],
 ) -> ShardRecord:
     """The work of one worker: integrate the rows of a shard and write its file."""
-    end_with_parent(parent)
-    report = partial(Counters.report, counters, index)
     system, rows = config.dynamics, np.arange(plan.first_row, plan.first_row + plan.rows)
     starts = config.initial_state_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
     parameters = config.parameter_rows(plan.split, plan.first_row, plan.first_row + plan.rows)

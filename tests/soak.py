@@ -296,7 +296,7 @@ def place_of_generation(folder: Path, process: int) -> str:
 def place_of_training(folder: Path, process: int) -> str:
     if not at_work(folder, process):
         return "at the end" if (folder / "training.json").exists() else "start-up"
-    if list(folder.glob(f"*.pt.{process}.part")):
+    if list(folder.glob("*.pt.*.part")):
         return "checkpoint"
     if list(folder.glob("*.part")):
         return "other files"

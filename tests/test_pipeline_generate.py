@@ -17,6 +17,7 @@ from trajstore.data import FormatError, TrajstoreError, load_manifest, read_shar
 from trajstore.data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST
 from trajstore.data.verification import verify
 from trajstore.pipeline import generate as generate_module
+from trajstore.pipeline.backends import LocalWorkers
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.locking import LOCK, locked
 
@@ -256,13 +257,13 @@ def test_a_folder_with_anything_else_in_it_is_refused_and_left_alone(experiment,
 
 def test_a_dataset_that_was_killed_while_it_grew_is_whole_or_none(experiment, dataset_copy, monkeypatch):
     # The last shard of train is replaced by a fuller one, which the old manifest knows nothing of.
-    make = generate_module._make_shards
+    make = LocalWorkers.make
 
     def stop(*arguments):
         make(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(generate_module, "_make_shards", stop)
+    monkeypatch.setattr(LocalWorkers, "make", stop)
     with pytest.raises(KeyboardInterrupt):
         generate(experiment(dataset={"train": 140}), dataset_copy)
     with pytest.raises(FormatError, match="interrupted"):
@@ -463,13 +464,13 @@ def test_a_full_disk_is_one_clear_error_and_finished_shards_are_kept(experiment,
 
 
 def test_the_manifest_is_written_after_the_last_shard(experiment, tmp_path, monkeypatch):
-    make = generate_module._make_shards
+    make = LocalWorkers.make
 
     def stop(*arguments):
         make(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(generate_module, "_make_shards", stop)
+    monkeypatch.setattr(LocalWorkers, "make", stop)
     with pytest.raises(KeyboardInterrupt):
         generate(experiment(), tmp_path / "dataset", jobs=1)
     assert {path.suffix for path in (tmp_path / "dataset").iterdir()} == {".h5"}

@@ -14,6 +14,7 @@ from ..config_file import load_config
 from .common import PATH, command, config_argument, json_option, overwrite_option, set_option
 
 if TYPE_CHECKING:
+    from ..backends import Backend
     from ..systems import System
 
 # Of a system with more, `systems` shows how many there are.
@@ -24,18 +25,40 @@ SHOWN_STATES = 4
 @config_argument
 @click.option("--out", type=PATH, required=True, help="Folder of the dataset.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Shards worked on at once; one a core if left out.")
+@click.option(
+    "--backend",
+    type=click.Choice(["threading", "loky", "dask"]),
+    help="Who works: threads or processes of this machine, or a dask cluster; what suits the engine if left out.",
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Of the dask cluster, as in tcp://HOST:8786; all share the folder."
+)
 @overwrite_option
 @set_option
 @command
 def generate_command(
-    config: Path, out: Path, jobs: int | None, overwrite: bool, overrides: tuple[str, ...]
+    config: Path,
+    out: Path,
+    jobs: int | None,
+    backend: "Backend | None",
+    scheduler: str | None,
+    overwrite: bool,
+    overrides: tuple[str, ...],
 ) -> None:
     """Integrate the system of CONFIG and store the trajectories; goes on where it was interrupted."""
     from ..generate import generate
     from ..report import print_summary
 
     console = Console(stderr=True)
-    summary = generate(load_config(config, overrides), out, jobs, overwrite=overwrite, console=console)
+    summary = generate(
+        load_config(config, overrides),
+        out,
+        jobs,
+        backend=backend,
+        scheduler=scheduler,
+        overwrite=overwrite,
+        console=console,
+    )
     print_summary(console, summary)
 
 
