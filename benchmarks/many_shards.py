@@ -25,8 +25,7 @@ from trajstore.data.statistics import Moments
 from trajstore.pipeline.config import Experiment
 from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.engines import make_engine
-from trajstore.pipeline.generate import generate, integrate_rows
-from trajstore.pipeline.plan import ShardPlan
+from trajstore.pipeline.generate import generate
 from trajstore.pipeline.sharing.documents import save_dataset
 
 CONFIG = Path(__file__).parents[1] / "configs" / "van-der-pol.toml"
@@ -66,8 +65,9 @@ def stamp(config: Experiment, folder: Path, shards: int) -> list[ShardRecord]:
     places = [at for at in range(len(raw)) if raw.startswith(mark, at)]
     stated = raw.index(written)
     engine = make_engine(config.dynamics, config.engine, config.grid.resample, shards)
-    plan = ShardPlan("train", path.name, 0, shards)
-    starts, _, solved, status = integrate_rows(config, engine, plan)
+    starts = config.initial_state_rows("train", 0, shards)
+    solution = engine.solve(starts, config.parameter_rows("train", 0, shards), config.times)
+    solved, status = solution.states, solution.status
     if status.any() or len(places) != 2:
         raise SystemExit("rows failed, or the shard is laid out in another way: nothing to stamp")
     states = solved.astype(shard.state.dtype)

@@ -48,8 +48,8 @@ def test_verify_changes_nothing(dataset_copy, contents):
 
 def test_progress_is_told_shard_by_shard(small_dataset):
     told = []
-    verify(small_dataset, lambda done, total: told.append((done, total)))
-    assert told == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+    verify(small_dataset, told.append)
+    assert told == [1, 2, 3, 4, 5]
 
 
 def test_a_flipped_bit_anywhere_in_a_shard_is_found(tmp_path, make_shard, write_dataset):
