@@ -141,7 +141,9 @@ class Observation(BaseModel):
             return Observed(clean, beside)
         if self.clean:
             beside[CLEAN_STATE] = clean
-        return Observed(self._noisy(self.noise, system, seed, split, rows, clean), beside)
+        # The spread of huge states may overflow; such a row has then failed.
+        with np.errstate(all="ignore"):
+            return Observed(self._noisy(self.noise, system, seed, split, rows, clean), beside)
 
     def _noisy(
         self, noise: Noise, system: System, seed: int, split: str, rows: np.ndarray, clean: np.ndarray

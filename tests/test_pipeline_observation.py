@@ -379,3 +379,22 @@ def test_datasets_cut_from_one_that_keeps_slopes_of_another_dtype_have_one_dtype
         np.testing.assert_array_equal(arrays["derivative"], slopes, strict=True)
     select(folder, tmp_path / "part", Selection(rows=(0, 5)))
     assert verify(tmp_path / "part") == []
+
+
+def test_relative_noise_of_huge_states_is_no_warning():
+    states = np.full((1, 5, 2), 1e200) * np.arange(10.0).reshape(1, 5, 2)
+    system = get_system("mass-spring")
+    seen = Observation(noise=Noise(relative=0.1))
+    got = seen.observe(system, 0, "train", np.arange(1), states, np.empty((1, 0)), np.arange(5.0))
+    assert not np.isfinite(got.state).all()
+
+
+def test_a_row_that_failed_by_its_noise_is_no_false_alarm_once_cut(make, tmp_path):
+    folder = make(
+        {"noise": {"absolute": 1.2e38}, "clean": True}, dataset={**ROWS, "dtype": "float32", "train": 30}
+    )
+    failed = read_shard(folder / "train-00000.h5").status != 0
+    assert 0 < failed.sum() < len(failed)
+    assert reintegrate(folder, 30).problems == []
+    select(folder, tmp_path / "part", Selection(rows=(0, 16)))
+    assert reintegrate(tmp_path / "part", 16).problems == []

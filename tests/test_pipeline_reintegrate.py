@@ -8,7 +8,7 @@ from trajstore.data import read_shard
 from trajstore.data.hashing import canonical_json
 from trajstore.data.verification import verify
 from trajstore.pipeline.generate import generate
-from trajstore.pipeline.reintegrate import reintegrate
+from trajstore.pipeline.reintegrate import _compare, _Solved, reintegrate
 
 FILE = "train-00001.h5"
 
@@ -271,3 +271,23 @@ def test_a_config_that_cannot_be_repeated_is_one_line_that_names_the_file(
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "http" not in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["stored", "expected"])
+def test_what_is_not_a_number_is_no_match(small_dataset, where):
+    shard = read_shard(small_dataset / FILE)
+    rows, values = np.arange(1), shard.state[:1].astype("f8")
+    if where == "stored":
+        shard.state[0, 3] = np.nan
+    else:
+        values[0, 3] = np.nan
+    solved = _Solved("none", values, values, np.empty((1, 0)), np.zeros(1, np.int8))
+    (found,) = _compare(shard, rows, {"tolerance": 1e-9}, solved, {"state": (values, values)})[1]
+    assert found[0] == 0
+
+
+def test_a_perturbation_that_fails_accuses_nobody(small_dataset):
+    shard = read_shard(small_dataset / FILE)
+    rows, values = np.arange(1), shard.state[:1].astype("f8")
+    solved = _Solved("none", values, values * np.nan, np.empty((1, 0)), np.zeros(1, np.int8))
+    assert _compare(shard, rows, {}, solved, {"state": (values, values * np.nan)}) == (0.0, [])
