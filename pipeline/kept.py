@@ -17,8 +17,8 @@ class KeptShards:
     Unchanged is a shard of the recorded size and SHA-256. Of a manifest in parts, which lists more shards than one
     wants to read for a look, it is also one of the recorded size that the system says was last changed before
     manifest and SHA256SUMS were written, as long as these two agree: the time of the last change of a file
-    (`st_ctime`) cannot be set, and comes anew with every copy. What changes without a trace in the file system, as a
-    bit on a bad disk, only `verify` finds there.
+    (`st_ctime`) cannot be set. What changes without a trace in the file system, as a bit on a bad disk, or before
+    both were copied or touched, only `verify` finds there.
 
     recipe  hash of the config, without sizes, that the shards must have; those of another are none
     """

@@ -409,3 +409,12 @@ def test_a_rate_has_no_size_of_its_own(rate):
     assert not found.status.any()
     expected = [np.maximum(4 - times, 0), np.minimum(-6 + 3 * times, 0)]
     np.testing.assert_allclose(found.states[:, :, 0] / rate, expected, atol=1e-12)
+
+
+def test_jumps_on_one_surface_are_left_to_scipy():
+    """For x < 0 both signs cancel, and no state rests at v = 0: two jumps at once are not followed."""
+    box = {"x": (-2.0, 2.0), "v": (-2.0, 2.0)}
+    shared = System("shared", {"x": "v", "v": "-x - sign(v) - sign(x*v)"}, {}, box)
+    apart = System("apart", {"x": "v", "v": "-x - sign(v) - sign(x - 1)"}, {}, box)
+    assert EngineSettings().resolve(system=shared).name == "scipy"
+    assert EngineSettings().resolve(system=apart).name == "heyoka"

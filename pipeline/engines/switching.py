@@ -8,6 +8,7 @@ Differential Equations with Discontinuous Righthand Sides, doi:10.1007/978-94-01
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -309,7 +310,7 @@ class Switch:
 def analytic_in_pieces(system: System) -> bool:
     """Are the equations analytic up to every kink and jump, and are these few?
 
-    A root of what has a kink, such as `abs(x)**0.5`, has no series at the kink.
+    A root of what has a kink, such as `abs(x)**0.5`, has no series at the kink. No two jumps lie on one surface.
     """
     kinds = (sympy.Abs, sympy.sign)
     rough = {
@@ -319,5 +320,17 @@ def analytic_in_pieces(system: System) -> bool:
         if power.base.has(*kinds) and not power.exp.is_integer
     }
     surfaces = {part.args[0] for expression in system.vector_field for part in expression.atoms(*kinds)}
+    jumps = {part.args[0] for expression in system.vector_field for part in expression.atoms(sympy.sign)}
+    if any(_share_a_surface(one, other) for one, other in combinations(jumps, 2)):
+        # A state that meets both jumps at once, as those of `sign(v)` and `sign(x*v)`, is not followed rightly.
+        return False
     small = len(surfaces) <= MOST_SURFACES and sum(map(len, system.equations.values())) <= MOST_CHARACTERS
     return not rough and (small or not surfaces)
+
+
+def _share_a_surface(one: sympy.Expr, other: sympy.Expr) -> bool:
+    """Have two expressions a factor in common? Only of polynomials it is known."""
+    try:
+        return bool(sympy.gcd(one, other).free_symbols)
+    except sympy.PolynomialError:
+        return False
