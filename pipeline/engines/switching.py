@@ -328,7 +328,7 @@ def analytic_in_pieces(system: System) -> bool:
     return not rough and (small or not surfaces)
 
 
-def _share_a_surface(one: sympy.Expr, other: sympy.Expr) -> bool:
+def _share_a_surface(one: Any, other: Any) -> bool:
     """Have two expressions a factor in common? Only of polynomials it is known."""
     try:
         return bool(sympy.gcd(one, other).free_symbols)
