@@ -73,19 +73,21 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     console: Console | None = None,
+    ranks: Ranks | None = None,
 ) -> Standing:
     """Train the model of a config on a dataset; the run's folder keeps everything.
 
     resume     go on with an unfinished run, or begin if there is none
     overwrite  throw away a run of another config or dataset that the folder holds
     console    where progress is shown; None shows none
+    ranks      the processes that train together, where these have joined already
 
     Interrupted and resumed gives the same weights as never interrupted, bit for bit on a CPU with the same
     number of threads. Under torchrun the processes share each batch, and the first one writes and shows.
     KeyboardInterrupt is raised when all is saved. Raises TrajstoreError for a dataset or folder that cannot be used.
     """
     console = console or Console(quiet=True)
-    with joined() as ranks:
+    with joined() if ranks is None else nullcontext(ranks) as ranks:
         shown = console if ranks.first else Console(quiet=True)
         return _prepare_and_train(config, data, run, resume, overwrite, shown, ranks)
 

@@ -3,7 +3,10 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -11,6 +14,9 @@ from rich.console import Console
 from ...data.errors import TrajstoreError
 from ..config_file import load_learning
 from .common import INTERRUPTED, PATH, Failure, command, config_argument, overwrite_option, set_option
+
+if TYPE_CHECKING:
+    from ..ranks import Ranks
 
 
 @click.command("train")
@@ -29,10 +35,15 @@ def train_command(
     # Of several processes, one on each machine: they come to the same end for the same reason.
     tells = not several or os.environ.get("LOCAL_RANK", "0") == "0"
     try:
-        learning = load_learning(config, overrides)
-        from ..train import train
+        with _together(several) as ranks:
+            before = signal.signal(signal.SIGTERM, signal.SIG_IGN) if several else None
+            learning = load_learning(config, overrides)
+            if several:
+                signal.signal(signal.SIGTERM, before)
+            from ..train import train
 
-        now = train(learning, data, out, resume=resume, overwrite=overwrite, console=Console(stderr=True))
+            console = Console(stderr=True)
+            now = train(learning, data, out, resume=resume, overwrite=overwrite, console=console, ranks=ranks)
     except (KeyboardInterrupt, TrajstoreError, OSError) as error:
         if several:
             # When one process ends, torchrun ends the others. This one is about to end by itself.
@@ -53,6 +64,22 @@ def train_command(
             f"{now.best_step}",
             err=True,
         )
+
+
+@contextmanager
+def _together(several: bool) -> Iterator["Ranks | None"]:
+    """Of several processes, wait for each other before the config is read: a mistake in it then ends each by itself.
+
+    Else torchrun would end those that are still being loaded, when the first has failed.
+    """
+    if not several:
+        yield None
+        return
+    from ..ranks import joined
+
+    with joined() as ranks:
+        ranks.wait()
+        yield ranks
 
 
 @click.command("evaluate")
