@@ -1,7 +1,10 @@
 """The processes that train one model together, as torchrun starts them: who they are, what they agree on."""
 
+import gc
 import itertools
 import os
+import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..data.errors import TrajstoreError
 from ..data.files import reason
+from .interrupt import StopRequest
 from .run import RunError
 
 # A process that is silent for so long counts as lost. One that has ended is noticed at once.
@@ -131,7 +135,22 @@ def joined() -> Iterator[Ranks]:
             "and --resume."
         ) from None
     finally:
-        dist.destroy_process_group()
+        # torchrun asks a process to end when another has; this one is about to, and still has to say why.
+        with StopRequest():
+            _free_models(sys.exception())
+            dist.destroy_process_group()
+
+
+def _free_models(error: BaseException | None) -> None:
+    """Free what was trained before its group ends, also what an error's frames hold.
+
+    A model's reducer is freed with Python's lock held. Were it the last to hold the group, it would wait for a thread
+    of gloo that may itself wait for that lock, to let go of its last tensor.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
+    gc.collect()
 
 
 def _cause(store: Store) -> str | None:
