@@ -141,13 +141,12 @@ def _growth(system: DelaySystem, rows: int, duration: float, transient: float, s
     states = InitialStates().rows(system, seed, "train", 0, rows)
     tangents = _orthonormal(np.random.default_rng(seed).standard_normal((rows, size, 1)))[0][..., 0]
     parameters = np.tile(np.array(system.defaults, dtype=np.float64), (rows, 1))
-    march = March(
-        CollocationEngine(variational(system, 1)), np.concatenate([states, tangents], axis=1), parameters, 0.0
-    )
     longest = float(system.delay_values(parameters).max())
     past = longest * np.linspace(-1.0, 0.0, PAST_SAMPLES)
     segment = max(SEGMENT * (system.period or longest), longest)
     before, after = (math.ceil(part / segment) for part in (transient, duration))
+    engine, starts = CollocationEngine(variational(system, 1)), np.concatenate([states, tangents], axis=1)
+    march = March(engine, starts, parameters, 0.0, (before + after) * segment)
     sums, sound = np.zeros(rows), np.arange(rows)
     for number in range(before + after):
         end = (number + 1) * segment

@@ -158,6 +158,20 @@ def test_breaking_points_are_the_sums_of_delays(delays, level, start):
                 assert min(abs(point - start - count * delay) for point in points) < 1e-9
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0.05, 5.0), min_size=1, max_size=4), st.integers(1, 6), st.floats(0.1, 9.0))
+def test_an_earlier_end_leaves_the_points_before_it_as_they_are(delays, level, end):
+    everything = breaking_points(np.array(delays), 0.0, np.inf, level)
+    assert breaking_points(np.array(delays), 0.0, end, level) == [time for time in everything if time < end]
+
+
+def test_many_delays_cost_only_the_sums_before_the_end(time_limit):
+    """Of 12 delays there are 30 million sums of up to 16; none of them but the delays is before the end."""
+    with time_limit(5):
+        points = breaking_points(np.linspace(0.6, 0.9, 12), 0.0, 1.0, 16)
+    np.testing.assert_allclose(points, np.linspace(0.6, 0.9, 12))
+
+
 def test_a_description_reads_back_in_any_order():
     system = make({"b": "-delayed(a, tau)", "a": "b - delayed(b, 2)"}, {"tau": 1.5})
     again = System.from_dict(json.loads(json.dumps(system.to_dict(), sort_keys=True)))

@@ -121,7 +121,9 @@ class CollocationEngine:
         reported = 0.0
         for first in range(0, len(rows), ROWS):
             chosen = rows[first : first + ROWS]
-            march = March(self, initial_states[chosen], parameters[chosen], float(times[0]))
+            march = March(
+                self, initial_states[chosen], parameters[chosen], float(times[0]), float(times[-1])
+            )
             values = np.full((len(chosen), *states.shape[1:]), np.nan)
             values[:, 0] = initial_states[chosen]
             while (moved := march.step(float(times[-1]))) is not None:
@@ -134,7 +136,7 @@ class CollocationEngine:
 
 
 class March:
-    """Rows of one system on their way from `start`, each in steps of its own.
+    """Rows of one system on their way from `start` to `end` at most, each in steps of its own.
 
     state    (D, n) where each row is, at `time` (n,)
     status   (n,) int8, why a row has stopped, if it has
@@ -142,7 +144,12 @@ class March:
     """
 
     def __init__(
-        self, engine: CollocationEngine, starts: np.ndarray, parameters: np.ndarray, start: float
+        self,
+        engine: CollocationEngine,
+        starts: np.ndarray,
+        parameters: np.ndarray,
+        start: float,
+        end: float,
     ) -> None:
         self._engine = engine
         self._delays = engine.system.delay_values(parameters).T
@@ -155,7 +162,7 @@ class March:
         self._width = self._longest.copy()
         self._attempts = np.zeros(rows, dtype=np.int64)
         self._written = np.ones(rows, dtype=np.int64)
-        points = [breaking_points(delays, start, np.inf, LEVEL) for delays in self._delays.T]
+        points = [breaking_points(delays, start, end, LEVEL) for delays in self._delays.T]
         self._stops = np.full((rows, 1 + max(map(len, points), default=0)), np.inf)
         for row, times in enumerate(points):
             self._stops[row, : len(times)] = times
