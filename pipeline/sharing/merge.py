@@ -6,6 +6,7 @@ from typing import Any
 
 from ...data.errors import DataError, FormatError
 from ...data.format import SPLITS, Status
+from ...data.grid import initial_time
 from ...data.manifest import Manifest
 from ...data.observed import observed
 from ...data.shard import Shard
@@ -68,8 +69,9 @@ def _check_alike(first: Source, other: Source) -> None:
         *(source.manifest.config.get("observation") for source in (first, other)),
     )
     _compare(first, other, "variables", *(_kept(source) for source in (first, other)))
-    for what, key in (("resampling", "resample"), ("initial times", "initial_time")):
-        _compare(first, other, what, *(source.manifest.config["grid"].get(key) for source in (first, other)))
+    grids = [source.manifest.config["grid"] for source in (first, other)]
+    _compare(first, other, "resampling", *(grid.get("resample") for grid in grids))
+    _compare(first, other, "initial times", *map(initial_time, grids))
     _compare(first, other, "time grids", *(source.first.time.tolist() for source in (first, other)))
 
 
