@@ -93,7 +93,7 @@ OPTIONAL_VARIABLES = {
             LYAPUNOV_EXPONENT,
             ("trajectory",),
             ("float64",),
-            "largest Lyapunov exponent over the time of the row, a unit of time",
+            "largest Lyapunov exponent over the time that was integrated, a unit of time",
         ),
         Variable("source", ("trajectory",), ("int32",), "number of the source in the config's list, from 0"),
         Variable(

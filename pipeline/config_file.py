@@ -93,7 +93,8 @@ def _explain(problem: dict[str, Any]) -> str:
     got = f"got {problem['input']!r:.80}"
     match problem["type"]:
         case "extra_forbidden":
-            return f"{key}: unknown key; known here are {', '.join(_known_keys(location[:-1]))}"
+            known = _known_keys(location[:-1])
+            return f"{key}: unknown key" + (f"; known here are {', '.join(known)}" if known else "")
         case "missing":
             return f"{key}: missing"
         case "value_error":
