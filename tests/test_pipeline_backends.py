@@ -28,7 +28,7 @@ def test_threads_and_processes_make_the_same_bytes(experiment, tmp_path, engine)
     }
     config = experiment(system=system, engine=engine, dataset={"shard_rows": 8})
     for backend in ("threading", "loky"):
-        generate(config, tmp_path / backend, jobs=3, backend=backend)
+        generate(config, tmp_path / backend, jobs=2, backend=backend)
     assert bytes_of(tmp_path / "threading") == bytes_of(tmp_path / "loky")
 
 
