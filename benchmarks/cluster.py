@@ -1,7 +1,7 @@
 """What does it cost to spread the work on shards over processes or a dask cluster instead of threads?
 
 The same `trajstore generate`, start to end, in a process of its own: by threads, by loky's processes, and by a dask
-scheduler with workers of one thread each, started once, on loopback. Needs `pip install -e '.[dask]'`, and 1 GB of disk.
+scheduler with workers of one thread each, started once, on loopback. Needs the extra `dask` and 1 GB of disk.
 """
 
 import json
