@@ -108,8 +108,14 @@ def verify_command(path: Path, reintegrate: int, wants_repair: bool, shards: sli
         again = integrate_again(path, reintegrate, shards=shards)
         problems += again.problems
         note += (
-            f"; {again.rows} rows integrated again by {again.engine}, largest deviation {again.largest:.1e}"
+            f"; {again.rows} rows integrated again by {again.engine}, largest deviation {again.largest:.1e}, "
+            f"{again.share:.2g} of what is allowed"
         )
+        if again.lost:
+            note += (
+                f"; chaos hides later states of {again.lost} rows, which are partial, noisy or approximate, so "
+                "that nothing can be integrated from them"
+            )
     for problem in problems:
         click.echo(problem)
     if problems:
