@@ -19,7 +19,7 @@ from ...data.format import Status
 from ..systems import System
 from .engine import Solution, blank_failed
 from .events import Events
-from .switching import Pieces
+from .pieces import Pieces
 
 # Rows a batch: more of them share the call from Python, and let threads wait less for each other, but take
 # longer to compile (0.1 s, 0.3 s, 1 s; kept on disk) and are wasted where there are few rows. All are multiples of

@@ -10,7 +10,7 @@ from ..systems.delay import KIND as DELAY
 from ..systems.delay import DelaySystem
 from ..systems.kuramoto_sivashinsky import KIND as FIELD
 from .engine import Engine, EngineError
-from .switching import analytic_in_pieces
+from .pieces import analytic_in_pieces
 
 # Beyond any sane integration (mu = 1000 over two periods of the relaxation oscillation takes 4e5).
 DEFAULT_MAX_STEPS = 10_000_000
