@@ -17,14 +17,14 @@ from pydantic import (
 
 from ..data.block_sizes import BLOCK_BYTES, BUFFER_BYTES
 from ..data.errors import TrajstoreError
-from ..data.format import SPLITS, without_sizes
-from .diagnostics import Diagnostic, check_diagnostics
+from ..data.format import SPLITS, Diagnostic, mentions_delay, without_sizes
+from .diagnostics import check_diagnostics
 from .draws import Draw, Range, Value, parameter_rows
 from .engines import EngineSettings
 from .observation import Observation
 from .starts import InitialStates
 from .systems import Parameter, System, get_system
-from .systems.delay import DelaySystem, mentions_delay
+from .systems.delay import DelaySystem
 from .systems.hamiltonian import from_hamiltonian
 from .times import GridSection
 

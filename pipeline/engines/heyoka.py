@@ -17,7 +17,7 @@ import sympy
 
 from ...data.format import Status
 from ..systems import System
-from .engine import Solution, blank_failed
+from .engine import HOPELESS, Solution, blank_failed
 from .events import Events
 from .pieces import Pieces
 
@@ -35,7 +35,7 @@ MOST_UNROLLED = 30
 REPORT_SECONDS = 0.1
 
 # Most rows need far fewer steps; of those that need more, it is seen then whether they get anywhere.
-FIRST_STEPS, HOPELESS = 20_000, 1e9
+FIRST_STEPS = 20_000
 # A row that is given up has diverged if it has grown so many times.
 LARGE = 1e3
 
