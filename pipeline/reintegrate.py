@@ -1,7 +1,7 @@
 """Do the stored states follow from the stored equations? Integrate rows again, with the other engine."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,15 @@ import numpy as np
 from pydantic import ValidationError
 
 from ..data.errors import FormatError, TrajstoreError
-from ..data.format import Status
+from ..data.format import DIAGNOSTICS, Status
 from ..data.manifest import load_manifest
 from ..data.shard import Shard, read_shard
 from ..data.structure import json_attribute
 from ..data.verification import choose_shards
+from .diagnostics import check_diagnostics
 from .observation import Observation
 from .reference import PERTURBATION, REFERENCE_TOLERANCE, Reference, integrate_again, too_far
+from .remeasure import drift_problems, status_with_diagnostics
 from .systems import System
 
 # A global error may be this many times the local tolerance before sensitivity is counted.
@@ -52,8 +54,8 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
     A deviation is judged against what both solvers may err: their tolerances times the growth of a small
     perturbation along that very trajectory, the rounding of the stored dtype and, for linear resampling, the
     sagitta of the longest step. Once a chaotic row has magnified the perturbation too much, it is followed from
-    stored state to stored state, if all of its states are stored without noise. Raises FormatError if the path is
-    no dataset.
+    stored state to stored state, if all of its states are stored without noise. The drift of the energy is measured
+    again, see `remeasure`. Raises FormatError if the path is no dataset.
     """
     judged, problems, checked, names = [_Judged()], [], 0, set()
     for file, chosen in _draw(path, rows, seed, shards):
@@ -65,11 +67,13 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
             )
         try:
             system = System.from_dict(described)
+            check_diagnostics([name for name in DIAGNOSTICS if name in shard.optional], system)
         except TrajstoreError as error:
             raise FormatError(f"{file}: {error}") from None
         stored = json_attribute(shard.attributes, "engine", file)
         observation = _observation(file, system, shard)
         solved = integrate_again(system, observation, stored, shard, chosen)
+        solved = replace(solved, status=status_with_diagnostics(shard, chosen, system, solved))
         names.add(solved.engine)
         expected = _expected(system, observation, shard, chosen, solved)
         for index, row in enumerate(chosen):
@@ -77,6 +81,10 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
             judged.append(found)
             if found.wrong:
                 problems.append(f"{file.name}: row {shard.trajectory[row]}: {found.wrong}")
+        errors = np.full(len(chosen), SAFETY * _tolerance(stored))
+        errors[list(solved.restarts)] += DIRECTIONS * np.finfo(shard.state.dtype).eps
+        for row, wrong in drift_problems(shard, chosen, system, solved, errors):
+            problems.append(f"{file.name}: row {shard.trajectory[row]}: {wrong}")
         checked += len(chosen)
     return Reintegration(
         checked,
@@ -203,6 +211,12 @@ def _judge(
     return _Judged(float(largest), float(share), lost, wrong)
 
 
+def _tolerance(stored: dict[str, Any]) -> float:
+    """That of the looser one of the two solvers."""
+    tolerances = [stored.get("tolerance"), stored.get("absolute_tolerance"), REFERENCE_TOLERANCE]
+    return max(value for value in tolerances if isinstance(value, int | float))
+
+
 def _grown(distance: np.ndarray) -> np.ndarray:
     """How far (T,) errors of size 1 that are made at any time may have grown, by that of a perturbation."""
     # What shrinks at first and then grows is no better than what only grows: an error may be made in between.
@@ -218,8 +232,7 @@ def _allowed(
 
     restarts  places in time after which the row follows from what is stored there
     """
-    tolerances = [stored.get("tolerance"), stored.get("absolute_tolerance"), REFERENCE_TOLERANCE]
-    tolerance = SAFETY * max(value for value in tolerances if isinstance(value, int | float))
+    tolerance = SAFETY * _tolerance(stored)
     rounding = np.finfo(shard.state.dtype).eps
     scale = 1.0 + np.abs(expected).max()
     growth = np.abs(perturbed - expected).max(axis=1) / PERTURBATION

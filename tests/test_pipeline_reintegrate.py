@@ -10,6 +10,7 @@ from trajstore.data.verification import verify
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.reference import Reference
 from trajstore.pipeline.reintegrate import _judge, reintegrate
+from trajstore.pipeline.sharing.select import Selection, select
 
 FILE = "train-00001.h5"
 
@@ -92,6 +93,12 @@ def test_rows_that_fail_again_pass(failing_dataset):
     assert result.rows == 52
     assert result.problems == []
     assert result.largest < 1e-9
+
+
+def test_rows_that_failed_at_times_that_were_cut_off_are_not_accused(failing_dataset, tmp_path):
+    select(failing_dataset, tmp_path / "part", Selection(time=(0.0, 1.0)))
+    result = reintegrate(tmp_path / "part", 1000)
+    assert (result.rows, result.problems) == (52, [])
 
 
 def test_rows_that_failed_because_the_stored_type_is_too_small_pass(experiment, tmp_path):
