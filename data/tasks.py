@@ -48,6 +48,6 @@ TASKS = {
 
 def get_task(name: str) -> Task:
     """The task of that name. Raises DataError if there is none."""
-    if name not in TASKS:
+    if not isinstance(name, str) or name not in TASKS:
         raise DataError(f"no task {name!r}; there are {', '.join(TASKS)}")
     return TASKS[name]

@@ -1,0 +1,40 @@
+"""What callers pass, checked where they pass it."""
+
+from collections.abc import Sequence
+from operator import index
+from typing import Any
+
+from .errors import DataError
+
+MAX_WHOLE = 2**63 - 1
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """A whole number of any integer type, no truth value, as an int. Raises DataError, which names the argument."""
+    try:
+        number = None if isinstance(value, bool) else index(value)
+    except TypeError:
+        number = None
+    if number is None or not least <= number <= MAX_WHOLE:
+        raise DataError(f"{name} is {value!r:.80}; expected a whole number of {least} or more")
+    return number
+
+
+def truth(name: str, value: Any) -> bool:
+    """Raises DataError, which names the argument, if it is no truth value."""
+    if not isinstance(value, bool):
+        raise DataError(f"{name} is {value!r:.80}; expected True or False")
+    return value
+
+
+def names(name: str, value: Any) -> tuple[str, ...]:
+    """A sequence of names, each once. Raises DataError, which names the argument; a text alone is no sequence."""
+    if isinstance(value, str):
+        raise DataError(
+            f"{name} is the text {value!r:.80}; expected a list of names, as in {name}=[{value!r:.80}]"
+        )
+    if not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
+        raise DataError(f"{name} is {value!r:.80}; expected a list of names")
+    if len(set(value)) < len(value):
+        raise DataError(f"{name} are {', '.join(value)}; expected each name once")
+    return tuple(value)
