@@ -48,7 +48,8 @@ class SystemSection(Section):
     """A system of the library by name, or one of your own with its equations, or its energy alone.
 
     size         how many components, of systems of any size
-    hamiltonian  the energy as text; with `momenta`, coordinate -> its momentum, the equations follow from it
+    hamiltonian  the energy as text; with `momenta`, coordinate -> its momentum, the equations follow from it; beside
+                 equations it is what diagnostics call the energy
     period       a natural time scale
     """
 
@@ -91,13 +92,28 @@ class SystemSection(Section):
                 return made(
                     self.name, self.equations, parameters, boxes, hamiltonian=self.hamiltonian, **more
                 )
-            if self.equations is not None or self.hamiltonian is None or not self.momenta:
+            if self.equations is not None:
                 raise ConfigError(
-                    'system: expected equations, or hamiltonian with momenta, as in momenta = { q = "p" }'
+                    "system.momenta: got equations, too, which already say how the state moves; leave out momenta "
+                    "(a hamiltonian is then the energy alone), or leave out equations, which follow from hamiltonian "
+                    "and momenta"
+                )
+            if not self.momenta:
+                raise ConfigError(
+                    "system.momenta: missing; a hamiltonian needs the momentum of each coordinate, as in "
+                    'momenta = { q = "p" }, or equations beside it'
+                )
+            states = (*self.momenta, *self.momenta.values())
+            if len(set(states)) == len(states) and set(boxes) != set(states):
+                raise ConfigError(
+                    f"system.momenta: makes {', '.join(states)} the states, but initial_state has ranges for "
+                    f"{', '.join(boxes) or 'none'}; expected the same names in both"
                 )
             return from_hamiltonian(self.name, self.hamiltonian, self.momenta, parameters, boxes, **more)
         if self.momenta is not None:
-            raise ConfigError("system.momenta: go with a hamiltonian of your own")
+            raise ConfigError(
+                'system.momenta: goes with a hamiltonian of your own, as in hamiltonian = "p**2/2 + q**2/2"'
+            )
         known = get_system(self.name, self.size)
         for kind, given, allowed in (
             ("parameters", self.parameters, known.parameters),
