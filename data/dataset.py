@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch.utils.data import Dataset
 
 from .arguments import names, whole_number
 from .errors import DataError
+from .format import CLEAN_STATE
 from .guard import STATE_VARIABLES
 from .normalize import Normalizer
 from .store import Store
@@ -17,6 +19,8 @@ from .tasks import get_task
 from .windows import Windows
 
 Batch = tuple[Tensor, Tensor]
+# What may be learned, and the variable that has it.
+TARGETS = {"observed": "state", "clean": CLEAN_STATE}
 Index = int | slice | Sequence[int] | np.ndarray | Tensor
 
 
@@ -30,6 +34,7 @@ class TrajectoryDataset(Dataset[Batch]):
     stride     samples from one window to the next
     normalize  True standardises by the train split's moments, a Normalizer by its own, False not at all
     parameters names of parameters of the system that go with the inputs, as channels that are constant in time
+    target     "clean" takes the targets from the states without noise, where they are stored; inputs are as observed
     parameter_normalizer  how these are standardised; None takes the moments of the train split if `normalize`
 
     Rows whose integration failed are left out; `failed` counts them. `dataset[i]` with an int is one sample,
@@ -48,18 +53,27 @@ class TrajectoryDataset(Dataset[Batch]):
         normalize: bool | Normalizer = False,
         parameters: Sequence[str] = (),
         parameter_normalizer: Normalizer | None = None,
+        target: Literal["observed", "clean"] = "observed",
     ) -> None:
         if not isinstance(normalize, bool | Normalizer):
             raise DataError(f"normalize is {normalize!r:.80}; expected True, False or a Normalizer")
         self.parameters = names("parameters", parameters)
         stride = whole_number("stride", stride, 1)
         window = None if window is None else whole_number("window", window, 1)
+        if target not in TARGETS:
+            raise DataError(f"target is {target!r:.80}; expected one of {', '.join(TARGETS)}")
+        self.target = TARGETS[target]
         self.task = get_task(task)
         self.store = Store(path, split)
         samples = len(self.store.time)
         self.windows = Windows(samples, samples if window is None else window, stride)
         if self.windows.length < self.task.minimum_length:
             raise DataError(f"task {task!r} needs windows of at least {self.task.minimum_length} samples")
+        if self.target not in self.store.variables:
+            raise DataError(
+                f'{self.store.path}: target "clean" needs states without noise, and stores none; generate it with '
+                "observation.clean = true"
+            )
         self.failed = self.store.failed
         self._rows = self.store.sound_rows()
         self.trajectories = len(self.store) if self._rows is None else len(self._rows)
@@ -171,31 +185,42 @@ class TrajectoryDataset(Dataset[Batch]):
     def __getitem__(self, index: Index) -> Batch:
         numbers = self._numbers(index)
         rows, starts = self._locate(np.atleast_1d(numbers))
-        inputs, targets = self.batch(self.store.gather(rows, starts, self.windows), rows)
+        clean = None
+        if self.target != "state":
+            clean = self.store.gather(rows, starts, self.windows, self.target)
+        inputs, targets = self.batch(self.store.gather(rows, starts, self.windows), rows, clean)
         return (inputs, targets) if numbers.ndim else (inputs[0], targets[0])
 
-    def batch(self, windows: np.ndarray, rows: np.ndarray) -> Batch:
-        """Inputs and targets of stored windows (B, length, D), which are of the given rows of the split."""
+    def batch(self, windows: np.ndarray, rows: np.ndarray, clean: np.ndarray | None = None) -> Batch:
+        """Inputs and targets of stored windows (B, length, D), which are of the given rows of the split.
+
+        clean  (B, length, D) what the targets are taken from, if not from the windows
+        """
         states = self._standardised(windows)
-        if self._channels is None:
-            return self.task.batch(states)
-        return self.task.batch(states, self._channels[torch.from_numpy(np.ascontiguousarray(rows))])
+        channels = None
+        if self._channels is not None:
+            channels = self._channels[torch.from_numpy(np.ascontiguousarray(rows))]
+        return self.task.batch(states, channels, None if clean is None else self._standardised(clean))
 
     def _standardised(self, states: np.ndarray) -> Tensor:
         values = torch.from_numpy(states).to(torch.float32)
         return values if self.normalizer is None else self.normalizer.apply(values)
 
-    def trajectory_blocks(self, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def trajectory_blocks(self, size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:
         """Whole trajectories as the network sees them, at most `size` at once, in the order of the rows.
 
-        States (B, T, D) float32, standardised if the samples are, and parameters (B, P), None without any.
+        States (B, T, D) float32, standardised if the samples are; parameters (B, P), None without any; and states
+        that targets are taken from, None where these are the same.
         """
         rows = np.arange(len(self.store)) if self._rows is None else self._rows
         whole = Windows(self.windows.samples, self.windows.samples)
         for first in range(0, len(rows), size):
             block = rows[first : first + size]
             channels = None if self._channels is None else self._channels[torch.from_numpy(block)]
-            yield self._standardised(self.store.gather(block, None, whole)), channels
+            clean = None
+            if self.target != "state":
+                clean = self._standardised(self.store.gather(block, None, whole, self.target))
+            yield self._standardised(self.store.gather(block, None, whole)), channels, clean
 
     def __getitems__(self, index: list[int]) -> list[Batch]:
         """For torch's own DataLoader with automatic batching; `make_loader` is faster."""

@@ -64,6 +64,8 @@ class Loader:
                 raise DataError(
                     'shuffle is "block", which reads from disk, but the dataset lies on a device; give shuffle=True'
                 )
+            if dataset.target != "state":
+                raise DataError('shuffle is "block", which reads no clean targets; give shuffle=True')
             self._reader = BlockReader(
                 dataset,
                 seed=seed,

@@ -41,6 +41,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+Target = Literal["observed", "clean"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -98,7 +99,7 @@ class SystemSection(Section):
                     "(a hamiltonian is then the energy alone), or leave out equations, which follow from hamiltonian "
                     "and momenta"
                 )
-            if not self.momenta:
+            if self.hamiltonian is None or not self.momenta:
                 raise ConfigError(
                     "system.momenta: missing; a hamiltonian needs the momentum of each coordinate, as in "
                     'momenta = { q = "p" }, or equations beside it'
@@ -168,6 +169,8 @@ class TaskSection(Section):
     """What the network learns, see `trajstore.data.tasks`; `window` is in samples, None is all.
 
     parameters  of the system, that the network is told beside the states, so that it can learn a family
+    target      of a dataset observed with noise: learn and be judged by the states as "observed", or by the "clean"
+                ones, where they are stored; the network sees what was observed either way
     """
 
     name: Literal["initial-value", "forecast"] = "initial-value"
@@ -175,6 +178,12 @@ class TaskSection(Section):
     stride: PositiveInt = 1
     normalize: bool = False
     parameters: list[str] = []
+    target: Target = "observed"
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Runs that were made before there was a choice stay the same runs.
+        return {key: value for key, value in dump(self).items() if (key, value) != ("target", "observed")}
 
 
 class ModelSection(Section):

@@ -22,6 +22,13 @@ def check_training(config: Experiment) -> None:
             raise ConfigError(
                 f"task.parameters: the system has no parameter {name!r}; it has {', '.join(known) or 'none'}"
             )
+    if task.target == "clean" and not config.observation.clean:
+        raise ConfigError(
+            'task.target: "clean" needs the states without noise; give observation.clean = true beside '
+            "observation.noise"
+        )
+    if task.target == "clean" and training.shuffle == "block":
+        raise ConfigError('training.shuffle: "block" reads no clean targets; choose "full"')
     if training.patience is not None and not config.dataset.validation:
         raise ConfigError(
             "training.patience: needs validation trajectories; give dataset.validation above 0, or leave it out"
