@@ -14,6 +14,7 @@ from trajstore.pipeline.config import ConfigError
 from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.evaluate import evaluate
 from trajstore.pipeline.generate import generate
+from trajstore.pipeline.plot import _load, draw_flow, draw_rollout, draw_time_series, plot
 from trajstore.pipeline.run import RunConfig
 from trajstore.pipeline.train import train
 
@@ -119,6 +120,30 @@ def test_metrics_say_how_large_the_noise_is_and_what_lies_beneath_it(run, noisy)
     done = CliRunner().invoke(main, ["evaluate", str(run)])
     assert f"RMS {noise['rms']:.3g}" in done.output
     assert ("below which no test MSE can be expected" in done.output) == (target == "observed")
+
+
+def test_what_figures_call_true_has_no_noise(run, noisy):
+    results = _load(run)
+    clean = stored(noisy, "test", "clean_state")
+    for figure in (draw_flow(results), draw_time_series(results), draw_rollout(results)):
+        lines = {line.get_label(): line.get_xydata() for line in figure.axes[0].lines}
+        assert "true" not in lines
+        assert "true, without noise" in lines
+    lines = {line.get_label(): line.get_xydata() for line in draw_flow(results).axes[0].lines}
+    np.testing.assert_allclose(lines["true, without noise"], clean[0], atol=1e-5)
+    assert ("observed, with noise" in lines) == (RunConfig.load(run).learning.task.target == "observed")
+    assert len(plot(run)) == 5
+
+
+def test_without_clean_states_the_figure_does_not_call_observed_ones_true(experiment, tmp_path):
+    config = experiment(observation={"noise": {"absolute": 0.1}}, **FAST)
+    generate(config, tmp_path / "data", jobs=1)
+    train(config, tmp_path / "data", tmp_path / "run")
+    assert "noise" not in evaluate(tmp_path / "run")["test"]
+    results = _load(tmp_path / "run")
+    labels = [line.get_label() for line in draw_flow(results).axes[0].lines if line.get_label()[0] != "_"]
+    assert labels == ["observed, with noise", "predicted"]
+    assert draw_rollout(results).axes[0].lines[0].get_label() == "true, without noise"
 
 
 def test_runs_that_were_made_before_there_was_a_choice_stay_the_same_runs(experiment):
