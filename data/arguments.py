@@ -1,6 +1,6 @@
 """What callers pass, checked where they pass it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from operator import index
 from typing import Any
 
@@ -28,13 +28,14 @@ def truth(name: str, value: Any) -> bool:
 
 
 def names(name: str, value: Any) -> tuple[str, ...]:
-    """A sequence of names, each once. Raises DataError, which names the argument; a text alone is no sequence."""
+    """Names in their order, each once. Raises DataError, which names the argument; a text alone is no list of names."""
     if isinstance(value, str):
         raise DataError(
             f"{name} is the text {value!r:.80}; expected a list of names, as in {name}=[{value!r:.80}]"
         )
-    if not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
+    found = tuple(value) if isinstance(value, Iterable) else (value,)
+    if not all(isinstance(one, str) for one in found):
         raise DataError(f"{name} is {value!r:.80}; expected a list of names")
-    if len(set(value)) < len(value):
-        raise DataError(f"{name} are {', '.join(value)}; expected each name once")
-    return tuple(value)
+    if len(set(found)) < len(found):
+        raise DataError(f"{name} are {', '.join(found)}; expected each name once")
+    return found

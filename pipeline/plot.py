@@ -18,6 +18,7 @@ from .run_labels import (
     DASHED,
     OBSERVED,
     POINTS,
+    SMALL_POINTS,
     SOLID,
     Results,
     component_label,
@@ -120,7 +121,7 @@ def draw_time_series(results: Results) -> Figure:
         for column in range(shown):
             axes: Axes = grid[row][column]
             if "clean" in results:
-                axes.plot(results["time"], results["true"][column, :, row], **POINTS, label=OBSERVED)
+                axes.plot(results["time"], results["true"][column, :, row], **SMALL_POINTS, label=OBSERVED)
             axes.plot(results["time"], truth(results)[column, :, row], **SOLID, label=truth_label(results))
             axes.plot(results["time"], results["predicted"][column, :, row], **DASHED, label="predicted")
             widen(axes)

@@ -12,6 +12,7 @@ from .figures import PREDICTED, SKY, TRUE, parameters_label, plain, symbol
 SOLID: dict[str, Any] = {"color": TRUE, "lw": 1.3}
 DASHED: dict[str, Any] = {"color": PREDICTED, "lw": 0.9, "ls": (0, (4, 2.5))}
 POINTS: dict[str, Any] = {"color": SKY, "ls": "", "marker": ".", "ms": 3.5, "mew": 0, "zorder": 3}
+SMALL_POINTS: dict[str, Any] = {**POINTS, "ms": 2.2}
 # Characters of a title in one line.
 LONGEST_TITLE = 64
 
