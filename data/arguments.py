@@ -28,7 +28,7 @@ def truth(name: str, value: Any) -> bool:
 
 
 def names(name: str, value: Any) -> tuple[str, ...]:
-    """Names in their order, each once. Raises DataError, which names the argument; a text alone is no list of names."""
+    """Names in their order, each once. Raises DataError, which names the argument, also for a text alone."""
     if isinstance(value, str):
         raise DataError(
             f"{name} is the text {value!r:.80}; expected a list of names, as in {name}=[{value!r:.80}]"
