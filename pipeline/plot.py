@@ -24,6 +24,7 @@ from .run_labels import (
     component_label,
     finish,
     is_noisy,
+    noise_floor,
     run_title,
     time_label,
     truth,
@@ -158,7 +159,7 @@ def draw_loss(results: Results) -> Figure:
     for axes, phase in zip(panels[1:], phases[1:], strict=True):
         axes.set_title(SECOND_ORDER if phase == "refine" else phase, loc="left")
     panels[0].set_ylabel("mean squared error")
-    return finish(figure, panels[0], run_title(results), 3)
+    return finish(figure, panels[0], run_title(results), 2 if units and len(phases) == 1 else 3)
 
 
 def draw_error(results: Results) -> Figure:
@@ -172,13 +173,16 @@ def draw_error(results: Results) -> Figure:
     axes.plot(time, median, color=BLUE, label="median")
     rms = np.sqrt(results["metrics"]["test"]["mse_by_time"])
     axes.plot(time, rms, color=PREDICTED, ls="--", label="root mean square")
+    floor = noise_floor(results)
+    if floor is not None:
+        axes.axhline(np.sqrt(floor), color=TRUE, lw=0.9, ls=":", label="noise")
     axes.set(
         yscale="log",
         xlabel=time_label(results),
         ylabel="error of a test trajectory",
     )
     axes.margins(x=0.01)
-    return finish(figure, axes, run_title(results), 4)
+    return finish(figure, axes, run_title(results), 4 if floor is None else 3)
 
 
 def draw_rollout(results: Results) -> Figure | None:
@@ -212,11 +216,15 @@ def draw_predictors(results: Results) -> Figure:
     figure = new_figure(5.2, 0.32 * len(entries) + 1.0)
     axes = figure.add_subplot()
     names, values = zip(*entries, strict=True)
-    floor = 10 ** (np.floor(np.log10(min(values))) - 0.3)
+    noise = noise_floor(results)
+    floor = 10 ** (np.floor(np.log10(min(*values, noise or np.inf))) - 0.3)
     colours = [PREDICTED if name == model else FLOW for name in names]
     axes.barh(range(len(values)), np.array(values) - floor, left=floor, color=colours, height=0.7)
     for position, value in enumerate(values):
-        axes.annotate(f" {value:.2g}", (value, position), va="center", fontsize=8)
+        axes.annotate(f" {value:.3g}", (value, position), va="center", fontsize=8)
+    if noise is not None:
+        axes.axvline(noise, color=TRUE, lw=0.9, ls=":", label="noise")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center")
     axes.set(xscale="log", xlabel="mean squared error on the test split")
     axes.set_title(run_title(results), loc="left")
     axes.set_xlim(floor, max(values) * 8)

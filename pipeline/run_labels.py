@@ -55,6 +55,12 @@ def is_noisy(results: Results) -> bool:
     return results["metrics"]["dataset"].get("noise") is not None
 
 
+def noise_floor(results: Results) -> float | None:
+    """The mean squared noise of the test targets, where they have noise, and how large it is is known."""
+    noise = results["metrics"]["test"].get("noise")
+    return noise["mse"] if noise is not None and noise["target"] == "observed" else None
+
+
 def truth(results: Results) -> np.ndarray:
     """The test trajectories (N, T, D) as they are, without noise where that is known."""
     return results.get("clean", results["true"])

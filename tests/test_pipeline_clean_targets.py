@@ -14,7 +14,15 @@ from trajstore.pipeline.config import ConfigError
 from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.evaluate import evaluate
 from trajstore.pipeline.generate import generate
-from trajstore.pipeline.plot import _load, draw_flow, draw_rollout, draw_time_series, plot
+from trajstore.pipeline.plot import (
+    _load,
+    draw_error,
+    draw_flow,
+    draw_predictors,
+    draw_rollout,
+    draw_time_series,
+    plot,
+)
 from trajstore.pipeline.run import RunConfig
 from trajstore.pipeline.train import train
 
@@ -132,6 +140,11 @@ def test_what_figures_call_true_has_no_noise(run, noisy):
     lines = {line.get_label(): line.get_xydata() for line in draw_flow(results).axes[0].lines}
     np.testing.assert_allclose(lines["true, without noise"], clean[0], atol=1e-5)
     assert ("observed, with noise" in lines) == (RunConfig.load(run).learning.task.target == "observed")
+    noise = results["metrics"]["test"]["noise"]
+    for draw, size in ((draw_error, noise["rms"]), (draw_predictors, noise["mse"])):
+        lines = {line.get_label(): line.get_xydata() for line in draw(results).axes[0].lines}
+        assert ("noise" in lines) == (noise["target"] == "observed")
+        assert "noise" not in lines or (lines["noise"] == size).any()
     assert len(plot(run)) == 5
 
 
