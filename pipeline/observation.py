@@ -16,8 +16,8 @@ from .systems import System
 BLOCK_NUMBERS = 1 << 20
 
 Amount = Annotated[
-    Annotated[NonNegativeFloat, Tag("number")] | Annotated[dict[str, NonNegativeFloat], Tag("by_name")],
-    Discriminator(lambda value: "by_name" if isinstance(value, Mapping) else "number"),
+    Annotated[NonNegativeFloat, Tag("<number>")] | Annotated[dict[str, NonNegativeFloat], Tag("<by name>")],
+    Discriminator(lambda value: "<by name>" if isinstance(value, Mapping) else "<number>"),
 ]
 
 
