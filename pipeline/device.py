@@ -6,7 +6,7 @@ import torch
 
 from ..data.dataset import TrajectoryDataset
 from ..data.resident import ResidentDataset, resident_bytes
-from .config import Learning
+from .learning_sections import Learning
 from .ranks import ALONE, Ranks
 from .run import RunError
 
