@@ -212,7 +212,7 @@ def test_what_chaos_hides_is_followed_from_stored_states_and_a_late_state_off_by
     experiment, tmp_path, forge, dtype
 ):
     folder, file = chaos(experiment, tmp_path / "dataset", 4, dtype)
-    state, altered_at = read_shard(folder / file).state.copy(), [(100, 1e-4), (600, 0.02), (720, 0.02)]
+    state, altered_at = read_shard(folder / file).state.copy(), [(100, 1e-3), (600, 0.02), (720, 0.02)]
     for row, (place, change) in enumerate(altered_at):
         state[row, place, 2] += change
     forge(folder, file, state=state)
