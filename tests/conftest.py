@@ -22,6 +22,9 @@ from trajstore.pipeline.config import Experiment
 from trajstore.pipeline.config_file import check_config
 from trajstore.pipeline.generate import generate
 
+# Its `server` and what goes with it.
+pytest_plugins = ["fetch_server"]
+
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and the programs that they start as well.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
