@@ -1,6 +1,7 @@
 """What the tests share: small datasets, shards made by hand, a clock that ends what hangs."""
 
 import json
+import os
 import shutil
 import signal
 import threading
@@ -9,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+# Workers, and the processes that they start, share the cores. The libraries look when they are loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -32,6 +32,8 @@ def train_command(
     """Train the model of CONFIG on a dataset. Under torchrun several processes share each batch."""
     from ..config_file import load_learning
 
+    # torch's threads wait for each other asleep: spinning, they take the cores from those that they wait for.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     # Of several processes, one on each machine: they come to the same end for the same reason.
     tells = not several or os.environ.get("LOCAL_RANK", "0") == "0"

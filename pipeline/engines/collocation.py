@@ -121,9 +121,7 @@ class CollocationEngine:
         reported = 0.0
         for first in range(0, len(rows), ROWS):
             chosen = rows[first : first + ROWS]
-            march = March(
-                self, initial_states[chosen], parameters[chosen], float(times[0]), float(times[-1])
-            )
+            march = March(self, initial_states[chosen], parameters[chosen], float(times[0]), float(times[-1]))
             values = np.full((len(chosen), *states.shape[1:]), np.nan)
             values[:, 0] = initial_states[chosen]
             while (moved := march.step(float(times[-1]))) is not None:
