@@ -63,7 +63,7 @@ $(FIGURES): $(METRICS)
 	$(BIN)/trajstore plot $(OUT)/run
 
 test: $(INSTALLED)   ## the tests, under 6 minutes
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 soak: $(INSTALLED)   ## KILLS=100 kills at random times, against runs that nobody killed; about a quarter of an hour
 	$(BIN)/python tests/soak.py

@@ -360,7 +360,7 @@ def living(process: int) -> bool:
         return False
 
 
-LONG = [*SCIPY, *settings(dataset__train=2000, dataset__shard_rows=50)]
+LONG = [*SCIPY, *settings(dataset__train=1000, dataset__shard_rows=25)]
 # Half a second of integration.
 MANY = settings(dataset__train=500_000, dataset__shard_rows=10_000)
 
