@@ -30,7 +30,15 @@ def cluster(workers: int, folder: Path) -> Iterator[str]:
 
     def start(name: str, *arguments: object) -> Path:
         log = folder / f"{name}.log"
-        command = [sys.executable, "-m", "dask", *map(str, arguments), "--host", "127.0.0.1", "--no-dashboard"]
+        command = [
+            sys.executable,
+            "-m",
+            "dask",
+            *map(str, arguments),
+            "--host",
+            "127.0.0.1",
+            "--no-dashboard",
+        ]
         with log.open("w") as output:
             processes.append(
                 subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
@@ -115,7 +123,9 @@ def main(quick: bool, folder: Path | None, workers: int, shards: int) -> None:
     print(table(header, lines))
     identities = {contender.identity for contender in whole.values()}
     print(f"\n{workers} threads, processes or workers; {shards} shards. {repeated(timed)}")
-    print(f"The cluster was started before. {'One id' if len(identities) == 1 else 'DIFFERENT ids'} for all three.")
+    print(
+        f"The cluster was started before. {'One id' if len(identities) == 1 else 'DIFFERENT ids'} for all three."
+    )
     print("\n" + where)
 
 

@@ -45,8 +45,6 @@ class BlockReader:
         buffer_bytes: int,
         threads: int,
     ) -> None:
-        if block_bytes < 1:
-            raise DataError(f"block_bytes is {block_bytes}; it must be at least 1")
         self._dataset, self._seed, self._rank, self._world_size = dataset, seed, rank, world_size
         self._rows, self._threads = rows, threads
         self._bounds = dataset.block_bounds(block_bytes)

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from .arguments import names, whole_number
 from .errors import DataError
+from .format import CLEAN_STATE
 from .guard import STATE_VARIABLES
 from .normalize import Normalizer
 from .store import Store
@@ -17,6 +19,9 @@ from .tasks import get_task
 from .windows import Windows
 
 Batch = tuple[Tensor, Tensor]
+# What may be learned, and the variable that has it.
+TARGETS = {"observed": "state", "clean": CLEAN_STATE}
+Index = int | slice | Sequence[int] | np.ndarray | Tensor
 
 
 class TrajectoryDataset(Dataset[Batch]):
@@ -29,11 +34,12 @@ class TrajectoryDataset(Dataset[Batch]):
     stride     samples from one window to the next
     normalize  True standardises by the train split's moments, a Normalizer by its own, False not at all
     parameters names of parameters of the system that go with the inputs, as channels that are constant in time
+    target     "clean" takes the targets from the states without noise, where they are stored; inputs are as observed
     parameter_normalizer  how these are standardised; None takes the moments of the train split if `normalize`
 
     Rows whose integration failed are left out; `failed` counts them. `dataset[i]` with an int is one sample,
-    inputs and targets (T, D) float32; with a sequence or array of ints it is a batch (B, T, D).
-    Raises FormatError if the path is no dataset, DataError if it cannot serve what is asked.
+    inputs and targets (T, D) float32; with a slice, a sequence or an array of ints it is a batch (B, T, D).
+    Raises FormatError if the path is no dataset, DataError if an argument is impossible.
     """
 
     def __init__(
@@ -47,13 +53,27 @@ class TrajectoryDataset(Dataset[Batch]):
         normalize: bool | Normalizer = False,
         parameters: Sequence[str] = (),
         parameter_normalizer: Normalizer | None = None,
+        target: Literal["observed", "clean"] = "observed",
     ) -> None:
-        self.store = Store(path, split)
+        if not isinstance(normalize, bool | Normalizer):
+            raise DataError(f"normalize is {normalize!r:.80}; expected True, False or a Normalizer")
+        self.parameters = names("parameters", parameters)
+        stride = whole_number("stride", stride, 1)
+        window = None if window is None else whole_number("window", window, 1)
+        if target not in TARGETS:
+            raise DataError(f"target is {target!r:.80}; expected one of {', '.join(TARGETS)}")
+        self.target = TARGETS[target]
         self.task = get_task(task)
+        self.store = Store(path, split)
         samples = len(self.store.time)
         self.windows = Windows(samples, samples if window is None else window, stride)
         if self.windows.length < self.task.minimum_length:
             raise DataError(f"task {task!r} needs windows of at least {self.task.minimum_length} samples")
+        if self.target not in self.store.variables:
+            raise DataError(
+                f'{self.store.path}: target "clean" needs states without noise, and stores none; generate it with '
+                "observation.clean = true"
+            )
         self.failed = self.store.failed
         self._rows = self.store.sound_rows()
         self.trajectories = len(self.store) if self._rows is None else len(self._rows)
@@ -64,15 +84,12 @@ class TrajectoryDataset(Dataset[Batch]):
             self.normalizer = normalize
         else:
             self.normalizer = Normalizer.of(self.store.statistics) if normalize else None
-        self.parameters = tuple(parameters)
         self.parameter_normalizer = parameter_normalizer
         self._channels: Tensor | None = None
         if self.parameters:
             self._read_parameters(scale=bool(normalize))
 
     def _read_parameters(self, scale: bool) -> None:
-        if len(set(self.parameters)) < len(self.parameters):
-            raise DataError(f"parameters {', '.join(self.parameters)}: expected each name once")
         for name in self.parameters:
             if name not in self.store.parameters:
                 known = ", ".join(self.store.parameters) or "none"
@@ -112,28 +129,40 @@ class TrajectoryDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return self.trajectories * self.windows.per_row
 
-    def states(self, index: Sequence[int] | np.ndarray | Tensor, variable: str = "state") -> Tensor:
-        """Windows of raw states by number, (B, length, D) float32.
+    def states(self, index: Index, variable: str = "state") -> Tensor:
+        """The states of samples as they are stored, whatever the task and `normalize`: raw units, the whole window.
 
+        index     as of `dataset[index]`: one sample by an int is (length, D) float32, several are (B, length, D)
         variable  "clean_state" or "derivative", where they are stored, gives those of the same samples
 
         Raises IndexError out of range, DataError if there is no such variable.
         """
         if variable not in STATE_VARIABLES:
             raise DataError(f"no variable {variable!r}; there may be {', '.join(STATE_VARIABLES)}")
-        rows, starts = self._locate(index)
-        return torch.from_numpy(self.store.gather(rows, starts, self.windows, variable)).to(torch.float32)
+        numbers = self._numbers(index)
+        rows, starts = self._locate(np.atleast_1d(numbers))
+        states = torch.from_numpy(self.store.gather(rows, starts, self.windows, variable)).to(torch.float32)
+        return states if numbers.ndim else states[0]
 
-    def _locate(self, index: Sequence[int] | np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray | None]:
-        """Row, and number of the window in it, of each sample; no numbers where there are only whole rows."""
+    def _numbers(self, index: Index) -> np.ndarray:
+        """Sample numbers from 0 as an int64 array, (B,), or () of a single one."""
+        if isinstance(index, slice):
+            return np.arange(*index.indices(len(self)))
         numbers = np.asarray(index)
         if numbers.size and numbers.dtype.kind not in "iu":
             raise IndexError(f"index of {numbers.dtype}; samples are numbered by integers")
+        if numbers.ndim > 1:
+            raise IndexError(
+                f"index of shape {numbers.shape}; expected an integer, a slice or a list of integers"
+            )
         numbers = numbers.astype(np.int64, copy=False)
-        if len(numbers) and not -len(self) <= numbers.min() <= numbers.max() < len(self):
-            raise IndexError(f"sample {numbers.max()} of a dataset with {len(self)}")
-        if len(numbers) and numbers.min() < 0:
-            numbers = np.where(numbers < 0, numbers + len(self), numbers)
+        low, high = (int(numbers.min()), int(numbers.max())) if numbers.size else (0, -1)
+        if low < -len(self) or high >= len(self):
+            raise IndexError(f"sample {high if high >= len(self) else low} of a dataset with {len(self)}")
+        return np.where(numbers < 0, numbers + len(self), numbers) if low < 0 else numbers
+
+    def _locate(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Row, and number of the window in it, of each sample; no numbers where there are only whole rows."""
         starts = None
         if self.windows.length < self.windows.samples:
             numbers, starts = self.windows.locate(numbers)
@@ -153,37 +182,45 @@ class TrajectoryDataset(Dataset[Batch]):
             bounds = np.unique(np.searchsorted(self._rows, bounds))
         return bounds * self.windows.per_row
 
-    def __getitem__(self, index: Any) -> Batch:
-        if isinstance(index, int | np.integer):
-            inputs, targets = self[[int(index)]]
-            return inputs[0], targets[0]
-        if isinstance(index, slice):
-            return self[np.arange(*index.indices(len(self)))]
-        rows, starts = self._locate(index)
-        return self.batch(self.store.gather(rows, starts, self.windows), rows)
+    def __getitem__(self, index: Index) -> Batch:
+        numbers = self._numbers(index)
+        rows, starts = self._locate(np.atleast_1d(numbers))
+        clean = None
+        if self.target != "state":
+            clean = self.store.gather(rows, starts, self.windows, self.target)
+        inputs, targets = self.batch(self.store.gather(rows, starts, self.windows), rows, clean)
+        return (inputs, targets) if numbers.ndim else (inputs[0], targets[0])
 
-    def batch(self, windows: np.ndarray, rows: np.ndarray) -> Batch:
-        """Inputs and targets of stored windows (B, length, D), which are of the given rows of the split."""
+    def batch(self, windows: np.ndarray, rows: np.ndarray, clean: np.ndarray | None = None) -> Batch:
+        """Inputs and targets of stored windows (B, length, D), which are of the given rows of the split.
+
+        clean  (B, length, D) what the targets are taken from, if not from the windows
+        """
         states = self._standardised(windows)
-        if self._channels is None:
-            return self.task.batch(states)
-        return self.task.batch(states, self._channels[torch.from_numpy(np.ascontiguousarray(rows))])
+        channels = None
+        if self._channels is not None:
+            channels = self._channels[torch.from_numpy(np.ascontiguousarray(rows))]
+        return self.task.batch(states, channels, None if clean is None else self._standardised(clean))
 
     def _standardised(self, states: np.ndarray) -> Tensor:
         values = torch.from_numpy(states).to(torch.float32)
         return values if self.normalizer is None else self.normalizer.apply(values)
 
-    def trajectory_blocks(self, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def trajectory_blocks(self, size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:
         """Whole trajectories as the network sees them, at most `size` at once, in the order of the rows.
 
-        States (B, T, D) float32, standardised if the samples are, and parameters (B, P), None without any.
+        States (B, T, D) float32, standardised if the samples are; parameters (B, P), None without any; and states
+        that targets are taken from, None where these are the same.
         """
         rows = np.arange(len(self.store)) if self._rows is None else self._rows
         whole = Windows(self.windows.samples, self.windows.samples)
         for first in range(0, len(rows), size):
             block = rows[first : first + size]
             channels = None if self._channels is None else self._channels[torch.from_numpy(block)]
-            yield self._standardised(self.store.gather(block, None, whole)), channels
+            clean = None
+            if self.target != "state":
+                clean = self._standardised(self.store.gather(block, None, whole, self.target))
+            yield self._standardised(self.store.gather(block, None, whole)), channels, clean
 
     def __getitems__(self, index: list[int]) -> list[Batch]:
         """For torch's own DataLoader with automatic batching; `make_loader` is faster."""

@@ -1,9 +1,10 @@
 """The file format, version 1: the one schema from which writer, structure check and docs derive."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal, get_args
 
 FORMAT = "trajstore"
 VERSION = 1
@@ -17,6 +18,10 @@ STATE_DTYPES = ("float32", "float64")
 SHARD_NAME = rf"^({'|'.join(SPLITS)})-[0-9]{{5,9}}\.h5$"
 DIMENSIONS = ("trajectory", "time", "component")
 PARAMETER_ROLE = "parameter"
+# Of a system whose equations call for states at an earlier time, as in "-delayed(x, tau)".
+DELAY_KIND = "delay"
+DELAYED = "delayed"
+DELAYED_CALL = re.compile(rf"\b{DELAYED}\s*\(")
 
 
 class Status(IntEnum):
@@ -66,9 +71,9 @@ VARIABLES = {
 SYSTEM_STATE = "system_state"
 CLEAN_STATE = "clean_state"
 DERIVATIVE = "derivative"
-ENERGY_DRIFT = "energy_drift"
-LYAPUNOV_EXPONENT = "lyapunov_exponent"
-DIAGNOSTICS = (ENERGY_DRIFT, LYAPUNOV_EXPONENT)
+Diagnostic = Literal["energy_drift", "lyapunov_exponent"]
+DIAGNOSTICS: tuple[Diagnostic, ...] = get_args(Diagnostic)
+ENERGY_DRIFT, LYAPUNOV_EXPONENT = DIAGNOSTICS
 # Where the rows come from, in a dataset that was selected, merged or imported from others.
 ORIGIN = ("source", "source_row")
 
@@ -159,6 +164,11 @@ ATTRIBUTES = {
         Attribute("content_hash", str, "SHA-256 over names, dtypes, shapes and bytes of all variables"),
     )
 }
+
+
+def mentions_delay(equations: Mapping[str, Any]) -> bool:
+    """Does a right-hand side call for a delayed state? They may be a stranger's."""
+    return any(DELAYED_CALL.search(str(side)) for side in equations.values())
 
 
 def shard_name(split: str, index: int) -> str:

@@ -1,6 +1,7 @@
 """The grid that a config states, and the times that it stands for."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -43,3 +44,23 @@ def initial_time(grid: Mapping[str, Any]) -> float:
     if isinstance(time, bool) or not isinstance(time, int | float):
         raise FormatError(f"grid.initial_time: got {time!r:.80}, expected a number")
     return float(time)
+
+
+def diagnosed(grid: Mapping[str, Any]) -> dict[str, Any]:
+    """Duration and number of points of the grid along which diagnostics were measured. Raises FormatError.
+
+    It is the config's own, unless some of its times were chosen since: then its key `diagnosed` tells.
+    """
+    told = grid.get("diagnosed") if "times_sha256" in grid else grid
+    if isinstance(told, Mapping):
+        duration, points = told.get("duration"), told.get("points")
+        if (
+            isinstance(duration, int | float)
+            and 0 < duration < inf
+            and isinstance(points, int)
+            and points >= 2
+        ):
+            return {"duration": float(duration), "points": points}
+    raise FormatError(
+        f"grid.diagnosed: got {told!r:.80}, expected duration and points of the grid that the diagnostics are of"
+    )

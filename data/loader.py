@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.multiprocessing import get_all_start_methods
 from torch.utils.data import DataLoader, Sampler
 
 from . import block_sizes
+from .arguments import truth, whole_number
 from .block_reader import THREADS, BlockReader
 from .dataset import Batch, TrajectoryDataset
 from .errors import DataError
@@ -43,12 +45,6 @@ class Loader:
         block_bytes: int,
         buffer_bytes: int,
     ) -> None:
-        if shuffle not in (True, False, "block"):
-            raise DataError(f'shuffle is {shuffle!r}; it must be True, False or "block"')
-        if batch_size < 1:
-            raise DataError(f"batch_size is {batch_size}; it must be at least 1")
-        if not 0 <= rank < world_size:
-            raise DataError(f"rank {rank} of world_size {world_size}; it must be from 0 to world_size - 1")
         self.dataset, self.batch_size, self.shuffle, self.seed = dataset, batch_size, shuffle, seed
         self.drop_last, self.rank, self.world_size = drop_last, rank, world_size
         self.epoch = 0
@@ -68,6 +64,8 @@ class Loader:
                 raise DataError(
                     'shuffle is "block", which reads from disk, but the dataset lies on a device; give shuffle=True'
                 )
+            if dataset.target != "state":
+                raise DataError('shuffle is "block", which reads no clean targets; give shuffle=True')
             self._reader = BlockReader(
                 dataset,
                 seed=seed,
@@ -174,6 +172,22 @@ def make_loader(
 
     Raises DataError if a value is impossible.
     """
+    if not hasattr(dataset, "sample_bytes"):
+        raise DataError(
+            f"dataset is {dataset!r:.80}; expected a TrajectoryDataset, as in TrajectoryDataset(path)"
+        )
+    if shuffle not in (True, False, "block"):
+        raise DataError(f'shuffle is {shuffle!r:.80}; expected True, False or "block"')
+    batch_size, workers = whole_number("batch_size", batch_size, 1), whole_number("workers", workers, 0)
+    seed, drop_last = whole_number("seed", seed, 0), truth("drop_last", drop_last)
+    rank, world_size = whole_number("rank", rank, 0), whole_number("world_size", world_size, 1)
+    if rank >= world_size:
+        raise DataError(f"rank {rank} of world_size {world_size}; expected 0 to world_size - 1")
+    if start_method not in (None, *get_all_start_methods()):
+        known = ", ".join(get_all_start_methods())
+        raise DataError(f"start_method is {start_method!r:.80}; expected None or one of {known}")
+    block_bytes = whole_number("block_bytes", block_bytes, 1)
+    buffer_bytes = whole_number("buffer_bytes", buffer_bytes, 1)
     options: dict[str, Any] = {"num_workers": workers}
     if workers:
         options["multiprocessing_context"] = start_method

@@ -22,14 +22,17 @@ class ResidentDataset(Dataset[Batch]):
         self.windows, self.task, self.sample_bytes = dataset.windows, dataset.task, dataset.sample_bytes
         shape = (dataset.trajectories, dataset.windows.samples, len(dataset.components))
         self._states = torch.empty(shape, dtype=torch.float32, device=self.device)
+        self._clean = None if dataset.target == "state" else torch.empty_like(self._states)
         self._channels = None
         if dataset.parameters:
             self._channels = torch.empty((dataset.trajectories, len(dataset.parameters)), device=self.device)
         first, row_bytes = 0, 4 * shape[1] * shape[2]
-        for states, channels in dataset.trajectory_blocks(max(1, BLOCK_BYTES // row_bytes)):
+        for states, channels, clean in dataset.trajectory_blocks(max(1, BLOCK_BYTES // row_bytes)):
             self._states[first : first + len(states)] = states
             if self._channels is not None and channels is not None:
                 self._channels[first : first + len(states)] = channels
+            if self._clean is not None and clean is not None:
+                self._clean[first : first + len(states)] = clean
             first += len(states)
 
     def __len__(self) -> int:
@@ -38,19 +41,24 @@ class ResidentDataset(Dataset[Batch]):
     def __getitem__(self, index: Tensor) -> Batch:
         """A batch (B, T, D) by sample numbers, an int64 Tensor (B,), on any device."""
         index = index.to(self.device, non_blocking=True)
-        rows = index
+        rows = index // self.windows.per_row
+        channels = None if self._channels is None else self._channels[rows]
+        clean = None if self._clean is None else self._windows(self._clean, index)
+        return self.task.batch(self._windows(self._states, index), channels, clean)
+
+    def _windows(self, states: Tensor, index: Tensor) -> Tensor:
+        """Windows (B, length, D) of states (N, T, D) by their numbers."""
         if self.windows.length == self.windows.samples:
             # Twice as fast as indexing.
-            states = self._states.index_select(0, rows)
-        else:
-            rows = index // self.windows.per_row
-            starts = index % self.windows.per_row * self.windows.stride
-            steps = torch.arange(self.windows.length, device=self.device)
-            states = self._states[rows[:, None], starts[:, None] + steps]
-        return self.task.batch(states, None if self._channels is None else self._channels[rows])
+            return states.index_select(0, index)
+        rows = index // self.windows.per_row
+        starts = index % self.windows.per_row * self.windows.stride
+        steps = torch.arange(self.windows.length, device=self.device)
+        return states[rows[:, None], starts[:, None] + steps]
 
 
 def resident_bytes(dataset: TrajectoryDataset) -> int:
     """Bytes that a dataset takes on a device."""
     values = dataset.windows.samples * len(dataset.components) + len(dataset.parameters)
+    values += 0 if dataset.target == "state" else dataset.windows.samples * len(dataset.components)
     return 4 * dataset.trajectories * values

@@ -100,6 +100,7 @@ class Store:
     def _read_header(self, file: h5py.File) -> None:
         self.components = names_of(file, "component")
         self.parameters = tuple(parameter_names(file))
+        self.variables = tuple(file)
         self.time = values(file, "time")
 
     def __len__(self) -> int:

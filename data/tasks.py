@@ -17,9 +17,16 @@ class Task:
     minimum_length: int
     split: Callable[[Tensor], tuple[Tensor, Tensor]]
 
-    def batch(self, states: Tensor, channels: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Inputs and targets; channels (B, P), constant in time, go behind the components of the inputs."""
+    def batch(
+        self, states: Tensor, channels: Tensor | None = None, clean: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs and targets; channels (B, P), constant in time, go behind the components of the inputs.
+
+        clean  states that targets are taken from, as states (B, T, D) without noise; None takes them from the same
+        """
         inputs, targets = self.split(states)
+        if clean is not None:
+            targets = self.split(clean)[1]
         if channels is None:
             return inputs, targets
         return torch.cat([inputs, channels[:, None].expand(-1, inputs.shape[1], -1)], dim=2), targets
@@ -48,6 +55,6 @@ TASKS = {
 
 def get_task(name: str) -> Task:
     """The task of that name. Raises DataError if there is none."""
-    if name not in TASKS:
+    if not isinstance(name, str) or name not in TASKS:
         raise DataError(f"no task {name!r}; there are {', '.join(TASKS)}")
     return TASKS[name]

@@ -9,8 +9,19 @@ import numpy as np
 
 from .errors import DataError, FormatError, printable
 from .files import LOCK
-from .format import CLEAN_STATE, ORIGIN, SYSTEM_STATE, Status, without_sizes
-from .grid import initial_time, is_grid
+from .format import (
+    CLEAN_STATE,
+    DELAY_KIND,
+    DELAYED,
+    DIAGNOSTICS,
+    ENERGY_DRIFT,
+    ORIGIN,
+    SYSTEM_STATE,
+    Status,
+    mentions_delay,
+    without_sizes,
+)
+from .grid import diagnosed, initial_time, is_grid
 from .guard import read_text_file
 from .hashing import content_hash, json_hash
 from .isolation import IsolatedReader
@@ -212,8 +223,28 @@ def _shard_problems(shard: Shard, content: str) -> Iterator[str]:
             yield f"{where}rows whose status is ok hold values that are not finite"
         if not np.isnan(values[~sound]).all():
             yield f"{where}rows whose status is not ok hold values; expected NaN"
+    yield from _diagnostic_problems(shard, sound)
     if not np.isin(shard.status, list(Status)).all():
         yield "status has values without a meaning"
+
+
+def _diagnostic_problems(shard: Shard, sound: np.ndarray) -> Iterator[str]:
+    """Whether a diagnostic is a number in sound rows, and NaN in others; which number, nobody knows here."""
+    for name in DIAGNOSTICS:
+        values = shard.optional.get(name)
+        if values is None:
+            continue
+        # A drift is infinite where the energy was 0 at the start.
+        right, expected = (
+            (values >= 0, "expected numbers of 0 or above")
+            if name == ENERGY_DRIFT
+            else (np.isfinite(values), "expected finite numbers")
+        )
+        if not right[sound].all():
+            row = int(np.flatnonzero(sound & ~right)[0])
+            yield f"{name}: row {shard.trajectory[row]}, whose status is ok, holds {values[row]:g}; {expected}"
+        if not np.isnan(values[~sound]).all():
+            yield f"{name}: rows whose status is not ok hold values; expected NaN"
 
 
 def _config_problems(shard: Shard) -> Iterator[str]:
@@ -228,6 +259,8 @@ def _config_problems(shard: Shard) -> Iterator[str]:
         if not isinstance(system, dict) or not isinstance(system.get("kind", ""), str):
             raise TypeError
         seen = observed(config)
+        if set(seen.kept) & set(DIAGNOSTICS):
+            diagnosed(grid)
     except FormatError as error:
         yield f"its config is none that trajstore writes: {error}"
         return
@@ -235,6 +268,9 @@ def _config_problems(shard: Shard) -> Iterator[str]:
         yield "attribute config or system holds no config or system"
         return
     states = list(shard.components) if seen.states is None else seen.states
+    equations = system.get("equations")
+    if (system.get("kind") == DELAY_KIND) != (isinstance(equations, dict) and mentions_delay(equations)):
+        yield f'the kind of the system is "{DELAY_KIND}" and no equation calls {DELAYED}, or the reverse'
     if hashed != shard.attributes["config_hash"]:
         yield "config and config_hash do not agree: edited"
     if not on_grid:

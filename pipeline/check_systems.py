@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -50,6 +52,27 @@ class Check:
     def passed(self) -> bool:
         right = self.sound > 0 and self.deviation <= LARGEST_DEVIATION
         return right and (self.drift is None or self.drift <= LARGEST_DRIFT)
+
+    @cached_property
+    def measured_period(self) -> float:
+        """NaN, where the steps of a field over so many periods are more than one waits for."""
+        return natural_period(self.system)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `trajstore systems --check --json` gives."""
+        return {
+            "name": self.system.name,
+            "horizon": self.horizon,
+            "rows": self.rows,
+            "sound": self.sound,
+            "engine": self.engine,
+            "reference": self.reference,
+            "deviation": self.deviation,
+            "energy_drift": self.drift,
+            "period": _period(self.system),
+            "measured_period": self.measured_period,
+            "passed": self.passed,
+        }
 
 
 def check_system(system: System, rows: int = ROWS) -> Check:
@@ -106,8 +129,7 @@ def print_checks(console: Console, checks: Iterable[Check]) -> bool:
     line(*("-" * len(head) for head in heads))
     for check in checks:
         drift = "" if check.drift is None else f"{check.drift:.1e}"
-        measured = natural_period(check.system)
-        # None, where the steps of a field over so many periods are more than one waits for.
+        measured = check.measured_period
         periods = (f"{_period(check.system):.5g}", "" if np.isnan(measured) else f"{measured:.4g}")
         deviation = f"{check.deviation:.1e}"
         rows = f"{check.sound}/{check.rows}"

@@ -17,14 +17,14 @@ from pydantic import (
 
 from ..data.block_sizes import BLOCK_BYTES, BUFFER_BYTES
 from ..data.errors import TrajstoreError
-from ..data.format import SPLITS, without_sizes
-from .diagnostics import Diagnostic, check_diagnostics
+from ..data.format import SPLITS, Diagnostic, mentions_delay, without_sizes
+from .diagnostics import check_diagnostics
 from .draws import Draw, Range, Value, parameter_rows
 from .engines import EngineSettings
 from .observation import Observation
 from .starts import InitialStates
 from .systems import Parameter, System, get_system
-from .systems.delay import DelaySystem, mentions_delay
+from .systems.delay import DelaySystem
 from .systems.hamiltonian import from_hamiltonian
 from .times import GridSection
 
@@ -41,6 +41,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+Target = Literal["observed", "clean"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -48,7 +49,8 @@ class SystemSection(Section):
     """A system of the library by name, or one of your own with its equations, or its energy alone.
 
     size         how many components, of systems of any size
-    hamiltonian  the energy as text; with `momenta`, coordinate -> its momentum, the equations follow from it
+    hamiltonian  the energy as text; with `momenta`, coordinate -> its momentum, the equations follow from it; beside
+                 equations it is what diagnostics call the energy
     period       a natural time scale
     """
 
@@ -91,13 +93,28 @@ class SystemSection(Section):
                 return made(
                     self.name, self.equations, parameters, boxes, hamiltonian=self.hamiltonian, **more
                 )
-            if self.equations is not None or self.hamiltonian is None or not self.momenta:
+            if self.equations is not None:
                 raise ConfigError(
-                    'system: expected equations, or hamiltonian with momenta, as in momenta = { q = "p" }'
+                    "system.momenta: got equations, too, which already say how the state moves; leave out momenta "
+                    "(a hamiltonian is then the energy alone), or leave out equations, which follow from hamiltonian "
+                    "and momenta"
+                )
+            if self.hamiltonian is None or not self.momenta:
+                raise ConfigError(
+                    "system.momenta: missing; a hamiltonian needs the momentum of each coordinate, as in "
+                    'momenta = { q = "p" }, or equations beside it'
+                )
+            states = (*self.momenta, *self.momenta.values())
+            if len(set(states)) == len(states) and set(boxes) != set(states):
+                raise ConfigError(
+                    f"system.momenta: makes {', '.join(states)} the states, but initial_state has ranges for "
+                    f"{', '.join(boxes) or 'none'}; expected the same names in both"
                 )
             return from_hamiltonian(self.name, self.hamiltonian, self.momenta, parameters, boxes, **more)
         if self.momenta is not None:
-            raise ConfigError("system.momenta: go with a hamiltonian of your own")
+            raise ConfigError(
+                'system.momenta: goes with a hamiltonian of your own, as in hamiltonian = "p**2/2 + q**2/2"'
+            )
         known = get_system(self.name, self.size)
         for kind, given, allowed in (
             ("parameters", self.parameters, known.parameters),
@@ -152,6 +169,8 @@ class TaskSection(Section):
     """What the network learns, see `trajstore.data.tasks`; `window` is in samples, None is all.
 
     parameters  of the system, that the network is told beside the states, so that it can learn a family
+    target      of a dataset observed with noise: learn and be judged by the states as "observed", or by the "clean"
+                ones, where they are stored; the network sees what was observed either way
     """
 
     name: Literal["initial-value", "forecast"] = "initial-value"
@@ -159,6 +178,12 @@ class TaskSection(Section):
     stride: PositiveInt = 1
     normalize: bool = False
     parameters: list[str] = []
+    target: Target = "observed"
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Runs that were made before there was a choice stay the same runs.
+        return {key: value for key, value in dump(self).items() if (key, value) != ("target", "observed")}
 
 
 class ModelSection(Section):

@@ -2,30 +2,37 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from ..data.errors import TrajstoreError
 from .config import ConfigError, Experiment, Learning
+from .training_check import check_training
 
 Config = TypeVar("Config", bound=Learning)
 
-# Parts of a location that are no keys.
-TAGS = ("number", "draw", "periods", "by_name")
+# Parts of a location that are no keys, nor could be the name of a state or parameter.
+TAGS = ("<number>", "<draw>", "<periods>", "<by name>")
 GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observation")
 
 
 def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
     """Read a TOML file and apply overrides "key.path=value".
 
-    Raises ConfigError, or another TrajstoreError for a system or engine that cannot be built.
+    Raises ConfigError, also where what is to be learned does not go with the dataset, or another TrajstoreError for
+    a system or engine that cannot be built.
     """
-    return check_config(_read(path, overrides), str(path))
+    config = check_config(_read(path, overrides), str(path))
+    try:
+        check_training(config)
+    except TrajstoreError as error:
+        raise type(error)(f"{path}: {error}") from None
+    return config
 
 
 def load_learning(path: Path, overrides: tuple[str, ...] = ()) -> Learning:
-    """The same for training, where a file may leave out what makes a dataset."""
+    """The same for training, where a file may leave out what makes a dataset, and another one may be learned from."""
     raw = _read(path, overrides)
     if any(section in raw for section in GENERATING):
         return check_config(raw, str(path))
@@ -109,8 +116,18 @@ def _known_keys(location: list[str]) -> list[str]:
         return [*GENERATING, *Learning.model_fields]
     model: type[BaseModel] = Experiment
     for part in location:
-        annotation = model.model_fields[part].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        if part not in model.model_fields:
+            # The name of a state or parameter.
+            continue
+        found = _model_in(model.model_fields[part].annotation)
+        if found is None:
             return []
-        model = annotation
+        model = found
     return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a key takes, perhaps among others."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)

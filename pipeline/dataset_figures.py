@@ -8,28 +8,24 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from rich.console import Console
 
 from ..data.errors import TrajstoreError
 from ..data.manifest import MANIFEST
-from .dataset_labels import FAILED, SPLIT_COLOURS, finish, flow_of, label, time_label
+from .dataset_labels import SPLIT_COLOURS, finish, label, time_label
 from .dataset_sample import DatasetSample, sample_dataset, spread
 from .delay_embedding import embed, label_embedding, lag_of
-from .figures import BLACK, BLUE, FLOW, ROW_COLOURS, SKY, STYLE, new_figure, save_figure
+from .figures import FLOW, ROW_COLOURS, STYLE, new_figure, save_figure, widen
+from .initial_states_figure import PAIRED, draw_initial_states
 from .projections import PROJECTED, draw_orbits, draw_principal, places_of_bodies
 from .sharing.description import Description
 from .space_time import CURVES, draw_images
 from .systems import System
 
-# Components beyond these are not paired with each other: four have six pairs.
-PAIRED = 4
 IMAGES = 3
-MOST_BINS = 24
 # Of time series in one panel: many curves where they are short, few where they are long.
 SHORT = 300
 SHORT_CURVES, LONG_CURVES = len(ROW_COLOURS), 3
-QUANTILES = ((0.0, 1.0, 0.25), (0.25, 0.75, 0.5))
 
 
 def plot_dataset(path: Path, out: Path | None = None, console: Console | None = None) -> list[Path]:
@@ -73,7 +69,11 @@ def draw_phase(sample: DatasetSample) -> Figure:
         figure = new_figure(5.6, 5.0)
         axes = figure.add_subplot()
         for colour, states in _coloured(sample):
-            axes.plot(*embed(states[:, 0], lag), color=colour, lw=0.7, alpha=0.8)
+            x, y = embed(states[:, 0], lag)
+            axes.plot(x, y, color=colour, lw=0.7, alpha=0.8)
+            # A row at rest is a point.
+            axes.plot(x[0], y[0], "o", ms=3, color=colour)
+        widen(axes)
         label_embedding(axes, label(sample, 0).strip("$"), sample.time, lag)
         return finish(figure, sample, "delay embedding")
     if dimension == 1:
@@ -82,15 +82,16 @@ def draw_phase(sample: DatasetSample) -> Figure:
         _draw_field(axes, sample)
         for colour, states in _coloured(sample):
             axes.plot(sample.time, states[:, 0], color=colour, lw=1.0, alpha=0.8)
+        widen(axes)
         axes.set(xlabel=time_label(sample), ylabel=label(sample, 0))
         axes.margins(x=0.01)
-        return finish(figure, sample, f"trajectories{flow_of(sample)}")
+        return finish(figure, sample, "trajectories")
     if dimension == 2:
         figure = new_figure(5.6, 5.0)
         axes = figure.add_subplot()
         _draw_field(axes, sample)
         _draw_plane(axes, sample, (0, 1), 1.1)
-        return finish(figure, sample, f"phase portrait{flow_of(sample)}")
+        return finish(figure, sample, "phase portrait")
     bodies = places_of_bodies(sample.manifest.components)
     if bodies:
         return draw_orbits(sample, _few_rows(sample, PROJECTED), bodies)
@@ -102,39 +103,6 @@ def draw_phase(sample: DatasetSample) -> Figure:
     for axes, pair in zip(figure.subplots(len(pairs) // 3, 3).flat, pairs, strict=True):
         _draw_plane(axes, sample, pair, 0.6)
     return finish(figure, sample, "phase portraits")
-
-
-def draw_initial_states(sample: DatasetSample) -> Figure:
-    """Where the rows begin: marginals, and the planes of pairs; rows that failed are crosses."""
-    dimension = len(sample.manifest.components)
-    shown = min(dimension, PAIRED)
-    if dimension == 1:
-        figure = new_figure(5.6, 3.4)
-        axes = figure.add_subplot()
-        _draw_marginal(axes, sample, 0)
-        axes.set(xlabel=f"{label(sample, 0)} at the start", ylabel="share of the rows")
-        return finish(figure, sample, "initial states", crosses=True)
-    strip = dimension > PAIRED
-    size = 1.7 * shown + 1.4
-    figure = new_figure(size, size + (2.0 if strip else 0.0))
-    grid = figure.add_gridspec(shown + strip, shown)
-    for row in range(shown):
-        for column in range(row + 1):
-            axes = figure.add_subplot(grid[row, column])
-            if row == column:
-                _draw_marginal(axes, sample, row)
-                axes.set_yticks([])
-                axes.spines["left"].set_visible(False)
-            else:
-                _draw_starts(axes, sample, (column, row))
-            axes.tick_params(labelbottom=row == shown - 1, labelleft=column == 0 and row > 0)
-            if row == shown - 1:
-                axes.set_xlabel(label(sample, column))
-            if column == 0 and row > 0:
-                axes.set_ylabel(label(sample, row))
-    if strip:
-        _draw_spread(figure.add_subplot(grid[shown, :]), sample)
-    return finish(figure, sample, _of_components("initial states", dimension), crosses=True)
 
 
 def draw_series(sample: DatasetSample) -> Figure:
@@ -158,6 +126,7 @@ def draw_series(sample: DatasetSample) -> Figure:
             axes.plot(sample.time, states[:, component], color=colour, lw=1.0, label=name)
         axes.set_ylabel(label(sample, component))
         axes.margins(x=0.01)
+        widen(axes)
     panels[-1].set_xlabel(time_label(sample))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), columnspacing=1.4)
@@ -208,44 +177,6 @@ def _draw_field(axes: Axes, sample: DatasetSample) -> None:
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
 
 
-def _draw_marginal(axes: Axes, sample: DatasetSample, component: int) -> None:
-    """The share of the rows of each split in each interval; few intervals where a split has few rows."""
-    splits = [split for split in sample.splits if len(split.starts)]
-    bins = min(MOST_BINS, round(2 * np.cbrt(min(len(split.starts) for split in splits))))
-    edges = np.histogram_bin_edges(np.concatenate([split.starts[:, component] for split in splits]), bins)
-    for split in splits:
-        share = np.histogram(split.starts[:, component], edges)[0] / len(split.starts)
-        axes.stairs(share, edges, baseline=None, color=SPLIT_COLOURS[split.name], lw=1.2)
-        failed = split.starts[~split.sound, component]
-        if len(failed):
-            axes.plot(failed, np.zeros_like(failed), "|", color=FAILED, ms=7, mew=0.8, clip_on=False)
-    axes.set_ylim(bottom=0)
-
-
-def _draw_starts(axes: Axes, sample: DatasetSample, pair: tuple[int, int]) -> None:
-    size = 2.0 if sum(len(split.starts) for split in sample.splits) > 500 else 8.0
-    for split in sample.splits:
-        colour = SPLIT_COLOURS[split.name]
-        axes.scatter(*split.starts[split.sound][:, pair].T, s=size, color=colour, lw=0, alpha=0.7)
-        axes.scatter(*split.starts[~split.sound][:, pair].T, s=12, color=FAILED, marker="x", lw=0.8)
-    box = _box(sample)
-    if box is not None:
-        corner, extent = box[list(pair), 0], np.diff(box[list(pair)], axis=1)[:, 0]
-        axes.add_patch(Rectangle(tuple(corner), *extent, fill=False, ec=BLACK, lw=0.7, ls=(0, (4, 3))))
-
-
-def _draw_spread(axes: Axes, sample: DatasetSample) -> None:
-    """Range, quartiles and median of every component's initial values, over its number."""
-    starts = np.concatenate([split.starts for split in sample.splits])
-    numbers = np.arange(1, starts.shape[1] + 1)
-    for low, high, alpha in QUANTILES:
-        band = np.quantile(starts, (low, high), axis=0)
-        axes.fill_between(numbers, *band, step="mid", color=SKY, alpha=alpha, lw=0)
-    axes.step(numbers, np.median(starts, axis=0), where="mid", color=BLUE, lw=1.2)
-    axes.set(xlabel="number of the component", ylabel="initial value", xlim=(0.5, len(numbers) + 0.5))
-    axes.set_title("all components: range, quartiles, median", loc="left")
-
-
 def _coloured(sample: DatasetSample) -> list[tuple[str, np.ndarray]]:
     """The sampled trajectories (T, D), fewer where each is long, with the colours of their splits."""
     most = max(2, min(12, 12_000 // max(1, len(sample.time) * len(sample.splits))))
@@ -264,15 +195,3 @@ def _few_rows(sample: DatasetSample, most: int) -> list[tuple[str, np.ndarray]]:
         for place, (number, states) in enumerate(zip(split.numbers, split.states, strict=True))
     ]
     return [(name, states) for _, name, states in sorted(named, key=lambda entry: entry[0])[:most]]
-
-
-def _box(sample: DatasetSample) -> np.ndarray | None:
-    """The box (D, 2) that initial states were drawn from, or None where that is not known."""
-    system = Description(sample.manifest).understood
-    if system is None:
-        return None
-    return np.array([system.initial_state[name] for name in sample.manifest.components])
-
-
-def _of_components(what: str, dimension: int) -> str:
-    return what if dimension <= PAIRED else f"{what}, the first {PAIRED} of {dimension} components"

@@ -1,28 +1,39 @@
 """What the figures of a dataset share: title and legend, names as mathematics, text of strangers as text."""
 
-import numpy as np
-import sympy
+from typing import Any
+
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
-from matplotlib.mathtext import MathTextParser
 
 from .dataset_sample import DatasetSample
-from .figures import BLUE, GREEN, ORANGE, VERMILION
+from .figures import BLACK, BLUE, GREEN, ORANGE, VERMILION, parameters_label, symbol
 from .sharing.description import Description, line
-from .systems.system import NAME, System
+from .systems.system import NAME
 
 SPLIT_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 FAILED = VERMILION
+BOX: dict[str, Any] = {"lw": 0.7, "ls": (0, (4, 3))}
 LONGEST_TITLE, LONGEST_NAME = 70, 30
+# Of a legend.
+ENTRY_INCHES = 1.4
 
 
 def finish(
-    figure: Figure, sample: DatasetSample, what: str, *, legend: bool = True, crosses: bool = False
+    figure: Figure,
+    sample: DatasetSample,
+    what: str,
+    *,
+    legend: bool = True,
+    crosses: bool = False,
+    box: bool = False,
+    note: str = "",
 ) -> Figure:
-    """Title, what is left out of the picture, and the colours of the splits, perhaps of failed rows too."""
+    """Title, parameters, what is left out of the picture, colours of the splits, perhaps of failed rows and a box."""
     description = Description(sample.manifest)
-    notes = []
+    system = description.understood
+    values = "" if system is None else parameters_label(system.to_dict()["parameters"])
+    notes = [text for text in (values, note) if text]
     if description.failed:
         notes.append(f"{description.failed:,} of {description.trajectories:,} rows failed")
         if not any(len(split.states) for split in sample.splits):
@@ -38,32 +49,19 @@ def finish(
         if crosses and description.failed:
             names.append(f"failed ({description.failed:,})")
             handles.append(Line2D([], [], color=FAILED, marker="x", ms=5, ls=""))
-        figure.legend(handles, names, loc="outside lower center", ncols=len(names), columnspacing=1.4)
+        if box:
+            names.append("drawn from this box")
+            handles.append(Line2D([], [], color=BLACK, **BOX))
+        lines = -(-len(names) // max(1, int(figure.get_figwidth() // ENTRY_INCHES)))
+        columns = -(-len(names) // lines)
+        figure.legend(handles, names, loc="outside lower center", ncols=columns, columnspacing=1.4)
     return figure
-
-
-def flow_of(sample: DatasetSample) -> str:
-    """The values of the parameters that the flow is drawn with."""
-    system = Description(sample.manifest).understood
-    if system is None or system.kind != System.kind:
-        return ""
-    symbols = zip(system.parameter_symbols, system.defaults, strict=True)
-    return "".join(
-        f", ${sympy.latex(symbol)}$ = {value:g}" for symbol, value in symbols if np.isfinite(value)
-    )
 
 
 def label(sample: DatasetSample, component: int) -> str:
     """A component's name, as mathematics where it is a name that equations could have."""
     name = sample.manifest.components[component]
-    if NAME.fullmatch(name):
-        label = f"${sympy.latex(sympy.Symbol(name))}$"
-        try:
-            MathTextParser("path").parse(label)
-        except ValueError:
-            return plain(name)
-        return label
-    return plain(line(name, LONGEST_NAME))
+    return symbol(name) if NAME.fullmatch(name) else plain(line(name, LONGEST_NAME))
 
 
 def time_label(sample: DatasetSample) -> str:

@@ -67,8 +67,8 @@ class Draw(BaseModel):
 
 # A number for all rows, or a Draw; told apart first, so that an error is about one of them.
 Value = Annotated[
-    Annotated[float, Tag("number")] | Annotated[Draw, Tag("draw")],
-    Discriminator(lambda value: "draw" if isinstance(value, dict | Draw) else "number"),
+    Annotated[float, Tag("<number>")] | Annotated[Draw, Tag("<draw>")],
+    Discriminator(lambda value: "<draw>" if isinstance(value, dict | Draw) else "<number>"),
 ]
 
 

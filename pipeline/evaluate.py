@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ..data.dataset import TrajectoryDataset
 from ..data.files import atomic_path, write_json
+from ..data.format import CLEAN_STATE
 from ..data.grid import initial_time
 from ..data.loader import make_loader
 from ..data.manifest import load_manifest
@@ -53,7 +54,7 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
         raise RunError(f"{data}: has no test trajectories; generate it with dataset.test > 0")
     task = config.learning.task
     normalizer = load_normalizer(config)
-    options: dict[str, Any] = {"window": task.window, "stride": task.stride}
+    options: dict[str, Any] = {"window": task.window, "stride": task.stride, "target": task.target}
     train = TrajectoryDataset(data, "train", task.name, **options)
     test = TrajectoryDataset(data, "test", task.name, **options)
     if list(test.components) != config.components:
@@ -73,6 +74,9 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
         )
     squared = (predictions - targets) ** 2
     std = np.array(train.store.statistics.scales)
+    amount = test.store.config.get("observation", {}).get("noise")
+    clean = _clean_targets(test) if CLEAN_STATE in test.store.variables else None
+    noise = None if clean is None else _judge_noise(test, clean, predictions)
     with console.status("fit trivial predictors"):
         baselines = _judge_baselines(train, test, targets)
     with console.status("roll out"):
@@ -88,12 +92,17 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
             "mse_by_time": squared.mean(axis=(0, 2)).tolist(),
             "nrmse_by_time": np.sqrt((squared / std**2).mean(axis=(0, 2))).tolist(),
             "mse_by_component": dict(zip(test.components, squared.mean(axis=(0, 1)).tolist(), strict=True)),
+            **({} if noise is None else {"noise": noise}),
         },
         "baselines": baselines,
         "rollout": judged,
         "training": training,
         "model": {"name": config.learning.model.name, "parameters": count_parameters(model)},
-        "dataset": {"id": test.store.id, "system": test.store.config["system"]["name"]},
+        "dataset": {
+            "id": test.store.id,
+            "system": test.store.config["system"]["name"],
+            **({} if amount is None else {"noise": amount}),
+        },
     }
     error = np.sqrt(squared.mean(axis=2))
     shown = np.linspace(0, len(targets) - 1, min(SHOWN_TRAJECTORIES, len(targets)), dtype=int)
@@ -103,6 +112,8 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
         "true": targets[shown],
         "predicted": predictions[shown],
     }
+    if clean is not None and task.target == "observed":
+        arrays["clean"] = clean[shown]
     if rollouts is not None:
         arrays |= {
             "rollout_time": rollouts.times,
@@ -127,6 +138,29 @@ def _predict(
         predictions.append((output if seen.normalizer is None else seen.normalizer.invert(output)).double())
         targets.append(test[index][1].double())
     return torch.cat(targets).numpy(), torch.cat(predictions).numpy()
+
+
+def _clean_targets(test: TrajectoryDataset) -> np.ndarray:
+    """The targets without noise (N, T, D) float64."""
+    parts = torch.arange(len(test)).split(BATCH)
+    return torch.cat([test.task.batch(test.states(part, CLEAN_STATE))[1].double() for part in parts]).numpy()
+
+
+def _judge_noise(test: TrajectoryDataset, clean: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
+    """How large the noise is, which no model can foretell, and how far the model is from what lies beneath it.
+
+    The mean squared noise is the least error, against what was observed, of a model that knows the clean states.
+    """
+    parts = torch.arange(len(test)).split(BATCH)
+    seen = torch.cat([test.task.batch(test.states(part))[1].double() for part in parts]).numpy()
+    squared = (seen - clean) ** 2
+    return {
+        "mse": float(squared.mean()),
+        "rms": float(np.sqrt(squared.mean())),
+        "mse_by_component": dict(zip(test.components, squared.mean(axis=(0, 1)).tolist(), strict=True)),
+        "target": "observed" if test.target == "state" else "clean",
+        "model_mse_without_noise": float(((predictions - clean) ** 2).mean()),
+    }
 
 
 def _target_times(dataset: TrajectoryDataset) -> np.ndarray:

@@ -1,11 +1,15 @@
 """What all figures share: size, fonts, colours that a colour-blind reader can tell apart, saving."""
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import sympy
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.mathtext import MathTextParser
 
 from ..data.files import atomic_path
 from .systems.system import NAME
@@ -16,6 +20,10 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
 )
 ROW_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 TRUE, PREDICTED, FLOW, BAND = BLACK, VERMILION, "#B8BEC6", SKY
+# In a title: parameters, and values of one that takes them in turn.
+MOST_PARAMETERS, MOST_VALUES = 5, 4
+# Relative to the size of values: a variation that float32 could make of a constant, or that is on the way to one.
+HARDLY = 1e-4
 
 STYLE: Any = {
     "figure.constrained_layout.use": True,
@@ -43,7 +51,63 @@ def plain(text: str) -> str:
 
 def symbol(name: str) -> str:
     """A state's or parameter's name as mathematics, x1 with its index; any other name as it is."""
-    return f"${sympy.latex(sympy.Symbol(name))}$" if NAME.fullmatch(name) else plain(name)
+    if not NAME.fullmatch(name):
+        return plain(name)
+    written = sympy.latex(sympy.Symbol(name))
+    # A word, not a product of letters.
+    label = f"$\\mathrm{{{name}}}$" if written == name and len(name) > 1 else f"${written}$"
+    try:
+        MathTextParser("path").parse(label)
+    except ValueError:
+        return plain(name)
+    return label
+
+
+def parameters_label(parameters: Mapping[str, Mapping[str, Any]]) -> str:
+    """Values of parameters, as `System.to_dict` describes them, and the ranges of those that differ from row to row.
+
+    Of many parameters only the latter.
+    """
+    shown = {
+        name: one for name, one in parameters.items() if len(parameters) <= MOST_PARAMETERS or _varies(one)
+    }
+    labels = [f"{symbol(name)} {_values(one)}" for name, one in shown.items()]
+    more = [f"{len(labels) - MOST_PARAMETERS} more by row"] if len(labels) > MOST_PARAMETERS else []
+    return ", ".join([*labels[:MOST_PARAMETERS], *more])
+
+
+def _varies(parameter: Mapping[str, Any]) -> bool:
+    value = parameter.get("value")
+    return not isinstance(value, int | float) or not math.isfinite(value)
+
+
+def _values(parameter: Mapping[str, Any]) -> str:
+    if not _varies(parameter):
+        return f"= {parameter['value']:.4g}"
+    # Perhaps a stranger's.
+    match parameter.get("draw"):
+        case {"values": [*values]} if 0 < len(values) <= MOST_VALUES and all(map(_is_number, values)):
+            return f"in {{{', '.join(f'{value:g}' for value in values)}}}"
+        case {"values": [*values]} if values and all(map(_is_number, values)):
+            return f"in [{min(values):g}, {max(values):g}]"
+        case {"uniform": [low, high]} | {"log_uniform": [low, high]} | {"grid": [low, high, _]} if _is_number(
+            low
+        ) and _is_number(high):
+            return f"in [{low:g}, {high:g}]"
+    return "by row"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def widen(axes: Axes) -> None:
+    """Let an axis whose data hardly vary span five per cent of their size either way: what varies is rounding."""
+    for limits, change in ((axes.get_xlim(), axes.set_xlim), (axes.get_ylim(), axes.set_ylim)):
+        low, high = min(limits), max(limits)
+        size = max(abs(low), abs(high))
+        if high - low < HARDLY * size:
+            change((low + high) / 2 - 0.05 * size, (low + high) / 2 + 0.05 * size)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -181,7 +181,8 @@ def _stored(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """What is stored of rows (N,) of a split, by name: `state`, what is kept beside it, diagnostics; and status (N,).
 
-    What is beyond the stored type's range has diverged, too. A solution may begin before the grid.
+    What is beyond the stored type's range has diverged, too, and a row of which a diagnostic cannot be measured has
+    failed. A solution may begin before the grid.
     """
     system, seed, times = config.dynamics, config.dataset.seed, config.times
     states = solution.states[:, -len(times) :]
@@ -191,9 +192,6 @@ def _stored(
         for name, values in variables.items():
             kept = blank_failed(values.astype(config.dataset.dtype, copy=False), status)
             variables[name], status = kept.states, kept.status
-    failed = status != Status.OK
-    for values in variables.values():
-        values[failed] = np.nan
     diagnostics = config.dataset.diagnostics or ()
     if ENERGY_DRIFT in diagnostics:
         variables[ENERGY_DRIFT] = energy_drift(system, states, parameters, times)
@@ -202,8 +200,11 @@ def _stored(
             system, config.engine, states, parameters, times, seed, split, rows
         )
     for name in diagnostics:
-        variables[name][failed] = np.nan
-    return variables, status
+        status = np.where((status == Status.OK) & np.isnan(variables[name]), Status.SOLVER_FAILED, status)
+    failed = status != Status.OK
+    for values in variables.values():
+        values[failed] = np.nan
+    return variables, status.astype(np.int8)
 
 
 def _shared_attributes(config: Experiment, engine: Engine) -> dict[str, str | int]:

@@ -6,6 +6,7 @@ doi:10.1007/BF02128236.
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,16 @@ class Spectrum:
             return None
         whole = int(negative[0])
         return float(whole + sums[whole - 1] / -self.exponents[whole]) if whole else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `trajstore systems --lyapunov --json` gives, but for the name."""
+        return {
+            "exponents": self.exponents.tolist(),
+            "standard_errors": self.errors.tolist(),
+            "kaplan_yorke_dimension": self.dimension,
+            "rows": self.rows,
+            "duration": self.duration,
+        }
 
 
 def spectrum(

@@ -16,8 +16,8 @@ from .systems import System
 BLOCK_NUMBERS = 1 << 20
 
 Amount = Annotated[
-    Annotated[NonNegativeFloat, Tag("number")] | Annotated[dict[str, NonNegativeFloat], Tag("by_name")],
-    Discriminator(lambda value: "by_name" if isinstance(value, Mapping) else "number"),
+    Annotated[NonNegativeFloat, Tag("<number>")] | Annotated[dict[str, NonNegativeFloat], Tag("<by name>")],
+    Discriminator(lambda value: "<by name>" if isinstance(value, Mapping) else "<number>"),
 ]
 
 
@@ -41,7 +41,8 @@ class Noise(BaseModel):
 
     @property
     def amount(self) -> float | dict[str, float]:
-        return self.relative if self.relative is not None else self.absolute or 0.0
+        (given,) = (amount for amount in (self.relative, self.absolute) if amount is not None)
+        return given
 
     def of_each(self, components: Sequence[str]) -> np.ndarray:
         """The amount for each component, (D,) float64."""

@@ -1,7 +1,7 @@
 """Do the stored states follow from the stored equations? Integrate rows again, with the other engine."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,36 +9,42 @@ import numpy as np
 from pydantic import ValidationError
 
 from ..data.errors import FormatError, TrajstoreError
-from ..data.format import Status
-from ..data.grid import initial_time
+from ..data.format import DIAGNOSTICS, Status
 from ..data.manifest import load_manifest
 from ..data.shard import Shard, read_shard
 from ..data.structure import json_attribute
 from ..data.verification import choose_shards
-from .engines import Engine, EngineSettings, make_engine
+from .diagnostics import check_diagnostics
 from .observation import Observation
+from .reference import PERTURBATION, REFERENCE_TOLERANCE, Reference, integrate_again, too_far
+from .remeasure import drift_problems, status_with_diagnostics
 from .systems import System
 
-REFERENCE_TOLERANCE = 1e-12
 # A global error may be this many times the local tolerance before sensitivity is counted.
 SAFETY = 1000.0
-# Relative size of the perturbation that measures how the flow magnifies errors.
-PERTURBATION = 1e-8
-# After so many steps an explicit method is at a stiff row, which LSODA takes over.
-EXPLICIT_STEPS = 2_000
-# SciPy's methods cannot slide along a jump; for rows that do, Taylor series of this tolerance check themselves.
-OTHER_TOLERANCE = 1e-13
-# Of many components those that decay fast bound an explicit step, but the algebra of an implicit one costs more.
-FIELD_STEPS = 20_000
+# And rounding of the state that a piece begins with may grow so many times faster than the perturbation does.
+DIRECTIONS = 30.0
+# A perturbation that shrinks to less than this part of itself says nothing of how other errors grow from there.
+SHRUNK = 0.01
 
 
 @dataclass(frozen=True)
 class Reintegration:
-    """Rows integrated again, the engine used, the largest deviation found, a line for each row that is off."""
+    """What came of it.
+
+    rows      how many were integrated again
+    engine    names of the methods
+    largest   deviation of a row, in the units of the states
+    share     the largest deviation, as a share of what is allowed there
+    lost      rows of which later states could not be compared, for chaos hides them
+    problems  a line for each row that is off
+    """
 
     rows: int
     engine: str
     largest: float
+    share: float
+    lost: int
     problems: list[str]
 
 
@@ -47,9 +53,11 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
 
     A deviation is judged against what both solvers may err: their tolerances times the growth of a small
     perturbation along that very trajectory, the rounding of the stored dtype and, for linear resampling, the
-    sagitta of the longest step. Raises FormatError if the path is no dataset.
+    sagitta of the longest step. Once a chaotic row has magnified the perturbation too much, it is followed from
+    stored state to stored state, if all of its states are stored without noise. The drift of the energy is measured
+    again, see `remeasure`. Raises FormatError if the path is no dataset.
     """
-    largest, problems, checked, names = 0.0, [], 0, set()
+    judged, problems, checked, names = [_Judged()], [], 0, set()
     for file, chosen in _draw(path, rows, seed, shards):
         shard = read_shard(file)
         described = json_attribute(shard.attributes, "system", file)
@@ -59,18 +67,33 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
             )
         try:
             system = System.from_dict(described)
+            check_diagnostics([name for name in DIAGNOSTICS if name in shard.optional], system)
         except TrajstoreError as error:
             raise FormatError(f"{file}: {error}") from None
         stored = json_attribute(shard.attributes, "engine", file)
-        solved = _reference(system, stored, shard, chosen)
+        observation = _observation(file, system, shard)
+        solved = integrate_again(system, observation, stored, shard, chosen)
+        solved = replace(solved, status=status_with_diagnostics(shard, chosen, system, solved))
         names.add(solved.engine)
-        deviation, off = _compare(
-            shard, chosen, stored, solved, _expected(file, system, shard, chosen, solved)
-        )
-        largest = max(largest, deviation)
-        problems += [f"{file.name}: row {shard.trajectory[row]}: {what}" for row, what in off]
+        expected = _expected(system, observation, shard, chosen, solved)
+        for index, row in enumerate(chosen):
+            found = _judge(shard, row, stored, solved, index, expected)
+            judged.append(found)
+            if found.wrong:
+                problems.append(f"{file.name}: row {shard.trajectory[row]}: {found.wrong}")
+        errors = np.full(len(chosen), SAFETY * _tolerance(stored))
+        errors[list(solved.restarts)] += DIRECTIONS * np.finfo(shard.state.dtype).eps
+        for row, wrong in drift_problems(shard, chosen, system, solved, errors):
+            problems.append(f"{file.name}: row {shard.trajectory[row]}: {wrong}")
         checked += len(chosen)
-    return Reintegration(checked, ", ".join(sorted(names)), largest, problems)
+    return Reintegration(
+        checked,
+        ", ".join(sorted(names)),
+        max(found.largest for found in judged),
+        max(found.share for found in judged),
+        sum(found.lost for found in judged),
+        problems,
+    )
 
 
 def _draw(path: Path, rows: int, seed: int, shards: slice | None) -> list[tuple[Path, np.ndarray]]:
@@ -95,48 +118,12 @@ def _draw(path: Path, rows: int, seed: int, shards: slice | None) -> list[tuple[
     ]
 
 
-@dataclass(frozen=True)
-class _Solved:
-    engine: str
-    states: np.ndarray
-    perturbed: np.ndarray
-    parameters: np.ndarray
-    status: np.ndarray
-
-
 # For each stored variable of the trajectories' size what it should be, and from slightly other initial states.
 _Expected = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def _reference(system: System, stored: dict[str, Any], shard: Shard, rows: np.ndarray) -> _Solved:
-    """The rows, and the same with slightly other initial states, by the engine that did not make them."""
-    starts = shard.initial_state[rows]
-    scale = 1.0 + np.abs(starts).max(axis=1, keepdims=True)
-    # Of random signs: a shift of all components alike is a symmetry of some systems, and does not grow.
-    signs = 2 * np.random.default_rng(0).integers(0, 2, starts.shape[1]) - 1
-    both = np.concatenate([starts, starts + PERTURBATION * scale * signs])
-    times, before = _times_from_start(shard)
-    missing = [name for name in system.parameters if name not in shard.parameters]
-    if missing:
-        raise FormatError(f"no variable for the parameters {', '.join(missing)} of the stored equations")
-    parameters = np.empty((len(rows), len(system.parameters)))
-    for column, name in enumerate(system.parameters):
-        parameters[:, column] = shard.parameters[name][rows]
-    parameters = np.concatenate([parameters, parameters])
-    engine, other = _other_engine(system, str(stored.get("name")))
-    solution = engine.solve(both, parameters, times)
-    name = engine.describe()["method"]
-    stiff = solution.status == Status.STEP_LIMIT
-    if other is not None and stiff.any():
-        again = other.solve(both[stiff], parameters[stiff], times)
-        solution.states[stiff], solution.status[stiff] = again.states, again.status
-        name += " and " + other.describe()["method"]
-    n, states = len(rows), solution.states[:, before:]
-    return _Solved(name, states[:n], states[n:], parameters[:n], solution.status[:n])
-
-
-def _expected(file: Path, system: System, shard: Shard, rows: np.ndarray, solved: _Solved) -> _Expected:
-    """What is stored of these rows if they are as the equations and the config's [observation] say."""
+def _observation(file: Path, system: System, shard: Shard) -> Observation:
+    """The config's [observation], of which all can be repeated."""
     config = json.loads(str(shard.attributes["config"]))
     try:
         observation = Observation.model_validate(config.get("observation", {}))
@@ -147,12 +134,19 @@ def _expected(file: Path, system: System, shard: Shard, rows: np.ndarray, solved
         raise FormatError(f"{file}: {key}: {first['msg']}, got {first['input']!r:.80}") from None
     except TrajstoreError as error:
         raise FormatError(f"{file}: {error}") from None
-    derived = "derived" in config
-    if derived and observation.noise is not None and not observation.clean:
+    if "derived" in config and observation.noise is not None and not observation.clean:
         raise TrajstoreError(
             f"{file}: has noise that cannot be drawn again, for its rows were taken from another dataset; verify "
             "that one with --reintegrate, or keep the clean states"
         )
+    return observation
+
+
+def _expected(
+    system: System, observation: Observation, shard: Shard, rows: np.ndarray, solved: Reference
+) -> _Expected:
+    """What is stored of these rows if they are as the equations and the config's [observation] say."""
+    derived = "derived" in json.loads(str(shard.attributes["config"]))
     place = (int(shard.attributes["seed"]), str(shard.attributes["split"]), shard.trajectory[rows])
     both = [
         observation.observe(system, *place, states, solved.parameters, shard.time)
@@ -164,82 +158,91 @@ def _expected(file: Path, system: System, shard: Shard, rows: np.ndarray, solved
     return expected
 
 
-def _times_from_start(shard: Shard) -> tuple[np.ndarray, int]:
-    """The grid, with the time of the initial states before it where it begins later, and how many that adds."""
-    grid = json.loads(str(shard.attributes["config"])).get("grid", {})
-    start = initial_time(grid)
-    if start < shard.time[0]:
-        return np.concatenate([[start], shard.time]), 1
-    return shard.time, 0
+@dataclass(frozen=True)
+class _Judged:
+    """Of one row the largest deviation, this as a share of what is allowed, what is lost to chaos, what is wrong."""
+
+    largest: float = 0.0
+    share: float = 0.0
+    lost: bool = False
+    wrong: str = ""
 
 
-def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:
-    """An engine, and one for the rows that are too stiff for it."""
-    if stored == "scipy":
-        settings = EngineSettings().resolve(system=system)
-        if settings.name != "scipy":
-            return make_engine(system, settings), None
-    limit = EXPLICIT_STEPS if system.kind == System.kind else FIELD_STEPS
-    explicit = EngineSettings(name="scipy", tolerance=REFERENCE_TOLERANCE, max_steps=limit)
-    if stored == "heyoka" and not system.smooth:
-        return make_engine(system, explicit), make_engine(
-            system, EngineSettings(name=stored, tolerance=OTHER_TOLERANCE)
-        )
-    stiff = EngineSettings(name="scipy", method="LSODA", tolerance=REFERENCE_TOLERANCE)
-    return make_engine(system, explicit), make_engine(system, stiff)
-
-
-def _compare(
-    shard: Shard, rows: np.ndarray, stored: dict[str, Any], solved: _Solved, expected: _Expected
-) -> tuple[float, list[tuple[int, str]]]:
-    """The largest deviation of a sound row's states, and (row, what is wrong) for each row that is off."""
-    off: list[tuple[int, str]] = []
-    largest = 0.0
-    tolerances = [stored.get("tolerance"), stored.get("absolute_tolerance"), REFERENCE_TOLERANCE]
-    tolerance = max(value for value in tolerances if isinstance(value, int | float))
+def _judge(
+    shard: Shard, row: int, stored: dict[str, Any], solved: Reference, index: int, expected: _Expected
+) -> _Judged:
+    """A row of the shard beside the one of this index in the reference."""
+    failed = bool(shard.status[row] != Status.OK)
+    # Beyond the range of the stored type, too, a row has failed, and where it is not a number.
     largest_stored = np.finfo(shard.state.dtype).max
-    for index, row in enumerate(rows):
-        failed = shard.status[row] != Status.OK
-        # Beyond the range of the stored type, too, a row has failed, and where it is not a number.
-        fails = solved.status[index] != Status.OK or not all(
-            np.abs(values[index]).max() <= largest_stored for values, _ in expected.values()
-        )
-        if failed and not fails and "state" not in expected:
-            # It may be the noise, which is not known, that was beyond it.
+    fails = solved.status[index] != Status.OK or not all(
+        np.abs(values[index]).max() <= largest_stored for values, _ in expected.values()
+    )
+    if failed and not fails and "state" not in expected:
+        # It may be the noise, which is not known, that was beyond it.
+        return _Judged()
+    if failed != fails:
+        said, found = ("failed", "does not fail") if failed else ("sound", "fails")
+        return _Judged(wrong=f"is stored as {said}, but {found} when integrated again")
+    if failed:
+        return _Judged()
+    noise = json.loads(str(shard.attributes["config"])).get("observation", {}).get("noise", {})
+    largest, share, wrong, lost = 0.0, 0.0, "", False
+    for name, (values, perturbed) in expected.items():
+        found = np.asarray(shard.variables[name])[row].astype(np.float64)
+        allowed = _allowed(shard, stored, values[index], perturbed[index], solved.restarts.get(index, []))
+        lost |= bool(np.isinf(allowed).any())
+        followed = np.isfinite(allowed)
+        if name == "state" and lost and "relative" in noise:
+            # Its size is a share of the spread of all states of the row, known and unknown.
+            followed[:] = False
+        if not followed.any():
             continue
-        if failed != fails:
-            said, found = ("failed", "does not fail") if failed else ("sound", "fails")
-            off.append((row, f"is stored as {said}, but {found} when integrated again"))
-        if failed or fails:
-            continue
-        for name, (values, perturbed) in expected.items():
+        deviation, allowed = np.abs(found - values[index]).max(axis=1)[followed], allowed[followed]
+        worst = int(np.argmax(deviation / allowed))
+        largest, share = max(largest, deviation.max()), max(share, deviation[worst] / allowed[worst])
+        if not wrong and not deviation[worst] <= allowed[worst]:
             what = "the states" if name == "state" else name
-            found = np.asarray(shard.variables[name])[row].astype(np.float64)
-            deviation = np.abs(found - values[index]).max(axis=1)
-            allowed = _allowed(shard, stored, tolerance, values[index], perturbed[index])
-            largest = max(largest, float(deviation.max()))
-            worst = int(np.argmax(deviation / allowed))
-            if not deviation[worst] <= allowed[worst]:
-                off.append(
-                    (
-                        row,
-                        f"off by {deviation[worst]:.1e} at time {shard.time[worst]:.6g}, allowed are "
-                        f"{allowed[worst]:.1e}: {what} do not follow from the equations",
-                    )
-                )
-    return largest, off
+            time = shard.time[followed][worst]
+            wrong = (
+                f"off by {deviation[worst]:.1e} at time {time:.6g}, allowed are {allowed[worst]:.1e}: "
+                f"{what} do not follow from the equations"
+            )
+    return _Judged(float(largest), float(share), lost, wrong)
+
+
+def _tolerance(stored: dict[str, Any]) -> float:
+    """That of the looser one of the two solvers."""
+    tolerances = [stored.get("tolerance"), stored.get("absolute_tolerance"), REFERENCE_TOLERANCE]
+    return max(value for value in tolerances if isinstance(value, int | float))
+
+
+def _grown(distance: np.ndarray) -> np.ndarray:
+    """How far (T,) errors of size 1 that are made at any time may have grown, by that of a perturbation."""
+    # What shrinks at first and then grows is no better than what only grows: an error may be made in between.
+    first = distance[0] if 0 < distance[0] < np.inf else 1.0
+    shrunk = np.clip(np.minimum.accumulate(distance) / first, SHRUNK, 1.0)
+    return np.maximum.accumulate(distance / shrunk)
 
 
 def _allowed(
-    shard: Shard, stored: dict[str, Any], tolerance: float, expected: np.ndarray, perturbed: np.ndarray
+    shard: Shard, stored: dict[str, Any], expected: np.ndarray, perturbed: np.ndarray, restarts: list[int]
 ) -> np.ndarray:
-    """How far a row (T, D) may be from what is expected, at each time."""
+    """How far a row (T, D) may be from what is expected, at each time; infinite where nothing can be said.
+
+    restarts  places in time after which the row follows from what is stored there
+    """
+    tolerance = SAFETY * _tolerance(stored)
+    rounding = np.finfo(shard.state.dtype).eps
     scale = 1.0 + np.abs(expected).max()
     growth = np.abs(perturbed - expected).max(axis=1) / PERTURBATION
-    # Where the perturbed row fails, nothing can be said.
-    growth[np.isnan(growth)] = np.inf
-    allowed = SAFETY * tolerance * (scale + np.maximum.accumulate(growth))
-    allowed += np.finfo(shard.state.dtype).eps * scale
+    growth[too_far(expected, perturbed)] = np.inf
+    pieces = np.split(growth, [place + 1 for place in restarts])
+    grown = np.concatenate([_grown(piece) for piece in pieces])
+    # What a piece begins with was rounded when it was stored.
+    begins = restarts[0] + 1 if restarts else len(grown)
+    allowed = tolerance * (scale + grown) + rounding * scale
+    allowed[begins:] += DIRECTIONS * rounding * grown[begins:]
     if shard.attributes["resampling"] == "linear":
         step = stored.get("max_step")
         step = float(step if isinstance(step, int | float) else shard.time[-1])

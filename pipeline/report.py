@@ -220,6 +220,15 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
     for name, baseline in sorted(metrics["baselines"].items(), key=lambda item: item[1]["mse"]):
         table.add_row(name, f"{baseline['mse']:.3g}", f"{baseline['mse'] / test['mse']:.3g}")
     console.print(table)
+    noise = test.get("noise")
+    if noise is not None:
+        floor = ", below which no test MSE can be expected" if noise["target"] == "observed" else ""
+        console.print(
+            f"noise of the observed states: RMS {noise['rms']:.3g}, MSE {noise['mse']:.3g}{floor}; the model's MSE "
+            f"against the states without noise: {noise['model_mse_without_noise']:.3g}",
+            highlight=False,
+            soft_wrap=True,
+        )
     rollout = metrics["rollout"]
     if rollout is None:
         return

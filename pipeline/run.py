@@ -280,6 +280,7 @@ def dataset_options(config: RunConfig) -> dict[str, Any]:
         "stride": task.stride,
         "normalize": load_normalizer(config) or False,
         "parameters": task.parameters,
+        "target": task.target,
         "parameter_normalizer": Normalizer.from_state_dict(channels) if channels else None,
     }
 

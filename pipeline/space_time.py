@@ -1,5 +1,7 @@
 """Fields, and other states of many components, as images over time."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -23,21 +25,15 @@ def draw_images(
     figure = new_figure(7.2, 1.9 * len(images) + 1.0)
     panels = figure.subplots(len(images), 1, sharex=True, squeeze=False)[:, 0]
     values = np.stack([states for _, states in images])
-    low, high = float(values.min()), float(values.max())
-    signed = low < 0 < high
-    if signed:
-        high = max(-low, high)
-        low = -high
-    places, label = _places(system, values.shape[2])
+    shades = colours(float(values.min()), float(values.max()))
+    where, label = places(system, values.shape[2])
     mesh = None
     for axes, (name, states) in zip(panels, images, strict=True):
         mesh = axes.pcolormesh(
             time,
-            places,
+            where,
             states.T,
-            cmap=SIGNED if signed else UNSIGNED,
-            vmin=low,
-            vmax=high,
+            **shades,
             shading="nearest" if len(time) > 1 else "auto",
             rasterized=True,
         )
@@ -45,14 +41,29 @@ def draw_images(
         axes.set_title(name, loc="left")
     panels[-1].set_xlabel(time_label)
     if mesh is not None:
-        name = "value" if system is None or not system.spatial else "$u$"
-        figure.colorbar(mesh, ax=list(panels), label=name, aspect=40, pad=0.02)
+        figure.colorbar(mesh, ax=list(panels), label=value_label(system), aspect=40, pad=0.02)
     return figure
 
 
-def _places(system: System | None, size: int) -> tuple[np.ndarray, str]:
-    if system is not None and system.spatial:
-        length = system.defaults[0]
-        if np.isfinite(length):
-            return length / size * np.arange(size), "position $x$"
-    return np.arange(1, size + 1), "component"
+def colours(low: float, high: float) -> dict[str, Any]:
+    """The colour map of values in a range, and its ends: zero is white where there are both signs."""
+    if low < 0 < high:
+        return {"cmap": SIGNED, "vmin": -max(-low, high), "vmax": max(-low, high)}
+    return {"cmap": UNSIGNED, "vmin": low, "vmax": high}
+
+
+def value_label(system: System | None) -> str:
+    return "value" if system is None or not system.spatial else "$u$"
+
+
+def places(system: System | None, size: int) -> tuple[np.ndarray, str]:
+    """Where so many components lie on an axis (size,), and its label: positions of a field, else numbers.
+
+    Of a field whose rows have lengths of their own, positions are in parts of the length.
+    """
+    if system is None or not system.spatial:
+        return np.arange(1, size + 1), "component"
+    length = system.defaults[0]
+    if not np.isfinite(length):
+        return np.arange(size) / size, "position $x$ / length"
+    return length / size * np.arange(size), f"position $x$, length {length:g}"

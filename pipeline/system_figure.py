@@ -25,6 +25,7 @@ from .figures import (
     save_figure,
     symbol,
 )
+from .space_time import colours, places, value_label
 from .starts import InitialStates
 from .systems import System
 from .systems.delay import DelaySystem
@@ -189,10 +190,13 @@ def _draw_image(system: System) -> Figure:
     figure = new_figure(6.4, 3.4)
     axes = figure.add_subplot()
     times, states = _solve(system, 1, IMAGE_PERIODS, IMAGE_SAMPLES, TRANSIENT)
-    numbers = np.arange(1, states.shape[2] + 1)
-    image = axes.pcolormesh(times, numbers, states[0].T, cmap="viridis", shading="nearest", rasterized=True)
-    axes.set(xlabel="$t$", ylabel="component")
-    figure.colorbar(image, ax=axes, label="value", pad=0.02)
+    where, label = places(system, states.shape[2])
+    low, high = float(states.min()), float(states.max())
+    image = axes.pcolormesh(
+        times, where, states[0].T, **colours(low, high), shading="nearest", rasterized=True
+    )
+    axes.set(xlabel="$t$", ylabel=label)
+    figure.colorbar(image, ax=axes, label=value_label(system), pad=0.02)
     return figure
 
 

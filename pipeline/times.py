@@ -21,8 +21,8 @@ class Periods(BaseModel):
 
 
 Duration = Annotated[
-    Annotated[PositiveFloat, Tag("number")] | Annotated[Periods, Tag("periods")],
-    Discriminator(lambda value: "periods" if isinstance(value, dict | Periods) else "number"),
+    Annotated[PositiveFloat, Tag("<number>")] | Annotated[Periods, Tag("<periods>")],
+    Discriminator(lambda value: "<periods>" if isinstance(value, dict | Periods) else "<number>"),
 ]
 Points = Annotated[int, Field(ge=2, le=MAX_POINTS)]
 

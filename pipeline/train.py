@@ -108,6 +108,7 @@ def _prepare_and_train(
         "stride": task.stride,
         "normalize": task.normalize,
         "parameters": task.parameters,
+        "target": task.target,
     }
     dataset = TrajectoryDataset(data, "train", task.name, **options)
     validation = None

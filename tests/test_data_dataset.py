@@ -163,6 +163,49 @@ def test_a_slice_is_the_batch_of_its_samples(small_dataset, part):
     assert inputs.shape == targets.shape
 
 
+def test_raw_states_are_indexed_as_numpy_indexes_them(small_dataset):
+    stored = by_h5py(small_dataset, "train")
+    dataset = TrajectoryDataset(small_dataset, task="forecast", normalize=True)
+    for index in (0, -1, np.int64(7), slice(3), slice(60, None, 3), [5, -2], range(4), np.array([9, 9])):
+        np.testing.assert_array_equal(dataset.states(index).numpy(), stored[index], strict=True)
+        one, other = dataset.states(index), dataset[index][1]
+        assert one.ndim == other.ndim
+    assert torch.equal(dataset.states(torch.tensor(4)), dataset.states(4))
+    windows = TrajectoryDataset(small_dataset, window=5, stride=5)
+    np.testing.assert_array_equal(windows.states(6).numpy(), stored[1, 10:15])
+
+
+@pytest.mark.parametrize("index", ["0", 1.0, None, [[0, 1]], [True, False]])
+def test_what_numbers_no_sample_is_an_index_error(small_dataset, index):
+    dataset = TrajectoryDataset(small_dataset)
+    for get in (dataset.__getitem__, dataset.states):
+        with pytest.raises(IndexError, match="index of"):
+            get(index)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            {"parameters": "rho"},
+            r"parameters is the text 'rho'; expected a list of names, as in parameters=\['rho'\]",
+        ),
+        ({"parameters": 3}, "parameters is 3; expected a list of names"),
+        ({"parameters": ["mu", "mu"]}, "mu, mu; expected each name once"),
+        ({"parameters": ["rho"]}, "has no parameter 'rho'; it has mu"),
+        ({"window": "all"}, "window is 'all'; expected a whole number of 1 or more"),
+        ({"window": 0}, "window is 0"),
+        ({"window": 22}, "window of 22 samples, but the trajectories have 21"),
+        ({"stride": 1.5}, "stride is 1.5"),
+        ({"normalize": "train"}, "normalize is 'train'; expected True, False or a Normalizer"),
+        ({"task": ["forecast"]}, "no task .*; there are initial-value, forecast"),
+    ],
+)
+def test_impossible_options_are_refused_by_name(small_dataset, options, expected):
+    with pytest.raises(DataError, match=expected):
+        TrajectoryDataset(small_dataset, **options)
+
+
 @pytest.mark.parametrize("index", [70, -71, 10**12, [0, 70], [-71, 3], np.array([5, 99]), torch.tensor([70])])
 def test_numbers_out_of_range_are_an_index_error(small_dataset, index):
     with pytest.raises(IndexError):

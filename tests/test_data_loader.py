@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -170,10 +171,33 @@ def test_a_shuffle_favours_no_place():
         ({"batch_size": 0}, "batch_size is 0"),
         ({"batch_size": -3}, "batch_size is -3"),
         ({"batch_size": 4, "rank": 2, "world_size": 2}, "rank 2 of world_size 2"),
-        ({"batch_size": 4, "rank": -1, "world_size": 2}, "rank -1"),
-        ({"batch_size": 4, "rank": 0, "world_size": 0}, "world_size 0"),
+        ({"batch_size": 4, "rank": -1, "world_size": 2}, "rank is -1"),
+        ({"batch_size": 4, "rank": 0, "world_size": 0}, "world_size is 0"),
+        ({"batch_size": 2.0}, "batch_size is 2.0; expected a whole number of 1 or more"),
+        ({"batch_size": True}, "batch_size is True"),
+        ({"batch_size": 4, "shuffle": "full"}, "shuffle is 'full'; expected True, False or \"block\""),
+        ({"batch_size": 4, "shuffle": "block", "seed": "a"}, "seed is 'a'; expected a whole number of 0"),
+        ({"batch_size": 4, "seed": None}, "seed is None"),
+        ({"batch_size": 4, "seed": -1}, "seed is -1"),
+        ({"batch_size": 4, "workers": -1}, "workers is -1; expected a whole number of 0 or more"),
+        ({"batch_size": 4, "workers": "all"}, "workers is 'all'"),
+        ({"batch_size": 4, "drop_last": "no"}, "drop_last is 'no'; expected True or False"),
+        ({"batch_size": 4, "start_method": "thread"}, "start_method is 'thread'; expected None or one of"),
+        ({"batch_size": 4, "block_bytes": "1 MB"}, "block_bytes is '1 MB'"),
+        ({"batch_size": 4, "buffer_bytes": 0}, "buffer_bytes is 0"),
     ],
 )
 def test_impossible_values_are_refused_by_name(options, expected):
     with pytest.raises(DataError, match=expected):
         make_loader(Numbers(10), **options)
+
+
+def test_a_loader_of_a_path_is_refused():
+    with pytest.raises(DataError, match="dataset is 'artifacts/quick/dataset'; expected a TrajectoryDataset"):
+        make_loader("artifacts/quick/dataset", 4)
+
+
+def test_numpys_integers_are_whole_numbers():
+    wanted = {"seed": np.int64(3), "workers": np.uint8(0), "world_size": np.int32(1)}
+    loader = make_loader(Numbers(10), np.int64(4), shuffle=True, **wanted)
+    assert numbers(loader) == numbers(make_loader(Numbers(10), 4, shuffle=True, seed=3))

@@ -415,6 +415,13 @@ GARBLED = {
     "grid.initial_time: got '0'": {"grid": {"initial_time": "0"}},
     "the seed is -1": {"dataset": {"seed": -1}},
     "the seed is True": {"dataset": {"seed": True}},
+    'the kind of the system is "delay"': {"system": {"kind": "delay"}},
+    "no equation calls delayed, or the reverse": {"system": {"equations": {"x1": "-delayed (x1, 1)"}}},
+    "grid.diagnosed: got None": {"grid": {"times_sha256": ""}, "dataset": {"diagnostics": ["energy_drift"]}},
+    "grid.diagnosed: got {'duration': -1": {
+        "grid": {"times_sha256": "", "diagnosed": {"duration": -1, "points": 2}},
+        "dataset": {"diagnostics": ["energy_drift"]},
+    },
 }
 
 
@@ -437,6 +444,48 @@ def test_a_config_that_no_trajstore_writes_is_one_problem_though_its_hashes_are_
     write_shard(path, replace(shard, attributes=attributes))
     found = [line for line in verify(path) if said in line]
     assert len(found) == 1, verify(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("energy_drift", [0.0, 1.0, np.inf, np.nan], None),
+        ("lyapunov_exponent", [0.0, -1.0, 1e9, np.nan], None),
+        (
+            "energy_drift",
+            [0.0, np.nan, 0.0, np.nan],
+            "row 1, whose status is ok, holds nan; expected numbers of 0",
+        ),
+        (
+            "energy_drift",
+            [0.0, 0.0, -1e-9, np.nan],
+            "row 2, whose status is ok, holds -1e-09; expected numbers of 0",
+        ),
+        (
+            "lyapunov_exponent",
+            [0.0, 0.0, np.nan, np.nan],
+            "row 2, whose status is ok, holds nan; expected finite",
+        ),
+        (
+            "lyapunov_exponent",
+            [-np.inf, 0.0, 0.0, np.nan],
+            "row 0, whose status is ok, holds -inf; expected finite",
+        ),
+        ("energy_drift", [0.0, 0.0, 0.0, 0.0], "rows whose status is not ok hold values"),
+        ("lyapunov_exponent", [0.0, 0.0, 0.0, np.inf], "rows whose status is not ok hold values"),
+    ],
+)
+def test_diagnostics_are_numbers_in_sound_rows_and_nan_in_others(tmp_path, make_shard, name, values, said):
+    shard = make_shard(4, failed=(3,))
+    config = json.loads(str(shard.attributes["config"]))
+    config["dataset"]["diagnostics"] = [name]
+    attributes = {**shard.attributes, "config": canonical_json(config), "config_hash": json_hash(config)}
+    changed = replace(shard, attributes=attributes, optional={name: np.array(values)})
+    write_shard(tmp_path / "train-00000.h5", changed)
+    found = verify(tmp_path / "train-00000.h5")
+    assert [line.startswith(f"train-00000.h5: {name}: {said}") for line in found] == [True] * (
+        said is not None
+    )
 
 
 def test_infinity_in_a_sound_row_of_a_single_file_is_found(tmp_path, make_shard):

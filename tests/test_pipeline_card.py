@@ -9,11 +9,13 @@ from itertools import pairwise
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from markdown_it import MarkdownIt
 from matplotlib import mathtext
 from trajstore.data import load_manifest
 from trajstore.data.hashing import canonical_json, json_hash
 from trajstore.data.verification import verify
+from trajstore.pipeline.cli import main
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.sharing.card import data_card
 from trajstore.pipeline.sharing.description import LONGEST, Description, line
@@ -243,6 +245,26 @@ def test_junk_in_place_of_a_systems_parts_is_left_out_or_shown_as_text(small_dat
             assert data_card(kept.model_copy(update={"config": config}), {}, {}).startswith("<!--")
     config = {**kept.config, "derived": {"operation": junk, "arguments": junk, "sources": junk}}
     assert data_card(kept.model_copy(update={"config": config}), {}, {}).startswith("<!--")
+
+
+def test_card_and_info_say_in_words_what_is_observed_and_what_else_is_stored(experiment, tmp_path):
+    config = experiment(
+        system={"name": "mass-spring", "parameters": {}},
+        observation={"components": ["q"], "noise": {"absolute": {"q": 0.25}}, "clean": True},
+        dataset={"train": 3, "diagnostics": ["lyapunov_exponent", "energy_drift"]},
+    )
+    generate(config, tmp_path / "dataset", jobs=1)
+    said = (
+        "1 of 2 states; normal noise of standard deviation q 0.25; "
+        "also stored: clean_state, lyapunov_exponent, energy_drift"
+    )
+    assert Description(load_manifest(tmp_path / "dataset")).observed == said
+    (shown,) = [
+        row for table in tables(card_of(tmp_path / "dataset")) for row in table if row[0] == "observed"
+    ]
+    assert shown[1] == said
+    done = CliRunner().invoke(main, ["info", str(tmp_path / "dataset")])
+    assert said in " ".join(done.output.split())
 
 
 def test_the_order_of_components_is_that_of_the_states_not_of_the_alphabet(experiment, tmp_path):

@@ -1,14 +1,16 @@
 """The table of correctness: it passes what is right, and finds what is wrong."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from trajstore.pipeline import check_systems
-from trajstore.pipeline.check_systems import check_system, energy_drift, horizon, natural_period
+from trajstore.pipeline.check_systems import Check, check_system, energy_drift, horizon, natural_period
 from trajstore.pipeline.cli import main
 from trajstore.pipeline.engines import Solution
+from trajstore.pipeline.lyapunov import Spectrum
 from trajstore.pipeline.starts import InitialStates
 from trajstore.pipeline.systems import Parameter, System, get_system
 
@@ -129,6 +131,62 @@ def test_the_command_measures_exponents(monkeypatch):
     assert done.exit_code == 0, done.output
     assert done.output.splitlines()[0] == "lorenz"
     assert "Kaplan-Yorke dimension 2.0" in done.output
+
+
+def test_what_is_measured_comes_as_json(monkeypatch):
+    from trajstore.pipeline import lyapunov
+
+    done = CliRunner().invoke(main, ["systems", "sine-cosine", "--check", "--json"])
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.output)
+    assert (facts["name"], facts["sound"], facts["passed"]) == ("sine-cosine", 4, True)
+    assert facts["energy_drift"] is None
+    assert facts["deviation"] < 1e-7
+    assert facts["measured_period"] == pytest.approx(2 * np.pi, rel=2e-3)
+    found = Spectrum(np.array([0.5, -1.0]), np.array([np.nan, np.nan]), 1, 20.0)
+    monkeypatch.setattr(lyapunov, "spectrum", lambda _: found)
+    done = CliRunner().invoke(main, ["systems", "lorenz", "chua", "--lyapunov", "--json"])
+    one, other = json.loads(done.output)
+    assert (one["name"], other["name"]) == ("lorenz", "chua")
+    assert one["exponents"] == [0.5, -1.0]
+    assert one["standard_errors"] == [None, None]
+    assert one["kaplan_yorke_dimension"] == 1.5
+
+
+def test_a_check_that_fails_says_so_in_json_and_by_its_exit_code(monkeypatch):
+    check = Check(get_system("lorenz"), 1.0, "a", "b", 4, 4, np.inf, None)
+    monkeypatch.setattr(check_systems, "check_system", lambda _: check)
+    monkeypatch.setattr(check_systems, "natural_period", lambda _: np.nan)
+    done = CliRunner().invoke(main, ["systems", "lorenz", "chua", "--check", "--json"])
+    assert done.exit_code == 1
+    facts = json.loads(done.output)
+    assert [(one["passed"], one["deviation"], one["measured_period"]) for one in facts] == [
+        (False, None, None)
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--check", "--lyapunov"],
+        ["--check", "--plot", "x.png"],
+        ["--lyapunov", "--plot", "x.png"],
+        ["--plot", "x.png", "--json"],
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["systems", "lorenz", *options])
+    assert done.exit_code == 2
+    given = " and ".join(sorted(one for one in options if one.startswith("--")))
+    assert f"{given} do not go together; run the command once for each" in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_flow_is_not_named_beside_the_list_of_all():
+    done = CliRunner().invoke(main, ["systems", "--dysts", "Lorenz"])
+    assert done.exit_code == 2
+    assert "name dysts:Lorenz" in done.output
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,20 @@ train = 100
 """
 
 
+HAMILTONIAN = """
+[grid]
+duration = 2.0
+points = 21
+[dataset]
+train = 100
+[system]
+name = "spring"
+hamiltonian = "p**2/2 + q**2/2"
+momenta = { q = "p" }
+initial_state = { q = [-1.0, 1.0], p = [-1.0, 1.0] }
+"""
+
+
 @pytest.fixture
 def load(tmp_path):
     """`load(text, *overrides)` reads a config with that text."""
@@ -235,6 +249,78 @@ WRONG = {
         "system.initial_state.x2",
         "1.7e+308",
         "",
+    ),
+    "period for periods": (
+        change("duration = 2.0", "duration = { period = 10 }"),
+        "grid.duration.period: unknown key",
+        "grid.duration.periods: missing",
+        "known here are periods",
+    ),
+    "text for periods": (
+        change("duration = 2.0", 'duration = { periods = "ten" }'),
+        "grid.duration.periods: got",
+        "'ten'",
+        "number",
+    ),
+    "equations and momenta": (
+        HAMILTONIAN + 'equations = { q = "p", p = "-q" }',
+        "system.momenta",
+        "got equations, too",
+        "leave out momenta",
+    ),
+    "hamiltonian without momenta": (
+        change('momenta = { q = "p" }', "", HAMILTONIAN),
+        "system.momenta: missing",
+        "",
+        'momenta = { q = "p" }',
+    ),
+    "wrong name in momenta": (
+        change('{ q = "p" }', '{ q = "P" }', HAMILTONIAN),
+        "system.momenta",
+        "q, P",
+        "ranges for q, p",
+    ),
+    "wrong name in the hamiltonian": (
+        change("q**2", "x**2", HAMILTONIAN),
+        "hamiltonian: ",
+        "'x'",
+        "momenta names the states: q, p",
+    ),
+    "window longer than the grid": (
+        GOOD + "[task]\nwindow = 30",
+        "task.window: got 30",
+        "21 samples",
+        "expected 1 to 21",
+    ),
+    "window of a forecast": (
+        GOOD + '[task]\nname = "forecast"\nwindow = 1',
+        "task.window: got 1,",
+        "",
+        "expected 2 to 21",
+    ),
+    "parameter of a task that is not there": (
+        GOOD + '[task]\nparameters = ["rho"]',
+        "task.parameters",
+        "'rho'",
+        "it has mu",
+    ),
+    "parameter of a task twice": (
+        GOOD + '[task]\nparameters = ["mu", "mu"]',
+        "task.parameters",
+        "mu, mu",
+        "each name once",
+    ),
+    "patience without validation": (
+        GOOD + "[training]\npatience = 3",
+        "training.patience",
+        "",
+        "dataset.validation above 0",
+    ),
+    "buffer of less than two blocks": (
+        GOOD + '[training]\nshuffle = "block"\nbuffer_bytes = 30_000',
+        "training.buffer_bytes: got 30000",
+        "33600 bytes",
+        "smaller training.block_bytes",
     ),
     "unknown name in an equation": (change("-k*x", "-q*x", OWN), "equation of v", "'q'", "x, v, k, c"),
     "equation that runs code": (

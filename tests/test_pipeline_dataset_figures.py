@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
 from trajstore.data import FormatError, load_manifest
 from trajstore.data.verification import verify
 from trajstore.pipeline.cli import main
@@ -141,7 +142,60 @@ def test_the_initial_states_are_those_of_the_files_and_failed_rows_are_crosses(
         assert failed.any()
     (box,) = axes.patches
     assert (*box.get_xy(), box.get_width(), box.get_height()) == (-1.0, 0.0, 2.0, 1.0)
-    assert draw_initial_states(sample_dataset(small_dataset)).legends[0].texts[-1].get_text() == "test (10)"
+    shown = labels(draw_initial_states(sample_dataset(small_dataset)))
+    assert shown == ["train (70)", "validation (20)", "test (10)", "drawn from this box"]
+
+
+def boxes(figure):
+    return [patch for axes in figure.axes for patch in axes.patches if isinstance(patch, Rectangle)]
+
+
+def labels(figure):
+    return [text.get_text() for text in figure.legends[0].texts]
+
+
+@pytest.mark.parametrize(
+    ("starts", "drawn", "note"),
+    [
+        ({"kind": "box"}, True, ""),
+        ({"kind": "attractor", "transient": 30.0}, False, "after a transient of 30"),
+        ({"kind": "normal", "std": {"x1": 3.0}}, False, ""),
+    ],
+)
+def test_the_box_is_drawn_only_where_initial_states_were_drawn_from_it(
+    experiment, tmp_path, starts, drawn, note
+):
+    generate(experiment(initial_states=starts), tmp_path / "dataset", jobs=1)
+    figure = draw_initial_states(sample_dataset(tmp_path / "dataset"))
+    assert len(boxes(figure)) == drawn
+    assert ("drawn from this box" in labels(figure)) == drawn
+    assert figure.get_suptitle().endswith(f"$\\mu$ = 0.1{'; ' if note else ''}{note}")
+
+
+def test_few_rows_have_no_histogram(make_shard, write_dataset, tmp_path):
+    few = write_dataset(tmp_path / "few", {"train": [make_shard(1, 21, ("x", "y", "z"))]})
+    figure = draw_initial_states(sample_dataset(few))
+    assert len(figure.axes) == 3
+    assert not [patch for axes in figure.axes for patch in axes.patches]
+    for axes in figure.axes:
+        assert len(axes.collections[0].get_offsets()) == 1
+    one = write_dataset(tmp_path / "one", {"train": [make_shard(3, 21, ("x",))]})
+    (axes,) = draw_initial_states(sample_dataset(one)).axes
+    assert not axes.patches
+    assert len(axes.lines[0].get_xydata()) == 3
+    # Shares are of the split that has them, and as fine as before.
+    shards = {"train": [make_shard(1000, 2, ("x",))], "test": [make_shard(1, 2, ("x",), split="test")]}
+    mixed = write_dataset(tmp_path / "mixed", shards)
+    (axes,) = draw_initial_states(sample_dataset(mixed)).axes
+    assert [len(patch.get_data().values) for patch in axes.patches] == [20]
+    assert len(axes.lines[0].get_xydata()) == 1
+
+
+def test_parameters_that_differ_from_row_to_row_are_in_the_title(experiment, tmp_path):
+    system = {"name": "van-der-pol", "parameters": {"mu": {"uniform": [0.1, 4.0]}}}
+    generate(experiment(system=system), tmp_path / "dataset", jobs=1)
+    for draw in DRAWINGS.values():
+        assert draw(sample_dataset(tmp_path / "dataset")).get_suptitle().endswith("\n$\\mu$ in [0.1, 4]")
 
 
 def test_the_time_series_are_the_rows_that_the_legend_names(small_dataset):

@@ -18,7 +18,7 @@ from trajstore.data.verification import verify
 from trajstore.pipeline import lyapunov
 from trajstore.pipeline.cli import main
 from trajstore.pipeline.config_file import check_config
-from trajstore.pipeline.dataset_figures import draw_phase, plot_dataset
+from trajstore.pipeline.dataset_figures import draw_initial_states, draw_phase, plot_dataset
 from trajstore.pipeline.dataset_sample import sample_dataset
 from trajstore.pipeline.engines import EngineError, EngineSettings, make_engine
 from trajstore.pipeline.engines import collocation as collocation_module
@@ -326,6 +326,19 @@ def test_a_network_is_trained_judged_and_drawn_beside_itself_one_delay_ago(datas
     line = draw_phase(sample_dataset(folder)).axes[0].lines[0].get_xydata()
     state = read_shard(folder / "train-00000.h5").state[0, :, 0]
     np.testing.assert_array_equal(line, np.stack([state[:-17], state[17:]], axis=1))
+
+
+def test_rows_at_rest_are_points_that_can_be_seen(tmp_path):
+    system = {"name": NAME, "parameters": {"tau": 2.0}}
+    starts = {"kind": "attractor", "transient": 400.0}
+    generate(check_config(config(system=system, initial_states=starts), "config"), tmp_path / "d", jobs=1)
+    sample = sample_dataset(tmp_path / "d")
+    axes = draw_phase(sample).axes[0]
+    assert [line.get_xydata()[0] for line in axes.lines if line.get_marker() == "o"]
+    for low, high in (axes.get_xlim(), axes.get_ylim()):
+        assert (low, high) == pytest.approx((0.95, 1.05), abs=1e-3)
+    # What is stored of a delay equation is where rows began, before the transient.
+    assert draw_initial_states(sample).get_suptitle().endswith("before a transient of 400")
 
 
 def test_people_are_told_of_the_delay(dataset):

@@ -1,13 +1,18 @@
 """Energy drift and largest Lyapunov exponent of each row, against what is known of them."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from trajstore.data import verify
-from trajstore.data.errors import TrajstoreError
-from trajstore.data.shard import read_shard
+from trajstore.data.errors import FormatError, TrajstoreError
+from trajstore.data.shard import read_shard, write_shard
 from trajstore.pipeline.diagnostics import energy_drift, lyapunov_exponents
 from trajstore.pipeline.engines import EngineSettings, make_engine
 from trajstore.pipeline.generate import generate
+from trajstore.pipeline.reintegrate import reintegrate
+from trajstore.pipeline.sharing.select import Selection, select
 from trajstore.pipeline.systems import System, get_system
 
 
@@ -83,6 +88,154 @@ def test_exponents_do_not_depend_on_the_neighbours():
     np.testing.assert_array_equal(whole, np.concatenate([measured([row]) for row in range(9)]))
 
 
+def test_exponents_of_any_size_come_out_from_few_points(experiment, tmp_path):
+    # At rest: the tangent vector alone grows or shrinks, by a factor of 10 ** 868 from point to point.
+    for rate in (1000.0, -1000.0):
+        system = {"name": "line", "equations": {"x": f"{rate}*x"}, "initial_state": {"x": [0.0, 0.0]}}
+        dataset = {"train": 2, "validation": 0, "test": 0, "diagnostics": ["lyapunov_exponent"]}
+        grid = {"duration": 10.0, "points": 6}
+        folder = tmp_path / f"{rate}"
+        generate(experiment(system=system, dataset=dataset, grid=grid), folder, jobs=1)
+        found = read_shard(folder / "train-00000.h5").optional["lyapunov_exponent"]
+        np.testing.assert_allclose(found, rate, rtol=1e-9)
+
+
+SPRING = {
+    "name": "spring",
+    "equations": {"x": "v", "v": "-x"},
+    "hamiltonian": "v**2/2 + x**2/2",
+    "initial_state": {"x": [-1.0, 1.0], "v": [-1.0, 1.0]},
+}
+# Systems of which some rows stay finite, and have no energy, or no tangent vector, at some time.
+UNMEASURABLE = {
+    "energy_drift": {**SPRING, "hamiltonian": "v**2/2 + x**2/2 + sqrt(x + 1)"},
+    # Half of the rows are at rest at k = 0, where the slope of the root is infinite.
+    "lyapunov_exponent": {
+        "name": "root",
+        "equations": {"x": "sqrt(abs(x - k))", "y": "-y"},
+        "parameters": {"k": {"values": [0.0, 1.0]}},
+        "initial_state": {"x": [0.0, 0.0], "y": [0.0, 1.0]},
+    },
+}
+
+
+@pytest.mark.parametrize("name", UNMEASURABLE)
+def test_a_row_of_which_a_diagnostic_cannot_be_measured_has_failed(experiment, tmp_path, name):
+    dataset = {"train": 20, "validation": 0, "test": 0, "dtype": "float64", "diagnostics": [name]}
+    config = experiment(system=UNMEASURABLE[name], dataset=dataset, grid={"duration": 1.5, "points": 41})
+    generate(config, tmp_path / "dataset", jobs=1)
+    shard = read_shard(tmp_path / "dataset/train-00000.h5")
+    failed = shard.status != 0
+    assert 0 < failed.sum() < 20
+    assert (shard.status[failed] == 3).all()
+    assert (np.isnan(shard.state).all(axis=(1, 2)) == failed).all()
+    assert (np.isnan(shard.optional[name]) == failed).all()
+    if name == "energy_drift":
+        # x(t) from -1 to 1 has a root of x + 1, but for rows that swing further.
+        swings = np.hypot(*shard.initial_state.T) > 1
+        assert (failed <= swings).all()
+    assert verify(tmp_path / "dataset") == []
+    assert reintegrate(tmp_path / "dataset", 20).problems == []
+    # Without diagnostics these rows are as sound as others.
+    generate(experiment(system=UNMEASURABLE[name], dataset={"train": 20, "validation": 0, "test": 0}),
+             tmp_path / "plain", jobs=1)  # fmt: skip
+    assert (read_shard(tmp_path / "plain/train-00000.h5").status == 0).all()
+
+
+DAMPED = {**SPRING, "name": "damped", "equations": {"x": "v", "v": "-x - v/4"}}
+
+
+@pytest.fixture(scope="module")
+def drifting(experiment, tmp_path_factory):
+    """Folders of springs with and without damping, with the drift of each row."""
+    folders = {}
+    for system in (SPRING, DAMPED):
+        name = system["name"]
+        folders[name] = tmp_path_factory.mktemp(name) / "dataset"
+        dataset = {"train": 20, "validation": 0, "test": 0, "diagnostics": ["energy_drift"]}
+        config = experiment(system=system, dataset=dataset, grid={"duration": 6.0, "points": 61})
+        generate(config, folders[name], jobs=1)
+        assert reintegrate(folders[name], 20).problems == []
+    return folders
+
+
+@pytest.mark.parametrize(
+    ("name", "change"), [("spring", 1e-4), ("spring", np.inf), ("damped", 1e-4), ("damped", -1e-4)]
+)
+def test_a_drift_that_is_not_that_of_the_states_is_found(drifting, forge, tmp_path, name, change):
+    folder = shutil.copytree(drifting[name], tmp_path / "dataset")
+    drift = read_shard(folder / "train-00000.h5").optional["energy_drift"].copy()
+    drift[7] += change
+    forge(folder, "train-00000.h5", optional={"energy_drift": drift})
+    assert verify(folder) == []
+    (found,) = reintegrate(folder, 20).problems
+    assert found.startswith("train-00000.h5: row 7: energy_drift is ")
+
+
+def test_the_drift_of_a_chaotic_row_is_measured_from_stored_state_to_stored_state(
+    experiment, forge, tmp_path
+):
+    folder = tmp_path / "dataset"
+    dataset = {"train": 4, "validation": 0, "test": 0, "dtype": "float64", "diagnostics": ["energy_drift"]}
+    system = {"name": "double-pendulum", "parameters": {}}
+    generate(
+        experiment(system=system, dataset=dataset, grid={"duration": 12.0, "points": 61}), folder, jobs=1
+    )
+    assert reintegrate(folder, 4).problems == []
+    drift = read_shard(folder / "train-00000.h5").optional["energy_drift"].copy()
+    drift[2] += 1e-4
+    forge(folder, "train-00000.h5", optional={"energy_drift": drift})
+    (found,) = reintegrate(folder, 4).problems
+    assert "row 2: energy_drift" in found
+
+
+def test_where_times_were_cut_off_a_drift_may_be_larger_and_not_smaller(drifting, forge, tmp_path):
+    folder = tmp_path / "part"
+    select(drifting["damped"], folder, Selection(time=(1.0, 3.0), stride=2))
+    assert verify(folder) == []
+    assert reintegrate(folder, 20).problems == []
+    drift = read_shard(folder / "train-00000.h5").optional["energy_drift"].copy()
+    drift[3] += 0.01
+    drift[7] /= 2
+    forge(
+        folder,
+        "train-00000.h5",
+        optional={**read_shard(folder / "train-00000.h5").optional, "energy_drift": drift},
+    )
+    (found,) = reintegrate(folder, 20).problems
+    assert "row 7: energy_drift" in found
+    assert "measured again at least" in found
+
+
+@pytest.mark.parametrize("name", ["energy_drift", "lyapunov_exponent"])
+def test_a_sound_row_declared_failed_is_found_though_diagnostics_might_have_failed(
+    experiment, forge, tmp_path, name
+):
+    folder = tmp_path / "dataset"
+    dataset = {"train": 12, "validation": 0, "test": 0, "diagnostics": [name]}
+    generate(experiment(system=SPRING, dataset=dataset), folder, jobs=1)
+    shard = read_shard(folder / "train-00000.h5")
+    for values in (shard.state, shard.status, shard.optional[name]):
+        values[5] = 3 if values is shard.status else np.nan
+    forge(folder, "train-00000.h5", state=shard.state, status=shard.status, optional=shard.optional)
+    assert verify(folder) == []
+    (found,) = reintegrate(folder, 12).problems
+    assert "row 5: is stored as failed, but does not fail" in found
+
+
+def test_diagnostics_that_the_stored_equations_cannot_have_are_one_error(small_dataset, tmp_path):
+    shard = read_shard(small_dataset / "train-00000.h5")
+    optional = {"energy_drift": np.zeros(len(shard.status))}
+    write_shard(tmp_path / "train-00000.h5", replace(shard, optional=optional))
+    with pytest.raises(FormatError, match=r"train-00000\.h5: dataset\.diagnostics: .* has none"):
+        reintegrate(tmp_path / "train-00000.h5", 2)
+
+
+def test_a_diagnostic_is_asked_for_once(experiment):
+    with pytest.raises(TrajstoreError, match="expected each once"):
+        experiment(system=SPRING, dataset={"train": 5, "diagnostics": ["energy_drift", "energy_drift"]})
+
+
 @pytest.mark.parametrize(
     ("system", "name", "said"),
     [
@@ -94,6 +247,11 @@ def test_exponents_do_not_depend_on_the_neighbours():
             "without jumps",
         ),
         ({"name": "lorenz", "parameters": {}}, "entropy", "dataset.diagnostics"),
+        (
+            {**SPRING, "hamiltonian": "v**2/2 + x**2/2 - x*cos(t)"},
+            "energy_drift",
+            "needs an energy that does not depend on time",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_one_error(experiment, system, name, said):

@@ -103,6 +103,54 @@ def test_what_is_exported_can_be_imported_with_the_same_numbers(source, tmp_path
     np.testing.assert_array_equal(by_h5py(tmp_path / "back", "train", "status") != 0, failed)
 
 
+@pytest.fixture(scope="module")
+def diagnosed(experiment, tmp_path_factory):
+    """Rows with both diagnostics and all that is kept beside states; some have failed."""
+    folder = tmp_path_factory.mktemp("diagnosed") / "dataset"
+    system = {
+        "name": "falling",
+        "equations": {"x": "v", "v": "x**2"},
+        "hamiltonian": "v**2/2 - x**3/3",
+        "parameters": {"k": {"uniform": [0.0, 1.0]}},
+        "initial_state": {"x": [-2.0, 2.0], "v": [-1.0, 1.0]},
+    }
+    kept = {"noise": {"relative": 0.1}, "clean": True, "derivative": True}
+    names = ["lyapunov_exponent", "energy_drift"]
+    dataset = {"train": 30, "validation": 0, "test": 0, "shard_rows": 8, "diagnostics": names}
+    grid = {"duration": 3.0, "points": 7}
+    generate(experiment(system=system, grid=grid, observation=kept, dataset=dataset), folder, jobs=1)
+    assert 0 < (by_h5py(folder, "train", "status") != 0).sum() < 30
+    return folder
+
+
+def test_diagnostics_are_columns_of_a_table_the_same_along_each_row(diagnosed, tmp_path):
+    export(diagnosed, tmp_path / "out", "csv")
+    with (tmp_path / "out/train.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[-3:] == ["k", "energy_drift", "lyapunov_exponent"]
+    status = by_h5py(diagnosed, "train", "status")
+    for name in ("energy_drift", "lyapunov_exponent"):
+        values = np.repeat(by_h5py(diagnosed, "train", name), 7)
+        cells = [row[name] for row in rows]
+        assert [cell == "" for cell in cells] == (np.repeat(status, 7) != 0).tolist()
+        np.testing.assert_array_equal([float(cell or "nan") for cell in cells], values)
+
+
+@pytest.mark.parametrize("form", ["npz", "csv", "netcdf"])
+def test_states_and_parameters_come_back_from_a_file_that_has_more(diagnosed, tmp_path, form):
+    (path,) = export(diagnosed, tmp_path / "out", form)
+    settings = Import(Columns(parameters={"k": "k"}), validation=0, test=0)
+    import_files([path], tmp_path / "back", settings)
+    assert load_manifest(tmp_path / "back").components == ["x", "v"]
+    for name in ("state", "k"):
+        read, expected = by_h5py(tmp_path / "back", "train", name), by_h5py(diagnosed, "train", name)
+        np.testing.assert_array_equal(read.astype(expected.dtype), expected)
+    if form != "csv":
+        with (np.load if form == "npz" else h5py.File)(path) as arrays:
+            for name in ("energy_drift", "lyapunov_exponent"):
+                np.testing.assert_array_equal(arrays[name][()], by_h5py(diagnosed, "train", name))
+
+
 def test_the_same_dataset_gives_the_same_bytes(small_dataset, tmp_path):
     for form in ("npz", "csv", "netcdf"):
         for name in ("a", "b"):

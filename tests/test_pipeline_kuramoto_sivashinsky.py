@@ -406,7 +406,7 @@ def test_a_network_is_trained_judged_and_drawn_beside_the_true_field(dataset, tm
         expected = [results[true][0], results[predicted][0], results[predicted][0] - results[true][0]]
         for image, states in zip(images, expected, strict=True):
             np.testing.assert_array_equal(image, states.T)
-        assert {axes.get_ylabel() for axes in figure.axes[:3]} == {"position $x$"}
+        assert {axes.get_ylabel() for axes in figure.axes[:3]} == {"position $x$, length 22"}
         # Points lie at the middle of their stripes.
         edges = figure.axes[0].collections[0].get_coordinates()[:, 0, 1]
         np.testing.assert_allclose(
@@ -414,6 +414,6 @@ def test_a_network_is_trained_judged_and_drawn_beside_the_true_field(dataset, tm
         )
     assert {path.name for path in plot(run)} >= {"flow.png", "rollout.png"}
     axes = draw_series(sample_dataset(folder)).axes[0]
-    assert axes.get_ylabel() == "position $x$"
+    assert axes.get_ylabel() == "position $x$, length 22"
     low, high = axes.collections[0].get_clim()
     assert low == -high

@@ -109,6 +109,59 @@ def test_a_config_of_a_stranger_is_one_clear_error(experiment, small_dataset, tm
     Manifest.of(config, manifest.system, manifest.components, splits).save(tmp_path / "other")
     with pytest.raises(FormatError, match=r"other: dataset\.diagnostics: got 5"):
         merge([small_dataset, tmp_path / "other"], tmp_path / "out")
+    config = {**manifest.config, "grid": {**manifest.config["grid"], "initial_time": "0"}}
+    (tmp_path / "other/manifest.json").unlink()
+    Manifest.of(config, manifest.system, manifest.components, splits).save(tmp_path / "other")
+    with pytest.raises(FormatError, match=r"other: grid\.initial_time: got '0'"):
+        merge([small_dataset, tmp_path / "other"], tmp_path / "out")
+
+
+def commands(*lines: str) -> list:
+    return [CliRunner().invoke(main, line.split()) for line in lines]
+
+
+@pytest.mark.parametrize("first", ["cut", "made"])
+def test_a_dataset_cut_to_the_grid_of_another_is_of_its_kind(experiment, small_dataset, tmp_path, first):
+    short = tmp_path / "made"
+    generate(experiment(grid={"duration": 1.0}, dataset={"seed": 5}), short, jobs=1)
+    (cut,) = commands(f"select {small_dataset} --time 0:1 --out {tmp_path}/cut")
+    assert cut.exit_code == 0, cut.output
+    second = "made" if first == "cut" else "cut"
+    merged, sound = commands(
+        f"merge {tmp_path}/{first} {tmp_path}/{second} --out {tmp_path}/both",
+        f"verify {tmp_path}/both --reintegrate 40",
+    )
+    assert merged.exit_code == 0, merged.output
+    assert sound.exit_code == 0, sound.output
+    assert load_manifest(tmp_path / "both").splits["train"].trajectories == 140
+    (late,) = commands(f"select {small_dataset} --time 1:2 --out {tmp_path}/late")
+    assert late.exit_code == 0, late.output
+    (refused,) = commands(f"merge {tmp_path}/made {tmp_path}/late --out {tmp_path}/none")
+    assert refused.exit_code == 2
+    assert "its time grids differ" in refused.stderr
+
+
+def test_diagnostics_of_other_durations_do_not_merge(experiment, tmp_path):
+    system = {"name": "mass-spring", "parameters": {}}
+    for name, duration, seed in (("short", 1.0, 1), ("long", 2.0, 2), ("other", 2.0, 3)):
+        dataset = {"train": 8, "validation": 0, "test": 0, "seed": seed, "diagnostics": ["energy_drift"]}
+        config = experiment(system=system, grid={"duration": duration, "step": 0.1}, dataset=dataset)
+        generate(config, tmp_path / name, jobs=1)
+    *cuts, refused, merged, sound = commands(
+        f"select {tmp_path}/long --time 0:1 --out {tmp_path}/half",
+        f"select {tmp_path}/half --time 0:0.5 --out {tmp_path}/quarter",
+        f"select {tmp_path}/other --time 0:0.5 --out {tmp_path}/same",
+        f"merge {tmp_path}/short {tmp_path}/half --out {tmp_path}/none",
+        f"merge {tmp_path}/quarter {tmp_path}/same --out {tmp_path}/both",
+        f"verify {tmp_path}/both --reintegrate 16",
+    )
+    assert [done.exit_code for done in cuts] == [0, 0, 0]
+    assert refused.exit_code == 2
+    assert "its durations of diagnostics differ from those of" in refused.stderr
+    assert "{'duration': 2.0, 'points': 21}, expected {'duration': 1.0, 'points': 11}" in refused.stderr
+    assert (merged.exit_code, sound.exit_code) == (0, 0), merged.output + sound.output
+    grid = load_manifest(tmp_path / "both").config["grid"]
+    assert (grid["points"], grid["diagnosed"]) == (6, {"duration": 2.0, "points": 21})
 
 
 def test_the_command(small_dataset, strong, tmp_path):

@@ -1,5 +1,7 @@
 """What is stored of trajectories: some components, noise, clean states, slopes; and what verify makes of it."""
 
+import csv
+
 import h5py
 import numpy as np
 import pytest
@@ -377,6 +379,11 @@ def test_datasets_cut_from_one_that_keeps_slopes_of_another_dtype_have_one_dtype
     export(folder, tmp_path / "npz", "npz")
     with np.load(tmp_path / "npz/train.npz") as arrays:
         np.testing.assert_array_equal(arrays["derivative"], slopes, strict=True)
+    export(folder, tmp_path / "csv", "csv")
+    with (tmp_path / "csv/train.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    states = [[float(row[name]) for name in ("x", "v")] for row in rows]
+    np.testing.assert_array_equal(states, read_shard(folder / name).state.reshape(-1, 2))
     select(folder, tmp_path / "part", Selection(rows=(0, 5)))
     assert verify(tmp_path / "part") == []
 

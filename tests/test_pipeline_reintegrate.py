@@ -8,7 +8,9 @@ from trajstore.data import read_shard
 from trajstore.data.hashing import canonical_json
 from trajstore.data.verification import verify
 from trajstore.pipeline.generate import generate
-from trajstore.pipeline.reintegrate import _compare, _Solved, reintegrate
+from trajstore.pipeline.reference import Reference
+from trajstore.pipeline.reintegrate import _judge, reintegrate
+from trajstore.pipeline.sharing.select import Selection, select
 
 FILE = "train-00001.h5"
 
@@ -91,6 +93,12 @@ def test_rows_that_fail_again_pass(failing_dataset):
     assert result.rows == 52
     assert result.problems == []
     assert result.largest < 1e-9
+
+
+def test_rows_that_failed_at_times_that_were_cut_off_are_not_accused(failing_dataset, tmp_path):
+    select(failing_dataset, tmp_path / "part", Selection(time=(0.0, 1.0)))
+    result = reintegrate(tmp_path / "part", 1000)
+    assert (result.rows, result.problems) == (52, [])
 
 
 def test_rows_that_failed_because_the_stored_type_is_too_small_pass(experiment, tmp_path):
@@ -202,6 +210,67 @@ def test_a_chaotic_dataset_passes_and_an_early_state_off_by_little_is_found(expe
     assert len(reintegrate(folder / "train-00001.h5", 8).problems) == 1
 
 
+def chaos(experiment, folder, dtype="float64", **sections):
+    """Lorenz (1963) to t = 40: errors of 1e-12 are as large as the attractor at t = 32."""
+    config = experiment(
+        system={"name": "lorenz", "parameters": {}},
+        grid={"duration": 40.0, "points": 801},
+        dataset={"train": 2, "validation": 0, "test": 0, "dtype": dtype},
+        **sections,
+    )
+    generate(config, folder, jobs=1)
+    return folder
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_chaos_hides_is_followed_from_stored_states_and_a_late_state_off_by_little_is_found(
+    experiment, tmp_path, forge, dtype
+):
+    folder, file = chaos(experiment, tmp_path / "dataset", dtype), "train-00000.h5"
+    found = reintegrate(folder, 3)
+    assert (found.problems, found.lost) == ([], 0)
+    assert found.share < 0.5
+    sound = read_shard(folder / file).state
+    for place in (100, 600, 800):
+        state = sound.copy()
+        state[1, place, 2] += 0.02
+        forge(folder, file, state=state)
+        (problem,) = reintegrate(folder, 3).problems
+        assert f"row 1: off by 2.0e-02 at time {place * 0.05:g}" in problem
+
+
+def test_another_trajectory_from_a_late_time_on_is_found(experiment, tmp_path, forge):
+    folder, file = chaos(experiment, tmp_path / "dataset"), "train-00000.h5"
+    state = read_shard(folder / file).state.copy()
+    state[0, 700:] = state[1, 700:]
+    forge(folder, file, state=state)
+    assert "row 0: off by" in reintegrate(folder, 3).problems[0]
+
+
+@pytest.mark.parametrize(
+    "observation",
+    [{"components": ["x", "z"]}, {"noise": {"relative": 0.01}}, {"noise": {"absolute": 0.01}}],
+    ids=["partial", "relative", "absolute"],
+)
+def test_what_chaos_hides_is_counted_where_no_state_is_stored_to_go_on_from(
+    experiment, tmp_path, forge, observation
+):
+    folder = chaos(experiment, tmp_path / "dataset", observation=observation)
+    found = reintegrate(folder, 3)
+    assert (found.problems, found.lost) == ([], 2)
+    if "relative" not in observation.get("noise", {}):
+        state = read_shard(folder / "train-00000.h5").state.copy()
+        state[1, 40] += 1e-3
+        forge(folder, "train-00000.h5", state=state)
+        assert len(reintegrate(folder, 3).problems) == 1
+
+
+def test_noisy_chaos_is_followed_along_its_clean_states(experiment, tmp_path):
+    folder = chaos(experiment, tmp_path / "dataset", observation={"noise": {"relative": 0.01}, "clean": True})
+    found = reintegrate(folder, 3)
+    assert (found.problems, found.lost) == ([], 0)
+
+
 def test_as_many_rows_are_checked_as_were_asked_for_where_there_are_so_many(small_dataset):
     # 32 + 32 + 6 + 20 + 10 rows: an equal share of 60 is 12, more than two of the shards have.
     assert reintegrate(small_dataset, 60).rows == 60
@@ -276,18 +345,19 @@ def test_a_config_that_cannot_be_repeated_is_one_line_that_names_the_file(
 @pytest.mark.parametrize("where", ["stored", "expected"])
 def test_what_is_not_a_number_is_no_match(small_dataset, where):
     shard = read_shard(small_dataset / FILE)
-    rows, values = np.arange(1), shard.state[:1].astype("f8")
+    values = shard.state[:1].astype("f8")
     if where == "stored":
         shard.state[0, 3] = np.nan
     else:
         values[0, 3] = np.nan
-    solved = _Solved("none", values, values, np.empty((1, 0)), np.zeros(1, np.int8))
-    (found,) = _compare(shard, rows, {"tolerance": 1e-9}, solved, {"state": (values, values)})[1]
-    assert found[0] == 0
+    solved = Reference("none", values, values, np.empty((1, 0)), np.zeros(1, np.int8))
+    found = _judge(shard, 0, {"tolerance": 1e-9}, solved, 0, {"state": (values, values)})
+    assert "do not follow" in found.wrong or "fails when integrated" in found.wrong
 
 
 def test_a_perturbation_that_fails_accuses_nobody(small_dataset):
     shard = read_shard(small_dataset / FILE)
-    rows, values = np.arange(1), shard.state[:1].astype("f8")
-    solved = _Solved("none", values, values * np.nan, np.empty((1, 0)), np.zeros(1, np.int8))
-    assert _compare(shard, rows, {}, solved, {"state": (values, values * np.nan)}) == (0.0, [])
+    values = shard.state[:1].astype("f8")
+    solved = Reference("none", values, values * np.nan, np.empty((1, 0)), np.zeros(1, np.int8))
+    found = _judge(shard, 0, {}, solved, 0, {"state": (values, values * np.nan)})
+    assert (found.wrong, found.lost) == ("", True)

@@ -411,10 +411,73 @@ def test_a_rate_has_no_size_of_its_own(rate):
     np.testing.assert_allclose(found.states[:, :, 0] / rate, expected, atol=1e-12)
 
 
-def test_jumps_on_one_surface_are_left_to_scipy():
-    """For x < 0 both signs cancel, and no state rests at v = 0: two jumps at once are not followed."""
-    box = {"x": (-2.0, 2.0), "v": (-2.0, 2.0)}
-    shared = System("shared", {"x": "v", "v": "-x - sign(v) - sign(x*v)"}, {}, box)
-    apart = System("apart", {"x": "v", "v": "-x - sign(v) - sign(x - 1)"}, {}, box)
-    assert EngineSettings().resolve(system=shared).name == "scipy"
-    assert EngineSettings().resolve(system=apart).name == "heyoka"
+def rubbing_on_one_half(x, v, times):
+    """x'' = -x - c x' + 0.3 |x| - 2 mu sign(x') where x > 0, without rubbing where x < 0; put together of pieces."""
+    c, mu = 0.1, 0.2
+    found, time = [np.array([x, v])], times[0]
+    state, wanted = np.array([x, v]), times[1:]
+    while len(wanted):
+        right, way = state[0] > 0, np.sign(state[1])
+        if state[0] == 0:
+            right = state[1] > 0
+        if state[1] == 0:
+            pull = -state[0] + 0.3 * abs(state[0])
+            if right and abs(pull) < 2 * mu:
+                found += [state] * len(wanted)
+                break
+            way = np.sign(pull)
+
+        def field(_, y, right=right, way=way):
+            return [y[1], -y[0] - c * y[1] + 0.3 * abs(y[0]) - (2 * mu * way if right else 0.0)]
+
+        # No event may be the one that the piece begins with.
+        hits = [lambda _, y: y[0], lambda _, y: y[1]]
+        for hit in hits:
+            hit.terminal = True
+        soon = time + 1e-9
+        first = solve_ivp(field, (time, soon), state, rtol=1e-13, atol=1e-15, method="DOP853")
+        piece = solve_ivp(
+            field,
+            (soon, times[-1] + 1),
+            first.y[:, -1],
+            "DOP853",
+            dense_output=True,
+            events=hits,
+            rtol=1e-13,
+            atol=1e-15,
+        )
+        seen = wanted[wanted <= piece.t[-1]]
+        found += [piece.sol(moment) for moment in seen]
+        wanted, time, state = wanted[len(seen) :], piece.t[-1], piece.y[:, -1].copy()
+        for index, hit in enumerate(piece.t_events):
+            if len(hit):
+                state[index] = 0.0
+    return np.array(found)
+
+
+@pytest.mark.parametrize(
+    "rubbing",
+    [
+        "mu*sign(v) + mu*sign(x*v)",
+        "mu*sign(v) - mu*sign(-2*x*v)",
+        "mu*sign(v**3) + mu*sign(v*x/2 + 0*v)",
+        "mu*sign(mu*v) + mu*sign(x**2*v + x*v)*sign(x + 1)",
+    ],
+)
+def test_two_jumps_on_one_surface_are_one(rubbing):
+    """For x < 0 both signs cancel, so that no state may rest there."""
+    model = system({"x": "v", "v": f"-x - c*v + 0.3*abs(x) - ({rubbing})"}, {"c": 0.1, "mu": 0.2})
+    times, starts = np.linspace(0.0, 8.0, 17), RANDOM.uniform(-3, 3, (12, 2))
+    found = solve(model, starts, times)
+    assert not found.status.any()
+    expected = np.array([rubbing_on_one_half(*start, times) for start in starts])
+    assert (np.abs(expected[:, -1, 1]) > 0.01).any()
+    assert (expected[:, -1, 1] == 0).any()
+    np.testing.assert_allclose(found.states, expected, atol=1e-9)
+
+
+def test_jumps_that_touch_without_a_common_factor_are_given_up_where_they_do():
+    """sin(x) and sin(2 x) are zero together at x = 0, where a state is held by both."""
+    model = system({"x": "-sign(sin(x)) - sign(sin(2*x))"})
+    found = solve(model, [[0.5], [2.0]], np.linspace(0.0, 3.0, 31), name="heyoka")
+    assert list(found.status) == [Status.SOLVER_FAILED, Status.OK]

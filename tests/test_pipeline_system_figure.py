@@ -1,12 +1,15 @@
 """A small figure of every kind of system."""
 
 import matplotlib.image
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from trajstore.data.errors import TrajstoreError
 from trajstore.pipeline.cli import main
 from trajstore.pipeline.system_figure import draw_system
 from trajstore.pipeline.systems import System, get_system
+
+FIELD = ("kuramoto-sivashinsky", 32)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,14 @@ def test_a_flow_field_is_drawn_under_the_trajectories_of_an_autonomous_planar_sy
     assert flow.collections
     assert not driven.collections
     assert (flow.get_xlabel(), flow.get_ylabel()) == ("$q$", "$p$")
+
+
+def test_a_field_is_drawn_over_its_positions_and_other_components_over_their_numbers():
+    field, sites = (draw_system(get_system(name, size)).axes[0] for name, size in (FIELD, ("lorenz-96", 12)))
+    assert field.get_ylabel() == "position $x$, length 22"
+    edges = field.collections[0].get_coordinates()[:, 0, 1]
+    np.testing.assert_allclose((edges[1:] + edges[:-1]) / 2, 22 / 32 * np.arange(32), atol=1e-9)
+    assert sites.get_ylabel() == "component"
 
 
 def test_a_system_of_one_component_is_drawn_over_time():

@@ -4,12 +4,13 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
 from ...data.errors import printable
+from ...data.files import finite
 from .common import PATH, command, config_argument, json_option, overwrite_option, set_option
 
 if TYPE_CHECKING:
@@ -108,8 +109,14 @@ def verify_command(path: Path, reintegrate: int, wants_repair: bool, shards: sli
         again = integrate_again(path, reintegrate, shards=shards)
         problems += again.problems
         note += (
-            f"; {again.rows} rows integrated again by {again.engine}, largest deviation {again.largest:.1e}"
+            f"; {again.rows} rows integrated again by {again.engine}, largest deviation {again.largest:.1e}, "
+            f"{again.share:.2g} of what is allowed"
         )
+        if again.lost:
+            note += (
+                f"; chaos hides later states of {again.lost} rows, which are partial, noisy or approximate, so "
+                "that nothing can be integrated from them"
+            )
     for problem in problems:
         click.echo(problem)
     if problems:
@@ -183,28 +190,40 @@ def info_command(path: Path, as_json: bool) -> None:
 def systems_command(
     names: tuple[str, ...], flows: bool, figure: Path | None, checks: bool, exponents: bool, as_json: bool
 ) -> None:
-    """List the systems of the library, or show those named; dysts:NAME is a flow of the package dysts."""
+    """List the systems of the library, or show those named; dysts:NAME is a flow of the package dysts.
+
+    One of --plot, --check and --lyapunov at a time; --json goes with the last two.
+    """
     from ..report import print_spectrum, print_system
     from ..systems import LIBRARY, get_system
     from ..systems.dysts_flows import convertible_flows
 
-    if (figure is not None and len(names) != 1) or (exponents and not names):
-        raise click.UsageError("--plot and --lyapunov need the NAME of a system, --plot of one alone.")
-    listed = convertible_flows() if flows and not names else [get_system(name) for name in names or LIBRARY]
+    _check_options(names, flows, figure, checks, exponents, as_json)
+    listed = convertible_flows() if flows else [get_system(name) for name in names or LIBRARY]
     console = Console()
+    one = len(names) == 1
     if checks:
         from ..check_systems import check_system, print_checks
 
-        if not print_checks(console, (check_system(system) for system in listed)):
+        done = (check_system(system) for system in listed)
+        if as_json:
+            kept = list(done)
+            _print_json([check.to_dict() for check in kept], one)
+            passed = all(check.passed for check in kept)
+        else:
+            passed = print_checks(console, done)
+        if not passed:
             sys.exit(1)
     elif exponents:
         from ..lyapunov import spectrum
 
+        if as_json:
+            _print_json([{"name": system.name, **spectrum(system).to_dict()} for system in listed], one)
+            return
         for system in listed:
             print_spectrum(console, system, spectrum(system))
     elif as_json:
-        facts = [{**system.to_dict(), "latex": system.latex()} for system in listed]
-        click.echo(json.dumps(facts[0] if len(names) == 1 else facts, indent=1, ensure_ascii=False))
+        _print_json([{**system.to_dict(), "latex": system.latex()} for system in listed], one)
     elif figure is not None:
         from ..system_figure import plot_system
 
@@ -215,6 +234,29 @@ def systems_command(
             print_system(console, system)
     else:
         _list(listed)
+
+
+def _check_options(
+    names: tuple[str, ...], flows: bool, figure: Path | None, checks: bool, exponents: bool, as_json: bool
+) -> None:
+    """Raises UsageError where options do not go together: none is left out in silence."""
+    asked = {"--check": checks, "--lyapunov": exponents, "--plot": figure is not None}
+    if sum(asked.values()) > 1:
+        given = " and ".join(option for option, wanted in asked.items() if wanted)
+        raise click.UsageError(f"{given} do not go together; run the command once for each.")
+    if figure is not None and as_json:
+        raise click.UsageError("--json and --plot do not go together; run the command once for each.")
+    if flows and names:
+        raise click.UsageError(
+            f"--dysts lists all flows; for one of them leave it out and name dysts:{names[0]}."
+        )
+    if (figure is not None and len(names) != 1) or (exponents and not names):
+        raise click.UsageError("--plot and --lyapunov need the NAME of a system, --plot of one alone.")
+
+
+def _print_json(facts: list[dict[str, Any]], one: bool) -> None:
+    """A list, or what is asked of one system alone."""
+    click.echo(json.dumps(finite(facts[0] if one else facts), indent=1, ensure_ascii=False))
 
 
 def _list(systems: list["System"]) -> None:

@@ -9,6 +9,9 @@ import numpy as np
 from ...data.errors import TrajstoreError
 from ...data.format import Status
 
+# A row that would need so many more steps to the end, at its pace, is given up: nobody waits for them.
+HOPELESS = 1e9
+
 
 class EngineError(TrajstoreError):
     """An engine that is not there, or asked for what it cannot do."""

@@ -9,7 +9,8 @@ from typing import Any
 import heyoka
 import numpy as np
 
-from .switching import LOST, Pieces, Switch
+from .pieces import Pieces
+from .switching import LOST, Switch
 
 
 class Events:

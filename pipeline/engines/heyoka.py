@@ -17,9 +17,9 @@ import sympy
 
 from ...data.format import Status
 from ..systems import System
-from .engine import Solution, blank_failed
+from .engine import HOPELESS, Solution, blank_failed
 from .events import Events
-from .switching import Pieces
+from .pieces import Pieces
 
 # Rows a batch: more of them share the call from Python, and let threads wait less for each other, but take
 # longer to compile (0.1 s, 0.3 s, 1 s; kept on disk) and are wasted where there are few rows. All are multiples of
@@ -35,7 +35,7 @@ MOST_UNROLLED = 30
 REPORT_SECONDS = 0.1
 
 # Most rows need far fewer steps; of those that need more, it is seen then whether they get anywhere.
-FIRST_STEPS, HOPELESS = 20_000, 1e9
+FIRST_STEPS = 20_000
 # A row that is given up has diverged if it has grown so many times.
 LARGE = 1e3
 

@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 
 from ...data.format import Status
 from ..systems import System
-from .engine import EngineError, Solution, blank_failed
+from .engine import HOPELESS, EngineError, Solution, blank_failed
 
 METHODS = ("DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF")
 STIFF_METHODS = ("LSODA", "Radau", "BDF")
@@ -24,8 +24,6 @@ EVALUATIONS_A_STEP = 40
 UNDEFINED_IN_A_ROW = 1000
 # A solver that in so many evaluations advances by no more than as many units in the last place stands before a pole.
 PATIENCE = 10_000
-# One that at its pace would need more evaluations than that to the end is stuck, as where a state slides on a jump.
-HOPELESS = 1e9
 # A solver that gives up with the state this many times larger than at the start has met a singularity.
 RUNAWAY = 1e6
 
@@ -60,7 +58,7 @@ class _Counted:
             if advance <= PATIENCE * np.spacing(abs(time)):
                 raise _LeftDomainError
             if advance * HOPELESS < abs(self._end - time) * PATIENCE:
-                # Before a pole, or on a jump?
+                # Counted in evaluations; before a pole, or on a jump, along which a state slides?
                 raise _LeftDomainError if np.abs(state).max() > self._large else _StepLimitReachedError
             self._seen = time
         try:

@@ -5,12 +5,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
+from ...data.format import DELAY_KIND
 from ..systems import System
-from ..systems.delay import KIND as DELAY
 from ..systems.delay import DelaySystem
 from ..systems.kuramoto_sivashinsky import KIND as FIELD
 from .engine import Engine, EngineError
-from .switching import analytic_in_pieces
+from .pieces import analytic_in_pieces
 
 # Beyond any sane integration (mu = 1000 over two periods of the relaxation oscillation takes 4e5).
 DEFAULT_MAX_STEPS = 10_000_000
@@ -39,10 +39,13 @@ class EngineSettings(BaseModel):
         Raises EngineError if none can.
         """
         kind = System.kind if system is None else system.kind
-        for name, own, what in (("etdrk4", FIELD, f'"{FIELD}"'), ("collocation", DELAY, "delay equations")):
+        for name, own, what in (
+            ("etdrk4", FIELD, f'"{FIELD}"'),
+            ("collocation", DELAY_KIND, "delay equations"),
+        ):
             if self.name == name and kind != own:
                 raise EngineError(f'engine "{name}" is for {what}; leave name out, or name another engine')
-        if kind == DELAY and self.name != "scipy":
+        if kind == DELAY_KIND and self.name != "scipy":
             return self._for_delays(resampling)
         if kind != System.kind and self.name != "scipy":
             return self._for_field(resampling, kind)

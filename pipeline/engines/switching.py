@@ -1,20 +1,15 @@
-"""Equations with kinks and jumps as analytic pieces: which piece holds, where it ends, and which one follows.
+"""Which piece of equations with kinks and jumps holds, where it ends, and which one follows.
 
-`abs(g)` is s g and `sign(g)` is s, where s = -1 or 1 is the side of the surface g = 0 on which the state lies.
-Between surfaces the equations are analytic; a solver stops where it meets one, and asks here how to go on. Where both
+A solver stops where it meets a surface, and asks here how to go on. Where both
 sides of a jump lead to it, the state slides along it, by the mean of the two that stays on it: Filippov (1988),
 Differential Equations with Discontinuous Righthand Sides, doi:10.1007/978-94-015-7793-9.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
-from itertools import combinations
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import sympy
 
-from ..systems import System
+from .pieces import Pieces
 
 # Of a mode; a state that slides along surface k has mode k + 1.
 FREE, LOST = 0, -1
@@ -24,123 +19,8 @@ ON_SURFACE = 64 * 2.0**-52
 ASTRAY = 1e-10
 # So much a side may lead away of a surface along which a state slides, relative to both.
 HELD = 1e-9
-# With more of them, or longer equations, algebra and compiling take minutes.
-MOST_SURFACES, MOST_CHARACTERS = 30, 5_000
-
-
-class Pieces:
-    """The pieces of a system's equations.
-
-    system, parameters  whose equations, and those symbols of its parameters that functions below are given values of
-
-    sides     symbols of s, one for each surface
-    surfaces  g in the system's symbols and the sides of surfaces before it
-    field     the equations in those symbols
-    moving    which surfaces have a g that changes along a trajectory
-    """
-
-    def __init__(self, system: System, parameters: Sequence[sympy.Symbol]) -> None:
-        self._system = system
-        self._parameters = tuple(parameters)
-        self.sides: list[sympy.Symbol] = []
-        self.surfaces: list[sympy.Expr] = []
-        self._jumps: list[bool] = []
-        self.field = [self._take_apart(expression) for expression in system.vector_field]
-        changing = {*system.state_symbols, system.time_symbol}
-        self.moving = [bool(surface.free_symbols & changing) for surface in self.surfaces]
-
-    def _take_apart(self, expression: Any) -> Any:
-        kinds = (sympy.Abs, sympy.sign)
-        while expression.has(*kinds):
-            # The innermost first: of what is inside them, the side is then known.
-            inner = sorted(
-                (part for part in expression.atoms(*kinds) if not part.args[0].has(*kinds)),
-                key=sympy.default_sort_key,
-            )
-            replaced = {}
-            for part in inner:
-                surface: Any = part.args[0]
-                if surface not in self.surfaces:
-                    self.surfaces.append(surface)
-                    self.sides.append(sympy.Dummy(f"side{len(self.sides)}", real=True))
-                    self._jumps.append(False)
-                number = self.surfaces.index(surface)
-                if isinstance(part, sympy.sign):
-                    self._jumps[number] = True
-                side = self.sides[number]
-                replaced[part] = side * surface if isinstance(part, sympy.Abs) else side
-            expression = expression.xreplace(replaced)
-        return expression
-
-    def on_side(self, number: int, side: int) -> list[sympy.Expr]:
-        """The equations on that side of a surface."""
-        return [expression.subs(self.sides[number], side) for expression in self.field]
-
-    @cached_property
-    def jumps(self) -> list[int]:
-        """Numbers of the surfaces on which equations may jump, so that a state may slide along them."""
-        return [number for number, jumps in enumerate(self._jumps) if jumps and self.moving[number]]
-
-    @cached_property
-    def rates(self) -> list[tuple[sympy.Expr, sympy.Expr]]:
-        """dg/dt of each surface by the equations of its positive and its negative side."""
-        pairs = []
-        for number in range(len(self.surfaces)):
-            sides = (1, -1) if number in self.jumps else (None, None)
-            up, down = (self.field if side is None else self.on_side(number, side) for side in sides)
-            pairs.append((self._rate(number, up), self._rate(number, down)))
-        return pairs
-
-    def _rate(self, number: int, field: Sequence[sympy.Expr]) -> sympy.Expr:
-        surface = self.surfaces[number]
-        along = (
-            surface.diff(state) * slope
-            for state, slope in zip(self._system.state_symbols, field, strict=True)
-        )
-        return sympy.Add(surface.diff(self._system.time_symbol), *along)
-
-    @cached_property
-    def sizes(self) -> list[list[sympy.Expr]]:
-        """Of each surface, what adds up, in absolute value, to the scale of rounding in g.
-
-        Those are its terms, and what each of them changes by where a state or the time changes by itself.
-        """
-        variables = (*self._system.state_symbols, self._system.time_symbol)
-        return [
-            [
-                part
-                for term in sympy.Add.make_args(surface)
-                for part in (term, *(term.diff(variable) * variable for variable in variables))
-                if part != 0
-            ]
-            for surface in self.surfaces
-        ]
-
-    @cached_property
-    def motions(self) -> list[list[sympy.Expr]]:
-        """Of each surface, what adds up, in absolute value, to the speed of g, on both sides of it."""
-        found = []
-        for number, surface in enumerate(self.surfaces):
-            fields = (
-                [self.on_side(number, side) for side in (1, -1)] if number in self.jumps else [self.field]
-            )
-            along = (
-                surface.diff(state) * slope
-                for field in fields
-                for state, slope in zip(self._system.state_symbols, field, strict=True)
-            )
-            found.append([part for part in (surface.diff(self._system.time_symbol), *along) if part != 0])
-        return found
-
-    def function(self, expressions: Any, modules: str) -> Callable[..., Any]:
-        """A Python function (t, x, p, s) of expressions; x, p, and s are sequences."""
-        arguments = (
-            self._system.time_symbol,
-            self._system.state_symbols,
-            self._parameters,
-            self.sides,
-        )
-        return sympy.lambdify(arguments, expressions, modules=modules, cse=True, dummify=True)
+# Two surfaces whose normals have a cosine so near to 1 are tangent.
+PARALLEL = 1e-9
 
 
 class Switch:
@@ -151,6 +31,8 @@ class Switch:
         self._number = len(pieces.surfaces)
         self._surfaces = pieces.function(pieces.surfaces, "math")
         self._rates = pieces.function(pieces.rates, "math")
+        self._jumps = set(pieces.jumps)
+        self._normals = pieces.function(pieces.normals, "numpy")
         self._scales = pieces.function([pieces.sizes, pieces.motions], "math")
         # Which sides other surfaces mention: along those nothing slides that is known here.
         self._shapes = [any(surface.has(side) for surface in pieces.surfaces) for side in pieces.sides]
@@ -189,6 +71,7 @@ class Switch:
                 before = sides, mode
                 distances = self._surfaces(time, state, values, sides)
                 sizes, motions = self._scales(time, state, values, sides)
+                jumps = []
                 for number, distance in enumerate(distances):
                     near = sum(map(abs, sizes[number]))
                     if met is not None:
@@ -196,6 +79,8 @@ class Switch:
                         near += abs(time) * sum(map(abs, motions[number]))
                     hidden = abs(distance) <= ON_SURFACE * near
                     apart = float(np.sign(distance))
+                    if number in self._jumps and (hidden or number == met):
+                        jumps.append(number)
                     if number == met or mode == number + 1:
                         on = True
                     elif not self._moving[number]:
@@ -221,11 +106,28 @@ class Switch:
                     if mode == number + 1 and not slides:
                         mode = FREE
                     sides = [*sides[:number], side, *sides[number + 1 :]]
+                if len(jumps) > 1 and self._touch(jumps, time, state, values, sides):
+                    return sides, LOST
                 if before == (sides, mode):
                     return sides, mode
         except (ArithmeticError, ValueError, TypeError):
             pass
         return sides, LOST
+
+    def _touch(
+        self,
+        numbers: list[int],
+        time: float,
+        state: Sequence[float],
+        values: Sequence[float],
+        sides: list[float],
+    ) -> bool:
+        """Have two surfaces one tangent plane here? They may be one, as those of sin(x) and sin(2*x)."""
+        normals = self._normals(time, state, values, sides)
+        chosen = np.array([[float(slope) for slope in normals[number]] for number in numbers])
+        chosen /= np.linalg.norm(chosen, axis=1, keepdims=True)
+        cosines = np.abs(chosen @ chosen.T) - np.eye(len(numbers))
+        return not (cosines < 1 - PARALLEL).all()
 
     @staticmethod
     def _side(side: float, rates: tuple[float, float], direction: int | None) -> tuple[float | None, bool]:
@@ -305,32 +207,3 @@ class Switch:
                 up, down = self._rates(*column)[int(modes[lane]) - 1]
                 wrong[lane] |= max(up, -down) > HELD * (abs(up) + abs(down))
         return wrong & (modes != LOST)
-
-
-def analytic_in_pieces(system: System) -> bool:
-    """Are the equations analytic up to every kink and jump, and are these few?
-
-    A root of what has a kink, such as `abs(x)**0.5`, has no series at the kink. No two jumps lie on one surface.
-    """
-    kinds = (sympy.Abs, sympy.sign)
-    rough = {
-        power
-        for expression in system.vector_field
-        for power in expression.atoms(sympy.Pow)
-        if power.base.has(*kinds) and not power.exp.is_integer
-    }
-    surfaces = {part.args[0] for expression in system.vector_field for part in expression.atoms(*kinds)}
-    jumps = {part.args[0] for expression in system.vector_field for part in expression.atoms(sympy.sign)}
-    if any(_share_a_surface(one, other) for one, other in combinations(jumps, 2)):
-        # A state that meets both jumps at once, as those of `sign(v)` and `sign(x*v)`, is not followed rightly.
-        return False
-    small = len(surfaces) <= MOST_SURFACES and sum(map(len, system.equations.values())) <= MOST_CHARACTERS
-    return not rough and (small or not surfaces)
-
-
-def _share_a_surface(one: Any, other: Any) -> bool:
-    """Have two expressions a factor in common? Only of polynomials it is known."""
-    try:
-        return bool(sympy.gcd(one, other).free_symbols)
-    except sympy.PolynomialError:
-        return False

@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from ...data.errors import FormatError, TrajstoreError
+from ...data.format import DELAY_KIND
 from ...data.manifest import Manifest
 from ...data.observed import Observed, observed
 from ..systems import System
-from ..systems.delay import KIND as DELAY
 from ..systems.kuramoto_sivashinsky import KIND as FIELD
 
 UNSPECIFIED = "unspecified"
@@ -162,7 +162,7 @@ class Description:
     @property
     def delayed(self) -> bool:
         """Do the equations look back, at first to a constant past?"""
-        return self._system.get("kind") == DELAY
+        return self._system.get("kind") == DELAY_KIND
 
     @property
     def time_unit(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...data.errors import DataError
 from ...data.files import atomic_path, write_json
-from ...data.format import CONVENTIONS, SPLITS, SYSTEM_STATE
+from ...data.format import CONVENTIONS, DIAGNOSTICS, SPLITS, SYSTEM_STATE
 from ...data.layout import fill_rows, make_variables
 from ...data.shard import Shard
 from .source import Source
@@ -94,21 +94,26 @@ def _columns(shard: Shard) -> dict[str, np.ndarray]:
 
 
 def _write_csv(path: Path, source: Source, split: str) -> None:
-    """A line a sample: trajectory, time, components, parameters; failed rows are empty cells.
+    """A line a sample: trajectory, time, components, parameters, diagnostics; failed rows are empty cells.
 
-    What is kept beside the states has columns like "derivative:x".
+    What is kept beside the states has columns like "derivative:x". Parameters and diagnostics are the same in all
+    lines of a row.
     """
     first = source.first
-    more = [name for name in first.over_time if name != "state"]
-    names = ["trajectory", "time", *first.components]
-    names += [f"{name}:{component}" for name in more for component in first.components] + [*first.parameters]
-    form = ["%d", "%r", *[DIGITS[first.state.dtype.name]] * len(first.components) * (1 + len(more))]
-    form += ["%r"] * len(first.parameters)
+    diagnostics = [name for name in DIAGNOSTICS if name in first.optional]
+    names, form = ["trajectory", "time"], ["%d", "%r"]
+    for name, values in first.over_time.items():
+        prefix = "" if name == "state" else f"{name}:"
+        names += [f"{prefix}{component}" for component in first.components]
+        form += [DIGITS[values.dtype.name]] * len(first.components)
+    names += [*first.parameters, *diagnostics]
+    form += ["%r"] * (len(first.parameters) + len(diagnostics))
     with path.open("w", encoding="utf-8", newline="\n") as file:
         csv.writer(file, lineterminator="\n").writerow(names)
         for shard in source.shards(split):
             for row, number in enumerate(shard.trajectory.tolist()):
                 constants = [values[row] for values in shard.parameters.values()]
+                constants += [shard.optional[name][row] for name in diagnostics]
                 table = np.column_stack(
                     [
                         np.full(len(shard.time), number),

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ...data.errors import DataError, FormatError
-from ...data.format import SPLITS, Status
-from ...data.grid import initial_time
+from ...data.format import DIAGNOSTICS, SPLITS, Status
+from ...data.grid import diagnosed, initial_time
 from ...data.manifest import Manifest
 from ...data.observed import observed
 from ...data.shard import Shard
@@ -68,16 +68,22 @@ def _check_alike(first: Source, other: Source) -> None:
         "observations",
         *(source.manifest.config.get("observation") for source in (first, other)),
     )
-    _compare(first, other, "variables", *(_kept(source) for source in (first, other)))
-    grids = [source.manifest.config["grid"] for source in (first, other)]
-    _compare(first, other, "resampling", *(grid.get("resample") for grid in grids))
-    _compare(first, other, "initial times", *map(initial_time, grids))
+    told, others = _told(first), _told(other)
+    for what in told:
+        _compare(first, other, what, told[what], others[what])
     _compare(first, other, "time grids", *(source.first.time.tolist() for source in (first, other)))
 
 
-def _kept(source: Source) -> list[str]:
+def _told(source: Source) -> dict[str, Any]:
+    """What its config says of variables and times, by what it is; of the same variables the same."""
+    config = source.manifest.config
     try:
-        return sorted(observed(source.manifest.config).kept)
+        kept, grid = sorted(observed(config).kept), config["grid"]
+        told = {"variables": kept, "resampling": grid.get("resample"), "initial times": initial_time(grid)}
+        if set(kept) & set(DIAGNOSTICS):
+            # They would not mean the same in all rows.
+            told["durations of diagnostics"] = diagnosed(grid)
+        return told
     except FormatError as error:
         raise FormatError(f"{source.path}: {error}; see `trajstore verify`") from None
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...data.errors import DataError
-from ...data.format import SPLITS, Status
-from ...data.grid import describe_grid, initial_time
+from ...data.format import DIAGNOSTICS, SPLITS, Status
+from ...data.grid import describe_grid, diagnosed, initial_time
 from ...data.manifest import Manifest
 from ...data.rows import take_rows, take_times
 from ...data.shard import Shard
@@ -76,6 +76,8 @@ def select(path: Path, out: Path, selection: Selection) -> Manifest:
         grid = config["grid"]
         times = source.first.time[samples]
         config["grid"] = describe_grid(times, initial_time(grid), grid["resample"])
+        if any(name in source.first.optional for name in DIAGNOSTICS):
+            config["grid"]["diagnosed"] = diagnosed(grid)
     with new_folder(out) as folder:
         writer = DatasetWriter(folder, config, source.engine)
         for split in [split for split in SPLITS if split in (selection.splits or SPLITS)]:

@@ -10,6 +10,7 @@ from typing import TextIO
 import numpy as np
 
 from ...data.errors import DataError
+from ...data.format import CLEAN_STATE, DERIVATIVE, DIAGNOSTICS, ORIGIN
 from .measurements import (
     TRAJECTORY_NAMES,
     Columns,
@@ -20,8 +21,10 @@ from .measurements import (
     time_name,
 )
 
-# Columns that are neither state nor parameter unless they are asked for.
-BOOKKEEPING = ("status", "source", "source_row")
+# Columns that are neither state nor parameter unless they are asked for, and those of what `export` writes beside the
+# states, as "derivative:x".
+BOOKKEEPING = ("status", *ORIGIN, *DIAGNOSTICS)
+BESIDE = (f"{CLEAN_STATE}:", f"{DERIVATIVE}:")
 GAPS = {"", "na", "n/a", "null", "nan"}
 # What pandas calls a column of row numbers when it reads back its own table.
 INDEX = ("", "Unnamed: 0")
@@ -54,7 +57,7 @@ def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
     names = header.names
     group = columns.trajectory or next((name for name in TRAJECTORY_NAMES if name in names), None)
     time = time_name(path, names, columns)
-    own = {time, group, *BOOKKEEPING, *TRAJECTORY_NAMES, *columns.parameters.values()}
+    own = {time, group, *INDEX, *BOOKKEEPING, *TRAJECTORY_NAMES, *columns.parameters.values()}
     components = dict(columns.components)
     if not components:
         place = next((place for place, name in enumerate(names) if name in INDEX and place), None)
@@ -62,7 +65,7 @@ def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
             raise DataError(
                 f"{path}: column {place + 1} has no name; give it one, or say --components NAME,NAME"
             )
-        components = {name: name for name in names if name not in own and name not in INDEX}
+        components = {name: name for name in names if name not in own and not name.startswith(BESIDE)}
         if not components:
             raise DataError(f"{path}: no column is left for the state; it has {', '.join(names)}")
     wanted = [*components.values(), *columns.parameters.values(), *([time] if time else [])]

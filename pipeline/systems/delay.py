@@ -1,7 +1,7 @@
 """Delay differential equations: x' = f(x(t), x(t - tau), ..., t; p), with constant delays."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, ClassVar, NamedTuple
@@ -9,13 +9,12 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import sympy
 
-from .expressions import DELAYED, parse
+from ...data.format import DELAY_KIND, DELAYED
+from .expressions import parse
 from .system import InvalidSystemError, Parameter, System
 
-KIND = "delay"
 # The points where trajectories are not smooth are sums of delays, and of many delays there are too many.
 MOST_DELAYS = 4
-_CALL = re.compile(rf"\b{DELAYED}\s*\(")
 _NAME = re.compile(rf"{DELAYED}\((\w+), (\S+)\)")
 
 
@@ -36,7 +35,7 @@ class DelaySystem(System):
     Raises InvalidSystemError or ExpressionError if names, equations or delays are not sound.
     """
 
-    kind: ClassVar[str] = KIND
+    kind: ClassVar[str] = DELAY_KIND
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -125,11 +124,6 @@ class DelaySystem(System):
             rf"\dot{{{sympy.latex(symbol)}}} = {sympy.latex(expression, symbol_names=names)}"
             for symbol, expression in zip(self.state_symbols, self.vector_field, strict=True)
         ]
-
-
-def mentions_delay(equations: Mapping[str, str]) -> bool:
-    """Does a right-hand side call for a delayed state?"""
-    return any(_CALL.search(text) for text in equations.values())
 
 
 def _latex(delay: str | float) -> str:

@@ -8,6 +8,7 @@ import sympy
 from sympy.printing.str import StrPrinter
 
 from ...data.errors import TrajstoreError
+from ...data.format import DELAYED
 
 # Equations of real systems are far below these; beyond them a text can only be meant to exhaust us.
 MAX_LENGTH = 10_000
@@ -30,7 +31,6 @@ FUNCTIONS: dict[str, Callable[..., sympy.Expr]] = {
     )
 } | {"abs": sympy.Abs}
 RESERVED = frozenset({TIME, *CONSTANTS, *FUNCTIONS})
-DELAYED = "delayed"
 
 
 class ExpressionError(TrajstoreError):

@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy
 
-from .expressions import parse, to_text
+from .expressions import ExpressionError, parse, to_text
 from .system import InvalidSystemError, Parameter, System, check_name
 
 
@@ -32,7 +32,12 @@ def from_hamiltonian(
         check_name(state)
         if states.count(state) > 1:
             raise InvalidSystemError(f"{state!r}: twice among coordinates and momenta; rename one")
-    energy = parse(hamiltonian, (*states, *parameters))
+    try:
+        energy = parse(hamiltonian, (*states, *parameters))
+    except ExpressionError as error:
+        raise ExpressionError(
+            f"hamiltonian: {error}; momenta names the states: {', '.join(states)}"
+        ) from None
 
     def slope(state: str) -> sympy.Expr:
         return sympy.diff(energy, sympy.Symbol(state, real=True))

@@ -1,0 +1,41 @@
+"""What callers pass, checked where they pass it."""
+
+from collections.abc import Iterable
+from operator import index
+from typing import Any
+
+from .errors import DataError
+
+MAX_WHOLE = 2**63 - 1
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """A whole number of any integer type, no truth value, as an int. Raises DataError, which names the argument."""
+    try:
+        number = None if isinstance(value, bool) else index(value)
+    except TypeError:
+        number = None
+    if number is None or not least <= number <= MAX_WHOLE:
+        raise DataError(f"{name} is {value!r:.80}; expected a whole number of {least} or more")
+    return number
+
+
+def truth(name: str, value: Any) -> bool:
+    """Raises DataError, which names the argument, if it is no truth value."""
+    if not isinstance(value, bool):
+        raise DataError(f"{name} is {value!r:.80}; expected True or False")
+    return value
+
+
+def names(name: str, value: Any) -> tuple[str, ...]:
+    """Names in their order, each once. Raises DataError, which names the argument, also for a text alone."""
+    if isinstance(value, str):
+        raise DataError(
+            f"{name} is the text {value!r:.80}; expected a list of names, as in {name}=[{value!r:.80}]"
+        )
+    found = tuple(value) if isinstance(value, Iterable) else (value,)
+    if not all(isinstance(one, str) for one in found):
+        raise DataError(f"{name} is {value!r:.80}; expected a list of names")
+    if len(set(found)) < len(found):
+        raise DataError(f"{name} are {', '.join(found)}; expected each name once")
+    return found

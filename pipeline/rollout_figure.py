@@ -1,0 +1,104 @@
+"""The figure of a long rollout: the first component over time, and where it ends in the plane."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .delay_embedding import embed, label_embedding, lag_of
+from .figures import HARDLY, PREDICTED, TRUE, new_figure, widen
+from .run_labels import CLEAN, DASHED, SOLID, Results, component_label, is_noisy, run_title, time_label
+
+# The part of a rollout that is drawn in the plane: its end, when it has come to the attractor.
+SHOWN_END = 0.15
+# Over time a rollout is drawn for so many periods, or samples if these are more, but not on and on when all rests.
+SHOWN_PERIODS, MIN_SHOWN, AFTER_REST = 24, 50, 1.5
+# What varies by less than this part of the whole way is at rest.
+REST = 0.02
+
+
+def draw_rollout(results: Results) -> Figure:
+    """A long rollout: the first component over time, of some periods, and its end in the plane of two components.
+
+    One component has no plane but that of itself one delay ago, if it has a delay; its end is shown over time. Of a
+    rollout that comes to rest the plane shows the whole way, and marks the ends.
+    """
+    time, true, predicted = (results[f"rollout_{what}"] for what in ("time", "true", "predicted"))
+    lengths = results["config"].learning.evaluation.rollout_lengths
+    figure = new_figure(7.2, 3.4)
+    left, right = figure.subplots(1, 2, width_ratios=(2.1, 1))
+    period = results["config"].config["system"].get("period")
+    begin = slice(shown_samples(time, (true[0, :, 0], predicted[0, :, 0]), period))
+    left.plot(time[begin], true[0, begin, 0], **SOLID, label=CLEAN if is_noisy(results) else "true")
+    left.plot(time[begin], predicted[0, begin, 0], **DASHED, label="predicted")
+    left.set(xlabel=time_label(results), ylabel=component_label(results, 0))
+    left.margins(x=0.01)
+    figure.suptitle(
+        run_title(results, f"{lengths} trajectory lengths, chained"), x=0.02, ha="left", fontsize=10
+    )
+    _draw_end(right, results, time, (true[0], predicted[0]))
+    for axes in (left, right):
+        widen(axes)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def shown_samples(time: np.ndarray, paths: Sequence[np.ndarray], period: float | None) -> int:
+    """How many samples of rollouts (T,) of one component are drawn over time.
+
+    So many periods, if there is one or the first path shows one, and not much longer than until all paths rest.
+    """
+    if not isinstance(period, int | float):
+        period = _swing(time, paths[0])
+    periods = len(time) if period is None else int(np.searchsorted(time, SHOWN_PERIODS * period))
+    scale = max(float(np.ptp(path)) for path in paths)
+    rest = round(AFTER_REST * max(_rest(path, scale) for path in paths))
+    return min(len(time), max(MIN_SHOWN, min(periods, rest)))
+
+
+def _swing(time: np.ndarray, path: np.ndarray) -> float | None:
+    """The mean time from one swing to the next over the last half; None if it does not swing."""
+    end = path[len(path) // 2 :]
+    if len(end) < 2 or np.ptp(end) <= REST * np.ptp(path):
+        return None
+    above = end > end.mean()
+    swings = np.count_nonzero(above[1:] & ~above[:-1])
+    return float(time[-1] - time[len(path) // 2]) / swings if swings > 1 else None
+
+
+def _rest(path: np.ndarray, scale: float) -> int:
+    """The number of the first sample from which on it stays near its last value, on the scale of the figure."""
+    away = ~(np.abs(path - path[-1]) <= REST * scale)
+    return int(np.flatnonzero(away)[-1]) + 1 if away.any() else 0
+
+
+def _draw_end(axes: Axes, results: Results, time: np.ndarray, paths: Sequence[np.ndarray]) -> None:
+    """The end of the true and the predicted path (T, D)."""
+    several = paths[0].shape[1] > 1
+    end = len(time) - max(2, round(SHOWN_END * len(time)))
+    lag = None if several else lag_of(results["config"].system, time[end:])
+    plane = several or lag is not None
+    shown = paths[0][:, :2]
+    smallest = np.maximum(REST * np.ptp(shown, axis=0), HARDLY * np.abs(shown).max(axis=0))
+    rests = plane and bool((np.ptp(shown[end:], axis=0) <= smallest).all())
+    first = 0 if rests else end
+    labels = (
+        (component_label(results, 0), component_label(results, 1))
+        if several
+        else (time_label(results), component_label(results, 0))
+    )
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    if lag is not None:
+        label_embedding(axes, component_label(results, 0).strip("$"), time, lag)
+    for path, style, mark in zip(paths, (SOLID, DASHED), ("o", "x"), strict=True):
+        drawn = path[first:]
+        if lag is not None:
+            x, y = embed(drawn[:, 0], lag)
+        else:
+            x, y = (drawn[:, 0], drawn[:, 1]) if several else (time[first:], drawn[:, 0])
+        axes.plot(x, y, **style)
+        if rests:
+            colour = TRUE if mark == "o" else PREDICTED
+            axes.plot(x[-1:], y[-1:], mark, color=colour, ms=6, mfc="none", mew=1.2)
+    axes.set_title(f"$t$ = {time[first]:.3g} to {time[-1]:.3g}{', ends marked' if rests else ''}", loc="left")
