@@ -9,9 +9,8 @@ from .config import Learning
 from .ranks import ALONE, Ranks
 from .run import RunError
 
-# Threads meet at every sample of a sequence. Where there is less to multiply between two meetings, a second thread
-# gives little on an idle machine, and on a busy one, where each waits for the other to be run, it takes several times
-# as long.
+# Threads meet at every sample of a sequence. Where there is less to multiply between two meetings, two threads that wait
+# asleep take as long as one, or longer; two that spin take several times as long on a busy machine.
 SINGLE_THREAD_WORK = 10_000_000
 
 

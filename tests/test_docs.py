@@ -69,9 +69,10 @@ def test_the_commands_run_as_they_stand(
             assert result.exit_code == 0, f"{command}\n{result.output}"
 
 
-def test_every_system_of_the_walk_goes_its_way(tmp_path: Path) -> None:
+def test_nothing_of_these_documents_is_left_out(tmp_path: Path) -> None:
     for command in lay_out(tmp_path, "docs/systems.md"):
         assert sum(f" {folder}" in command for folder in SYSTEMS) == 1
+    assert not blocks("python", "docs/systems.md") + blocks("python", "docs/sharing.md")
 
 
 def test_the_readmes_own_system_goes_the_whole_way(tmp_path: Path) -> None:
