@@ -9,8 +9,8 @@ from .config import Learning
 from .ranks import ALONE, Ranks
 from .run import RunError
 
-# Threads meet at every sample of a sequence. Where there is less to multiply between two meetings, two threads that wait
-# asleep take as long as one, or longer; two that spin take several times as long on a busy machine.
+# Threads meet at every sample of a sequence. Where there is less to multiply between two meetings, two threads that
+# wait asleep take as long as one, or longer; two that spin take several times as long on a busy machine.
 SINGLE_THREAD_WORK = 10_000_000
 
 
