@@ -37,9 +37,11 @@ def prepare() -> None:
 
 def end_to_end(name: str, folder: str) -> tuple[float, int]:
     """Seconds from the name to the dataset on disk, and how many rows failed."""
-    from trajstore.pipeline.config import DatasetSection, Experiment, GridSection, SystemSection
+    from trajstore.pipeline.config import DatasetSection, Experiment
     from trajstore.pipeline.generate import generate
+    from trajstore.pipeline.system_section import SystemSection
     from trajstore.pipeline.systems import get_system
+    from trajstore.pipeline.times import GridSection
 
     begin = perf_counter()
     system = f"dysts:{name}"

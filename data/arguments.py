@@ -6,8 +6,6 @@ from typing import Any
 
 from .errors import DataError
 
-MAX_WHOLE = 2**63 - 1
-
 
 def whole_number(name: str, value: Any, least: int) -> int:
     """A whole number of any integer type, no truth value, as an int. Raises DataError, which names the argument."""
@@ -15,7 +13,7 @@ def whole_number(name: str, value: Any, least: int) -> int:
         number = None if isinstance(value, bool) else index(value)
     except TypeError:
         number = None
-    if number is None or not least <= number <= MAX_WHOLE:
+    if number is None or number < least:
         raise DataError(f"{name} is {value!r:.80}; expected a whole number of {least} or more")
     return number
 

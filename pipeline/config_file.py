@@ -7,7 +7,9 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from ..data.errors import TrajstoreError
-from .config import ConfigError, Experiment, Learning
+from .config import Experiment
+from .learning_sections import Learning
+from .section import ConfigError
 from .training_check import check_training
 
 Config = TypeVar("Config", bound=Learning)

@@ -5,7 +5,7 @@ from joblib import cpu_count
 
 from ..data.dataset import TrajectoryDataset
 from ..data.resident import ResidentDataset, resident_bytes
-from .config import Learning
+from .learning_sections import Learning
 from .ranks import ALONE, Ranks
 from .run import RunError
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from .config import TrainingSection
+from .learning_sections import TrainingSection
 
 
 class FirstOrder:

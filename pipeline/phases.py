@@ -9,8 +9,8 @@ from ..data.dataset import TrajectoryDataset
 from ..data.loader import Loader, make_loader
 from ..data.resident import ResidentDataset
 from ..models import RecurrentModel
-from .config import Learning, RefinementSection, TrainingSection
 from .first_order import FirstOrder
+from .learning_sections import Learning, RefinementSection, TrainingSection
 from .ranks import Ranks
 from .second_order import LevenbergMarquardt
 

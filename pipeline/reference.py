@@ -83,8 +83,9 @@ def integrate_again(
     starts, (times, before) = shard.initial_state[rows], _times_from_start(shard)
     # A delay equation goes on from a history, and not from a state.
     pieces = 1 if system.kind == "delay" else PIECES
-    followed = _follow(solve, starts, parameters, times, pieces, to_end=known is None)
-    states, perturbed, status = followed
+    # A row that is stored as failed has no states to go on from.
+    to_end = (shard.status[rows] != Status.OK) | (known is None)
+    states, perturbed, status = _follow(solve, starts, parameters, times, pieces, to_end)
     states, perturbed = states[:, before:], perturbed[:, before:]
     sound = (status == Status.OK) & (shard.status[rows] == Status.OK)
     hidden = too_far(states, perturbed) & sound[:, None]
@@ -161,11 +162,16 @@ def _both(
 
 
 def _follow(
-    solve: _Solve, starts: np.ndarray, parameters: np.ndarray, times: np.ndarray, pieces: int, to_end: bool
+    solve: _Solve,
+    starts: np.ndarray,
+    parameters: np.ndarray,
+    times: np.ndarray,
+    pieces: int,
+    to_end: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """States from the starts and from a little beside them, and status, in pieces that double.
 
-    Rows that chaos hides are left at NaN after the piece in which it does, unless they are wanted to the end.
+    Rows that chaos hides are left at NaN after the piece in which it does, but those (K,) that are wanted to the end.
     """
     count, size = starts.shape
     states, perturbed = np.full((2, count, len(times), size), np.nan)
@@ -181,9 +187,9 @@ def _follow(
         )
         states[left, begin : end + 1], perturbed[left, begin : end + 1], status[left] = found
         left = left[status[left] == Status.OK]
-        if not to_end:
-            reached = slice(0, end + 1)
-            left = left[~too_far(states[left, reached], perturbed[left, reached]).any(axis=1)]
+        reached = slice(0, end + 1)
+        lost = too_far(states[left, reached], perturbed[left, reached]).any(axis=1)
+        left = left[to_end[left] | ~lost]
     states[status != Status.OK] = np.nan
     return states, perturbed, status
 

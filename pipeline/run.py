@@ -23,8 +23,8 @@ from ..data.guard import MAX_TEXT_FILE_BYTES
 from ..data.hashing import json_hash
 from ..data.normalize import Normalizer
 from ..models import RecurrentModel, make_model
-from .config import Learning
 from .config_file import check_learning
+from .learning_sections import Learning
 from .systems import System, system_of
 
 CONFIG = "config.json"

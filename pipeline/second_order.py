@@ -24,7 +24,7 @@ from torch.nn.functional import mse_loss
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ..data.seeds import mix_seeds
-from .config import RefinementSection
+from .learning_sections import RefinementSection
 from .ranks import ALONE, Ranks
 
 # Samples whose Jacobian products are held at once; bounds memory at this times probes times parameters.

@@ -22,9 +22,9 @@ from ..data.dataset import Batch, TrajectoryDataset
 from ..data.files import finite, reason, write_json
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel
-from .config import Learning
 from .device import choose_device, choose_threads, place
 from .interrupt import StopRequest
+from .learning_sections import Learning
 from .locking import locked
 from .phases import make_phases, share
 from .progress import columns

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .config import ConfigError, Experiment
+from .config import Experiment
+from .section import ConfigError
 
 
 def check_training(config: Experiment) -> None:

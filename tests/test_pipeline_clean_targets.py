@@ -10,7 +10,6 @@ from click.testing import CliRunner
 from trajstore.data import DataError, TrajectoryDataset, make_loader
 from trajstore.data.resident import ResidentDataset, resident_bytes
 from trajstore.pipeline.cli import main
-from trajstore.pipeline.config import ConfigError
 from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.evaluate import evaluate
 from trajstore.pipeline.generate import generate
@@ -24,6 +23,7 @@ from trajstore.pipeline.plot import (
     plot,
 )
 from trajstore.pipeline.run import RunConfig
+from trajstore.pipeline.section import ConfigError
 from trajstore.pipeline.train import train
 
 NOISE = {"noise": {"absolute": {"x1": 0.3, "x2": 0.05}}, "clean": True}

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trajstore.data import TrajstoreError
 from trajstore.data.hashing import json_hash
-from trajstore.pipeline.config import ConfigError
 from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.plan import make_plan
+from trajstore.pipeline.section import ConfigError
 
 GOOD = """
 [system]

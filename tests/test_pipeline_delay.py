@@ -336,7 +336,7 @@ def test_rows_at_rest_are_points_that_can_be_seen(tmp_path):
     axes = draw_phase(sample).axes[0]
     assert [line.get_xydata()[0] for line in axes.lines if line.get_marker() == "o"]
     for low, high in (axes.get_xlim(), axes.get_ylim()):
-        assert (low, high) == pytest.approx((0.95, 1.05), abs=1e-3)
+        assert (low, high) == pytest.approx((0.95, 1.05), abs=0.01)
     # What is stored of a delay equation is where rows began, before the transient.
     assert draw_initial_states(sample).get_suptitle().endswith("before a transient of 400")
 

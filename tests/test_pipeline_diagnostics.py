@@ -109,10 +109,10 @@ SPRING = {
 # Systems of which some rows stay finite, and have no energy, or no tangent vector, at some time.
 UNMEASURABLE = {
     "energy_drift": {**SPRING, "hamiltonian": "v**2/2 + x**2/2 + sqrt(x + 1)"},
-    # Half of the rows are at rest at k = 0, where the slope of the root is infinite.
+    # Half of the rows are at k = 0, where the slope of the root is infinite.
     "lyapunov_exponent": {
         "name": "root",
-        "equations": {"x": "sqrt(abs(x - k))", "y": "-y"},
+        "equations": {"x": "0", "y": "sqrt(abs(x - k)) - y"},
         "parameters": {"k": {"values": [0.0, 1.0]}},
         "initial_state": {"x": [0.0, 0.0], "y": [0.0, 1.0]},
     },

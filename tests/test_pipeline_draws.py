@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 from trajstore.data.verification import verify
-from trajstore.pipeline.config import ConfigError
 from trajstore.pipeline.draws import Draw, parameter_rows
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.reintegrate import reintegrate
+from trajstore.pipeline.section import ConfigError
 
 DRAWS = [
     Draw(uniform=[-1.0, 3.0]),

@@ -239,6 +239,16 @@ def test_what_chaos_hides_is_followed_from_stored_states_and_a_late_state_off_by
         assert f"row 1: off by 2.0e-02 at time {place * 0.05:g}" in problem
 
 
+def test_a_chaotic_row_that_is_declared_failed_is_found(experiment, tmp_path, forge):
+    folder, file = chaos(experiment, tmp_path / "dataset"), "train-00000.h5"
+    shard = read_shard(folder / file)
+    state, status = shard.state.copy(), shard.status.copy()
+    state[1], status[1] = np.nan, 1
+    forge(folder, file, state=state, status=status)
+    (problem,) = reintegrate(folder, 3).problems
+    assert "row 1: is stored as failed, but does not fail" in problem
+
+
 def test_another_trajectory_from_a_late_time_on_is_found(experiment, tmp_path, forge):
     folder, file = chaos(experiment, tmp_path / "dataset"), "train-00000.h5"
     state = read_shard(folder / file).state.copy()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 from trajstore.models import make_model
-from trajstore.pipeline.config import RefinementSection
+from trajstore.pipeline.learning_sections import RefinementSection
 from trajstore.pipeline.second_order import LevenbergMarquardt
 
 

@@ -6,12 +6,14 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from trajstore.data.format import Status
-from trajstore.pipeline.config import DatasetSection, Experiment, GridSection, SystemSection
+from trajstore.pipeline.config import DatasetSection, Experiment
 from trajstore.pipeline.engines import EngineSettings, make_engine
 from trajstore.pipeline.engines.switching import Switch
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.reintegrate import reintegrate
+from trajstore.pipeline.system_section import SystemSection
 from trajstore.pipeline.systems import Parameter, System
+from trajstore.pipeline.times import GridSection
 
 RANDOM = np.random.default_rng(0)
 
