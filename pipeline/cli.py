@@ -6,7 +6,7 @@ import click
 
 from .commands import datasets, derived, learning, sharing
 
-# torch is imported by the commands that need it: the others start in half the time.
+# Commands import what they need when they are called: help comes at once, and few wait for SymPy or torch.
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

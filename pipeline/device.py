@@ -1,8 +1,7 @@
 """Where a model is trained: which device, how many threads, where its dataset lives."""
 
-import os
-
 import torch
+from joblib import cpu_count
 
 from ..data.dataset import TrajectoryDataset
 from ..data.resident import ResidentDataset, resident_bytes
@@ -10,8 +9,9 @@ from .learning_sections import Learning
 from .ranks import ALONE, Ranks
 from .run import RunError
 
-# Below so many multiplications a step, a second thread costs more than it gives.
-SINGLE_THREAD_WORK = 30_000_000
+# Threads meet at every sample of a sequence. Where there is less to multiply between two meetings, two threads that
+# wait asleep take as long as one, or longer; two that spin take several times as long on a busy machine.
+SINGLE_THREAD_WORK = 10_000_000
 
 
 def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
@@ -39,16 +39,16 @@ def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
     return device
 
 
-def choose_threads(config: Learning, samples: int, ranks: Ranks = ALONE) -> int:
-    """Threads of this process for the config's batches of sequences of so many samples: one where they are small.
+def choose_threads(config: Learning, ranks: Ranks = ALONE) -> int:
+    """Threads of this process for the config's network and batches: one where they are small.
 
-    The processes of a machine share its cores.
+    A function of these and of the cores alone, for the number of threads is seen in the last bits. The processes of a
+    machine share its cores.
     """
     if config.training.threads is not None:
         return config.training.threads
-    model = config.model
-    work = config.training.batch // ranks.size * samples * 4 * model.hidden**2 * model.layers
-    return 1 if work < SINGLE_THREAD_WORK else max(1, (os.cpu_count() or 1) // ranks.local_size)
+    work = config.training.batch // ranks.size * 4 * config.model.hidden**2
+    return 1 if work < SINGLE_THREAD_WORK else max(1, cpu_count() // ranks.local_size)
 
 
 def place(dataset: TrajectoryDataset, device: torch.device) -> TrajectoryDataset | ResidentDataset:

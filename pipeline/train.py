@@ -144,7 +144,7 @@ def _train(
     console: Console,
     ranks: Ranks,
 ) -> Standing:
-    torch.set_num_threads(choose_threads(config, dataset.windows.length, ranks))
+    torch.set_num_threads(choose_threads(config, ranks))
     torch.manual_seed(config.training.seed)
     model = build_model(config, len(dataset.components)).to(device)
     # A shuffle in blocks is for what is larger than any memory, and reads from disk.

@@ -1,6 +1,7 @@
 """What the tests share: small datasets, shards made by hand, a clock that ends what hangs."""
 
 import json
+import os
 import shutil
 import signal
 import threading
@@ -9,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+# Workers, and the processes that they start, share the cores. The libraries look when they are loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -21,6 +25,9 @@ from trajstore.data.shard import Shard, inspect_shard, read_shard, write_shard
 from trajstore.pipeline.config import Experiment
 from trajstore.pipeline.config_file import check_config
 from trajstore.pipeline.generate import generate
+
+# Its `server` and what goes with it.
+pytest_plugins = ["fetch_server"]
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and the programs that they start as well.
 if threading.current_thread() is threading.main_thread():
@@ -238,7 +245,7 @@ def contents() -> Callable[[Path], dict[str, tuple[bytes, int]]]:
 
 @pytest.fixture
 def small_parts() -> Iterator[None]:
-    """Parts of a manifest hold 20 records; more than 40 shards need them."""
+    """Parts of a manifest hold 10 records; more than 20 shards need them."""
     with _small_parts():
         yield
 
@@ -246,17 +253,17 @@ def small_parts() -> Iterator[None]:
 @contextmanager
 def _small_parts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts_module, "MOST", 20)
-        patch.setattr(manifest_module, "needs_parts", lambda shards, components: shards > 40)
+        patch.setattr(parts_module, "MOST", 10)
+        patch.setattr(manifest_module, "needs_parts", lambda shards, components: shards > 20)
         yield
 
 
 @pytest.fixture(scope="session")
 def shards_of_one_row(experiment: Callable[..., Experiment]) -> Callable[[int], Experiment]:
-    """A config of so many shards of train, 21 of validation, and one of test."""
+    """A config of so many shards of train, 11 of validation, and one of test."""
 
     def config(train: int) -> Experiment:
-        dataset = {"train": train, "validation": 21, "test": 1, "shard_rows": 1}
+        dataset = {"train": train, "validation": 11, "test": 1, "shard_rows": 1}
         return experiment(grid={"duration": 0.2, "points": 3}, dataset=dataset)
 
     return config
@@ -266,10 +273,10 @@ def shards_of_one_row(experiment: Callable[..., Experiment]) -> Callable[[int], 
 def parts_dataset(
     shards_of_one_row: Callable[[int], Experiment], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A dataset of 45, 21 and 1 shards, its manifest in parts of 20; not to be changed."""
+    """A dataset of 22, 11 and 1 shards, its manifest in parts of 10; not to be changed."""
     folder = tmp_path_factory.mktemp("parts") / "dataset"
     with _small_parts():
-        generate(shards_of_one_row(45), folder)
+        generate(shards_of_one_row(22), folder)
     return folder
 
 

@@ -40,6 +40,11 @@ def test_generating_and_verifying_do_not_import_torch():
     assert run(code) == "False"
 
 
+def test_the_command_loads_nothing_slow_before_it_knows_what_is_asked():
+    slow = "{'torch', 'sympy', 'heyoka', 'scipy', 'matplotlib', 'h5py', 'numpy'}"
+    assert run(f"import sys, trajstore.pipeline.cli; print({slow} & sys.modules.keys())") == "set()"
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="nothing"):
         _ = trajstore.data.nothing

@@ -106,7 +106,7 @@ def test_thousands_of_records_come_back_and_the_id_is_that_of_one_file(tmp_path,
     kept = synthetic(5000)
     kept.save(tmp_path)
     assert load_manifest(tmp_path) == kept
-    assert len(kept.all_parts) == 249
+    assert len(kept.all_parts) == 499
     # As docs/format.md says it.
     contents = {name: [one.content_hash for one in split.shards] for name, split in kept.splits.items()}
     text = json.dumps(
@@ -130,26 +130,26 @@ def test_one_record_more_writes_manifest_and_checksums_only(tmp_path):
     kept.save(tmp_path)
     after = states_of(tmp_path)
     changed = {name for name in after if after[name] != before.get(name)}
-    # 249 full parts and 20 records; one more fills another part.
-    assert changed == {MANIFEST, CHECKSUMS, "manifest-train-00249.json"}
+    # 499 full parts and 10 records; one more fills another part.
+    assert changed == {MANIFEST, CHECKSUMS, "manifest-train-00499.json"}
     before = states_of(tmp_path)
     synthetic(5002).save(tmp_path)
     after = states_of(tmp_path)
     assert {name for name in after if after[name] != before.get(name)} == {MANIFEST, CHECKSUMS}
-    synthetic(30).save(tmp_path)
+    synthetic(15).save(tmp_path)
     assert set(bytes_of(tmp_path)) == {MANIFEST, CHECKSUMS}
 
 
 @pytest.mark.parametrize("step", range(5))
 def test_killed_while_it_is_saved_the_old_or_the_new_is_there(tmp_path, step):
     """SIGKILL before each of the renames: of two new parts, SHA256SUMS and the manifest; and not at all."""
-    old, new = synthetic(60), synthetic(85)
+    old, new = synthetic(30), synthetic(45)
     old.save(tmp_path)
     (tmp_path / "new.py").write_text(
         "import json, os, signal, sys\n"
         "from pathlib import Path\n"
         "from trajstore.data import manifest, parts\n"
-        "parts.MOST = 20\n"
+        "parts.MOST = 10\n"
         f"new = manifest.Manifest.model_validate_json(Path({str(tmp_path / 'new.json')!r}).read_text())\n"
         "replace, left = Path.replace, [int(sys.argv[1])]\n"
         "def counted(path, target):\n"
@@ -181,7 +181,7 @@ def test_sha256sum_and_verify_find_every_file_as_it_should_be(parts_dataset):
 
 def test_readers_and_info_take_it_as_any_other(parts_dataset, shards_of_one_row, tmp_path, monkeypatch):
     monkeypatch.setattr(manifest_module, "needs_parts", lambda shards, components: False)
-    generate(shards_of_one_row(45), tmp_path / "one")
+    generate(shards_of_one_row(22), tmp_path / "one")
     assert load_manifest(tmp_path / "one").id == load_manifest(parts_dataset).id
     for split in SPLITS:
         one, other = (TrajectoryDataset(folder, split)[:] for folder in (tmp_path / "one", parts_dataset))
@@ -196,7 +196,7 @@ def test_readers_and_info_take_it_as_any_other(parts_dataset, shards_of_one_row,
 def test_a_manifest_of_one_file_stays_right_however_many_shards_it_has(shards_of_one_row, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_module, "needs_parts", lambda shards, components: False)
-        generate(shards_of_one_row(45), tmp_path / "one")
+        generate(shards_of_one_row(22), tmp_path / "one")
     kept = load_manifest(tmp_path / "one")
     assert kept.format_version == 1
     assert verify(tmp_path / "one") == []
@@ -207,17 +207,17 @@ def test_a_manifest_of_one_file_stays_right_however_many_shards_it_has(shards_of
 
 def test_datasets_grow_into_parts_and_back(parts_dataset, shards_of_one_row, tmp_path):
     folder = tmp_path / "grown"
-    generate(shards_of_one_row(15), folder)
+    generate(shards_of_one_row(7), folder)
     assert json.loads((folder / MANIFEST).read_text())["format_version"] == 1
-    generate(shards_of_one_row(44), folder)
+    generate(shards_of_one_row(21), folder)
     kept = states_of(folder)
-    summary = generate(shards_of_one_row(45), folder)
-    assert (summary.written, summary.reused) == (1, 66)
+    summary = generate(shards_of_one_row(22), folder)
+    assert (summary.written, summary.reused) == (1, 33)
     assert bytes_of(folder) == bytes_of(parts_dataset)
     after = states_of(folder)
     changed = {name for name in after if after[name] != kept.get(name)} - {".lock"}
-    assert changed == {"train-00044.h5", MANIFEST, CHECKSUMS, *DOCUMENTS}
-    generate(shards_of_one_row(15), folder, overwrite=True)
+    assert changed == {"train-00021.h5", MANIFEST, CHECKSUMS, *DOCUMENTS}
+    generate(shards_of_one_row(7), folder, overwrite=True)
     assert not [name for name in bytes_of(folder) if re.fullmatch(PART_NAME, name)]
     assert verify(folder) == []
 
@@ -286,7 +286,7 @@ HOSTILE = {
     ),
     "left out": (
         lambda folder: rewrite(folder, lambda raw: raw["splits"]["train"]["parts"].pop()),
-        "train-00040.h5 stands in the place of train-00020.h5",
+        "train-00020.h5 stands in the place of train-00010.h5",
     ),
     "of another split": (
         lambda folder: rewrite(
@@ -309,8 +309,8 @@ HOSTILE = {
     "no splits": (lambda folder: rewrite(folder, lambda raw: raw.update(splits=[])), "splits"),
     "no split": (lambda folder: rewrite(folder, lambda raw: raw["splits"].update(train=3)), "train"),
     "another number": (
-        lambda folder: rewrite(folder, lambda raw: raw["splits"]["train"]["parts"][0].update(shards=19)),
-        "holds 20 records, the manifest says 19",
+        lambda folder: rewrite(folder, lambda raw: raw["splits"]["train"]["parts"][0].update(shards=9)),
+        "holds 10 records, the manifest says 9",
     ),
     "too many": (
         lambda folder: rewrite(folder, lambda raw: raw["splits"]["train"]["parts"][0].update(shards=1001)),
@@ -357,17 +357,17 @@ def test_a_hostile_or_damaged_part_is_refused_by_every_reader(parted, time_limit
 
 
 def test_parts_are_refused_by_their_size_before_any_is_read(parted, monkeypatch):
-    monkeypatch.setattr(manifest_module, "MAX_MANIFEST_BYTES", 20_000)
+    monkeypatch.setattr(manifest_module, "MAX_MANIFEST_BYTES", 10_000)
     for name in PARTS:
         (parted / name).unlink()
-    with pytest.raises(FormatError, match=r"lists parts of .* bytes; at most 20000 are read"):
+    with pytest.raises(FormatError, match=r"lists parts of .* bytes; at most 10000 are read"):
         load_manifest(parted)
 
 
 def test_more_shards_than_may_be_listed_are_refused_before_any_work(shards_of_one_row, tmp_path, monkeypatch):
-    monkeypatch.setattr(parts_module, "MAX_SHARDS", 50)
-    with pytest.raises(FormatError, match=r"67 shards .*shard_rows"):
-        generate(shards_of_one_row(45), tmp_path / "dataset")
+    monkeypatch.setattr(parts_module, "MAX_SHARDS", 30)
+    with pytest.raises(FormatError, match=r"34 shards .*shard_rows"):
+        generate(shards_of_one_row(22), tmp_path / "dataset")
     assert not (tmp_path / "dataset").exists()
     with pytest.raises(FormatError, match="60 shards"):
         synthetic(60).save(tmp_path)
@@ -435,16 +435,16 @@ def run_verify(folder, *options):
 
 def test_the_command_says_what_it_did_not_check(parted):
     os.truncate(parted / "train-00007.h5", 100)
-    result = run_verify(parted, "--shards", "8:60")
+    result = run_verify(parted, "--shards", "8:30")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == f"{parted}: sound; of 67 shards, 8 to 59 checked, the other 15 not\n"
+    assert result.stdout == f"{parted}: sound; of 34 shards, 8 to 29 checked, the other 12 not\n"
     result = run_verify(parted, "--shards", ":8")
     assert result.exit_code == 1
     assert result.stdout.startswith("train-00007.h5: 100 bytes")
-    assert "; of 67 shards, 0 to 7 checked, the other 59 not" in result.stderr
+    assert "; of 34 shards, 0 to 7 checked, the other 26 not" in result.stderr
     again = run_verify(parted, "--shards=-2:", "--reintegrate", "5")
     assert again.exit_code == 0
-    assert "65 to 66 checked, the other 65 not; 2 rows integrated again" in again.stdout
+    assert "32 to 33 checked, the other 32 not; 2 rows integrated again" in again.stdout
 
 
 def test_the_manifest_is_checked_with_any_shards(parted):
@@ -462,10 +462,10 @@ def test_what_is_no_slice_is_refused(parted, text):
 
 
 def test_shards_that_are_not_there_are_refused(parted):
-    for text in ("67:", "5:5", "9:3", "-3:-5"):
+    for text in ("34:", "5:5", "9:3", "-3:-5"):
         result = run_verify(parted, f"--shards={text}")
         assert result.exit_code == 2
-        assert f"no shards {text}; it has 67" in result.stderr
+        assert f"no shards {text}; it has 34" in result.stderr
     assert "is one shard" in run_verify(parted / "train-00000.h5", "--shards", ":1").stderr
     assert "--repair reads all" in run_verify(parted, "--repair", "--shards", ":1").stderr
 

@@ -32,6 +32,13 @@ def problems(folder) -> list[str]:
         return [str(error)]
 
 
+def write_byte(path, offset: int, value: int) -> None:
+    """In place, which is quicker than to write the file anew."""
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(bytes([value]))
+
+
 def test_a_sound_dataset_has_no_problems(small_dataset, failing_dataset):
     assert verify(small_dataset) == []
     assert verify(str(small_dataset)) == []
@@ -61,11 +68,9 @@ def test_a_flipped_bit_anywhere_in_a_shard_is_found(tmp_path, make_shard, write_
     # What HDF5 keeps for itself lies at the beginning, mostly, and its signature and its sizes first of all.
     structure = generator.integers(0, 4096, 80)
     for offset in sorted({*everywhere.tolist(), *structure.tolist(), *range(0, 96, 3)}):
-        damaged = bytearray(whole)
-        damaged[offset] ^= 1 << int(generator.integers(8))
-        path.write_bytes(damaged)
+        write_byte(path, offset, whole[offset] ^ 1 << int(generator.integers(8)))
         assert any("train-00001.h5" in line for line in problems(folder)), offset
-    path.write_bytes(whole)
+        write_byte(path, offset, whole[offset])
     assert verify(folder) == []
 
 
@@ -76,8 +81,10 @@ def test_each_of_a_thousand_flipped_bytes_is_found(tmp_path, make_shard, write_d
     generator = np.random.default_rng(2)
     for _ in range(1000):
         offset, change = int(generator.integers(len(whole))), int(generator.integers(1, 256))
-        path.write_bytes(whole[:offset] + bytes([whole[offset] ^ change]) + whole[offset + 1 :])
+        write_byte(path, offset, whole[offset] ^ change)
         assert any(path.name in line for line in problems(folder)), (offset, change)
+        write_byte(path, offset, whole[offset])
+    assert path.read_bytes() == whole
 
 
 def test_each_of_a_hundred_lengths_is_found(tmp_path, make_shard, write_dataset):

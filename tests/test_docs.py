@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,24 +26,53 @@ def blocks(language: str, name: str = "README.md") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.M | re.S)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/sharing.md", "docs/systems.md"])
-def test_the_commands_and_python_run_as_they_stand(tmp_path: Path, name: str) -> None:
-    shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    binaries = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": binaries + os.pathsep + os.environ["PATH"]}
+def lay_out(folder: Path, name: str) -> list[str]:
+    """Put the configs that a document's commands name into a folder; the commands."""
+    shutil.copytree(ROOT / "configs", folder / "configs")
     for text in blocks("toml", name):
         if text.startswith("# "):
-            (tmp_path / text.splitlines()[0].removeprefix("# ")).write_text(text)
+            (folder / text.splitlines()[0].removeprefix("# ")).write_text(text)
     (console,) = blocks("console", name)
-    for line in console.splitlines():
-        command = line.removeprefix("$ ")
+    return [line.removeprefix("$ ") for line in console.splitlines()]
+
+
+def test_the_readmes_commands_and_python_run_as_they_stand(tmp_path: Path) -> None:
+    """In a shell, each a process."""
+    binaries = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": binaries + os.pathsep + os.environ["PATH"]}
+    for command in lay_out(tmp_path, "README.md"):
         done = subprocess.run(
             command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-    script = "\n".join(blocks("python", name))
+    script = "\n".join(blocks("python"))
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+SYSTEMS = ["oscillator", "anharmonic", "observed", "sprott", "delayed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("docs/sharing.md", ""), *(("docs/systems.md", x) for x in SYSTEMS)]
+)
+def test_the_commands_run_as_they_stand(
+    name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = lay_out(tmp_path, name)
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        assert program == "trajstore"
+        if f" {folder}" in command:
+            result = CliRunner().invoke(main, arguments)
+            assert result.exit_code == 0, f"{command}\n{result.output}"
+
+
+def test_nothing_of_these_documents_is_left_out(tmp_path: Path) -> None:
+    for command in lay_out(tmp_path, "docs/systems.md"):
+        assert sum(f" {folder}" in command for folder in SYSTEMS) == 1
+    assert not blocks("python", "docs/systems.md") + blocks("python", "docs/sharing.md")
 
 
 def test_the_readmes_own_system_goes_the_whole_way(tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ def test_a_network_that_is_told_knows_more(experiment, family, tmp_path, task, n
         run = tmp_path / f"run{len(names)}"
         train(config, family, run)
         errors[len(names)] = evaluate(run)["test"]["mse"]
-        assert plot(run)
         assert load_trained(run)[1].recurrence.input_size == 2 + len(names)
+    assert plot(run)
     # A forecast also sees the past, and can guess omega from it.
     assert errors[1] < (0.5 if task == "initial-value" else 1.0) * errors[0]
 

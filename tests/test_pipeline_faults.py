@@ -1,9 +1,7 @@
 """Real faults, met by the real command: one clear message, nothing that was good is lost, and it goes on later."""
 
-import ctypes
 import json
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -12,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from click.testing import CliRunner
@@ -21,10 +20,6 @@ from trajstore.pipeline.cli import main
 from trajstore.pipeline.run import read_curve
 
 QUICK = Path(__file__).parent.parent / "configs/quick.toml"
-# dac_override, dac_read_search, fowner: with these, root does not notice what a mode forbids.
-PRIVILEGES = (1, 2, 3)
-PR_CAPBSET_DROP = 24
-LIBC = ctypes.CDLL(None)
 
 
 def settings(**values: object) -> list[str]:
@@ -59,23 +54,9 @@ def as_command(arguments) -> list[str]:
     return [sys.executable, "-m", "trajstore.pipeline", *map(str, arguments)]
 
 
-def drop_privileges() -> None:
-    for privilege in PRIVILEGES:
-        LIBC.prctl(PR_CAPBSET_DROP, privilege, 0, 0, 0)
-
-
 def run(arguments, *, file_limit: int | None = None, plain: bool = False):
     """The command in a process of its own; no file larger than `file_limit`; `plain` has no rights of root."""
-
-    def prepare() -> None:
-        if file_limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
-        if plain:
-            drop_privileges()
-
-    return subprocess.run(
-        as_command(arguments), capture_output=True, text=True, preexec_fn=prepare, timeout=120
-    )
+    return forked.run(list(map(str, arguments)), file_limit=file_limit, plain=plain)
 
 
 def succeeds(arguments) -> str:
@@ -155,7 +136,9 @@ def needs_no_privileges(tmp_path):
     """Skips where the rights of root cannot be given up, so that no mode forbids anything."""
     probe = tmp_path / "probe"
     probe.mkdir(mode=0o555)
-    touched = subprocess.run(["touch", probe / "file"], capture_output=True, preexec_fn=drop_privileges)
+    touched = subprocess.run(
+        ["touch", probe / "file"], capture_output=True, preexec_fn=forked.drop_privileges
+    )
     if touched.returncode == 0:
         pytest.skip("the rights of root cannot be given up here")
 
@@ -351,7 +334,7 @@ def start(arguments) -> subprocess.Popen:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=drop_privileges,
+        preexec_fn=forked.drop_privileges,
     )
 
 
@@ -377,7 +360,7 @@ def living(process: int) -> bool:
         return False
 
 
-LONG = [*SCIPY, *settings(dataset__train=2000, dataset__shard_rows=50)]
+LONG = [*SCIPY, *settings(dataset__train=1000, dataset__shard_rows=25)]
 # Half a second of integration.
 MANY = settings(dataset__train=500_000, dataset__shard_rows=10_000)
 

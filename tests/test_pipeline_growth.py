@@ -79,7 +79,7 @@ def test_killed_while_it_grows_it_goes_on_and_writes_none_again(tmp_path):
 
     subprocess.run(command(25_000, folder), check=True, capture_output=True)
     old = identities(folder)
-    process = subprocess.Popen(command(400_000, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command(200_000, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(identities(folder)) < len(old) + 3:
         assert process.poll() is None
@@ -90,13 +90,13 @@ def test_killed_while_it_grows_it_goes_on_and_writes_none_again(tmp_path):
     kept = identities(folder)
     assert not (folder / "manifest.json").exists(), "it would be untrue"
     assert {name for name in old if kept[name] != old[name]} <= {"train-00002.h5"}
-    subprocess.run(command(400_000, folder), check=True, capture_output=True)
+    subprocess.run(command(200_000, folder), check=True, capture_output=True)
     after = identities(folder)
     # Its last shard before had 5000 rows, and may have been replaced only after the kill.
     assert {name for name in kept if after[name] != kept[name]} <= {"train-00002.h5"}
     assert {name: after[name] for name in old if name != "train-00002.h5"} == {
         name: identity for name, identity in old.items() if name != "train-00002.h5"
     }
-    subprocess.run(command(400_000, fresh), check=True, capture_output=True)
+    subprocess.run(command(200_000, fresh), check=True, capture_output=True)
     assert bytes_of(folder) == bytes_of(fresh)
     assert not [name for name in bytes_of(folder) if name.endswith((".part", ".lock"))]

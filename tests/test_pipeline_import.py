@@ -8,7 +8,7 @@ import netCDF4
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import netcdf_file
 from trajstore.data import TrajectoryDataset, load_manifest
@@ -187,6 +187,7 @@ def test_long_trajectories_are_cut_and_split_in_the_order_of_time(tmp_path):
     assert last == {0: 100, 1: 20}
 
 
+@settings(max_examples=25)
 @given(
     samples=st.lists(st.integers(4, 60), min_size=4, max_size=9),
     length=st.integers(2, 4),

@@ -40,10 +40,10 @@ def looks(monkeypatch):
 
 
 def test_unchanged_shards_are_hashed_once_and_not_opened(parted, shards_of_one_row, looks):
-    summary = generate(shards_of_one_row(45), parted)
-    assert (summary.reused, summary.written) == (67, 0)
-    assert (len(looks[0]), len(set(looks[0])), looks[1]) == (67, 67, [])
-    generate(shards_of_one_row(46), parted)
+    summary = generate(shards_of_one_row(22), parted)
+    assert (summary.reused, summary.written) == (34, 0)
+    assert (len(looks[0]), len(set(looks[0])), looks[1]) == (34, 34, [])
+    generate(shards_of_one_row(23), parted)
     assert looks[1] == []
     assert verify(parted) == []
 
@@ -69,21 +69,21 @@ def swap(path):
 )
 def test_a_shard_that_changed_is_found_and_made_again(parted, parts_dataset, shards_of_one_row, damage):
     damage(parted / "train-00003.h5")
-    summary = generate(shards_of_one_row(45), parted)
-    assert (summary.reused, summary.written) == (66, 1)
+    summary = generate(shards_of_one_row(22), parted)
+    assert (summary.reused, summary.written) == (33, 1)
     assert bytes_of(parted) == bytes_of(parts_dataset)
 
 
 @pytest.mark.parametrize("name", [MANIFEST, CHECKSUMS, PART])
 def test_an_edited_hash_is_not_believed(parted, parts_dataset, shards_of_one_row, looks, name):
     """In the manifest itself, in SHA256SUMS, or in a part: all shards are then hashed, or opened."""
-    wrong = load_manifest(parted).shards[44 if name != PART else 30].sha256
+    wrong = load_manifest(parted).shards[21 if name != PART else 15].sha256
     text = (parted / name).read_text()
     assert wrong in text
     (parted / name).write_text(text.replace(wrong, "0" * 64))
-    generate(shards_of_one_row(45), parted)
+    generate(shards_of_one_row(22), parted)
     assert bytes_of(parted) == bytes_of(parts_dataset)
-    assert max(map(len, looks)) >= 66
+    assert max(map(len, looks)) >= 33
 
 
 @pytest.mark.parametrize("how", ["copied", "touched"])
@@ -106,20 +106,20 @@ def test_a_damaged_shard_is_found_though_it_is_older_than_its_manifest(
             (folder / name).touch()
     ages = [(folder / name).stat().st_ctime_ns for name in ("train-00003.h5", MANIFEST)]
     assert ages[0] < ages[1]
-    summary = generate(shards_of_one_row(45), folder)
-    assert (summary.reused, summary.written) == (66, 1)
+    summary = generate(shards_of_one_row(22), folder)
+    assert (summary.reused, summary.written) == (33, 1)
     assert bytes_of(folder) == bytes_of(parts_dataset)
 
 
 def test_fetch_brings_the_parts(parts_dataset, tmp_path):
     done = fetch(str(parts_dataset), tmp_path / "here")
-    assert (done.fetched, done.problems) == (67, [])
+    assert (done.fetched, done.problems) == (34, [])
     assert bytes_of(tmp_path / "here") == bytes_of(parts_dataset)
     os.truncate(tmp_path / "here" / "train-00003.h5", 99)
     done = fetch(str(parts_dataset), tmp_path / "here")
-    assert (done.fetched, done.kept) == (1, 66)
+    assert (done.fetched, done.kept) == (1, 33)
     (tmp_path / "here" / PART).unlink()
-    assert fetch(str(parts_dataset), tmp_path / "here").kept == 67
+    assert fetch(str(parts_dataset), tmp_path / "here").kept == 34
     assert bytes_of(tmp_path / "here") == bytes_of(parts_dataset)
 
 
@@ -137,15 +137,15 @@ def test_a_damaged_or_missing_part_is_refused_before_a_shard_is_asked_for(parted
 
 
 def test_an_interrupted_fetch_goes_on_with_the_parts_it_has(parts_dataset, parted, tmp_path, monkeypatch):
-    shutil.move(parted / "train-00040.h5", tmp_path / "away.h5")
-    with pytest.raises(TrajstoreError, match=r"train-00040\.h5"):
+    shutil.move(parted / "train-00020.h5", tmp_path / "away.h5")
+    with pytest.raises(TrajstoreError, match=r"train-00020\.h5"):
         fetch(str(parted), tmp_path / "here", jobs=1)
     assert load_manifest(tmp_path / "here" / WORK).id == load_manifest(parts_dataset).id
-    shutil.move(tmp_path / "away.h5", parted / "train-00040.h5")
+    shutil.move(tmp_path / "away.h5", parted / "train-00020.h5")
     for path in parted.glob("manifest-*.json"):
         path.unlink()
     done = fetch(str(parted), tmp_path / "here")
-    assert (done.kept, done.problems) == (40, [])
+    assert (done.kept, done.problems) == (20, [])
     assert bytes_of(tmp_path / "here") == bytes_of(parts_dataset)
 
 
@@ -166,7 +166,7 @@ def test_what_was_lost_or_damaged_comes_back_byte_for_byte(parted, parts_dataset
 @pytest.mark.parametrize("left", [PART, MANIFEST, CHECKSUMS])
 def test_a_changed_shard_is_never_passed_off_as_right(parted, shards_of_one_row, left):
     """Another sound shard lies in the place of one, and one file alone still knows the right hash."""
-    index = 44 if left == MANIFEST else 30
+    index = 21 if left == MANIFEST else 15
     path = parted / f"train-{index:05d}.h5"
     swap_in = path.with_name("train-00000.h5").read_bytes()
     assert path.read_bytes() != swap_in
@@ -179,11 +179,11 @@ def test_a_changed_shard_is_never_passed_off_as_right(parted, shards_of_one_row,
 
 
 def test_select_and_merge_read_and_write_parts(parts_dataset, tmp_path):
-    chosen = select(parts_dataset, tmp_path / "half", Selection(rows=(0, 22)))
+    chosen = select(parts_dataset, tmp_path / "half", Selection(rows=(0, 11)))
     assert chosen.format_version == 2
-    select(parts_dataset, tmp_path / "rest", Selection(rows=(22, 45)))
+    select(parts_dataset, tmp_path / "rest", Selection(rows=(11, 22)))
     whole = merge([tmp_path / "half", tmp_path / "rest"], tmp_path / "whole")
-    assert whole.splits["train"].trajectories == 45
+    assert whole.splits["train"].trajectories == 22
     for name in ("half", "rest", "whole"):
         assert verify(tmp_path / name) == []
 

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from ...data.errors import printable
 from ...data.files import finite
-from ..config_file import load_config
 from .common import PATH, command, config_argument, json_option, overwrite_option, set_option
 
 if TYPE_CHECKING:
@@ -47,6 +46,7 @@ def generate_command(
     overrides: tuple[str, ...],
 ) -> None:
     """Integrate the system of CONFIG and store the trajectories; goes on where it was interrupted."""
+    from ..config_file import load_config
     from ..generate import generate
     from ..report import print_summary
 

@@ -12,7 +12,6 @@ import click
 from rich.console import Console
 
 from ...data.errors import TrajstoreError
-from ..config_file import load_learning
 from .common import INTERRUPTED, PATH, Failure, command, config_argument, overwrite_option, set_option
 
 if TYPE_CHECKING:
@@ -31,6 +30,10 @@ def train_command(
     config: Path, data: Path, out: Path, resume: bool, overwrite: bool, overrides: tuple[str, ...]
 ) -> None:
     """Train the model of CONFIG on a dataset. Under torchrun several processes share each batch."""
+    from ..config_file import load_learning
+
+    # torch's threads wait for each other asleep: spinning, they take the cores from those that they wait for.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     # Of several processes, one on each machine: they come to the same end for the same reason.
     tells = not several or os.environ.get("LOCAL_RANK", "0") == "0"
