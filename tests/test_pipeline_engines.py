@@ -44,7 +44,6 @@ def solve(engine, model, starts, times, parameters=None, **settings_):
 
 
 TIMES = np.linspace(0.0, 3.0, 16)
-RANDOM = np.random.default_rng(0)
 
 
 def harmonic(starts, parameters, t):
@@ -94,9 +93,12 @@ def test_trajectories_are_those_of_the_closed_form(name, engine):
     equations, ranges, exact, box = CLOSED_FORMS[name]
     model = system(equations, {key: low for key, (low, _) in ranges.items()})
     rows = 40 if engine == "heyoka" else 6
-    starts = RANDOM.uniform(*box, (rows, len(equations)))
+    generator = np.random.default_rng(0)
+    starts = generator.uniform(*box, (rows, len(equations)))
     # Every row has parameters of its own, so that a mix-up of rows or of parameters shows.
-    parameters = np.array([RANDOM.uniform(*limits, rows) for limits in ranges.values()]).T.reshape(rows, -1)
+    parameters = np.array([generator.uniform(*limits, rows) for limits in ranges.values()]).T.reshape(
+        rows, -1
+    )
     solution = solve(engine, model, starts, TIMES, parameters)
     expected = np.stack(np.broadcast_arrays(*exact(starts, parameters, TIMES)), axis=-1)
     assert not solution.status.any()
@@ -108,7 +110,7 @@ def test_trajectories_are_those_of_the_closed_form(name, engine):
 
 @every_engine
 def test_the_first_grid_value_is_the_initial_state_itself(engine):
-    starts = RANDOM.uniform(-5, 5, (7, 2))
+    starts = np.random.default_rng(0).uniform(-5, 5, (7, 2))
     solution = solve(engine, get_system("van-der-pol"), starts, TIMES)
     np.testing.assert_array_equal(solution.states[:, 0], starts)
 
