@@ -62,7 +62,7 @@ plot: $(FIGURES)     ## draw OUT/run/figures
 $(FIGURES): $(METRICS)
 	$(BIN)/trajstore plot $(OUT)/run
 
-test: $(INSTALLED)   ## the tests, about 6 minutes on 2 cores
+test: $(INSTALLED)   ## the tests, under 6 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 soak: $(INSTALLED)   ## KILLS=100 kills at random times, against runs that nobody killed; about a quarter of an hour

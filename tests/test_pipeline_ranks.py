@@ -45,6 +45,8 @@ SGD = {
     "training": {**LEARNING["training"], "optimizer": "sgd", "batch": 14, "schedule": "constant"},
     "refinement": {},
 }
+# Of the 70 rows, 5 a block and 15 a fill.
+IN_BLOCKS = {"shuffle": "block", "block_bytes": 840, "buffer_bytes": 5_040}
 
 
 def start(*arguments):
@@ -134,11 +136,12 @@ for name, config in configs.items():
 
 
 def test_two_processes_train_as_one(experiment, small_dataset, tmp_path, monkeypatch):
-    """SGD; Adam with clipping and warm-up, then Levenberg-Marquardt; what cannot be done, raised by all; Ctrl-C."""
+    """SGD, in blocks, too; Adam with clipping and warm-up, then Levenberg-Marquardt; what cannot be done, raised by all; Ctrl-C."""
     monkeypatch.setattr("trajstore.pipeline.second_order.CHUNK", 13)
     configs = {
         "sgd": SGD,
         "adam": LEARNING,
+        "block": {**SGD, "training": {**SGD["training"], **IN_BLOCKS}},
         "one-epoch": {**SGD, "training": {**SGD["training"], "steps": 5}},
         "uneven": {**SGD, "training": {**SGD["training"], "batch": 15}},
         "wild": {**SGD, "training": {**SGD["training"], "learning_rate": 1e30, "clip": None}},
@@ -155,7 +158,7 @@ def test_two_processes_train_as_one(experiment, small_dataset, tmp_path, monkeyp
     wait_for_a_checkpoint(process, tmp_path / "endless")
     process.send_signal(signal.SIGINT)
     finish(process)
-    for name in ("sgd", "adam"):
+    for name in ("sgd", "adam", "block"):
         train(configs[name], small_dataset, tmp_path / "alone" / name)
         assert_same_curve(tmp_path / "alone" / name, tmp_path / name)
         summaries = [
