@@ -136,7 +136,7 @@ for name, config in configs.items():
 
 
 def test_two_processes_train_as_one(experiment, small_dataset, tmp_path, monkeypatch):
-    """SGD, in blocks, too; Adam with clipping and warm-up, then Levenberg-Marquardt; what cannot be done, raised by all; Ctrl-C."""
+    """SGD, in blocks, too; Adam, then Levenberg-Marquardt; what cannot be done, raised by all; Ctrl-C."""
     monkeypatch.setattr("trajstore.pipeline.second_order.CHUNK", 13)
     configs = {
         "sgd": SGD,
