@@ -7,7 +7,7 @@ from ..data.dataset import TrajectoryDataset
 from ..data.resident import ResidentDataset, resident_bytes
 from .learning_sections import Learning
 from .ranks import ALONE, Ranks
-from .run import RunError
+from .run_files import RunError
 
 # Threads meet at every sample of a sequence. Where there is less to multiply between two meetings, two threads that
 # wait asleep take as long as one, or longer; two that spin take several times as long on a busy machine.

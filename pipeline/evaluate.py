@@ -19,16 +19,8 @@ from .baselines import make_baselines
 from .cycle import limit_cycle
 from .engines import EngineSettings, make_engine
 from .rollout import Rollouts, judge, roll_out, true_rollouts
-from .run import (
-    EVALUATION,
-    METRICS,
-    TRAINING,
-    RunConfig,
-    RunError,
-    dataset_options,
-    load_normalizer,
-    load_trained,
-)
+from .run import EVALUATION, METRICS, TRAINING, RunConfig, dataset_options, load_normalizer, load_trained
+from .run_files import RunError
 from .systems import System, system_of
 
 BATCH = 4096

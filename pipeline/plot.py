@@ -12,7 +12,8 @@ from rich.console import Console
 
 from . import rollout_figure
 from .figures import BAND, BLUE, FLOW, PREDICTED, STYLE, TRUE, new_figure, save_figure, widen
-from .run import EVALUATION, FIGURES, METRICS, RunConfig, RunError, load_arrays, read_curve
+from .run import EVALUATION, FIGURES, METRICS, RunConfig, read_curve
+from .run_files import RunError, load_arrays
 from .run_labels import (
     CLEAN,
     DASHED,

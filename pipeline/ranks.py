@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..data.errors import TrajstoreError
 from ..data.files import reason
 from .interrupt import StopRequest
-from .run import RunError
+from .run_files import RunError
 
 # A process that is silent for so long counts as lost. One that has ended is noticed at once.
 TIMEOUT = timedelta(minutes=10)

@@ -29,19 +29,8 @@ from .locking import locked
 from .phases import make_phases, share
 from .progress import columns
 from .ranks import Ranks, joined
-from .run import (
-    BEST,
-    CURVE,
-    LAST,
-    TRAINING,
-    RunConfig,
-    RunError,
-    build_model,
-    cut_curve,
-    load_checkpoint,
-    prepare_folder,
-    save_checkpoint,
-)
+from .run import BEST, CURVE, LAST, TRAINING, RunConfig, build_model, cut_curve, prepare_folder
+from .run_files import RunError, load_checkpoint, save_checkpoint
 from .validation import mean_squared_error
 
 LOG_EVERY = 10

@@ -33,7 +33,8 @@ from trajstore.data.shard import write_shard
 from trajstore.data.store import Store
 from trajstore.data.verification import verify
 from trajstore.pipeline.progress import columns
-from trajstore.pipeline.run import load_trained, save_checkpoint
+from trajstore.pipeline.run import load_trained
+from trajstore.pipeline.run_files import save_checkpoint
 
 SHARD = "train-00000.h5"
 SECONDS = 10

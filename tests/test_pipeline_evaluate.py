@@ -15,7 +15,8 @@ from trajstore.pipeline.evaluate import evaluate
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.plot import plot
 from trajstore.pipeline.rollout import Rollouts, judge, roll_out
-from trajstore.pipeline.run import RunError, load_normalizer, load_trained
+from trajstore.pipeline.run import load_normalizer, load_trained
+from trajstore.pipeline.run_files import RunError
 from trajstore.pipeline.systems import System, get_system
 from trajstore.pipeline.train import train
 

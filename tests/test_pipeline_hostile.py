@@ -14,16 +14,10 @@ import torch
 from trajstore.data import TrajstoreError, read_shard
 from trajstore.data.hashing import canonical_json
 from trajstore.models import make_model
-from trajstore.pipeline import run
+from trajstore.pipeline import run_files
 from trajstore.pipeline.reintegrate import reintegrate
-from trajstore.pipeline.run import (
-    RunConfig,
-    RunError,
-    load_arrays,
-    load_checkpoint,
-    load_trained,
-    save_checkpoint,
-)
+from trajstore.pipeline.run import RunConfig, load_trained
+from trajstore.pipeline.run_files import RunError, load_arrays, load_checkpoint, save_checkpoint
 
 FILE = "train-00001.h5"
 SECONDS = 20.0
@@ -185,7 +179,7 @@ def test_a_checkpoint_that_is_no_file_is_refused_unopened(tmp_path, time_limit):
 
 
 def test_arrays_that_unpack_without_bound_or_run_code_are_refused(tmp_path, time_limit, monkeypatch):
-    monkeypatch.setattr(run, "MAX_ARRAYS_BYTES", 16 << 20)
+    monkeypatch.setattr(run_files, "MAX_ARRAYS_BYTES", 16 << 20)
     path = tmp_path / "evaluation.npz"
     np.savez_compressed(path, true=np.ones(3))
     assert load_arrays(path)["true"].tolist() == [1.0] * 3

@@ -15,7 +15,8 @@ from trajstore.pipeline.config_file import load_learning
 from trajstore.pipeline.device import choose_device, choose_threads, place
 from trajstore.pipeline.first_order import FirstOrder
 from trajstore.pipeline.ranks import ALONE, Ranks
-from trajstore.pipeline.run import RunError, load_checkpoint, read_curve
+from trajstore.pipeline.run import read_curve
+from trajstore.pipeline.run_files import RunError, load_checkpoint
 from trajstore.pipeline.train import train
 
 # No warning in any process; and the ranks find one another over loopback, whatever the host is called.
@@ -106,7 +107,7 @@ from pathlib import Path
 from trajstore.data import TrajectoryDataset
 from trajstore.pipeline import second_order
 from trajstore.pipeline.config_file import check_config
-from trajstore.pipeline.run import RunError
+from trajstore.pipeline.run_files import RunError
 from trajstore.pipeline.train import train
 
 second_order.CHUNK = 13

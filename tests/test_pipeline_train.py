@@ -18,7 +18,8 @@ from rich.console import Console
 from torch import nn
 from trajstore.data import TrajectoryDataset, make_loader
 from trajstore.pipeline.first_order import FirstOrder, learning_rate
-from trajstore.pipeline.run import RunError, load_checkpoint, load_trained, read_curve
+from trajstore.pipeline.run import load_trained, read_curve
+from trajstore.pipeline.run_files import RunError, load_checkpoint
 from trajstore.pipeline.train import train
 from trajstore.pipeline.validation import mean_squared_error
 
