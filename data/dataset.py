@@ -185,11 +185,15 @@ class TrajectoryDataset(Dataset[Batch]):
     def __getitem__(self, index: Index) -> Batch:
         numbers = self._numbers(index)
         rows, starts = self._locate(np.atleast_1d(numbers))
-        clean = None
-        if self.target != "state":
-            clean = self.store.gather(rows, starts, self.windows, self.target)
+        clean = self._gather_clean(rows, starts, self.windows)
         inputs, targets = self.batch(self.store.gather(rows, starts, self.windows), rows, clean)
         return (inputs, targets) if numbers.ndim else (inputs[0], targets[0])
+
+    def _gather_clean(
+        self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows
+    ) -> np.ndarray | None:
+        """What targets are taken from, where that is not the state."""
+        return None if self.target == "state" else self.store.gather(rows, starts, windows, self.target)
 
     def batch(self, windows: np.ndarray, rows: np.ndarray, clean: np.ndarray | None = None) -> Batch:
         """Inputs and targets of stored windows (B, length, D), which are of the given rows of the split.
@@ -217,10 +221,9 @@ class TrajectoryDataset(Dataset[Batch]):
         for first in range(0, len(rows), size):
             block = rows[first : first + size]
             channels = None if self._channels is None else self._channels[torch.from_numpy(block)]
-            clean = None
-            if self.target != "state":
-                clean = self._standardised(self.store.gather(block, None, whole, self.target))
-            yield self._standardised(self.store.gather(block, None, whole)), channels, clean
+            clean = self._gather_clean(block, None, whole)
+            states = self._standardised(self.store.gather(block, None, whole))
+            yield states, channels, None if clean is None else self._standardised(clean)
 
     def __getitems__(self, index: list[int]) -> list[Batch]:
         """For torch's own DataLoader with automatic batching; `make_loader` is faster."""

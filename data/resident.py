@@ -41,8 +41,7 @@ class ResidentDataset(Dataset[Batch]):
     def __getitem__(self, index: Tensor) -> Batch:
         """A batch (B, T, D) by sample numbers, an int64 Tensor (B,), on any device."""
         index = index.to(self.device, non_blocking=True)
-        rows = index // self.windows.per_row
-        channels = None if self._channels is None else self._channels[rows]
+        channels = None if self._channels is None else self._channels[index // self.windows.per_row]
         clean = None if self._clean is None else self._windows(self._clean, index)
         return self.task.batch(self._windows(self._states, index), channels, clean)
 

@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from .block_sizes import count_blocks
 from .errors import DataError, FormatError
 from .format import Status
 from .manifest import load_manifest
@@ -178,11 +179,10 @@ class Store:
         Block b has the rows bounds[b] up to (without) bounds[b + 1], int64; one row, or chunk, at the least.
         """
         unit = self._part(0).unit_rows
-        units = max(1, block_bytes // (unit * self.row_bytes))
         bounds = []
         for part in self.parts:
             whole = -(-part.rows // unit)
-            blocks = -(-whole // units)
+            blocks = count_blocks(whole, unit * self.row_bytes, block_bytes)
             bounds.append(part.first + np.arange(blocks) * whole // max(1, blocks) * unit)
         return np.append(np.concatenate(bounds), len(self)).astype(np.int64)
 

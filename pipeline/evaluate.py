@@ -67,8 +67,14 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
     squared = (predictions - targets) ** 2
     std = np.array(train.store.statistics.scales)
     amount = test.store.config.get("observation", {}).get("noise")
-    clean = _clean_targets(test) if CLEAN_STATE in test.store.variables else None
-    noise = None if clean is None else _judge_noise(test, clean, predictions)
+    clean, noise = None, None
+    if CLEAN_STATE in test.store.variables:
+        # The targets are one of the two already.
+        if test.target == CLEAN_STATE:
+            observed, clean = _targets(test, "state"), targets
+        else:
+            observed, clean = targets, _targets(test, CLEAN_STATE)
+        noise = _judge_noise(test, observed, clean, predictions)
     with console.status("fit trivial predictors"):
         baselines = _judge_baselines(train, test, targets)
     with console.status("roll out"):
@@ -132,20 +138,20 @@ def _predict(
     return torch.cat(targets).numpy(), torch.cat(predictions).numpy()
 
 
-def _clean_targets(test: TrajectoryDataset) -> np.ndarray:
-    """The targets without noise (N, T, D) float64."""
+def _targets(test: TrajectoryDataset, variable: str) -> np.ndarray:
+    """What the targets (N, T, D) float64 are, or would be, of this variable."""
     parts = torch.arange(len(test)).split(BATCH)
-    return torch.cat([test.task.batch(test.states(part, CLEAN_STATE))[1].double() for part in parts]).numpy()
+    return torch.cat([test.task.batch(test.states(part, variable))[1].double() for part in parts]).numpy()
 
 
-def _judge_noise(test: TrajectoryDataset, clean: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
+def _judge_noise(
+    test: TrajectoryDataset, observed: np.ndarray, clean: np.ndarray, predictions: np.ndarray
+) -> dict[str, Any]:
     """How large the noise is, which no model can foretell, and how far the model is from what lies beneath it.
 
     The mean squared noise is the least error, against what was observed, of a model that knows the clean states.
     """
-    parts = torch.arange(len(test)).split(BATCH)
-    seen = torch.cat([test.task.batch(test.states(part))[1].double() for part in parts]).numpy()
-    squared = (seen - clean) ** 2
+    squared = (observed - clean) ** 2
     return {
         "mse": float(squared.mean()),
         "rms": float(np.sqrt(squared.mean())),

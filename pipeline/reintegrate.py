@@ -76,8 +76,9 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
         solved = replace(solved, status=status_with_diagnostics(shard, chosen, system, solved))
         names.add(solved.engine)
         expected = _expected(system, observation, shard, chosen, solved)
+        relative = observation.noise is not None and observation.noise.relative is not None
         for index, row in enumerate(chosen):
-            found = _judge(shard, row, stored, solved, index, expected)
+            found = _judge(shard, row, stored, solved, index, expected, relative_noise=relative)
             judged.append(found)
             if found.wrong:
                 problems.append(f"{file.name}: row {shard.trajectory[row]}: {found.wrong}")
@@ -169,7 +170,14 @@ class _Judged:
 
 
 def _judge(
-    shard: Shard, row: int, stored: dict[str, Any], solved: Reference, index: int, expected: _Expected
+    shard: Shard,
+    row: int,
+    stored: dict[str, Any],
+    solved: Reference,
+    index: int,
+    expected: _Expected,
+    *,
+    relative_noise: bool = False,
 ) -> _Judged:
     """A row of the shard beside the one of this index in the reference."""
     failed = bool(shard.status[row] != Status.OK)
@@ -186,14 +194,13 @@ def _judge(
         return _Judged(wrong=f"is stored as {said}, but {found} when integrated again")
     if failed:
         return _Judged()
-    noise = json.loads(str(shard.attributes["config"])).get("observation", {}).get("noise", {})
     largest, share, wrong, lost = 0.0, 0.0, "", False
     for name, (values, perturbed) in expected.items():
         found = np.asarray(shard.variables[name])[row].astype(np.float64)
         allowed = _allowed(shard, stored, values[index], perturbed[index], solved.restarts.get(index, []))
         lost |= bool(np.isinf(allowed).any())
         followed = np.isfinite(allowed)
-        if name == "state" and lost and "relative" in noise:
+        if name == "state" and lost and relative_noise:
             # Its size is a share of the spread of all states of the row, known and unknown.
             followed[:] = False
         if not followed.any():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..data.block_sizes import count_blocks
 from .config import Experiment
 from .section import ConfigError
 
@@ -43,7 +44,7 @@ def _check_blocks(config: Experiment) -> None:
     training, rows = config.training, min(config.shard_rows, config.dataset.train)
     components = len(config.observation.names(config.dynamics))
     row_bytes = len(config.times) * components * np.dtype(config.dataset.dtype).itemsize
-    blocks = -(-rows // max(1, training.block_bytes // row_bytes))
+    blocks = count_blocks(rows, row_bytes, training.block_bytes)
     needed = 2 * -(-rows // blocks) * row_bytes
     if needed > training.buffer_bytes:
         raise ConfigError(

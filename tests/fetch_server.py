@@ -212,6 +212,21 @@ def broken(times, after):
     return behaviour
 
 
+def silent(after, seconds):
+    """Nothing comes after so many bytes of the file, None is before the answer, until so long or the server's end."""
+
+    def behaviour(handler, content):
+        if after is not None:
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(content)))
+            handler.end_headers()
+            handler.wfile.write(content[:after])
+        handler.server.ended.wait(seconds)
+        return True
+
+    return behaviour
+
+
 def answering(status, body=PAGE, headers=(), times=None):
     left = [times]
 

@@ -16,6 +16,7 @@ from fetch_server import (
     broken,
     partial_of,
     run,
+    silent,
     start,
     wait_for,
 )
@@ -232,15 +233,7 @@ def test_an_interrupted_fetch_keeps_what_came(large_server, large_dataset, tmp_p
 
 
 def test_an_interrupt_does_not_wait_for_a_silent_server(large_server, tmp_path):
-    def silent(handler, content):
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content[:1000])
-        handler.server.ended.wait(60)
-        return True
-
-    large_server.behaviours[SHARD] = silent
+    large_server.behaviours[SHARD] = silent(1000, 60)
     process = start(large_server.url, tmp_path / "here")
     wait_for(lambda: (tmp_path / "here" / WORK).is_dir() and partial_of(tmp_path / "here") == 1000)
     begin = time.monotonic()

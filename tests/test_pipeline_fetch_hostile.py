@@ -17,6 +17,7 @@ from fetch_server import (
     bytes_of,
     partial_of,
     run,
+    silent,
 )
 from trajstore.data.manifest import CHECKSUMS, MANIFEST
 from trajstore.pipeline.sharing import download, origin
@@ -152,16 +153,7 @@ def test_a_silent_server_is_given_up_after_the_timeout(
     monkeypatch.setattr(origin, "TIMEOUT", (0.2, 0.2))
     monkeypatch.setattr(download, "ATTEMPTS", 2)
 
-    def silent(handler, content):
-        if where == "within it":
-            handler.send_response(200)
-            handler.send_header("Content-Length", str(len(content)))
-            handler.end_headers()
-            handler.wfile.write(content[:10])
-        handler.server.ended.wait(20)
-        return True
-
-    server.behaviours[name] = silent
+    server.behaviours[name] = silent(10 if where == "within it" else None, 20)
     with time_limit(8):
         assert_refused(run(server.url, tmp_path / "here"), name, "nothing came for 0.2 s")
 

@@ -102,12 +102,11 @@ class Pieces:
         return pairs
 
     def _rate(self, number: int, field: Sequence[sympy.Expr]) -> sympy.Expr:
-        surface = self.surfaces[number]
-        along = (
-            surface.diff(state) * slope
-            for state, slope in zip(self._system.state_symbols, field, strict=True)
-        )
-        return sympy.Add(surface.diff(self._system.time_symbol), *along)
+        return sympy.Add(self.normals[number][-1], *self._along(number, field))
+
+    def _along(self, number: int, field: Sequence[sympy.Expr]) -> list[sympy.Expr]:
+        """What each state's motion by these equations adds to dg/dt."""
+        return [slope * speed for slope, speed in zip(self.normals[number][:-1], field, strict=True)]
 
     @cached_property
     def normals(self) -> list[list[sympy.Expr]]:
@@ -136,16 +135,12 @@ class Pieces:
     def motions(self) -> list[list[sympy.Expr]]:
         """Of each surface, what adds up, in absolute value, to the speed of g, on both sides of it."""
         found = []
-        for number, surface in enumerate(self.surfaces):
+        for number in range(len(self.surfaces)):
             fields = (
                 [self.on_side(number, side) for side in (1, -1)] if number in self.jumps else [self.field]
             )
-            along = (
-                surface.diff(state) * slope
-                for field in fields
-                for state, slope in zip(self._system.state_symbols, field, strict=True)
-            )
-            found.append([part for part in (surface.diff(self._system.time_symbol), *along) if part != 0])
+            along = (part for field in fields for part in self._along(number, field))
+            found.append([part for part in (self.normals[number][-1], *along) if part != 0])
         return found
 
     def function(self, expressions: Any, modules: str) -> Callable[..., Any]:
