@@ -16,7 +16,7 @@ from ...data.format import Status
 from ..systems.delay import DelaySystem
 from ..systems.system import System
 from .breaking_points import breaking_points
-from .engine import EngineError, Solution, blank_failed
+from .engine import REVISION, EngineError, Solution, blank_failed
 from .history import History
 
 METHOD = "Gauss"
@@ -99,6 +99,7 @@ class CollocationEngine:
         return {
             "name": "collocation",
             "version": np.__version__,
+            "revision": REVISION,
             "method": METHOD,
             "tolerance": self.tolerance,
             "max_step": None if np.isinf(self.max_step) else self.max_step,

@@ -1,6 +1,6 @@
 """What an engine is: initial states and a time grid in, trajectories and a status for each row out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +9,9 @@ import numpy as np
 from ...data.errors import TrajstoreError
 from ...data.format import Status
 
+# Of the numbers that engines give: 1 more whenever the same config comes out otherwise. A description without it is
+# of revision 0.
+REVISION = 1
 # A row that would need so many more steps to the end, at its pace, is given up: nobody waits for them.
 HOPELESS = 1e9
 
@@ -34,7 +37,7 @@ class Engine(Protocol):
     threads: bool
 
     def describe(self) -> dict[str, Any]:
-        """Name, version, method and tolerances, JSON-ready; goes into every shard."""
+        """Name, version, REVISION, method and tolerances, JSON-ready; goes into every shard."""
         ...
 
     def solve(
@@ -55,6 +58,14 @@ class Engine(Protocol):
         status that says why; it raises nothing.
         """
         ...
+
+
+def revision_of(described: Mapping[str, Any]) -> int:
+    """The revision that an engine's stored description states. Raises EngineError if that is no number."""
+    revision = described.get("revision", 0)
+    if not isinstance(revision, int) or isinstance(revision, bool) or revision < 0:
+        raise EngineError(f"an engine of revision {revision!r:.80}; expected a whole number, 0 or above")
+    return revision
 
 
 def blank_failed(states: np.ndarray, status: np.ndarray) -> Solution:

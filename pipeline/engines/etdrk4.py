@@ -15,7 +15,7 @@ from scipy import fft
 from ...data.format import Status
 from ..systems import System
 from ..systems.kuramoto_sivashinsky import KIND, growth_rates, resolved_modes
-from .engine import EngineError, Solution, blank_failed
+from .engine import REVISION, EngineError, Solution, blank_failed
 
 # What a step of this size errs in a unit of time is 1e-10 of the field, of a step h 1e-10 (h/0.0025)^4: measured at
 # L = 22. A tolerance is by convention less than such an error.
@@ -54,6 +54,7 @@ class Etdrk4Engine:
         return {
             "name": "etdrk4",
             "version": scipy.__version__,
+            "revision": REVISION,
             "method": METHOD,
             "tolerance": DEFAULT_TOLERANCE * max(1.0, self._max_step / DEFAULT_STEP) ** 4,
             "max_step": self._max_step,

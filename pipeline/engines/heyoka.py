@@ -17,7 +17,7 @@ import sympy
 
 from ...data.format import Status
 from ..systems import System
-from .engine import HOPELESS, Solution, blank_failed
+from .engine import HOPELESS, REVISION, Solution, blank_failed
 from .events import Events
 from .pieces import Pieces
 
@@ -79,6 +79,7 @@ class HeyokaEngine:
         return {
             "name": "heyoka",
             "version": heyoka.__version__,
+            "revision": REVISION,
             "method": "taylor",
             "tolerance": self._tolerance,
             "max_steps": self._max_steps,

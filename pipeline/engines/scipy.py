@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 
 from ...data.format import Status
 from ..systems import System
-from .engine import HOPELESS, EngineError, Solution, blank_failed
+from .engine import HOPELESS, REVISION, EngineError, Solution, blank_failed
 
 METHODS = ("DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF")
 STIFF_METHODS = ("LSODA", "Radau", "BDF")
@@ -128,6 +128,7 @@ class ScipyEngine:
         return {
             "name": "scipy",
             "version": scipy.__version__,
+            "revision": REVISION,
             "method": self._method,
             "tolerance": self._tolerance,
             "absolute_tolerance": self._absolute,
