@@ -11,6 +11,7 @@ import click
 from ...data.errors import TrajstoreError, printable
 from ...data.files import reason
 from ...data.shortage import shortage
+from ..interrupt import end_deaf
 
 PATH = click.Path(path_type=Path)
 INTERRUPTED = 130
@@ -41,6 +42,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
                 raise
             raise Failure(reason(error)) from None
         except KeyboardInterrupt:
+            end_deaf()
             click.echo("trajstore: interrupted; the same command goes on from here", err=True)
             sys.exit(INTERRUPTED)
 
