@@ -19,6 +19,7 @@ from .format import (
 )
 from .guard import MAX_COUNT, STATE_VARIABLES, attribute
 from .hashing import content_hash, file_hash
+from .hdf5_writing import new_hdf5
 from .layout import fill_rows, make_variables, write_attributes
 from .statistics import Moments
 from .structure import names_of, open_shard, optional_names, parameter_names, values, variable
@@ -111,9 +112,7 @@ def write_shard(path: Path, shard: Shard, compression: str | None = None) -> Sha
     """
     written = content_hash(shard.variables)
     with atomic_path(path) as temporary:
-        with h5py.File(
-            temporary, "w", alignment_threshold=ALIGNMENT, alignment_interval=ALIGNMENT, locking=False
-        ) as file:
+        with new_hdf5(temporary, alignment_threshold=ALIGNMENT, alignment_interval=ALIGNMENT) as file:
             variables = shard.variables
             made = make_variables(
                 file, variables, shard.parameters, shard.units, len(shard.status), compression

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-import h5py
 import numpy as np
 
 from ...data.errors import DataError
 from ...data.files import atomic_path, write_json
 from ...data.format import CONVENTIONS, DIAGNOSTICS, SPLITS, SYSTEM_STATE
+from ...data.hdf5_writing import new_hdf5
 from ...data.layout import fill_rows, make_variables
 from ...data.shard import Shard
 from .source import Source
@@ -132,7 +132,7 @@ def _write_netcdf(path: Path, source: Source, split: str) -> None:
     rows = source.manifest.splits[split].trajectories
     first = source.first
     attributes = {name: value for name, value in first.attributes.items() if name not in OF_A_SHARD}
-    with h5py.File(path, "w", locking=False) as file:
+    with new_hdf5(path) as file:
         made = make_variables(file, first.variables, first.parameters, first.units, rows)
         for name, value in {**attributes, "Conventions": CONVENTIONS, "split": split}.items():
             file.attrs[name] = value
