@@ -15,6 +15,7 @@ from ..data.shard import Shard, read_shard
 from ..data.structure import json_attribute
 from ..data.verification import choose_shards
 from .diagnostics import check_diagnostics
+from .engines.engine import revision_of
 from .observation import Observation
 from .reference import PERTURBATION, REFERENCE_TOLERANCE, Reference, integrate_again, too_far
 from .remeasure import drift_problems, status_with_diagnostics
@@ -149,8 +150,9 @@ def _expected(
     """What is stored of these rows if they are as the equations and the config's [observation] say."""
     derived = "derived" in json.loads(str(shard.attributes["config"]))
     place = (int(shard.attributes["seed"]), str(shard.attributes["split"]), shard.trajectory[rows])
+    revision = revision_of(json.loads(str(shard.attributes["engine"])))
     both = [
-        observation.observe(system, *place, states, solved.parameters, shard.time)
+        observation.observe(system, *place, states, solved.parameters, shard.time, revision)
         for states in (solved.states, solved.perturbed)
     ]
     expected = {name: (both[0].beside[name], both[1].beside[name]) for name in both[0].beside}
