@@ -38,6 +38,7 @@ from .manifest import (
 )
 from .observed import observed
 from .shard import Shard, ShardRecord, read_shard, record_of
+from .shared_rows import SharedRows, shared_rows_note, shared_rows_of
 
 # What the manifest keeps of a shard, beside its name and first row.
 RECORDED = {
@@ -101,7 +102,26 @@ def examine(
             problems += [Finding(record.file, text) for text in texts]
             if report is not None:
                 report(done)
-        return Findings(problems)
+        return Findings(problems, _notes(path, manifest, chosen, reader if isolated else None, problems))
+
+
+def _notes(
+    path: Path,
+    manifest: Manifest,
+    chosen: list[ShardRecord],
+    reader: IsolatedReader | None,
+    problems: list[Finding],
+) -> list[Finding]:
+    """What a reader of a sound dataset should know."""
+    if problems:
+        return []
+
+    def read(record: ShardRecord) -> SharedRows:
+        file = path / record.file
+        return SharedRows.from_dict(reader("rows", file)) if reader else shared_rows_of(file)
+
+    note = shared_rows_note(manifest, read, chosen)
+    return [Finding(MANIFEST, note)] if note else []
 
 
 def choose_shards(path: Path, manifest: Manifest, shards: slice | None) -> list[ShardRecord]:

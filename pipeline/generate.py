@@ -37,6 +37,7 @@ class Summary:
     """What `generate` did: the manifest, shards reused and written, rows integrated, seconds.
 
     compared  shards of another revision of the engines that come out the same by this one
+    shared    which splits share rows, in a line; "" where none do
     """
 
     manifest: Manifest
@@ -45,6 +46,7 @@ class Summary:
     rows: int
     seconds: float
     compared: int = 0
+    shared: str = ""
 
 
 def generate(
@@ -109,7 +111,7 @@ def generate(
                 list(config.observation.names(system)),
                 {split: [records[plan.file] for plan in plans if plan.split == split] for split in SPLITS},
             )
-            save_dataset(folder, manifest)
+            shared = save_dataset(folder, manifest)
             # A worker that outlived a killed parent may have begun a file since.
             remove_leftovers(folder, is_part)
         except KeyboardInterrupt:
@@ -127,9 +129,8 @@ def generate(
                 "the same command again to go on."
             ) from None
     rows = sum(plan.rows for plan in missing)
-    return Summary(
-        manifest, len(plans) - len(missing), len(missing), rows, perf_counter() - begin, len(others)
-    )
+    seconds = perf_counter() - begin
+    return Summary(manifest, len(plans) - len(missing), len(missing), rows, seconds, len(others), shared)
 
 
 def _check_sizes(folder: Path, records: Iterable[ShardRecord]) -> None:

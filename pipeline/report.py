@@ -170,6 +170,14 @@ def print_summary(console: Console, summary: Summary) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    if summary.shared:
+        console.print(
+            f"warning: {summary.shared}; [system.parameters_by_split] holds values out",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     for name, count in failed.items():
         total = manifest.splits[name].trajectories
         console.print(
