@@ -107,6 +107,9 @@ def _parameters(description: Description) -> Iterable[str]:
     ]
     yield from _table(("name", "value", "unit", "meaning"), rows)
     yield "Every row also carries its own values, in variables of these names.\n"
+    if description.held_out:
+        names = ", ".join(f"`{_code(name)}`" for name in description.held_out)
+        yield f"Splits differ in how their rows get {names}, so that values can be held out of what is learned.\n"
 
 
 def _splits(manifest: Manifest, shared: str) -> Iterable[str]:
