@@ -1,8 +1,8 @@
 """Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
 
 import stat
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -26,7 +26,7 @@ from .engines.engine import blank_failed
 from .kept import KeptShards
 from .locking import locked
 from .plan import ShardPlan, make_plan
-from .present import check_folder, discard, is_part, retire_manifest, reusable
+from .present import check_folder, discard, is_part, retire_manifest, standing
 from .provenance import software
 from .revisions import check_same, of_other_revision
 from .sharing.documents import save_dataset
@@ -89,18 +89,18 @@ def generate(
         check_folder(folder, config, plans, overwrite, kept)
         # Gone, where another dataset was thrown away.
         manifest = manifest if (folder / MANIFEST).exists() else None
-        records = reusable(folder, plans, manifest, attributes, kept)
+        there = standing(folder, plans, manifest, attributes, kept)
+        records = {plan.file: there[plan.file] for plan in plans if _is_whole(plan, there)}
         missing = [plan for plan in plans if plan.file not in records]
-        others = of_other_revision(
-            folder, [plan for plan in plans if plan.file in records] if missing else []
-        )
+        others = of_other_revision(folder, plans, there) if missing else []
         if overwrite and others:
             discard(folder, [plan.file for plan in others])
-            manifest, missing, others = None, [*missing, *others], []
+            files = {plan.file for plan in (*missing, *others)}
+            manifest, missing, others = None, [plan for plan in plans if plan.file in files], []
         try:
             console = console or Console(quiet=True, stderr=True)
             if others:
-                workers.make([replace(plan, again=True) for plan in others], console, "compare")
+                workers.make(others, console, "compare")
             retire_manifest(folder, manifest, missing)
             records |= workers.make(missing, console)
             _check_sizes(folder, records.values())
@@ -131,6 +131,10 @@ def generate(
     rows = sum(plan.rows for plan in missing)
     seconds = perf_counter() - begin
     return Summary(manifest, len(plans) - len(missing), len(missing), rows, seconds, len(others), shared)
+
+
+def _is_whole(plan: ShardPlan, there: Mapping[str, ShardRecord]) -> bool:
+    return plan.file in there and there[plan.file].rows == plan.rows
 
 
 def _check_sizes(folder: Path, records: Iterable[ShardRecord]) -> None:

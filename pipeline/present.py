@@ -22,14 +22,14 @@ from .sharing.documents import is_ours
 VERSIONED = ("software", "engine")
 
 
-def reusable(
+def standing(
     folder: Path,
     plans: list[ShardPlan],
     manifest: Manifest | None,
     attributes: dict[str, str | int],
     kept: KeptShards,
 ) -> dict[str, ShardRecord]:
-    """Records of the planned shards that are already there and right, by file name.
+    """Records of the planned shards that are already there and right, perhaps with fewer rows, by file name.
 
     A shard that the manifest knows is right if it is unchanged, see `KeptShards`; one that it does not (of a run
     that was killed) if its attributes are the plan's and its content has the hash that it states.
@@ -41,7 +41,7 @@ def reusable(
         if plan.file not in known:
             path = folder / plan.file
             record = _self_check(path, {**attributes, "split": plan.split, "first_row": plan.first_row})
-        if record is not None and (record.first_row, record.rows) == (plan.first_row, plan.rows):
+        if record is not None and record.first_row == plan.first_row and record.rows <= plan.rows:
             right[plan.file] = record
     return right
 

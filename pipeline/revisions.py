@@ -1,5 +1,7 @@
 """Kept shards that another revision of the engines made: would this one make the same rows?"""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import numpy as np
 from ..data.errors import TrajstoreError
 from ..data.format import DIAGNOSTICS
 from ..data.hashing import content_hash
-from ..data.shard import Shard, read_attributes, read_shard
+from ..data.shard import Shard, ShardRecord, read_attributes, read_shard
 from ..data.structure import json_attribute, open_shard
 from .engines.engine import REVISION, revision_of
 from .plan import ShardPlan
@@ -22,9 +24,18 @@ class OtherRevisionError(TrajstoreError):
     """A dataset that cannot go on, for its rows would be made in two ways."""
 
 
-def of_other_revision(folder: Path, plans: list[ShardPlan]) -> list[ShardPlan]:
-    """Those plans whose shards, which are there, state another revision. Raises TrajstoreError if one states none."""
-    return [plan for plan in plans if _stated(folder / plan.file) != REVISION]
+def of_other_revision(
+    folder: Path, plans: list[ShardPlan], there: Mapping[str, ShardRecord]
+) -> list[ShardPlan]:
+    """Plans to make the shards again that are there, perhaps with fewer rows, and state another revision.
+
+    Raises TrajstoreError if one states none.
+    """
+    return [
+        replace(plan, rows=there[plan.file].rows, again=True)
+        for plan in plans
+        if plan.file in there and _stated(folder / plan.file) != REVISION
+    ]
 
 
 def _stated(path: Path) -> int:

@@ -31,7 +31,7 @@ def test_one_whose_rows_come_out_the_same_grows_to_the_same_id(
     made_before(dataset_copy)
     summary = generate(experiment(dataset=GROWN), dataset_copy, jobs=1)
     # The last shard of train was not full.
-    assert (summary.compared, summary.reused, summary.written) == (4, 4, 3)
+    assert (summary.compared, summary.reused, summary.written) == (5, 4, 3)
     fresh = generate(experiment(dataset=GROWN), tmp_path / "fresh", jobs=1)
     assert summary.manifest.id == fresh.manifest.id
     assert verify(dataset_copy) == []
@@ -86,6 +86,23 @@ def test_one_whose_rows_come_out_otherwise_is_refused(
     assert {name: kept for name, (kept, _) in contents(dataset_copy).items()} == {
         name: kept for name, (kept, _) in contents(tmp_path / "fresh").items()
     }
+
+
+def test_one_that_is_a_shard_not_full_is_compared_too(experiment, dataset_copy, made_before, forge, contents):
+    few = {"validation": 0, "test": 0}
+    for path in dataset_copy.iterdir():
+        path.unlink()
+    generate(experiment(dataset={**few, "train": 20}), dataset_copy, jobs=1)
+    made_before(dataset_copy)
+    generate(experiment(dataset={**few, "train": 25}), dataset_copy, jobs=1)
+    made_before(dataset_copy)
+    change(dataset_copy, forge, file="train-00000.h5")
+    before = contents(dataset_copy)
+    with pytest.raises(OtherRevisionError, match="1 of its 25 rows"):
+        generate(experiment(dataset={**few, "train": 30}), dataset_copy, jobs=1)
+    assert contents(dataset_copy) == before
+    generate(experiment(dataset={**few, "train": 30}), dataset_copy, jobs=1, overwrite=True)
+    assert verify(dataset_copy) == []
 
 
 def test_a_row_that_failed_then_and_does_not_now_is_another(experiment, dataset_copy, made_before, forge):
