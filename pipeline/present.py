@@ -12,8 +12,9 @@ from ..data.hashing import json_hash
 from ..data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest
 from ..data.parts import PART_NAME
 from ..data.shard import ShardRecord, inspect_shard, read_attributes
-from ..data.structure import open_shard, values
+from ..data.structure import json_attribute, open_shard, values
 from .config import Experiment
+from .differences import differing, in_words
 from .kept import KeptShards
 from .plan import ShardPlan
 from .sharing.documents import is_ours
@@ -78,7 +79,7 @@ def check_folder(
     """Refuse a folder that holds something else; with `overwrite`, clear another config's dataset away."""
     planned = {plan.file: plan for plan in plans}
     recipe_hash = json_hash(config.recipe())
-    stale = []
+    stale, others = [], []
     reason = "the dataset of another config"
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         if _is_shard_name(path.name):
@@ -92,6 +93,7 @@ def check_folder(
                 other, larger = _compare(path, recipe_hash, plan)
             if other or larger or plan is None:
                 stale.append(path)
+                others += [path] if other else []
             if not other and (larger or plan is None):
                 reason = "more rows than this config asks for"
         elif path.name in DOCUMENTS and not is_ours(path):
@@ -105,11 +107,29 @@ def check_folder(
             )
     if stale and not overwrite:
         raise TrajstoreError(
-            f"{folder}: holds {reason} (see {stale[0].name}); choose another folder, or throw that away with "
-            "--overwrite"
+            f"{folder}: holds {reason} (see {stale[0].name}{_why_other(others, config)}); choose another folder, or "
+            "throw that away with --overwrite"
         )
     if stale:
         discard(folder, [path.name for path in stale])
+
+
+def _why_other(paths: list[Path], config: Experiment) -> str:
+    """What the first of these shards says of its config that this one does not."""
+    if not paths:
+        return ""
+    with open_shard(paths[0]) as file:
+        there = json_attribute(read_attributes(file), "config", paths[0])
+    found = differing(there, config.recipe())
+    if not found:
+        return ""
+    chosen = config.engine.name == "auto" and all(key.startswith("engine.") for key in found)
+    why = (
+        "; this trajstore chooses another engine for these equations than the one that began it"
+        if chosen
+        else ""
+    )
+    return f": {in_words(found)}{why}"
 
 
 def _compare(path: Path, recipe_hash: str, plan: ShardPlan | None) -> tuple[bool, bool]:
