@@ -17,7 +17,7 @@ from .shard import ShardRecord, read_attributes
 from .structure import open_shard, parameter_names, values
 
 # Different rows that are told apart at once, in 32 bytes each.
-MOST = 1 << 21
+MOST = 1 << 20
 BITS = 64
 # Draws of a parameter that give no value twice, but for the odds of 53 bits; so do boxes of initial states.
 DRAWN = ("uniform", "log_uniform")
@@ -81,9 +81,12 @@ class SharedRows:
 
     def _add(self, hashes: np.ndarray, counts: np.ndarray, zeros: int) -> None:
         self._zeros = max(self._zeros, zeros)
+        if self._zeros:
+            looked_at = hashes < np.uint64(1 << (BITS - self._zeros))
+            hashes, counts = hashes[looked_at], counts[looked_at]
         self._waiting.append((hashes, counts))
         # So seldom that no row is sorted more than a few times.
-        if sum(len(some) for some, _ in self._waiting) > max(len(self._hashes), self._most // 4):
+        if sum(len(some) for some, _ in self._waiting) > self._most // 2:
             self._settle()
 
     def _settle(self) -> None:

@@ -112,7 +112,7 @@ def _notes(
     reader: IsolatedReader | None,
     problems: list[Finding],
 ) -> list[Finding]:
-    """What a reader of a sound dataset should know."""
+    """What a reader of a sound dataset should know: which splits share rows, as far as these shards tell."""
     if problems:
         return []
 

@@ -171,8 +171,9 @@ def print_summary(console: Console, summary: Summary) -> None:
             soft_wrap=True,
         )
     if summary.shared:
+        mend = "; [system.parameters_by_split] holds values out" if manifest.system.get("parameters") else ""
         console.print(
-            f"warning: {summary.shared}; [system.parameters_by_split] holds values out",
+            f"warning: {summary.shared}{mend}",
             style="yellow",
             highlight=False,
             markup=False,
