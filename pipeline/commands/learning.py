@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from ...data.errors import TrajstoreError
+from ..interrupt import end_deaf
 from .common import INTERRUPTED, PATH, Failure, command, config_argument, overwrite_option, set_option
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def train_command(
             # When one process ends, torchrun ends the others. This one is about to end by itself.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         interrupted = isinstance(error, KeyboardInterrupt)
+        if interrupted:
+            end_deaf()
         if tells and not interrupted:
             raise
         if tells:

@@ -13,6 +13,7 @@ from ...data.hashing import file_hash
 from ...data.manifest import Manifest
 from ...data.shard import Shard
 from ..config import MAX_SHARD_ROWS, SHARD_BYTES
+from ..section import check_texts
 from ..systems.system import check_name
 from .duplicates import Trajectories
 from .measurements import Columns, Measurements
@@ -65,6 +66,7 @@ def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Imported
     files do not go together, a trajectory occurs twice, or the trajectories differ in length and no `length` is
     given.
     """
+    check_texts({key: getattr(settings, key) for key in ("name", "title", "license", "creator", "time_unit")})
     if settings.validation + settings.test >= 1:
         raise DataError(
             f"validation ({settings.validation:g}) and test ({settings.test:g}) leave nothing for train; expected "
