@@ -15,6 +15,7 @@ from .errors import TrajstoreError
 from .isolation import MEMORY_FACTOR, READY
 from .manifest import Manifest, load_manifest, manifest_of_file
 from .memory import address_space
+from .shared_rows import shared_rows_of
 from .shortage import ShortageError
 from .structure import declared_bytes
 from .verification import file_problems, recorded_problems
@@ -28,6 +29,7 @@ def _manifest(folder: Path) -> Manifest:
 TASKS: dict[str, Callable[..., Any]] = {
     "problems": file_problems,
     "recorded problems": lambda path: recorded_problems(path.parent, _manifest(path.parent), path.name),
+    "rows": lambda path: shared_rows_of(path).to_dict(),
     "manifest": lambda path: manifest_of_file(path).model_dump(),
 }
 

@@ -15,7 +15,7 @@ from .training_check import check_training
 Config = TypeVar("Config", bound=Learning)
 
 # Parts of a location that are no keys, nor could be the name of a state or parameter.
-TAGS = ("<number>", "<draw>", "<periods>", "<by name>")
+TAGS = ("<number>", "<draw>", "<periods>", "<by name>", "[key]")
 GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observation")
 
 

@@ -164,6 +164,21 @@ def print_summary(console: Console, summary: Summary) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if summary.compared:
+        console.print(
+            f"{summary.compared} shards of another revision of the engines come out the same by this one",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if summary.shared:
+        mend = "; [system.parameters_by_split] holds values out" if manifest.system.get("parameters") else ""
+        console.print(
+            f"warning: {summary.shared}{mend}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     for name, count in failed.items():
         total = manifest.splits[name].trajectories
         console.print(
