@@ -13,6 +13,7 @@ from .errors import DataError, FormatError
 from .format import Status
 from .manifest import load_manifest
 from .parts import collector_paused
+from .representation import system_name, told
 from .shard import read_attributes
 from .states import ChunkedStates, MappedStates, open_states
 from .statistics import Moments
@@ -103,6 +104,12 @@ class Store:
         self.parameters = tuple(parameter_names(file))
         self.variables = tuple(file)
         self.time = values(file, "time")
+
+    def __repr__(self) -> str:
+        size = (
+            f"{len(self)} rows ({self.failed} failed) of {len(self.time)} points in {len(self.parts)} files"
+        )
+        return told(type(self), f"{system_name(self.config)}, {self.split}, {size}; {self.path}")
 
     def __len__(self) -> int:
         """Number of rows, sound or not."""

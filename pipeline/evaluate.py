@@ -32,16 +32,19 @@ CYCLE_OVERSAMPLING = 10
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def evaluate(run: Path, data: Path | None = None, console: Console | None = None) -> dict[str, Any]:
+def evaluate(
+    run: str | Path, data: str | Path | None = None, console: Console | None = None
+) -> dict[str, Any]:
     """Judge a run's best weights on the test split of its dataset, or of another one of the same kind.
 
     Writes RUN/metrics.json, which is also returned, and RUN/evaluation.npz for the figures. All errors are in
     raw units. Raises TrajstoreError if the run or the dataset cannot be used.
     """
     console = console or Console(quiet=True)
+    run = Path(run)
     config, model = load_trained(run)
     training = _training(run)
-    data = data or config.find_dataset(run)
+    data = config.find_dataset(run) if data is None else Path(data)
     if not load_manifest(data).splits["test"].trajectories:
         raise RunError(f"{data}: has no test trajectories; generate it with dataset.test > 0")
     task = config.learning.task

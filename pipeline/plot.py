@@ -37,11 +37,13 @@ from .systems import System
 SECOND_ORDER = "Levenberg-Marquardt"
 
 
-def plot(run: Path, console: Console | None = None, out: Path | None = None) -> list[Path]:
+def plot(run: str | Path, console: Console | None = None, out: str | Path | None = None) -> list[Path]:
     """Draw all figures of an evaluated run into a folder, RUN/figures if left out; their paths.
 
     Raises RunError if the folder is no run, or not yet evaluated.
     """
+    run = Path(run)
+    folder = run / FIGURES if out is None else Path(out)
     results = _load(run)
     paths = []
     with mpl.rc_context(STYLE):
@@ -49,7 +51,7 @@ def plot(run: Path, console: Console | None = None, out: Path | None = None) -> 
             figure = draw(results)
             if figure is None:
                 continue
-            paths.append((out or run / FIGURES) / f"{name}.png")
+            paths.append(folder / f"{name}.png")
             save_figure(figure, paths[-1])
             if console is not None:
                 console.print(str(paths[-1]), highlight=False, soft_wrap=True)

@@ -42,15 +42,20 @@ def dataset_facts(manifest: Manifest) -> dict[str, Any]:
         "shards": len(manifest.shards),
         "trajectories": description.trajectories,
         "failed": description.failed,
-        "splits": {
-            name: {
-                "trajectories": split.trajectories,
-                "failed": split.failed,
-                "shards": len(split.shards),
-                "statistics": split.statistics.model_dump(),
-            }
-            for name, split in manifest.splits.items()
-        },
+        "splits": splits_facts(manifest),
+    }
+
+
+def splits_facts(manifest: Manifest) -> dict[str, Any]:
+    """Of each split, JSON-ready."""
+    return {
+        name: {
+            "trajectories": split.trajectories,
+            "failed": split.failed,
+            "shards": len(split.shards),
+            "statistics": split.statistics.model_dump(),
+        }
+        for name, split in manifest.splits.items()
     }
 
 

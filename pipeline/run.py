@@ -89,8 +89,9 @@ class RunConfig:
         write_json(run / CONFIG, vars(self))
 
     @classmethod
-    def load(cls, run: Path) -> Self:
+    def load(cls, run: str | Path) -> Self:
         """Raises RunError if the folder is no run."""
+        run = Path(run)
         try:
             return cls(**json.loads(read_text(run / CONFIG)))
         except (FileNotFoundError, NotADirectoryError):
@@ -141,11 +142,12 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
     described.save(run)
 
 
-def load_trained(path: Path) -> tuple[RunConfig, RecurrentModel]:
+def load_trained(path: str | Path) -> tuple[RunConfig, RecurrentModel]:
     """Config and model, with the best weights and in evaluation mode, of a run or of one checkpoint file.
 
     Raises RunError if the path is neither.
     """
+    path = Path(path)
     file = path if path.is_file() else path / BEST
     config = None if path.is_file() else RunConfig.load(path)
     saved = load_checkpoint(file)
@@ -206,10 +208,10 @@ def dataset_options(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def read_curve(run: Path) -> Iterator[dict[str, Any]]:
+def read_curve(run: str | Path) -> Iterator[dict[str, Any]]:
     """The lines of `metrics.jsonl`; a last line that was cut off by a crash is left out."""
     try:
-        lines = (run / CURVE).read_text(encoding="utf-8").splitlines()
+        lines = (Path(run) / CURVE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return
     for line in lines:

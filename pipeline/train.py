@@ -56,8 +56,8 @@ class Standing:
 
 def train(
     config: Learning,
-    data: Path,
-    run: Path,
+    data: str | Path,
+    run: str | Path,
     *,
     resume: bool = False,
     overwrite: bool = False,
@@ -78,7 +78,7 @@ def train(
     console = console or Console(quiet=True)
     with joined() if ranks is None else nullcontext(ranks) as ranks:
         shown = console if ranks.first else Console(quiet=True)
-        return _prepare_and_train(config, data, run, resume, overwrite, shown, ranks)
+        return _prepare_and_train(config, Path(data), Path(run), resume, overwrite, shown, ranks)
 
 
 def _prepare_and_train(

@@ -12,7 +12,17 @@ import click
 from rich.console import Console
 
 from ...data.errors import TrajstoreError
-from .common import INTERRUPTED, PATH, Failure, command, config_argument, overwrite_option, set_option
+from .common import (
+    INTERRUPTED,
+    PATH,
+    Failure,
+    command,
+    config_argument,
+    json_option,
+    overwrite_option,
+    print_json,
+    set_option,
+)
 
 if TYPE_CHECKING:
     from ..ranks import Ranks
@@ -88,14 +98,18 @@ def _together(several: bool) -> Iterator["Ranks | None"]:
 @click.command("evaluate")
 @click.argument("run", type=PATH)
 @click.option("--data", type=PATH, help="Another dataset than the one trained on.")
+@json_option
 @command
-def evaluate_command(run: Path, data: Path | None) -> None:
-    """Judge a trained run on its test split; writes RUN/metrics.json."""
+def evaluate_command(run: Path, data: Path | None, as_json: bool) -> None:
+    """Judge a trained run on its test split; writes RUN/metrics.json, and prints a table, or with --json the same."""
     from ..evaluate import evaluate
     from ..report import print_metrics
 
-    console = Console(stderr=True)
-    print_metrics(console, evaluate(run, data, console))
+    metrics = evaluate(run, data, Console(stderr=True))
+    if as_json:
+        print_json(metrics)
+    else:
+        print_metrics(Console(), metrics)
 
 
 @click.command("plot")
