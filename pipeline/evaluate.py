@@ -1,6 +1,5 @@
 """Trained model + test split -> metrics: the error, by time, beside trivial predictors, and long rollouts."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,11 @@ from ..data.loader import make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel, count_parameters
 from .baselines import make_baselines
+from .checkpoints import load_summary
 from .cycle import limit_cycle
 from .engines import EngineSettings, make_engine
 from .rollout import Rollouts, judge, roll_out, true_rollouts
-from .run import EVALUATION, METRICS, TRAINING, RunConfig, dataset_options, load_normalizer, load_trained
+from .run import EVALUATION, METRICS, RunConfig, dataset_options, load_normalizer, load_trained
 from .run_files import RunError
 from .systems import System, system_of
 
@@ -43,7 +43,7 @@ def evaluate(
     console = console or Console(quiet=True)
     run = Path(run)
     config, model = load_trained(run)
-    training = _training(run)
+    training = load_summary(run)
     data = config.find_dataset(run) if data is None else Path(data)
     if not load_manifest(data).splits["test"].trajectories:
         raise RunError(f"{data}: has no test trajectories; generate it with dataset.test > 0")
@@ -242,14 +242,3 @@ def _roll_out(
         step /= CYCLE_OVERSAMPLING
         cycle = limit_cycle(engine, starts, parameters[sound], float(times[-1]), step, observed[0])
     return rollouts, judge(rollouts, std, cycle)
-
-
-def _training(run: Path) -> dict[str, Any]:
-    try:
-        return json.loads((run / TRAINING).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(
-            f"{run}: its training has not ended; go on with `trajstore train ... --out {run} --resume`"
-        ) from None
-    except ValueError as error:
-        raise RunError(f"{run / TRAINING}: cannot be read ({error}); train again") from None

@@ -35,9 +35,17 @@ class Phase:
 
 
 def make_phases(
-    config: Learning, model: RecurrentModel, dataset: TrajectoryDataset | ResidentDataset, ranks: Ranks
+    config: Learning,
+    model: RecurrentModel,
+    dataset: TrajectoryDataset | ResidentDataset,
+    ranks: Ranks,
+    *,
+    schedule_start: int = 0,
 ) -> list[Phase]:
-    """First-order steps, and second-order ones after them if the config asks for some."""
+    """First-order steps, and second-order ones after them if the config asks for some.
+
+    schedule_start  the first-order step at which the schedule of learning rates begins
+    """
     first, second = config.training, config.refinement
     options: dict[str, Any] = {
         **first.reading,
@@ -46,7 +54,7 @@ def make_phases(
         "world_size": ranks.size,
     }
     loader = make_loader(dataset, share(first, len(dataset), ranks), seed=first.seed, **options)
-    learner = FirstOrder(ranks.parallel(model), first)
+    learner = FirstOrder(ranks.parallel(model), first, schedule_start)
     phases = [Phase("train", learner, loader, first.steps, first.evaluate_every)]
     if second.steps:
         loader = make_loader(dataset, share(second, len(dataset), ranks), seed=first.seed + 1, **options)

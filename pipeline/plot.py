@@ -32,6 +32,7 @@ from .run_labels import (
     truth_label,
 )
 from .space_time import CURVES, draw_images
+from .standing import ending
 from .systems import System
 
 SECOND_ORDER = "Levenberg-Marquardt"
@@ -138,12 +139,15 @@ def draw_time_series(results: Results) -> Figure:
     return figure
 
 
-def draw_loss(results: Results) -> Figure:
+def draw_loss(results: Results) -> Figure | None:
     """Training loss, smoothed as r = 0.9 r + 0.1 loss, and validation error over steps; a panel for each phase.
 
     The training loss is in the units that the network sees, the validation error in raw ones.
     """
     phases = list(dict.fromkeys(row["phase"] for row in results["curve"]))
+    if not phases:
+        # A training that was stopped before its first line.
+        return None
     units = " (standardised)" if results["config"].normalizer else ""
     figure = new_figure(5.2 if len(phases) == 1 else 7.2, 3.4)
     panels = figure.subplots(1, len(phases), sharey=True, squeeze=False)[0]
@@ -162,7 +166,8 @@ def draw_loss(results: Results) -> Figure:
     for axes, phase in zip(panels[1:], phases[1:], strict=True):
         axes.set_title(SECOND_ORDER if phase == "refine" else phase, loc="left")
     panels[0].set_ylabel("mean squared error")
-    return finish(figure, panels[0], run_title(results), 2 if units and len(phases) == 1 else 3)
+    heading = run_title(results, ending(results["metrics"]["training"]))
+    return finish(figure, panels[0], heading, 2 if units and len(phases) == 1 else 3)
 
 
 def draw_error(results: Results) -> Figure:

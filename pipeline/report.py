@@ -11,6 +11,7 @@ from rich.text import Text
 from ..data.manifest import Manifest
 from .generate import Summary
 from .sharing.description import IDENTITY_SHOWN, Description, ParameterLine, line
+from .standing import ending
 from .systems import System
 from .systems.delay import DelaySystem
 
@@ -225,6 +226,9 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
     for name, baseline in sorted(metrics["baselines"].items(), key=lambda item: item[1]["mse"]):
         table.add_row(name, f"{baseline['mse']:.3g}", f"{baseline['mse'] / test['mse']:.3g}")
     console.print(table)
+    if said := ending(metrics["training"]):
+        best = metrics["training"]["best_step"]
+        console.print(f"{said}; judged are the weights of step {best:,}", highlight=False, soft_wrap=True)
     noise = test.get("noise")
     if noise is not None:
         floor = ", below which no test MSE can be expected" if noise["target"] == "observed" else ""

@@ -20,6 +20,7 @@ from ..models import RecurrentModel, make_model
 from .config_file import check_learning
 from .learning_sections import Learning
 from .run_files import RunError, load_checkpoint, read_text
+from .section import ConfigError
 from .systems import System, system_of
 
 CONFIG = "config.json"
@@ -30,6 +31,8 @@ TRAINING = "training.json"
 METRICS = "metrics.json"
 EVALUATION = "evaluation.npz"
 FIGURES = "figures"
+# Keys that say how long a training is, and nothing else.
+LENGTHS = {"training.steps", "training.minutes", "refinement.steps"}
 FILES = (CONFIG, LAST, BEST, CURVE, TRAINING, METRICS, EVALUATION)
 
 
@@ -73,6 +76,19 @@ class RunConfig:
         """Raises ConfigError if it is no config."""
         sections = {key: self.config[key] for key in Learning.model_fields if key in self.config}
         return check_learning(sections, "the run's config")
+
+    def difference(self, other: "RunConfig") -> dict[str, tuple[Any, Any]]:
+        """The keys in which another run is not this one, each with its value there and here; none of the same run."""
+        if other.identity == self.identity:
+            return {}
+        try:
+            before, after = other.learning.learning(), self.learning.learning()
+        except ConfigError:
+            return {"config": ("of another version", "this one")}
+        keys = [(section, key) for section in after for key in {**before[section], **after[section]}]
+        values = {f"{part}.{key}": (before[part].get(key), after[part].get(key)) for part, key in keys}
+        values["dataset"] = (other.dataset["id"], self.dataset["id"])
+        return {key: both for key, both in values.items() if both[0] != both[1]}
 
     @property
     def system(self) -> System | None:
@@ -119,7 +135,7 @@ def _relative(path: Path, start: Path) -> str:
 
 
 def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: bool) -> None:
-    """Make a folder ready for a run: empty, or holding the same run to go on with.
+    """Make a folder ready for a run: empty, or holding the same run to go on with, or one that asked for less.
 
     Raises RunError if it holds something else, or an unfinished run that is not to be resumed.
     """
@@ -129,17 +145,30 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
         (path for path in run.iterdir() if path.name != LOCK), key=lambda path: path.name == CONFIG
     )
     if entries:
-        same = RunConfig.load(run).identity == described.identity
-        if not (same and (resume or (run / TRAINING).is_file())):
+        difference = described.difference(RunConfig.load(run))
+        goes_on = resume if difference.keys() <= LENGTHS else False
+        if not (goes_on or (not difference and (run / TRAINING).is_file())):
             if not overwrite:
-                what = "an unfinished run of this config" if same else "a run of another config or dataset"
-                mend = "go on with --resume, or " if same else ""
-                raise RunError(
-                    f"{run}: holds {what}; {mend}throw it away with --overwrite, or choose another folder"
-                )
+                raise RunError(f"{run}: {_in_the_way(difference)}")
             for path in entries:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+        elif difference and (run / LAST).is_file():
+            # It is another run's until its checkpoint is known to be the beginning of this one.
+            return
     described.save(run)
+
+
+def _in_the_way(difference: dict[str, tuple[Any, Any]]) -> str:
+    """Why a folder cannot be trained in, and how to mend it; `difference` is of the run that it holds."""
+    mend = "throw it away with --overwrite, or choose another folder"
+    if difference.keys() <= LENGTHS:
+        mend = f"go on with --resume, or {mend}"
+    if not difference:
+        return f"holds an unfinished run of this config; {mend}"
+    told = "; ".join(
+        f"{key} is {was!r:.80} there, {asked!r:.80} here" for key, (was, asked) in difference.items()
+    )
+    return f"holds a run of another config or dataset ({told}); {mend}"
 
 
 def load_trained(path: str | Path) -> tuple[RunConfig, RecurrentModel]:

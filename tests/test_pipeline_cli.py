@@ -306,7 +306,10 @@ def test_each_later_stage_says_which_stage_is_missing(workspace):
     (out / "metrics.json").unlink()
     ends_in_2(run("plot", out), "metrics.json is missing; run `trajstore evaluate")
     (out / "training.json").unlink()
-    ends_in_2(run("evaluate", out), "its training has not ended")
+    result = run("evaluate", out)
+    assert (result.exit_code, "training has not ended, 20 steps are done" in result.stdout) == (0, True)
+    (out / "best.pt").unlink()
+    ends_in_2(run("evaluate", out), "best.pt: missing; train first")
     shutil.rmtree(workspace / "dataset")
     ends_in_2(run("evaluate", out), "")
 
