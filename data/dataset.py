@@ -155,8 +155,8 @@ class TrajectoryDataset(Dataset[Batch]):
 
         Raises IndexError out of range, DataError if there is no such variable.
         """
-        if variable not in STATE_VARIABLES:
-            raise DataError(f"no variable {variable!r}; there may be {', '.join(STATE_VARIABLES)}")
+        if not isinstance(variable, str) or variable not in STATE_VARIABLES:
+            raise DataError(f"no variable {variable!r:.80}; there may be {', '.join(STATE_VARIABLES)}")
         numbers = self._numbers(index)
         rows, starts = self._locate(np.atleast_1d(numbers))
         states = torch.from_numpy(self.store.gather(rows, starts, self.windows, variable)).to(self.dtype)

@@ -53,7 +53,7 @@ class Store:
         if self.path.is_file():
             self._open_file(split)
         else:
-            self._open_folder(split or "train")
+            self._open_folder("train" if split is None else split)
         self._starts = np.array([part.first for part in self.parts], dtype=np.int64)
         self._states: dict[tuple[int, str], MappedStates | ChunkedStates] = {}
 
@@ -65,7 +65,7 @@ class Store:
 
     def _read_manifest(self, split: str) -> None:
         manifest = load_manifest(self.path)
-        if split not in manifest.splits:
+        if not isinstance(split, str) or split not in manifest.splits:
             raise DataError(f"{self.path}: no split {split!r}; it has {', '.join(manifest.splits)}")
         record = manifest.splits[split]
         if not record.shards:

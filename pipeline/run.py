@@ -16,6 +16,7 @@ from ..data.errors import TrajstoreError
 from ..data.files import LOCK, reason, remove_leftovers, write_json, write_text
 from ..data.hashing import json_hash
 from ..data.normalize import Normalizer
+from ..data.representation import few, system_name, told
 from ..models import RecurrentModel, make_model
 from .config_file import check_learning
 from .learning_sections import Learning
@@ -55,6 +56,14 @@ class RunConfig:
     normalizer: dict[str, list[float]] | None
     components: list[str]
     parameter_normalizer: dict[str, list[float]] | None = None
+
+    def __repr__(self) -> str:
+        model, task = (self.config.get(key) for key in ("model", "task"))
+        names = [part["name"] for part in (model, task) if isinstance(part, dict) and "name" in part]
+        what = f"{' for '.join(map(str, names))}, trained on {system_name(self.config)}"
+        return told(
+            type(self), f"{what}, dataset {self.dataset.get('id')}; components {few(self.components)}"
+        )
 
     @classmethod
     def of(cls, config: Learning, dataset: TrajectoryDataset, data: Path, run: Path) -> Self:

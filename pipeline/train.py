@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import Progress, TextColumn
+from rich.progress import Progress
 from torch import Tensor
 
 from ..data.dataset import Batch, TrajectoryDataset
@@ -28,7 +28,7 @@ from .interrupt import StopRequest
 from .learning_sections import Learning
 from .locking import locked
 from .phases import make_phases, share
-from .progress import columns
+from .progress import FieldColumn, columns
 from .ranks import Ranks, joined
 from .run import CURVE, TRAINING, RunConfig, build_model, cut_curve, prepare_folder
 from .run_files import RunError
@@ -154,7 +154,7 @@ def _train(
         cut_curve(run, now.step)
     begin, before = perf_counter(), now.seconds
     limit = math.inf if config.training.minutes is None else 60 * config.training.minutes
-    progress = Progress(*columns("steps"), TextColumn("loss {task.fields[loss]:.3g}"), console=console)
+    progress = Progress(*columns("steps"), FieldColumn("loss"), console=console)
     written = run / CURVE if ranks.first else Path(os.devnull)
     going_on = None
     with StopRequest() as stop, progress, written.open("a", encoding="utf-8") as curve:
