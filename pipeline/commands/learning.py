@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from ...data.errors import TrajstoreError
+from ..percentages import percentage
 from .common import INTERRUPTED, PATH, Failure, command, config_argument, overwrite_option, set_option
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def train_command(
         sys.exit(INTERRUPTED if interrupted else Failure.exit_code)
     if tells:
         click.echo(
-            f"{now.step} steps in {now.seconds:.1f} s, {now.waiting / max(now.seconds, 1e-9):.1%} of it waiting "
+            f"{now.step} steps in {now.seconds:.1f} s, {percentage(now.waiting, now.seconds)} of it waiting "
             f"for data; smoothed loss {now.smoothed:.3g}; best validation MSE {now.best_validation:.3g} at step "
             f"{now.best_step}",
             err=True,
