@@ -9,13 +9,19 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from .learning_sections import TrainingSection
+from .losses import told_loss
 
 
 class FirstOrder:
-    """SGD, Adam or AdamW on one batch a step. The model may be one whose gradients several processes average."""
+    """SGD, Adam or AdamW on one batch a step. The model may be one whose gradients several processes average.
 
-    def __init__(self, model: nn.Module, settings: TrainingSection) -> None:
-        self._model, self._settings = model, settings
+    std  (D,) by which the batches are standardised, for losses in raw units, see `told_loss`
+    """
+
+    def __init__(
+        self, model: nn.Module, settings: TrainingSection, std: tuple[float, ...] | None = None
+    ) -> None:
+        self._model, self._settings, self._std = model, settings, std
         self._optimizer = make_optimizer(model.parameters(), settings)
 
     def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -23,12 +29,13 @@ class FirstOrder:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self._settings, number)
         self._optimizer.zero_grad(set_to_none=True)
-        loss = mse_loss(self._model(inputs), targets)
+        outputs = self._model(inputs)
+        loss = mse_loss(outputs, targets)
         loss.backward()
         if self._settings.clip is not None:
             nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.clip)
         self._optimizer.step()
-        return loss.detach()
+        return told_loss(loss, outputs, targets, self._std)
 
     def state_dict(self) -> dict[str, Any]:
         return self._optimizer.state_dict()

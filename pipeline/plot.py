@@ -12,6 +12,7 @@ from rich.console import Console
 
 from . import rollout_figure
 from .figures import BAND, BLUE, FLOW, PREDICTED, STYLE, TRUE, new_figure, save_figure, widen
+from .losses import STANDARDISED
 from .run import EVALUATION, FIGURES, METRICS, RunConfig, read_curve
 from .run_files import RunError, load_arrays
 from .run_labels import (
@@ -139,22 +140,32 @@ def draw_time_series(results: Results) -> Figure:
 def draw_loss(results: Results) -> Figure:
     """Training loss, smoothed as r = 0.9 r + 0.1 loss, and validation error over steps; a panel for each phase.
 
-    The training loss is in the units that the network sees, the validation error in raw ones.
+    Both are in raw units. The losses of older runs are in those that the network sees, and are called so.
     """
     phases = list(dict.fromkeys(row["phase"] for row in results["curve"]))
-    units = " (standardised)" if results["config"].normalizer else ""
+    standardised = results["config"].normalizer is not None and any(
+        row.get("loss_units", STANDARDISED) == STANDARDISED for row in results["curve"]
+    )
+    units, raw = (" (standardised)", " (raw)") if standardised else ("", "")
     figure = new_figure(5.2 if len(phases) == 1 else 7.2, 3.4)
     panels = figure.subplots(1, len(phases), sharey=True, squeeze=False)[0]
     for axes, phase in zip(panels, phases, strict=True):
         rows = [row for row in results["curve"] if row["phase"] == phase]
         steps = [row["step"] for row in rows]
-        axes.plot(steps, [row["loss"] for row in rows], color=BAND, lw=0.6, label=f"training, a batch{units}")
+        told = f"training, a batch{units}"
+        axes.plot(steps, [row["loss"] for row in rows], color=BAND, lw=0.6, label=told)
         smoothed = [row["smoothed_loss"] for row in rows]
         axes.plot(steps, smoothed, color=BLUE, label=f"training, smoothed{units}")
         validated = [(row["step"], row["validation_mse"]) for row in rows if "validation_mse" in row]
         if validated:
             marker = "o" if len(validated) < 30 else None
-            axes.plot(*zip(*validated, strict=True), color=PREDICTED, marker=marker, ms=3, label="validation")
+            axes.plot(
+                *zip(*validated, strict=True),
+                color=PREDICTED,
+                marker=marker,
+                ms=3,
+                label=f"validation{raw}",
+            )
         axes.set(yscale="log", xlabel="optimiser steps")
         axes.margins(x=0.02)
     for axes, phase in zip(panels[1:], phases[1:], strict=True):

@@ -26,6 +26,7 @@ from .device import choose_device, choose_threads, place
 from .interrupt import StopRequest
 from .learning_sections import Learning
 from .locking import locked
+from .losses import RAW, STANDARDISED
 from .phases import make_phases, share
 from .progress import columns
 from .ranks import Ranks, joined
@@ -40,7 +41,7 @@ LOG_EVERY = 10
 class Standing:
     """Where a run stands: all that a checkpoint keeps beside weights and learner.
 
-    `step` counts over all phases, `phase_step` in the current one; times are in seconds.
+    `step` counts over all phases, `phase_step` in the current one; times are in seconds; losses in `loss_units`.
     """
 
     phase: int = 0
@@ -52,6 +53,7 @@ class Standing:
     stale: int = 0
     seconds: float = 0.0
     waiting: float = 0.0
+    loss_units: str = RAW
 
 
 def train(
@@ -138,16 +140,18 @@ def _train(
     model = build_model(config, len(dataset.components)).to(device)
     # A shuffle in blocks is for what is larger than any memory, and reads from disk.
     placed = place(dataset, device) if config.training.shuffle == "full" else dataset
-    phases = make_phases(config, model, placed, ranks)
     now = Standing()
     saved = None
     if ranks.first and (run / LAST).is_file():
         saved = load_checkpoint(run / LAST)
     saved = ranks.from_first(saved)
+    std = dataset.normalizer.std if dataset.normalizer else None
+    units = _loss_units(saved) if std else RAW
+    phases = make_phases(config, model, placed, ranks, std if units == RAW else None)
     if saved is not None:
         try:
             model.load_state_dict(saved["model"])
-            now = Standing(**saved["standing"])
+            now = Standing(**{**saved["standing"], "loss_units": units})
             if now.phase < len(phases):
                 phases[now.phase].learner.load_state_dict(saved["learner"])
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
@@ -196,9 +200,9 @@ def _train(
                 losses.clear()
                 _follow(now, read)
                 now.seconds = before + perf_counter() - begin
-                line: dict[str, float] = {}
+                line: dict[str, Any] = {}
                 if logs:
-                    line = {"loss": read[-1], "smoothed_loss": now.smoothed}
+                    line = {"loss": read[-1], "smoothed_loss": now.smoothed, "loss_units": now.loss_units}
                     progress.update(bar, completed=now.phase_step, loss=now.smoothed)
                 if evaluates:
                     line |= _validate(model, validation, device, now, run / BEST, own, ranks)
@@ -219,6 +223,12 @@ def _train(
     if ranks.first:
         write_json(run / TRAINING, _summary(now))
     return now
+
+
+def _loss_units(saved: dict[str, Any] | None) -> str:
+    """In which units the losses of a run on standardised states are; an older one goes on with its own."""
+    standing = {"loss_units": RAW} if saved is None else saved.get("standing")
+    return standing.get("loss_units", STANDARDISED) if isinstance(standing, dict) else RAW
 
 
 def _read(losses: list[Tensor], asked: bool, ranks: Ranks) -> list[float]:
@@ -267,6 +277,7 @@ def _summary(now: Standing) -> dict[str, Any]:
         "best_step": now.best_step,
         "validation_mse": now.best_validation,
         "final_smoothed_loss": now.smoothed,
+        "loss_units": now.loss_units,
         "seconds": now.seconds,
         "waiting_share": now.waiting / max(now.seconds, 1e-9),
     }

@@ -155,7 +155,7 @@ def metrics(starts, measured=0, valid=100.0):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((64, 60, 31.5), ["valid until 31.5 (median of 64 starts)", "2.08000, true 2.00010, relative error 0.04 (med"]),
+        ((64, 60, 31.5), ["valid until 31.5 (median of 64 starts)", "2.08000, true 2.00010, relative error 0.04"]),
         ((64, 60), ["(median of 60 of 64 rollouts)"]),
         ((2, 2), ["valid until 100, the end (median of 2 starts)", "(median of 2 of 2 rollouts)"]),
         ((1, 1, 31.5), ["valid until 31.5 (from 1 start alone; others may differ)", "(from 1 rollout alone)"]),

@@ -62,10 +62,11 @@ def train_command(
             )
         sys.exit(INTERRUPTED if interrupted else Failure.exit_code)
     if tells:
+        units = "" if now.loss_units == "raw" else f" ({now.loss_units})"
         click.echo(
             f"{now.step} steps in {now.seconds:.1f} s, {percentage(now.waiting, now.seconds)} of it waiting "
-            f"for data; smoothed loss {now.smoothed:.3g}; best validation MSE {now.best_validation:.3g} at step "
-            f"{now.best_step}",
+            f"for data; smoothed loss {now.smoothed:.3g}{units}; best validation MSE {now.best_validation:.3g} at "
+            f"step {now.best_step}",
             err=True,
         )
 
