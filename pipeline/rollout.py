@@ -7,11 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.format import Status
 from ..data.normalize import Normalizer
 from ..models import RecurrentModel
 from .cycle import Cycle, measure_cycle
-from .engines import Engine
 
 # Normalised error at which a forecast is no longer valid (as in Vlachas et al. 2020,
 # doi:10.1016/j.neunet.2020.02.016).
@@ -66,15 +64,6 @@ def roll_out(
 
 def _raw(values: Tensor, normalizer: Normalizer | None) -> np.ndarray:
     return (values if normalizer is None else normalizer.invert(values)).double().numpy()
-
-
-def true_rollouts(
-    engine: Engine, starts: np.ndarray, parameters: np.ndarray, times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The true trajectories (n, T, D), and which of the starts they belong to: those that do not fail."""
-    solution = engine.solve(starts, parameters, times)
-    sound = solution.status == Status.OK
-    return solution.states[sound], sound
 
 
 def judge(rollouts: Rollouts, scale: np.ndarray, cycle: Cycle | None) -> dict[str, Any]:
