@@ -13,10 +13,11 @@ from rich.console import Console
 from ..data.errors import TrajstoreError
 from ..data.manifest import MANIFEST
 from .dataset_labels import SPLIT_COLOURS, finish, label, time_label
-from .dataset_sample import DatasetSample, sample_dataset, spread
+from .dataset_sample import DatasetSample, sample_dataset
 from .delay_embedding import embed, label_embedding, lag_of
 from .figures import FLOW, ROW_COLOURS, STYLE, new_figure, save_figure, widen
 from .initial_states_figure import PAIRED, draw_initial_states
+from .movement import spread
 from .projections import PROJECTED, draw_orbits, draw_principal, places_of_bodies
 from .sharing.description import Description
 from .space_time import CURVES, draw_images

@@ -9,16 +9,24 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from .learning_sections import TrainingSection
+from .losses import told_loss
 
 
 class FirstOrder:
     """SGD, Adam or AdamW on one batch a step. The model may be one whose gradients several processes average.
 
+    std             (D,) by which the batches are standardised, for losses in raw units, see `told_loss`
     schedule_start  the step at which the schedule of learning rates begins
     """
 
-    def __init__(self, model: nn.Module, settings: TrainingSection, schedule_start: int = 0) -> None:
-        self._model, self._settings, self._start = model, settings, schedule_start
+    def __init__(
+        self,
+        model: nn.Module,
+        settings: TrainingSection,
+        std: tuple[float, ...] | None = None,
+        schedule_start: int = 0,
+    ) -> None:
+        self._model, self._settings, self._std, self._start = model, settings, std, schedule_start
         self._optimizer = make_optimizer(model.parameters(), settings)
 
     def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -26,12 +34,13 @@ class FirstOrder:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self._settings, number, self._start)
         self._optimizer.zero_grad(set_to_none=True)
-        loss = mse_loss(self._model(inputs), targets)
+        outputs = self._model(inputs)
+        loss = mse_loss(outputs, targets)
         loss.backward()
         if self._settings.clip is not None:
             nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.clip)
         self._optimizer.step()
-        return loss.detach()
+        return told_loss(loss, outputs, targets, self._std)
 
     def state_dict(self) -> dict[str, Any]:
         return self._optimizer.state_dict()

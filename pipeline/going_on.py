@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .learning_sections import Learning
+from .losses import STANDARDISED
 from .run import LENGTHS, RunConfig
 from .run_files import RunError
 from .standing import Standing
@@ -37,7 +38,7 @@ def begin_from(saved: dict[str, Any], described: RunConfig, new: Learning, resta
     from the first step on; KeyError, TypeError, AttributeError or ValueError if it is no checkpoint of a run.
     """
     before = RunConfig(**saved["run"])
-    old, now = before.learning, Standing(**saved["standing"])
+    old, now = before.learning, Standing(**{"loss_units": STANDARDISED, **saved["standing"]})
     if now.phase and not now.ended:
         # Checkpoints did not always tell.
         taken = [old.training.steps if old.refinement.steps else now.step, old.refinement.steps]

@@ -10,12 +10,10 @@ from torch import Tensor
 
 from ..data.arguments import whole_number
 from ..data.errors import DataError
-from ..data.format import Status
 from ..data.normalize import Normalizer
 from ..data.tasks import get_task
 from ..models import RecurrentModel
 from .cycle import Cycle, measure_cycle
-from .engines import Engine
 
 # Normalised error at which a forecast is no longer valid (as in Vlachas et al. 2020,
 # doi:10.1016/j.neunet.2020.02.016).
@@ -104,15 +102,6 @@ def _check_sizes(model: RecurrentModel, starts: np.ndarray, told: np.ndarray) ->
 
 def _raw(values: Tensor, normalizer: Normalizer | None) -> np.ndarray:
     return (values if normalizer is None else normalizer.invert(values)).double().numpy()
-
-
-def true_rollouts(
-    engine: Engine, starts: np.ndarray, parameters: np.ndarray, times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The true trajectories (n, T, D), and which of the starts they belong to: those that do not fail."""
-    solution = engine.solve(starts, parameters, times)
-    sound = solution.status == Status.OK
-    return solution.states[sound], sound
 
 
 def judge(rollouts: Rollouts, scale: np.ndarray, cycle: Cycle | None) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .losses import RAW
+
 # What may end a phase, and a training; the clock ends a training alone.
 Ending = Literal["steps", "patience", "minutes"]
 
@@ -12,7 +14,8 @@ Ending = Literal["steps", "patience", "minutes"]
 class Standing:
     """All that a checkpoint keeps beside weights and learner.
 
-    `step` counts over all phases, `phase_step` in the current one; times are in seconds.
+    `step` counts over all phases, `phase_step` in the current one; times are in seconds, losses in
+    `loss_units`.
 
     ended           of each phase that has ended: its steps, and why it ended
     stopped_by      why the whole training has ended; None while it has not
@@ -29,6 +32,7 @@ class Standing:
     stale: int = 0
     seconds: float = 0.0
     waiting: float = 0.0
+    loss_units: str = RAW
     ended: list[tuple[int, Ending]] = field(default_factory=list)
     stopped_by: Ending | None = None
     schedule_start: int = 0
@@ -62,6 +66,7 @@ class Standing:
             "best_step": self.best_step,
             "validation_mse": self.best_validation,
             "final_smoothed_loss": self.smoothed,
+            "loss_units": self.loss_units,
             "seconds": self.seconds,
             "waiting_share": self.waiting / max(self.seconds, 1e-9),
             "stopped_by": self.stopped_by,

@@ -27,6 +27,7 @@ from .device import choose_device, choose_threads, place
 from .interrupt import StopRequest
 from .learning_sections import Learning
 from .locking import locked
+from .losses import RAW
 from .phases import make_phases, share
 from .progress import FieldColumn, columns
 from .ranks import Ranks, joined
@@ -135,7 +136,10 @@ def _train(
     checkpoints = Checkpoints(run, described, model, ranks)
     beginning = checkpoints.begin(config, restart_schedule)
     now = beginning.standing
-    phases = make_phases(config, model, placed, ranks, schedule_start=now.schedule_start)
+    std = dataset.normalizer.std if dataset.normalizer else None
+    now.loss_units = now.loss_units if std else RAW
+    told_std = std if now.loss_units == RAW else None
+    phases = make_phases(config, model, placed, ranks, told_std, now.schedule_start)
     try:
         if beginning.model is not None:
             model.load_state_dict(beginning.model)
@@ -180,9 +184,9 @@ def _train(
                 losses.clear()
                 _follow(now, read)
                 now.seconds = before + perf_counter() - begin
-                line: dict[str, float] = {}
+                line: dict[str, Any] = {}
                 if logs or late:
-                    line = {"loss": read[-1], "smoothed_loss": now.smoothed}
+                    line = {"loss": read[-1], "smoothed_loss": now.smoothed, "loss_units": now.loss_units}
                     progress.update(bar, completed=now.phase_step, loss=now.smoothed)
                 if evaluates := bool(enough or due or late):
                     going_on = checkpoints.before(now, due)

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from ...data.errors import TrajstoreError
+from ..percentages import percentage
 from .common import (
     INTERRUPTED,
     PATH,
@@ -108,10 +109,11 @@ def _told(now: "Standing") -> str:
     """What came of a training."""
     from ..standing import ending
 
-    waiting = now.waiting / max(now.seconds, 1e-9)
-    said = [f"{now.step} steps in {now.seconds:.1f} s, {waiting:.1%} of it waiting for data"]
+    units = "" if now.loss_units == "raw" else f" ({now.loss_units})"
+    waiting = percentage(now.waiting, now.seconds)
+    said = [f"{now.step} steps in {now.seconds:.1f} s, {waiting} of it waiting for data"]
     if math.isfinite(now.smoothed):
-        said.append(f"smoothed loss {now.smoothed:.3g}")
+        said.append(f"smoothed loss {now.smoothed:.3g}{units}")
     if math.isfinite(now.best_validation):
         said.append(f"best validation MSE {now.best_validation:.3g} at step {now.best_step}")
     return "; ".join([*said, *filter(None, [ending(now.summary())])])
