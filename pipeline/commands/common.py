@@ -11,6 +11,7 @@ import click
 
 from ...data.errors import TrajstoreError, printable
 from ...data.files import finite, reason
+from ...data.shortage import shortage
 
 if TYPE_CHECKING:
     from ...data.manifest import Manifest
@@ -37,7 +38,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             function(*arguments, **options)
         except TrajstoreError as error:
             raise Failure(str(error)) from None
-        except OSError as error:
+        except (OSError, MemoryError, RuntimeError) as error:
+            if short := shortage(error):
+                raise Failure(str(short)) from None
+            if not isinstance(error, OSError):
+                raise
             raise Failure(reason(error)) from None
         except KeyboardInterrupt:
             click.echo("trajstore: interrupted; the same command goes on from here", err=True)
