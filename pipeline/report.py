@@ -226,11 +226,13 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
     table = Table("predictor", "test MSE", "times the model's", box=box.SIMPLE_HEAD)
     table.add_row(metrics["model"]["name"], f"{test['mse']:.3g}", "1")
     for name, baseline in sorted(metrics["baselines"].items(), key=lambda item: item[1]["mse"]):
-        table.add_row(name, f"{baseline['mse']:.3g}", f"{baseline['mse'] / test['mse']:.3g}")
+        times = f"{baseline['mse'] / test['mse']:.3g}" if test["mse"] else "-"
+        table.add_row(name, f"{baseline['mse']:.3g}", times)
     console.print(table)
-    if said := ending(metrics["training"]):
-        best = metrics["training"]["best_step"]
-        console.print(f"{said}; judged are the weights of step {best:,}", highlight=False, soft_wrap=True)
+    training = metrics.get("training", {})
+    if said := ending(training):
+        best = f"judged are the weights of step {training['best_step']:,}"
+        console.print(f"{said}; {best}", highlight=False, soft_wrap=True)
     noise = test.get("noise")
     if noise is not None:
         floor = ", below which no test MSE can be expected" if noise["target"] == "observed" else ""
