@@ -50,6 +50,10 @@ def roll_out(
     Raises DataError for another task, or for starts or channels of another shape than the model takes.
     """
     task = get_task(task).name
+    if normalizer is not None and not isinstance(normalizer, Normalizer):
+        raise DataError(
+            f"normalizer is {normalizer!r:.80}; expected a Normalizer, as `load_normalizer` gives it"
+        )
     window, lengths = whole_number("window", window, 2), whole_number("lengths", lengths, 1)
     starts = _rows("starts", starts)
     told = np.empty((len(starts), 0)) if channels is None else _rows("channels", channels)

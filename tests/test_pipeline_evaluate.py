@@ -182,6 +182,8 @@ def test_starts_and_channels_that_do_not_fit_the_model_are_refused(starts, chann
     model = make_model("lstm", 3, 2, hidden=4)
     with pytest.raises(DataError, match=said):
         roll_out(model, None, "initial-value", starts, 5, 2, channels)
+    with pytest.raises(DataError, match="normalizer is True; expected a Normalizer"):
+        roll_out(model, True, "initial-value", [[1, 0]], 5, 2, [[0.1]])
     assert roll_out(model, None, "initial-value", [[1, 0]], 5, 2, [[0.1]]).shape == (1, 9, 2)
 
 
