@@ -51,15 +51,20 @@ def reason(error: OSError) -> str:
     return f"{error.filename}: {said}" if error.filename else said
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace `path` by `text` (UTF-8) atomically."""
+def write_text(path: Path, text: str, errors: str = "strict") -> None:
+    """Replace `path` by `text` (UTF-8) atomically; `errors`: what becomes of what UTF-8 lacks, as in `str.encode`."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors=errors, newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace `path` by a value's JSON atomically; numbers that are not finite, which JSON lacks, are null."""
-    write_text(path, json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    """Replace `path` by a value's JSON atomically; numbers that are not finite, which JSON lacks, are null.
+
+    A text may be the name of a folder, which can hold bytes that are no UTF-8: Python's sign for one (PEP 383) is
+    written as JSON's escape, and read back as the same name.
+    """
+    text = json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, text, errors="backslashreplace")
 
 
 def finite(value: Any) -> Any:

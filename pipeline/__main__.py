@@ -1,13 +1,9 @@
 """The program `trajstore`, also as `python -m trajstore.pipeline`."""
 
-import errno
-import mmap
-import os
-import signal
 import sys
 from typing import NoReturn
 
-from ..data.shortage import ShortageError, limit_of
+from .interrupt import end_deaf
 
 INTERRUPTED = 130
 # Of address space, that any command may need beyond the libraries that all of them load.
@@ -17,33 +13,56 @@ ROOM = 256 << 20
 def run() -> None:
     """Run the command; Ctrl-C while it is still being loaded ends it quietly, too."""
     try:
-        if limit_of("RLIMIT_AS") is not None and not _loads():
+        if _limited() and not _loads():
             _end_for_want_of_memory()
+        import click
+
         from .cli import main
 
-        main(prog_name="trajstore")
+        try:
+            code = main(prog_name="trajstore", standalone_mode=False)
+        except click.Abort:
+            # So click calls Ctrl-C, and would make an end with 1 of it.
+            raise KeyboardInterrupt from None
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        sys.exit(code)
     except KeyboardInterrupt:
+        end_deaf()
         print("trajstore: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except ImportError as error:
         # What of a library does not fit into the address space any more is no MemoryError.
-        if limit_of("RLIMIT_AS") is None or "failed to map" not in str(error):
+        if not _limited() or "failed to map" not in str(error):
             raise
         _end_for_want_of_memory()
-    except SystemExit as end:
-        if not end.code:
-            # All is done: Ctrl-C while Python is taken down, where nobody catches it, makes no failure of it.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except SystemExit:
+        # All is said: Ctrl-C while Python is taken down, where nobody catches it, makes no other end of it.
+        end_deaf()
         raise
 
 
+def _limited() -> bool:
+    from ..data.shortage import limit_of
+
+    return limit_of("RLIMIT_AS") is not None
+
+
 def _end_for_want_of_memory() -> NoReturn:
+    import errno
+
+    from ..data.shortage import ShortageError
+
     print(f"trajstore: {ShortageError(errno.ENOMEM)}", file=sys.stderr)
     sys.exit(2)
 
 
 def _loads() -> bool:
     """Do the libraries that all commands need fit into the address space? Some end a process where they don't."""
+    import mmap
+    import os
+
     child = os.fork()
     if not child:
         code = 1

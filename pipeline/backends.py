@@ -17,6 +17,7 @@ from ..data.arguments import one_of
 from ..data.errors import TrajstoreError
 from ..data.shard import ShardRecord
 from .engines import Engine
+from .interrupt import deaf_children
 from .orphans import end_with_parent
 from .plan import ShardPlan
 from .progress import Busy, Counters, CountersProgress
@@ -111,7 +112,9 @@ class LocalWorkers:
             total = sum(plan.rows for plan in plans)
             with CountersProgress(counters, "integrate", total, "rows", console):
                 try:
-                    for record in parallel(make(index, plan) for index, plan in enumerate(plans)) or ():
+                    with deaf_children():
+                        made = parallel(make(index, plan) for index, plan in enumerate(plans))
+                    for record in made or ():
                         if record is not None:
                             records[record.file] = record
                 except BaseException:

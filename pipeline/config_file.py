@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from ..data.errors import TrajstoreError
 from .config import Experiment
 from .learning_sections import Learning
-from .section import ConfigError
+from .section import ConfigError, check_texts
 from .training_check import check_training
 
 Config = TypeVar("Config", bound=Learning)
@@ -73,6 +73,10 @@ def check_config(raw: dict[str, Any], source: str) -> Experiment:
 
 
 def _validate(kind: type[Config], raw: dict[str, Any], source: str) -> Config:
+    try:
+        check_texts(raw)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
     try:
         return kind.model_validate(raw)
     except ValidationError as error:

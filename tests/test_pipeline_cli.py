@@ -1,6 +1,7 @@
 """The commands: what they print, and how each kind of bad input ends."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -405,18 +406,54 @@ def test_an_interrupted_generation_ends_quietly_and_goes_on(engine, kill, tmp_pa
     assert all(path.suffix == ".h5" for path in out.iterdir())
 
 
-@pytest.mark.parametrize("delay", [0.1, 0.3, 0.6])
+@pytest.mark.parametrize("delay", [0.05, 0.1, 0.3, 0.6])
 def test_ctrl_c_while_the_command_is_loaded_ends_it_quietly(delay, trained):
-    program = Path(sys.executable).with_name("trajstore")
-    process = subprocess.Popen(
-        [program, "info", trained / "dataset"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    # What interrupts Python itself, before it comes to us, is not ours.
+    program = (
+        "import os, signal, sys, threading; from trajstore.pipeline.__main__ import run; "
+        "threading.Timer(float(sys.argv.pop(1)), os.kill, (os.getpid(), signal.SIGINT)).start(); run()"
     )
-    time.sleep(delay)
-    process.send_signal(signal.SIGINT)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(delay), "info", trained / "dataset"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
     # It may have been done before.
     assert process.returncode in (0, 130)
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "key"),
+    [
+        ("[dataset]", 'title = "a\\u0007b"', "dataset.title"),
+        ("[dataset]", 'license = "\\u001b[31mred"', "dataset.license"),
+        ("[system]", 'description = "a\\u009fb"', "system.description"),
+        ("[dataset]", f'creator = "{"x" * (1 << 20)}x"', "dataset.creator"),
+    ],
+)
+def test_a_text_that_no_shard_may_hold_is_found_before_any_work(tmp_path, section, line, key):
+    config = tmp_path / "c.toml"
+    text = Path(QUICK).read_text()
+    config.write_text(text.replace(section, f"{section}\n{line}", 1))
+    ends_in_2(run("generate", config, "--out", tmp_path / "d"), key, "expected plain text")
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_folder_whose_name_is_no_utf8_goes_the_whole_way(tmp_path):
+    data, out = (os.fsencode(tmp_path) + name for name in (b"/d\xff", b"/r\xfe"))
+    for command in (
+        ["generate", QUICK, "--out", data],
+        ["train", QUICK, "--data", data, "--out", out],
+        ["train", QUICK, "--data", data, "--out", out, "--resume"],
+        ["evaluate", out],
+        ["plot", out],
+    ):
+        settings = SMALL if command[0] in ("generate", "train") else []
+        result = CliRunner().invoke(main, [os.fsdecode(part) for part in (*command, *settings)])
+        assert result.exit_code == 0, result.output
 
 
 def test_training_without_a_validation_split_tells_no_number_that_it_has_not(tmp_path):

@@ -12,6 +12,7 @@ import click
 from ...data.errors import TrajstoreError, printable
 from ...data.files import finite, reason
 from ...data.shortage import shortage
+from ..interrupt import end_deaf
 
 if TYPE_CHECKING:
     from ...data.manifest import Manifest
@@ -45,6 +46,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
                 raise
             raise Failure(reason(error)) from None
         except KeyboardInterrupt:
+            end_deaf()
             click.echo("trajstore: interrupted; the same command goes on from here", err=True)
             sys.exit(INTERRUPTED)
 

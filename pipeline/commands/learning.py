@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from ...data.errors import TrajstoreError
+from ..interrupt import end_deaf
 from ..percentages import percentage
 from .common import (
     INTERRUPTED,
@@ -93,6 +94,8 @@ def train_command(
             # When one process ends, torchrun ends the others. This one is about to end by itself.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         interrupted = isinstance(error, KeyboardInterrupt)
+        if interrupted:
+            end_deaf()
         if tells and not interrupted:
             raise
         if tells:

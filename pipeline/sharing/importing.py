@@ -14,6 +14,7 @@ from ...data.hashing import file_hash
 from ...data.manifest import Manifest
 from ...data.shard import Shard
 from ..config import MAX_SHARD_ROWS, SHARD_BYTES
+from ..section import check_texts
 from ..systems.system import check_name
 from .duplicates import Trajectories
 from .measurements import Columns, Measurements
@@ -71,6 +72,7 @@ def import_files(files: Sequence[str | Path], out: str | Path, settings: Import)
     one_of("by", settings.by, SPLIT_BY)
     if settings.dtype is not None:
         one_of("dtype", settings.dtype, STATE_DTYPES)
+    check_texts({key: getattr(settings, key) for key in ("name", "title", "license", "creator", "time_unit")})
     if settings.validation + settings.test >= 1:
         raise DataError(
             f"validation ({settings.validation:g}) and test ({settings.test:g}) leave nothing for train; expected "
