@@ -12,7 +12,7 @@ from .going_on import Beginning, begin_from
 from .learning_sections import Learning
 from .phases import Learner
 from .ranks import Ranks
-from .run import BEST, EVALUATION, LAST, METRICS, TRAINING, RunConfig
+from .run import BEST, EVALUATION, LAST, METRICS, TRAINING, RunConfig, clear
 from .run_files import RunError, load_checkpoint, save_checkpoint
 from .standing import Standing
 
@@ -26,8 +26,11 @@ class Checkpoints:
     model: nn.Module
     ranks: Ranks
 
-    def begin(self, config: Learning, restart_schedule: bool) -> Beginning:
-        """From where the training goes on. Raises RunError if the folder's last checkpoint is none of this run's."""
+    def begin(self, config: Learning, *, restart_schedule: bool, overwrite: bool) -> Beginning:
+        """From where the training goes on; anew, where it cannot, if what is there may be thrown away.
+
+        Raises RunError if it cannot, or the folder's last checkpoint is none of this run's.
+        """
         saved = None
         if self.ranks.first and (self.run / LAST).is_file():
             saved = load_checkpoint(self.run / LAST)
@@ -37,7 +40,11 @@ class Checkpoints:
         try:
             return begin_from(saved, self.described, config, restart_schedule)
         except RunError as error:
-            raise RunError(f"{self.run}: {error}") from None
+            if not overwrite:
+                raise RunError(f"{self.run}: {error}") from None
+            if self.ranks.first:
+                clear(self.run)
+            return Beginning(Standing())
         except (KeyError, TypeError, AttributeError, ValueError):
             raise self.foreign() from None
 
@@ -59,7 +66,7 @@ class Checkpoints:
             for name in (TRAINING, METRICS, EVALUATION):
                 (self.run / name).unlink(missing_ok=True)
         # Whatever stops the training, and be it at once, there are weights to look at.
-        if not (self.run / BEST).is_file():
+        if beginning.model is None or not (self.run / BEST).is_file():
             self.keep_best(now.step)
 
     def save(self, now: Standing, learner: Learner, going_on: dict[str, Any] | None = None) -> None:

@@ -149,22 +149,28 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
     Raises RunError if it holds something else, or an unfinished run that is not to be resumed.
     """
     remove_leftovers(run, FILES.__contains__)
-    # The config goes last: a folder that was being cleared when a crash came is still known for a run.
-    entries = sorted(
-        (path for path in run.iterdir() if path.name != LOCK), key=lambda path: path.name == CONFIG
-    )
-    if entries:
+    if entries_of(run):
         difference = described.difference(RunConfig.load(run))
         goes_on = resume if difference.keys() <= LENGTHS else False
         if not (goes_on or (not difference and (run / TRAINING).is_file())):
             if not overwrite:
                 raise RunError(f"{run}: {_in_the_way(difference)}")
-            for path in entries:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            clear(run)
         elif difference and (run / LAST).is_file():
             # It is another run's until its checkpoint is known to be the beginning of this one.
             return
     described.save(run)
+
+
+def entries_of(run: Path) -> list[Path]:
+    """All that the folder holds. The config is last: where it is cleared and a crash comes, it is still a run's."""
+    return sorted((path for path in run.iterdir() if path.name != LOCK), key=lambda path: path.name == CONFIG)
+
+
+def clear(run: Path) -> None:
+    """Throw away all that the folder holds."""
+    for path in entries_of(run):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _in_the_way(difference: dict[str, tuple[Any, Any]]) -> str:

@@ -108,7 +108,16 @@ def _prepare_and_train(
             if ranks.first:
                 prepare_folder(run, described, resume, overwrite)
             return _train(
-                config, described, dataset, validation, run, device, restart_schedule, console, ranks
+                config,
+                described,
+                dataset,
+                validation,
+                run,
+                device,
+                restart_schedule,
+                overwrite,
+                console,
+                ranks,
             )
         except OSError as error:
             raise RunError(
@@ -125,6 +134,7 @@ def _train(
     run: Path,
     device: torch.device,
     restart_schedule: bool,
+    overwrite: bool,
     console: Console,
     ranks: Ranks,
 ) -> Standing:
@@ -134,7 +144,7 @@ def _train(
     # A shuffle in blocks is for what is larger than any memory, and reads from disk.
     placed = place(dataset, device) if config.training.shuffle == "full" else dataset
     checkpoints = Checkpoints(run, described, model, ranks)
-    beginning = checkpoints.begin(config, restart_schedule)
+    beginning = checkpoints.begin(config, restart_schedule=restart_schedule, overwrite=overwrite)
     now = beginning.standing
     std = dataset.normalizer.std if dataset.normalizer else None
     now.loss_units = now.loss_units if std else RAW

@@ -59,8 +59,9 @@ def assert_same_run(left, right):
     assert summaries[0] == summaries[1]
 
 
-@pytest.mark.parametrize("first", [[12], [10], [5, 11], [8, 18]], ids=str)
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize(
+    ("first", "optimizer"), [([12], "adam"), ([10], "adam"), ([5, 11], "adamw"), ([8, 18], "sgd")], ids=str
+)
 def test_steps_in_parts_are_the_steps_at_once(first, optimizer, learn, tmp_path):
     """Ending on and off the grid of evaluations: one that a longer run would not have made leaves no trace."""
     for steps in [*first, 20]:
@@ -156,6 +157,19 @@ def test_a_restarted_schedule_is_a_whole_one_over_the_steps_that_are_left(experi
     kept = load_checkpoint(tmp_path / "run/last.pt")["learner"]["state"][0]["step"]
     learn(tmp_path / "run", steps=12, schedule="cosine", restart=True)
     assert load_checkpoint(tmp_path / "run/last.pt")["learner"]["state"][0]["step"] == kept + 2
+
+
+@pytest.mark.parametrize(
+    ("steps", "keys"), [(20, {"schedule": "cosine"}), (6, {}), (12, {})], ids=["cosine", "fewer", "more"]
+)
+def test_with_overwrite_what_cannot_be_gone_on_with_is_begun_anew(steps, keys, learn, tmp_path):
+    """As `make` does after the config was edited."""
+    learn(tmp_path / "run", steps=10, **keys)
+    evaluate(tmp_path / "run")
+    learn(tmp_path / "run", steps=steps, overwrite=True, **keys)
+    assert not (tmp_path / "run/metrics.json").exists()
+    learn(tmp_path / "whole", steps=steps, **keys)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
 def test_less_than_was_done_is_refused_in_words(learn, tmp_path):
