@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from joblib import Parallel, cpu_count, delayed
 from rich.console import Console
 
+from ..data.arguments import one_of
 from ..data.errors import TrajstoreError
 from ..data.shard import ShardRecord
 from .engines import Engine
@@ -65,6 +66,8 @@ def hired(
 
     Raises TrajstoreError if the two do not go together, or the scheduler cannot be reached.
     """
+    if backend is not None:
+        one_of("backend", backend, get_args(Backend))
     if (backend == "dask") != (scheduler is not None):
         raise TrajstoreError(
             "--backend dask needs --scheduler, the address of a running dask scheduler, as in tcp://HOST:8786"

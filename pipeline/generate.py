@@ -51,7 +51,7 @@ class Summary:
 
 def generate(
     config: Experiment,
-    folder: Path,
+    folder: str | Path,
     jobs: int | None = None,
     *,
     backend: Backend | None = None,
@@ -73,6 +73,7 @@ def generate(
     it, or the disk refuses, or the cluster cannot do the work.
     """
     begin = perf_counter()
+    folder = Path(folder)
     plans = make_plan(config)
     check_size(len(plans), len(config.dynamics.states))
     total = sum(plan.rows for plan in plans)

@@ -67,7 +67,7 @@ class Reintegration:
         return said
 
 
-def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = None) -> Reintegration:
+def reintegrate(path: str | Path, rows: int, seed: int = 0, shards: slice | None = None) -> Reintegration:
     """Compare rows, drawn over all (or these) shards of a dataset folder or from one file, with the equations inside.
 
     A deviation is judged against what both solvers may err: their tolerances times the growth of a small
@@ -77,7 +77,7 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
     again, see `remeasure`. Raises FormatError if the path is no dataset.
     """
     judged, problems, checked, names = [_Judged()], [], 0, set()
-    for file, chosen in _draw(path, rows, seed, shards):
+    for file, chosen in _draw(Path(path), rows, seed, shards):
         shard = read_shard(file)
         described = json_attribute(shard.attributes, "system", file)
         if "equations" not in described:

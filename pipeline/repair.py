@@ -44,7 +44,7 @@ PLAIN: dict[str, Callable[[Path], Any]] = {
 FETCH = "Fetch it again, or generate it again with the same config."
 
 
-def repair(folder: Path, isolated: bool = False) -> list[str]:
+def repair(folder: str | Path, isolated: bool = False) -> list[str]:
     """Write manifest and SHA256SUMS of a dataset again where they are lost or damaged; names of those written.
 
     Every shard must be sound by itself, all must be of one config, and each split's rows without gap from 0 on.
@@ -57,6 +57,7 @@ def repair(folder: Path, isolated: bool = False) -> list[str]:
 
     Raises FormatError that names the file in the way, and then has changed nothing.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise FormatError(
             f"{folder}: no folder; expected a dataset whose {MANIFEST} or {CHECKSUMS} is damaged"

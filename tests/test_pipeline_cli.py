@@ -307,7 +307,10 @@ def test_each_later_stage_says_which_stage_is_missing(workspace):
     (out / "metrics.json").unlink()
     ends_in_2(run("plot", out), "metrics.json is missing; run `trajstore evaluate")
     (out / "training.json").unlink()
-    ends_in_2(run("evaluate", out), "its training has not ended")
+    result = run("evaluate", out)
+    assert (result.exit_code, "training has not ended, 20 steps are done" in result.stdout) == (0, True)
+    (out / "best.pt").unlink()
+    ends_in_2(run("evaluate", out), "best.pt: missing; train first")
     shutil.rmtree(workspace / "dataset")
     ends_in_2(run("evaluate", out), "")
 
@@ -353,8 +356,8 @@ def test_wrong_options_end_in_2():
     assert run("generate", QUICK, "--out", "x", "--jobs", "0").exit_code == 2
 
 
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_training_says_how_to_go_on_and_does(kill, trained, tmp_path):
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_training_that_is_stopped_says_how_to_go_on_and_can_be_judged(kill, trained, tmp_path):
     settings = [*SMALL, "--set", "training.steps=100000", "--set", "training.evaluate_every=100000"]
     command = [
         sys.executable, "-m", "trajstore.pipeline", "train", QUICK, "--data", trained / "dataset", "--out",
@@ -368,9 +371,14 @@ def test_an_interrupted_training_says_how_to_go_on_and_does(kill, trained, tmp_p
     time.sleep(0.5)
     process.send_signal(kill)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "with --resume goes on" in errors
+    killed = kill == signal.SIGKILL
+    assert process.returncode == (-kill if killed else 130), errors
+    assert killed or "with --resume goes on" in errors
     assert "Traceback" not in errors
+    assert "nan" not in errors
+    judged = run("evaluate", tmp_path / "run")
+    assert (judged.exit_code, "training has not ended" in judged.stdout) == (0, True)
+    assert run("plot", tmp_path / "run").exit_code == 0
     data = trained / "dataset"
     refused = run("train", QUICK, "--data", data, "--out", tmp_path / "run", *settings)
     ends_in_2(refused, "an unfinished run of this config; go on with --resume")
@@ -446,3 +454,31 @@ def test_a_folder_whose_name_is_no_utf8_goes_the_whole_way(tmp_path):
         settings = SMALL if command[0] in ("generate", "train") else []
         result = CliRunner().invoke(main, [os.fsdecode(part) for part in (*command, *settings)])
         assert result.exit_code == 0, result.output
+
+
+def test_training_without_a_validation_split_tells_no_number_that_it_has_not(tmp_path):
+    none = ["--set", "dataset.validation=0"]
+    assert run("generate", QUICK, "--out", tmp_path / "data", *SMALL, *none).exit_code == 0
+    result = run("train", QUICK, "--data", tmp_path / "data", "--out", tmp_path / "run", *SMALL, *none)
+    assert result.exit_code == 0
+    assert "20 steps in" in result.stderr
+    assert "nan" not in result.stderr
+    assert "None" not in result.stderr
+    assert "validation" not in result.stderr
+    judged = run("evaluate", tmp_path / "run")
+    assert judged.exit_code == 0
+    assert "nan" not in judged.output
+
+
+def test_more_steps_go_on_at_the_command_line_and_a_cosine_wants_its_option(workspace):
+    arguments = ["train", QUICK, "--data", workspace / "dataset", "--out", workspace / "run", *SMALL]
+    more = [*arguments, "--set", "training.steps=30"]
+    ends_in_2(run(*more), "training.steps is 20 there, 30 here", "go on with --resume")
+    ends_in_2(run(*more, "--restart-schedule"), "give --resume")
+    ends_in_2(run(*more, "--resume"), "training.steps: was 20, is 30", "--restart-schedule")
+    ends_in_2(run(*arguments, "--set", "training.steps=10", "--resume"), "got 10, but 20 are done")
+    result = run(*more, "--resume", "--restart-schedule")
+    assert result.exit_code == 0
+    assert "30 steps in" in result.stderr
+    assert "schedule restarted at step 20: not repeatable" in result.stderr
+    assert "schedule restarted at step 20: not repeatable" in run("evaluate", workspace / "run").stdout

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from ...data.errors import TrajstoreError, printable
 from ...data.files import finite, reason
 from ...data.shortage import shortage
 from ..interrupt import end_deaf
+
+if TYPE_CHECKING:
+    from ...data.manifest import Manifest
 
 PATH = click.Path(path_type=Path)
 INTERRUPTED = 130
@@ -68,3 +71,10 @@ def print_json(value: Any) -> None:
     click.echo(
         "".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text)
     )
+
+
+def print_dataset_json(path: Path, manifest: "Manifest", **more: Any) -> None:
+    """Of a dataset that was made: id, path as given and splits, as `info --json` has them, and more."""
+    from ..report import splits_facts
+
+    print_json({"id": manifest.id, "path": str(path), "splits": splits_facts(manifest), **more})

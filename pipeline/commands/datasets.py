@@ -9,7 +9,16 @@ import click
 from rich.console import Console
 
 from ...data.errors import printable
-from .common import PATH, command, config_argument, json_option, overwrite_option, print_json, set_option
+from .common import (
+    PATH,
+    command,
+    config_argument,
+    json_option,
+    overwrite_option,
+    print_dataset_json,
+    print_json,
+    set_option,
+)
 
 if TYPE_CHECKING:
     from ...data.finding import Findings
@@ -34,6 +43,7 @@ SHOWN_STATES = 4
 )
 @overwrite_option
 @set_option
+@json_option
 @command
 def generate_command(
     config: Path,
@@ -43,6 +53,7 @@ def generate_command(
     scheduler: str | None,
     overwrite: bool,
     overrides: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Integrate the system of CONFIG and store the trajectories; goes on where it was interrupted."""
     from ..config_file import load_config
@@ -60,6 +71,8 @@ def generate_command(
         console=console,
     )
     print_summary(console, summary)
+    if as_json:
+        print_dataset_json(out, summary.manifest)
 
 
 @click.command("verify")

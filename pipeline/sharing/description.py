@@ -13,6 +13,7 @@ from ...data.errors import FormatError, TrajstoreError
 from ...data.format import DELAY_KIND
 from ...data.manifest import Manifest
 from ...data.observed import Observed, observed
+from ..percentages import percentage
 from ..systems import System
 from ..systems.kuramoto_sivashinsky import KIND as FIELD
 
@@ -248,8 +249,8 @@ class Description:
         """How many rows there are, and how many of them failed."""
         if not self.failed:
             return f"{self.trajectories:,}, none failed"
-        part = 100 * self.failed / max(1, self.trajectories)
-        return f"{self.trajectories:,}, of which {self.failed:,} failed ({part:.2g} %)"
+        part = percentage(self.failed, self.trajectories)
+        return f"{self.trajectories:,}, of which {self.failed:,} failed ({part})"
 
     @property
     def short_id(self) -> str:

@@ -44,8 +44,8 @@ class Fetched:
 
 
 def fetch(
-    url: str,
-    folder: Path,
+    url: str | Path,
+    folder: str | Path,
     *,
     identity: str | None = None,
     jobs: int = 4,
@@ -63,7 +63,7 @@ def fetch(
     anything else. Files that came, whole or in part, are kept: the same call goes on from there.
     """
     begin = perf_counter()
-    origin = Origin(url)
+    origin, folder = Origin(str(url)), Path(folder)
     with closing(origin.connect()) as connection:
         manifest = _read_manifest(origin, connection, identity, folder)
         listed = _read_checksums(origin, connection, manifest)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ...data.arguments import one_of
 from ...data.errors import DataError, TrajstoreError
-from ...data.format import SPLITS, Status
+from ...data.format import SPLITS, STATE_DTYPES, Status
 from ...data.grid import describe_grid
 from ...data.hashing import file_hash
 from ...data.manifest import Manifest
@@ -23,6 +24,7 @@ from .source import origin
 from .writer import DatasetWriter, new_folder
 
 NO_ENGINE = {"name": "none"}
+SPLIT_BY = ("trajectory", "time")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Imported:
     left_out: LeftOut
 
 
-def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Imported:
+def import_files(files: Sequence[str | Path], out: str | Path, settings: Import) -> Imported:
     """Write the trajectories of measured files to a new dataset folder.
 
     All become rows of one grid: with their own times where these agree, else with times from their first sample
@@ -66,6 +68,10 @@ def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Imported
     files do not go together, a trajectory occurs twice, or the trajectories differ in length and no `length` is
     given.
     """
+    paths, out = [Path(file) for file in files], Path(out)
+    one_of("by", settings.by, SPLIT_BY)
+    if settings.dtype is not None:
+        one_of("dtype", settings.dtype, STATE_DTYPES)
     check_texts({key: getattr(settings, key) for key in ("name", "title", "license", "creator", "time_unit")})
     if settings.validation + settings.test >= 1:
         raise DataError(

@@ -19,14 +19,14 @@ SHOWN = 80
 TWICE = "Were they made with the same seed? Choose other rows with `trajstore select`."
 
 
-def merge(paths: Sequence[Path], out: Path) -> Manifest:
+def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
     """Write the rows of several datasets, split by split in the order given, to a new folder.
 
     They must have the same equations, names, grid and dtype; values of parameters, seeds and boxes of initial
     states may differ. A trajectory that occurs twice is an error, for it could lie in two splits. Raises
     FormatError if a path is no dataset, DataError if they do not go together.
     """
-    sources = [Source.open(path) for path in paths]
+    sources = [Source.open(Path(path)) for path in paths]
     for other in sources[1:]:
         _check_alike(sources[0], other)
     config = {
@@ -43,7 +43,7 @@ def merge(paths: Sequence[Path], out: Path) -> Manifest:
         # Each source says how its own were drawn.
         config.pop("initial_states", None)
     trajectories = Trajectories()
-    with new_folder(out) as folder:
+    with new_folder(Path(out)) as folder:
         writer = DatasetWriter(folder, config, _loosest_engine(sources))
         for split in SPLITS:
             for number, source in enumerate(sources):
