@@ -94,8 +94,10 @@ class RunConfig:
         try:
             return cls(**json.loads(read_text(run / CONFIG)))
         except (FileNotFoundError, NotADirectoryError):
+            absent = "" if run.exists() else "no such folder; "
             raise RunError(
-                f"{run}: no run: {CONFIG} is missing. Make one with `trajstore train CONFIG --data DIR --out RUN`"
+                f"{run}: {absent}no run: {CONFIG} is missing. Make one with `trajstore train CONFIG --data DIR "
+                "--out RUN`"
             ) from None
         except OSError as error:
             raise RunError(reason(error)) from None
