@@ -10,10 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from .shortage import system_error
+
 # Held by the process that works in a folder.
 LOCK = ".lock"
 TEMPORARY = re.compile(r"(.+?)(\.\d+)?\.part")
-HDF5_ERRNO = re.compile(r"\berrno = (\d+)")
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        number = _system_error(error)
+        number = system_error(error)
         if number is None:
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
@@ -42,14 +43,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def temporary_path(path: Path) -> Path:
     """A name beside `path` that no other process or thread has, on whatever machine that shares the folder."""
     return path.with_name(f"{path.name}.{secrets.randbits(64)}.part")
-
-
-def _system_error(error: BaseException) -> int | None:
-    """The number of the system's error; that of HDF5 stands in the text only, of whatever exception h5py made."""
-    if isinstance(error, OSError | RuntimeError):
-        found = HDF5_ERRNO.search(str(error))
-        return int(found[1]) if found else getattr(error, "errno", None)
-    return None
 
 
 def reason(error: OSError) -> str:

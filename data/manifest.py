@@ -27,6 +27,7 @@ from .parts import (
     part_text,
 )
 from .shard import ShardRecord, read_shard, record_of
+from .shortage import shortage
 from .statistics import Moments
 from .structure import json_attribute
 
@@ -252,6 +253,8 @@ def load_manifest(folder: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         raise FormatError(f"{folder}: {_without_manifest(folder)}") from None
     except (ValueError, OSError) as error:
+        if short := shortage(error):
+            raise short from None
         raise FormatError(f"{path}: cannot be read as JSON ({error}); generate the dataset again") from None
     return parse_manifest(text, path, lambda entry: _part_in(folder, entry))
 
@@ -265,7 +268,7 @@ def _part_in(folder: Path, entry: PartRecord) -> tuple[bytes, str]:
     except FileNotFoundError:
         raise FormatError(f"{path}: missing, but {MANIFEST} lists it. {REPAIR}") from None
     except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error})") from None
+        raise shortage(error) or FormatError(f"{path}: cannot be read ({error})") from None
 
 
 def _without_manifest(folder: Path) -> str:

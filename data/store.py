@@ -49,7 +49,8 @@ class Store:
     """
 
     def __init__(self, path: str | Path, split: str | None) -> None:
-        self.path = Path(path)
+        # Files are opened when they are first read, perhaps from another folder or by another process.
+        self.path = Path(path).absolute()
         if self.path.is_file():
             self._open_file(split)
         else:

@@ -10,6 +10,7 @@ import click
 
 from ...data.errors import TrajstoreError, printable
 from ...data.files import reason
+from ...data.shortage import shortage
 
 PATH = click.Path(path_type=Path)
 INTERRUPTED = 130
@@ -33,7 +34,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             function(*arguments, **options)
         except TrajstoreError as error:
             raise Failure(str(error)) from None
-        except OSError as error:
+        except (OSError, MemoryError, RuntimeError) as error:
+            if short := shortage(error):
+                raise Failure(str(short)) from None
+            if not isinstance(error, OSError):
+                raise
             raise Failure(reason(error)) from None
         except KeyboardInterrupt:
             click.echo("trajstore: interrupted; the same command goes on from here", err=True)
