@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..data.errors import FormatError, TrajstoreError
@@ -64,6 +65,13 @@ def retire_manifest(folder: Path, manifest: Manifest | None, missing: list[Shard
         (folder / MANIFEST).unlink()
 
 
+def discard(folder: Path, files: Iterable[str]) -> None:
+    """Remove shards, and before them the manifest that lists them."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for file in files:
+        (folder / file).unlink()
+
+
 def check_folder(
     folder: Path, config: Experiment, plans: list[ShardPlan], overwrite: bool, kept: KeptShards
 ) -> None:
@@ -101,9 +109,7 @@ def check_folder(
             "--overwrite"
         )
     if stale:
-        (folder / MANIFEST).unlink(missing_ok=True)
-    for path in stale:
-        path.unlink()
+        discard(folder, [path.name for path in stale])
 
 
 def _compare(path: Path, recipe_hash: str, plan: ShardPlan | None) -> tuple[bool, bool]:

@@ -82,7 +82,7 @@ def _sound_manifest(folder: Path, isolated: bool) -> Manifest | None:
     except FormatError:
         return None
     parts = {MANIFEST, *(record.file for record in (*manifest.all_parts, *manifest.shards))}
-    return None if any(problem.partition(": ")[0] in parts for problem in problems) else manifest
+    return None if any(problem.file in parts for problem in problems) else manifest
 
 
 def _rebuilt_manifest(folder: Path, sums: dict[str, str], read: Read) -> Manifest:
@@ -145,7 +145,7 @@ def _manifest_of_shard(path: Path, read: Read) -> Manifest:
     if not path.is_file():
         raise FormatError(f"{path}: missing, though a later shard is there. {FETCH}")
     for problem in read("problems", path):
-        raise FormatError(f"{path.parent}/{problem}. {FETCH}")
+        raise FormatError(f"{path}: {problem}. {FETCH}")
     return Manifest.model_validate(read("manifest", path))
 
 

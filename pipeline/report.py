@@ -164,6 +164,12 @@ def print_summary(console: Console, summary: Summary) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if summary.compared:
+        console.print(
+            f"{summary.compared} shards of another revision of the engines come out the same by this one",
+            highlight=False,
+            soft_wrap=True,
+        )
     for name, count in failed.items():
         total = manifest.splits[name].trajectories
         console.print(

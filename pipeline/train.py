@@ -21,6 +21,7 @@ from torch import Tensor
 from ..data.dataset import Batch, TrajectoryDataset
 from ..data.files import finite, reason, write_json
 from ..data.manifest import load_manifest
+from ..data.seeds import torch_seed
 from ..models import RecurrentModel
 from .device import choose_device, choose_threads, place
 from .interrupt import StopRequest
@@ -134,7 +135,7 @@ def _train(
     ranks: Ranks,
 ) -> Standing:
     torch.set_num_threads(choose_threads(config, ranks))
-    torch.manual_seed(config.training.seed)
+    torch.manual_seed(torch_seed(config.training.seed))
     model = build_model(config, len(dataset.components)).to(device)
     # A shuffle in blocks is for what is larger than any memory, and reads from disk.
     placed = place(dataset, device) if config.training.shuffle == "full" else dataset

@@ -1,5 +1,6 @@
 """What the commands share: errors as messages, exit codes, arguments and options."""
 
+import json
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from ...data.errors import TrajstoreError, printable
-from ...data.files import reason
+from ...data.files import finite, reason
 from ...data.shortage import shortage
 
 PATH = click.Path(path_type=Path)
@@ -51,7 +52,17 @@ config_argument = click.argument("config", type=PATH)
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Override a key of the config."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, and nothing else, to stdout; words go to stderr."
+)
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Throw away what the folder holds of another config."
 )
+
+
+def print_json(value: Any) -> None:
+    """On stdout; a number that JSON has not is null, and what no terminal or encoding takes is an escape."""
+    text = json.dumps(finite(value), indent=1, ensure_ascii=False)
+    click.echo(
+        "".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text)
+    )

@@ -10,6 +10,7 @@ from ...data.grid import diagnosed, initial_time
 from ...data.manifest import Manifest
 from ...data.observed import observed
 from ...data.shard import Shard
+from ..engines.engine import revision_of
 from .duplicates import Trajectories
 from .source import Source, with_origin
 from .writer import DatasetWriter, new_folder
@@ -125,13 +126,15 @@ def _joint_system(sources: list[Source]) -> dict[str, Any]:
 
 
 def _loosest_engine(sources: list[Source]) -> dict[str, Any]:
-    """The integrator with the largest tolerance: what holds for its rows holds for all."""
+    """The integrator with the largest tolerance, of the earliest revision: what holds for its rows holds for all."""
 
     def tolerance(engine: dict[str, Any]) -> float:
         stated = engine.get("tolerance")
         return stated if isinstance(stated, int | float) else 0.0
 
-    return max((source.engine for source in sources), key=tolerance)
+    engine = dict(max((source.engine for source in sources), key=tolerance))
+    revision = min(revision_of(source.engine) for source in sources)
+    return engine | {"revision": revision} if "revision" in engine else engine
 
 
 def _note(trajectories: Trajectories, shard: Shard, source: Source, split: str) -> None:
