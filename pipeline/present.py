@@ -1,19 +1,22 @@
 """What a dataset's folder already holds: shards to keep, shards to make again, and what is not ours."""
 
+import json
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..data.bystanders import is_bystander
 from ..data.errors import FormatError, TrajstoreError
 from ..data.files import LOCK, final_name
 from ..data.format import SPLITS, shard_name
-from ..data.hashing import json_hash
+from ..data.hashing import canonical_json, json_hash
 from ..data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest
 from ..data.parts import PART_NAME
 from ..data.shard import ShardRecord, inspect_shard, read_attributes
-from ..data.structure import open_shard, values
+from ..data.structure import json_attribute, open_shard, values
 from .config import Experiment
+from .differences import differences
 from .kept import KeptShards
 from .plan import ShardPlan
 from .sharing.documents import is_ours
@@ -81,6 +84,8 @@ def check_folder(
     stale = []
     reason = "the dataset of another config"
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if is_bystander(path.name):
+            continue
         if _is_shard_name(path.name):
             if not os.access(path, os.R_OK):
                 raise TrajstoreError(f"{path}: permission denied; whether it may stay cannot be told")
@@ -105,11 +110,22 @@ def check_folder(
             )
     if stale and not overwrite:
         raise TrajstoreError(
-            f"{folder}: holds {reason} (see {stale[0].name}); choose another folder, or throw that away with "
-            "--overwrite"
+            f"{folder}: holds {reason} (see {stale[0].name}{_difference(stale[0], config)}); choose another folder, "
+            "or throw that away with --overwrite"
         )
     if stale:
         discard(folder, [path.name for path in stale])
+
+
+def _difference(path: Path, config: Experiment) -> str:
+    """In which keys a shard's config is another; nothing where it is not, or cannot be read."""
+    try:
+        with open_shard(path) as file:
+            theirs = json_attribute(read_attributes(file), "config", path)
+    except FormatError:
+        return ""
+    told = differences(json.loads(canonical_json(config.recipe())), theirs)
+    return f": {told}" if told else ""
 
 
 def _compare(path: Path, recipe_hash: str, plan: ShardPlan | None) -> tuple[bool, bool]:

@@ -11,6 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from ..data.bystanders import is_bystander
 from ..data.dataset import TrajectoryDataset
 from ..data.errors import TrajstoreError
 from ..data.files import LOCK, reason, remove_leftovers, write_json, write_text
@@ -127,7 +128,8 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
     remove_leftovers(run, FILES.__contains__)
     # The config goes last: a folder that was being cleared when a crash came is still known for a run.
     entries = sorted(
-        (path for path in run.iterdir() if path.name != LOCK), key=lambda path: path.name == CONFIG
+        (path for path in run.iterdir() if path.name != LOCK and not is_bystander(path.name)),
+        key=lambda path: path.name == CONFIG,
     )
     if entries:
         same = RunConfig.load(run).identity == described.identity

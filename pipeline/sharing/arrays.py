@@ -64,9 +64,9 @@ def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measureme
     dtype = "float32" if values.dtype == np.float32 else "float64"
     unused = tuple(name for name in variables if name not in used)
     renamed = {**columns.parameters, **({} if state else components)}
-    units = {new: unit for new, old in renamed.items() if (unit := variables[old].unit)}
-    if state and (unit := variables[state].unit):
-        units |= dict.fromkeys(components, unit)
+    units = {new: each for new, old in renamed.items() if (each := variables[old].unit)}
+    if state and (of_states := variables[state].unit):
+        units |= dict.fromkeys(components, of_states)
     unit = _unit(variables[timed]) if timed else None
     return Measurements(
         components, trajectories, dtype, state, timed, None, unused, unit, units, last_digit=digit

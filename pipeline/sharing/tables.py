@@ -101,7 +101,7 @@ def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
         check_trajectory(path, trajectories[-1], lambda sample, key=key: f"line {lines[key][sample]}")
     digit = last_digit(np.concatenate([each.time for each in trajectories])) if time else 0.0
     unit = without_unit(time)[1] if time else None
-    units = {new: unit for new, old in (components | parameters).items() if (unit := without_unit(old)[1])}
+    units = {new: each for new, old in (components | parameters).items() if (each := without_unit(old)[1])}
     used = {*wanted, group}
     unused = tuple(name or "column 1 (it has no name)" for name in names.all if name not in used)
     return Measurements(
