@@ -121,5 +121,5 @@ def _with_times(measured: Measurements, change: Change) -> Measurements:
         # Trajectories that share their times go on sharing them.
         time = made.setdefault(id(each.time), change(each.time))
         trajectories.append(replace(each, time=time))
-    digit = measured.last_digit * float(change.factor)
-    return replace(measured, trajectories=trajectories, last_digit=digit)
+    fine, coarse = (digit * float(change.factor) for digit in measured.last_digits)
+    return replace(measured, trajectories=trajectories, last_digits=(fine, coarse))

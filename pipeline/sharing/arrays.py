@@ -20,7 +20,7 @@ from .measurements import (
     regular_times,
     time_name,
 )
-from .regular import last_digit
+from .regular import last_digits
 from .time_units import TimeUnit
 from .variables import Variable, Variables
 
@@ -44,9 +44,9 @@ def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measureme
     check_time(path, variables, timed, columns)
     count, samples = values.shape[:2]
     time = regular_times(samples, columns.step)[None]
-    digit = 0.0
+    digits = (0.0, 0.0)
     if timed:
-        time, digit = _times(path, variables, timed, axes, values.shape)
+        time, digits = _times(path, variables, timed, axes, values.shape)
     parameters = _parameters(path, variables, columns, axes, count)
     shared = time[0]
     trajectories = [
@@ -69,7 +69,7 @@ def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measureme
         units |= dict.fromkeys(components, of_states)
     unit = _unit(variables[timed]) if timed else None
     return Measurements(
-        components, trajectories, dtype, state, timed, None, unused, unit, units, last_digit=digit
+        components, trajectories, dtype, state, timed, None, unused, unit, units, last_digits=digits
     )
 
 
@@ -89,8 +89,8 @@ def _time(variables: Variables, columns: Columns) -> str | None:
 
 def _times(
     path: Path, variables: Variables, timed: str, axes: Axes, shape: tuple[int, ...]
-) -> tuple[np.ndarray, float]:
-    """Times (1 or N, T) float64, and their last digit."""
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Times (1 or N, T) float64, and their last digits."""
     stored, found = axes.arrange(timed, _numbers(path, variables, timed), "times")
     axes.check_along(timed, found)
     count, samples = shape[:2]
@@ -101,7 +101,7 @@ def _times(
             f"states {shape}. If their dimensions have another order, say it, as in --dimensions "
             "time,trajectory,component"
         )
-    return stored.astype(np.float64), last_digit(stored)
+    return stored.astype(np.float64), last_digits(stored)
 
 
 def _parameters(

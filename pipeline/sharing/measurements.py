@@ -56,7 +56,7 @@ class Measurements:
     unused      names of all that became nothing
     unit        of the times, as the file states it
     units       of components and parameters, by new name, as far as the file states them
-    last_digit  to which part of their unit the times are given; 0 if that is not known
+    last_digits  to which part of their unit the times are given, see `regular.last_digits`; 0 if that is not known
     remarks     which of two readings was taken, where a file leaves it open, a line each
     """
 
@@ -69,7 +69,7 @@ class Measurements:
     unused: tuple[str, ...] = ()
     unit: TimeUnit | None = None
     units: Mapping[str, str] = field(default_factory=dict)
-    last_digit: float = 0.0
+    last_digits: tuple[float, float] = (0.0, 0.0)
     remarks: tuple[str, ...] = ()
 
 

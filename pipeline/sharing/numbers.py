@@ -19,7 +19,7 @@ DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eEdD][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}")
 GROUPED = re.compile(r"\d[ .,'_\u00a0\u202f\u2019]\d{3}(?!\d)")
 # 1.0D+00 of double precision, and 1.0+100, where three digits leave no room for the letter.
-FORTRAN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[dDqQ]([+-]?\d{1,4})|(?<=[\d.])([+-]\d{3}))")
+FORTRAN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))[dDqQ]([+-]?\d{1,4})|([+-]?(?:\d+\.\d*|\.\d+))([+-]\d{3})")
 INTEGER = re.compile(r"[+-]?\d+(?:\.0*)?")
 
 
@@ -103,7 +103,7 @@ def _value(text: str) -> float | None:
         return float(text)
     except ValueError:
         found = FORTRAN.fullmatch(text)
-    return float(f"{found[1]}e{found[2] or found[3]}") if found else None
+    return float(f"{found[1] or found[3]}e{found[2] or found[4]}") if found else None
 
 
 def is_number(text: str) -> bool:

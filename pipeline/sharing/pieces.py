@@ -92,7 +92,7 @@ def common_times(paths: Sequence[Path], pieces: list[Piece], read: list[Measurem
     if other is None:
         return Grid(relative, relative=True)
     whole = {(piece.source, piece.trajectory.number): piece.trajectory.time for piece in pieces}
-    found = regular(list(whole.values()), [read[source].last_digit for source, _ in whole])
+    found = regular(list(whole.values()), [read[source].last_digits for source, _ in whole])
     if found is None:
         raise DataError(
             f"{paths[other.source]}: trajectory {other.trajectory.number} is sampled at other times than the "

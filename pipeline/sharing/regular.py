@@ -22,26 +22,31 @@ class Regular:
     last_digit: float
 
 
-def last_digit(times: np.ndarray) -> float:
-    """To which part of their unit times are given, by their decimals and by their type, float32 or float64."""
+def last_digits(times: np.ndarray) -> tuple[float, float]:
+    """To which part of their unit times are given, by their type, float32 or float64, and by their decimals, too."""
     finite = times[np.isfinite(times)].reshape(-1)
     if not finite.size:
-        return 0.0
+        return 0.0, 0.0
     coarse = float(np.spacing(np.abs(finite).max()))
     values = finite.astype(np.float64)
     for decimals in range(DECIMALS + 1):
         # Few values tell what most numbers of decimals are not.
         if all((np.round(some, decimals) == some).all() for some in (values[:100], values)):
-            return max(10.0**-decimals, coarse)
-    return coarse
+            return coarse, max(10.0**-decimals, coarse)
+    return coarse, coarse
 
 
-def regular(series: Sequence[np.ndarray], digits: Sequence[float]) -> Regular | None:
-    """The one step of several series of times, each given to its last digit; None if they have none.
+def regular(series: Sequence[np.ndarray], digits: Sequence[tuple[float, float]]) -> Regular | None:
+    """The one step of several series of times, each given to its last digits; None if they have none.
 
     It is the simplest fraction (that of the smallest denominator) with which each time is within one last digit of
     first + k * step. Whatever was left out or is irregular by more than that makes it None.
     """
+    # Times that are regular to their type need no coarser look, which would take their own decimals for rounding.
+    return next(filter(None, (_regular(series, some) for some in zip(*digits, strict=True))), None)
+
+
+def _regular(series: Sequence[np.ndarray], digits: Sequence[float]) -> Regular | None:
     low, high = 0.0, np.inf
     allowed = [digit * (1 + SLACK) for digit in digits]
     for times, digit in zip(series, allowed, strict=True):

@@ -27,7 +27,7 @@ def resampled(path: Path, measured: Measurements, step: float) -> Measurements:
     """
     made = [_resampled(path, each, step) for each in measured.trajectories]
     digit = max(float(np.spacing(np.abs(each.time).max())) for each in made)
-    return replace(measured, trajectories=made, last_digit=digit)
+    return replace(measured, trajectories=made, last_digits=(digit, digit))
 
 
 def _resampled(path: Path, trajectory: Trajectory, step: float) -> Trajectory:

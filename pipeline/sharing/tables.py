@@ -22,7 +22,7 @@ from .measurements import (
     without_unit,
 )
 from .numbers import Numbers
-from .regular import last_digit
+from .regular import last_digits
 from .time_units import TimeUnit
 
 # Columns that are neither state nor parameter unless they are asked for, and those of what `export` writes beside the
@@ -99,14 +99,14 @@ def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
         told = dict(zip(parameters, constants[0].tolist(), strict=True))
         trajectories.append(Trajectory(number, times, values[:, : len(components)], told))
         check_trajectory(path, trajectories[-1], lambda sample, key=key: f"line {lines[key][sample]}")
-    digit = last_digit(np.concatenate([each.time for each in trajectories])) if time else 0.0
+    digits = last_digits(np.concatenate([each.time for each in trajectories])) if time else (0.0, 0.0)
     unit = without_unit(time)[1] if time else None
     units = {new: each for new, old in (components | parameters).items() if (each := without_unit(old)[1])}
     used = {*wanted, group}
     unused = tuple(name or "column 1 (it has no name)" for name in names.all if name not in used)
     return Measurements(
         components, trajectories, "float64", None, time, group, unused,
-        TimeUnit.of(unit) if unit else None, units, digit, numbers.remarks(),
+        TimeUnit.of(unit) if unit else None, units, digits, numbers.remarks(),
     )  # fmt: skip
 
 
