@@ -7,8 +7,9 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 from trajstore.data.errors import DataError
+from trajstore.pipeline.sharing.matlab_files import matlab_variables
 from trajstore.pipeline.sharing.measurements import Columns
 from trajstore.pipeline.sharing.reading import read_measurements
 
@@ -86,6 +87,29 @@ def test_matlab_5_is_read_without_what_is_no_array(tmp_path, packed):
     read = read_measurements(tmp_path / "a.mat", Columns())
     np.testing.assert_array_equal([each.states for each in read.trajectories], WALK)
     assert read.unused == ()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"])
+def test_matlab_5_gives_the_numbers_that_scipy_gives(tmp_path, dtype, packed):
+    generator = np.random.default_rng(1)
+    shapes = ((3,), (2, 3), (2, 3, 4))
+    values = {f"v{len(shape)}": generator.integers(0, 100, shape).astype(dtype) for shape in shapes}
+    savemat(tmp_path / "a.mat", {"one": np.array([[1.0]], dtype), **values}, do_compression=packed)
+    expected = loadmat(tmp_path / "a.mat", squeeze_me=True)
+    found = matlab_variables(tmp_path / "a.mat")
+    assert set(found) == {"one", *values}
+    for name in values:
+        np.testing.assert_array_equal(found[name].read(), expected[name])
+        assert found[name].read().dtype == dtype
+    assert found["one"].read().tolist() == [1.0]
+
+
+def test_matlab_5_of_what_is_no_measurement_is_refused(tmp_path):
+    savemat(tmp_path / "a.mat", {"z": np.array([1j, 2.0]), "b": np.array([True, False])})
+    for name, message in (("z", "complex numbers"), ("b", "truth values")):
+        with pytest.raises(DataError, match=message):
+            read_measurements(tmp_path / "a.mat", Columns(state=name, step=1.0))
 
 
 def test_a_matlab_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
