@@ -18,6 +18,7 @@ from .shard import read_attributes
 from .states import ChunkedStates, MappedStates, open_states
 from .statistics import Moments
 from .structure import json_attribute, names_of, open_shard, parameter_names, values
+from .suggestions import did_you_mean
 from .windows import Windows
 
 # The system grants a process about 65 000 memory maps; of a dataset of more shards, those opened first are closed.
@@ -67,7 +68,10 @@ class Store:
     def _read_manifest(self, split: str) -> None:
         manifest = load_manifest(self.path)
         if not isinstance(split, str) or split not in manifest.splits:
-            raise DataError(f"{self.path}: no split {split!r}; it has {', '.join(manifest.splits)}")
+            raise DataError(
+                f"{self.path}: no split {split!r}; it has {', '.join(manifest.splits)}."
+                + did_you_mean(str(split), manifest.splits)
+            )
         record = manifest.splits[split]
         if not record.shards:
             raise DataError(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .bystanders import REMARK, is_bystander
 from .errors import DataError, FormatError
 from .files import LOCK
 from .finding import Finding, Findings
@@ -102,7 +103,10 @@ def examine(
             problems += [Finding(record.file, text) for text in texts]
             if report is not None:
                 report(done)
-        return Findings(problems, _notes(path, manifest, chosen, reader if isolated else None, problems))
+        return Findings(
+            problems,
+            [*_notes(path, manifest, chosen, reader if isolated else None, problems), *_bystanders(path)],
+        )
 
 
 def _notes(
@@ -122,6 +126,15 @@ def _notes(
 
     note = shared_rows_note(manifest, read, chosen)
     return [Finding(MANIFEST, note)] if note else []
+
+
+def _bystanders(folder: Path) -> list[Finding]:
+    return [Finding(name, REMARK) for name in _names(folder) if is_bystander(name)]
+
+
+def _names(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries)
 
 
 def choose_shards(path: Path, manifest: Manifest, shards: slice | None) -> list[ShardRecord]:
@@ -175,12 +188,10 @@ def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         yield from _checksum_problems(folder, text, manifest)
     parts = {entry.file for entry in manifest.all_parts}
     known = {MANIFEST, CHECKSUMS, LOCK, *DOCUMENTS, *parts, *manifest.places}
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries)
-    for name in names:
-        if name not in known:
+    for name in _names(folder):
+        if name not in known and not is_bystander(name):
             yield Finding(name, "no part of this dataset")
-        elif name in DOCUMENTS and (problem := document_problem(folder / name)):
+        if name in DOCUMENTS and (problem := document_problem(folder / name)):
             yield Finding(name, problem)
 
 

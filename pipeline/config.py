@@ -1,10 +1,11 @@
 """One experiment: its sections, their keys, types and defaults. Read from a file by `config_file`."""
 
+import datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from ..data.format import SPLITS, Diagnostic, without_sizes
 from .diagnostics import check_diagnostics
@@ -24,6 +25,11 @@ SHARD_BYTES = 64 << 20
 MAX_SHARD_ROWS = 65_536
 
 
+def _as_text(value: Any) -> Any:
+    """TOML has dates of its own; one with a time of day is none of publication."""
+    return value.isoformat() if type(value) is datetime.date else value
+
+
 class DatasetSection(Section):
     """How many trajectories, from which seed, stored how; `diagnostics` are measured of each row."""
 
@@ -39,7 +45,7 @@ class DatasetSection(Section):
     license: str = "unspecified"
     creator: str = "unspecified"
     # Of publication, "2026-11-22". No clock enters a dataset, so it is given or not said.
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    date: Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
 
 
 class Experiment(Learning):

@@ -1,5 +1,6 @@
 """One TOML file describes one experiment: read and checked here, with errors that name the key."""
 
+import codecs
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from ..data.errors import TrajstoreError
+from ..data.suggestions import did_you_mean
 from .config import Experiment
 from .learning_sections import Learning
 from .section import ConfigError, check_texts
@@ -15,6 +17,8 @@ from .training_check import check_training
 
 Config = TypeVar("Config", bound=Learning)
 
+# Byte order marks of UTF-16, and so of UTF-32.
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 # Parts of a location that are no keys, nor could be the name of a state or parameter.
 TAGS = ("<number>", "<draw>", "<periods>", "<by name>", "[key]")
 GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observation")
@@ -44,7 +48,7 @@ def load_learning(path: str | Path, overrides: Sequence[str] = ()) -> Learning:
 
 def _read(path: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        raw = tomllib.loads(_text(Path(path)))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such config file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -54,6 +58,14 @@ def _read(path: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
     for override in overrides:
         _apply(raw, override)
     return raw
+
+
+def _text(path: Path) -> str:
+    """What a file holds, without a byte order mark. Raises OSError, UnicodeDecodeError or ConfigError."""
+    with path.open("rb") as file:
+        if file.read(4).startswith(UTF_16):
+            raise ConfigError(f"{path}: is UTF-16; save it as UTF-8, which TOML is")
+    return path.read_text(encoding="utf-8-sig")
 
 
 def check_learning(raw: dict[str, Any], source: str) -> Learning:
@@ -108,7 +120,11 @@ def _explain(problem: dict[str, Any]) -> str:
     match problem["type"]:
         case "extra_forbidden":
             known = _known_keys(location[:-1])
-            return f"{key}: unknown key" + (f"; known here are {', '.join(known)}" if known else "")
+            shown = f"; known here are {', '.join(known)}." if known else ""
+            return f"{key}: unknown key{shown}{did_you_mean(location[-1], known)}"
+        case "literal_error":
+            meant = did_you_mean(str(problem["input"]), problem["ctx"]["expected"].split("'")[1::2])
+            return f"{key}: {got}, expected {problem['ctx']['expected']}{meant and '.'}{meant}"
         case "missing":
             return f"{key}: missing"
         case "value_error":

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..data.bystanders import is_bystander
 from ..data.errors import FormatError, TrajstoreError
 from ..data.files import LOCK, final_name
 from ..data.format import SPLITS, shard_name
@@ -82,6 +83,8 @@ def check_folder(
     stale, others = [], []
     reason = "the dataset of another config"
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if is_bystander(path.name):
+            continue
         if _is_shard_name(path.name):
             if not os.access(path, os.R_OK):
                 raise TrajstoreError(f"{path}: permission denied; whether it may stay cannot be told")

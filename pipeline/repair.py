@@ -60,7 +60,8 @@ def repair(folder: str | Path, isolated: bool = False) -> list[str]:
     folder = Path(folder)
     if not folder.is_dir():
         raise FormatError(
-            f"{folder}: no folder; expected a dataset whose {MANIFEST} or {CHECKSUMS} is damaged"
+            f"{folder}: no folder is there (no such folder); expected a dataset whose {MANIFEST} or "
+            f"{CHECKSUMS} is damaged"
         )
     with locked(folder), IsolatedReader() as reader:
         read: Read = reader if isolated else lambda task, path: PLAIN[task](path)

@@ -11,6 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from ..data.bystanders import is_bystander
 from ..data.dataset import TrajectoryDataset
 from ..data.errors import TrajstoreError
 from ..data.files import LOCK, reason, remove_leftovers, write_json, write_text
@@ -120,8 +121,10 @@ class RunConfig:
         try:
             return cls(**json.loads(read_text(run / CONFIG)))
         except (FileNotFoundError, NotADirectoryError):
+            absent = "" if run.exists() else "no such folder; "
             raise RunError(
-                f"{run}: no run: {CONFIG} is missing. Make one with `trajstore train CONFIG --data DIR --out RUN`"
+                f"{run}: {absent}no run: {CONFIG} is missing. Make one with `trajstore train CONFIG --data DIR "
+                "--out RUN`"
             ) from None
         except OSError as error:
             raise RunError(reason(error)) from None
@@ -164,7 +167,8 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
 
 def entries_of(run: Path) -> list[Path]:
     """All that the folder holds. The config is last: where it is cleared and a crash comes, it is still a run's."""
-    return sorted((path for path in run.iterdir() if path.name != LOCK), key=lambda path: path.name == CONFIG)
+    entries = (path for path in run.iterdir() if path.name != LOCK and not is_bystander(path.name))
+    return sorted(entries, key=lambda path: path.name == CONFIG)
 
 
 def clear(run: Path) -> None:
@@ -180,9 +184,7 @@ def _in_the_way(difference: dict[str, tuple[Any, Any]]) -> str:
         mend = f"go on with --resume, or {mend}"
     if not difference:
         return f"holds an unfinished run of this config; {mend}"
-    told = "; ".join(
-        f"{key} is {was!r:.80} there, {asked!r:.80} here" for key, (was, asked) in difference.items()
-    )
+    told = in_words(difference)
     return f"holds a run of another config or dataset ({told}); {mend}"
 
 

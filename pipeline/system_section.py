@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from ..data.format import mentions_delay
+from ..data.suggestions import did_you_mean
 from .draws import Draw, Range, Value
 from .section import ConfigError, Section
 from .systems import Parameter, System, get_system
@@ -100,7 +101,8 @@ class SystemSection(Section):
             for name in given:
                 if name not in allowed:
                     raise ConfigError(
-                        f"system.{kind}.{name}: {self.name} has no {name!r}; it has {', '.join(allowed)}"
+                        f"system.{kind}.{name}: {self.name} has no {name!r}; it has {', '.join(allowed)}."
+                        + did_you_mean(name, allowed)
                     )
         self._check_by_split(known.parameters, known.equations, self.name)
         parameters = {

@@ -302,6 +302,26 @@ def test_a_path_that_is_no_run_is_an_error(command, tmp_path):
     ends_in_2(run(command, tmp_path / "none"), "no run: config.json is missing")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plot", "none"],
+        ["evaluate", "none"],
+        ["verify", "none"],
+        ["verify", "none", "--repair"],
+        ["info", "none"],
+        ["train", str(QUICK), "--data", "none", "--out", "run"],
+        ["merge", "none", "other", "--out", "new"],
+        ["select", "none", "--out", "new"],
+        ["export", "none", "--format", "csv", "--out", "new"],
+        ["fetch", "none", "new"],
+    ],
+)
+def test_a_folder_that_is_not_there_is_called_one(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    ends_in_2(run(*arguments), "none: no", "no such folder")
+
+
 def test_each_later_stage_says_which_stage_is_missing(workspace):
     out = workspace / "run"
     (out / "metrics.json").unlink()

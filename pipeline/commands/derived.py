@@ -59,6 +59,19 @@ class Names(click.ParamType):
         return names
 
 
+class Dimensions(click.ParamType):
+    """Some of trajectory, time and component, in any order, time among them."""
+
+    name = "dimensions"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        names = tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else tuple(value)
+        known = ("trajectory", "time", "component")
+        if "time" not in names or not set(names) <= set(known) or len(set(names)) < len(names):
+            self.fail(f"got {value!r}, expected some of {', '.join(known)}, time among them", param, ctx)
+        return names
+
+
 FRACTION = click.FloatRange(0.0, 1.0, max_open=True)
 out_option = click.option("--out", type=PATH, required=True, help="New folder to write to.")
 split_option = click.option(
@@ -84,6 +97,17 @@ split_option = click.option(
 @click.option(
     "--parameters", type=Names(), metavar="NAME,...", help="Columns or variables that are constant a row."
 )
+@click.option(
+    "--dimensions",
+    type=Dimensions(),
+    metavar="NAME,...",
+    help="Of arrays of states, in the file's order: trajectory, time, component; where the file does not tell.",
+)
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    help="Sign of decimals in tables, where their numbers leave it open.",
+)
 @click.option("--length", type=click.IntRange(min=2), help="Cut trajectories into pieces of so many samples.")
 @click.option(
     "--validation", type=FRACTION, default=0.1, show_default=True, help="Share of the validation split."
@@ -101,7 +125,16 @@ split_option = click.option(
     "--dtype", type=click.Choice(STATE_DTYPES), help="Of the stored states; the file's if left out."
 )
 @click.option("--name", default="measured", show_default=True, help="Name of what was measured.")
-@click.option("--time-unit", default="1", show_default=True)
+@click.option(
+    "--time-unit",
+    help="Of the times; that which the files state if left out, else 1. Known ones are converted.",
+)
+@click.option(
+    "--resample",
+    type=click.FloatRange(0.0, min_open=True),
+    metavar="STEP",
+    help="Put irregular times on a grid of this interval, by cubic splines, never beyond the samples.",
+)
 @click.option("--title")
 @click.option("--license", default="unspecified", show_default=True)
 @click.option("--creator", default="unspecified", show_default=True)
@@ -116,15 +149,22 @@ def import_command(
     state: str | None,
     components: dict[str, str] | None,
     parameters: dict[str, str] | None,
+    dimensions: tuple[str, ...] | None,
+    decimal: str | None,
     split_by: str,
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Make a dataset of measured trajectories: CSV, NPZ, HDF5 or netCDF files. It has no equations."""
+    """Make a dataset of measured trajectories: CSV, NPZ, NPY, HDF5, netCDF, MATLAB or OpenSim files.
+
+    It has no equations.
+    """
     from ..sharing.importing import Import, import_files, summary
     from ..sharing.measurements import Columns
 
-    columns = Columns(time_name, trajectory, state, components or {}, parameters or {}, step)
+    columns = Columns(
+        time_name, trajectory, state, components or {}, parameters or {}, step, dimensions or (), decimal
+    )
     imported = import_files(files, out, Import(columns, by=split_by, **settings))
     _say(out, imported.manifest, as_json)
     for line in summary(imported, columns):

@@ -1,6 +1,7 @@
 """A dataset -> files of another kind, one a split: NPZ, CSV or netCDF."""
 
 import csv
+import json
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from .writer import new_folder
 
 # Attributes that are true of a shard alone.
 OF_A_SHARD = ("format", "format_version", "first_row", "content_hash")
+# The array that says the units, and what stands for none.
+UNITS, NO_UNIT = "units", "1"
 # As many digits as it takes to read the same number again.
 DIGITS = {"float32": "%.9g", "float64": "%r"}
 
@@ -53,7 +56,10 @@ def export(path: str | Path, out: str | Path, form: str, splits: Sequence[str] =
 
 
 def _write_npz(path: Path, source: Source, split: str) -> None:
-    """Arrays by the names of the format, uncompressed, so that `numpy.load` can read one without the others."""
+    """Arrays by the names of the format, uncompressed, so that `numpy.load` can read one without the others.
+
+    Where there are units, an array of that name has them as JSON.
+    """
     rows = source.manifest.splits[split].trajectories
     small: dict[str, list[np.ndarray]] = {}
     with zipfile.ZipFile(path, "w") as archive:
@@ -66,12 +72,20 @@ def _write_npz(path: Path, source: Source, split: str) -> None:
             for name, values in _columns(shard).items():
                 small.setdefault(name, []).append(values)
         arrays = {name: np.concatenate(parts) for name, parts in small.items()}
+        units = _units(source.first)
+        if units:
+            arrays[UNITS] = np.array(json.dumps(units, sort_keys=True))
         arrays |= {"time": source.first.time, "component": np.array(source.first.components)}
         if source.first.system_states:
             arrays[SYSTEM_STATE] = np.array(source.first.system_states)
         for name, values in arrays.items():
             with _member(archive, name) as member:
                 np.lib.format.write_array(member, values, allow_pickle=False)
+
+
+def _units(shard: Shard) -> dict[str, str]:
+    """Units of the times and parameters that have one."""
+    return {name: unit for name, unit in shard.units.items() if unit != NO_UNIT}
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
@@ -98,6 +112,7 @@ def _columns(shard: Shard) -> dict[str, np.ndarray]:
 def _write_csv(path: Path, source: Source, split: str) -> None:
     """A line a sample: trajectory, time, components, parameters, diagnostics; failed rows are empty cells.
 
+    What has a unit has it in brackets behind its name, as "time [s]".
     What is kept beside the states has columns like "derivative:x". Parameters and diagnostics are the same in all
     lines of a row.
     """
@@ -109,6 +124,8 @@ def _write_csv(path: Path, source: Source, split: str) -> None:
         names += [f"{prefix}{component}" for component in first.components]
         form += [DIGITS[values.dtype.name]] * len(first.components)
     names += [*first.parameters, *diagnostics]
+    units = _units(first)
+    names = [f"{name} [{units[name]}]" if name in units else name for name in names]
     form += ["%r"] * (len(first.parameters) + len(diagnostics))
     with path.open("w", encoding="utf-8", newline="\n") as file:
         csv.writer(file, lineterminator="\n").writerow(names)

@@ -12,6 +12,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import Progress
 
+from ...data.bystanders import is_bystander
 from ...data.errors import FormatError, TrajstoreError
 from ...data.files import LOCK, final_name, remove_leftovers, sync
 from ...data.finding import Finding
@@ -169,7 +170,7 @@ def _check_folder(folder: Path, manifest: Manifest, listed: Mapping[str, str], o
     same = found is not None and found.id == manifest.id
     parts = []
     for path in sorted(folder.iterdir()):
-        if path.name in (LOCK, WORK) and not path.is_symlink():
+        if (path.name in (LOCK, WORK) and not path.is_symlink()) or is_bystander(path.name):
             continue
         foreign = not is_part(final_name(path.name)) or (path.is_dir() and not path.is_symlink())
         if path.name in DOCUMENTS and not same:

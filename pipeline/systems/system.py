@@ -302,7 +302,11 @@ def _described(parameter: Parameter) -> dict[str, Any]:
 
 
 def check_name(name: str) -> None:
-    if not NAME.fullmatch(name) or keyword.iskeyword(name):
+    if keyword.iskeyword(name):
+        raise InvalidSystemError(
+            f"{name!r} is a keyword of Python, which names in equations cannot be; choose another, as {name}_"
+        )
+    if not NAME.fullmatch(name):
         raise InvalidSystemError(f"{name!r} is no name; expected letters, digits and _, a letter first")
     if name in RESERVED:
         raise InvalidSystemError(f"{name!r} already means something in equations; choose another name")
