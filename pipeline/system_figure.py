@@ -15,6 +15,7 @@ from .figures import (
     BLUE,
     FLOW,
     GREEN,
+    LONGEST_NAME,
     ORANGE,
     PURPLE,
     SKY,
@@ -25,6 +26,7 @@ from .figures import (
     save_figure,
     symbol,
 )
+from .sharing.description import line
 from .space_time import colours, places, value_label
 from .starts import InitialStates
 from .systems import System
@@ -70,7 +72,7 @@ def draw_system(system: System) -> Figure:
     ]
     # Of a long list the names say more than numbers that do not fit.
     shown = f": {', '.join(values)}" if 0 < len(values) <= 5 else ""
-    figure.suptitle(plain(system.name) + shown, x=0.02, ha="left", fontsize=10)
+    figure.suptitle(plain(line(system.name, LONGEST_NAME)) + shown, x=0.02, ha="left", fontsize=10)
     return figure
 
 
