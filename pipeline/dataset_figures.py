@@ -28,6 +28,7 @@ from .figures import (
 from .initial_states_figure import PAIRED, draw_initial_states
 from .movement import spread
 from .projections import PROJECTED, draw_orbits, draw_principal, places_of_bodies
+from .run_labels import MARKED
 from .sharing.description import Description
 from .space_time import CURVES, draw_images
 from .systems import System
@@ -134,7 +135,18 @@ def draw_series(sample: DatasetSample) -> Figure:
     panels = figure.subplots(dimension, 1, sharex=True, squeeze=False)[:, 0]
     for component, axes in enumerate(panels):
         for colour, (name, states) in zip(ROW_COLOURS, rows, strict=False):
-            axes.plot(sample.time, states[:, component], color=colour, lw=1.0, label=name)
+            # Where straight lines have corners, what is known is the samples.
+            marker = "." if len(sample.time) <= MARKED else None
+            axes.plot(
+                sample.time,
+                states[:, component],
+                color=colour,
+                lw=1.0,
+                marker=marker,
+                ms=3.5,
+                mew=0,
+                label=name,
+            )
         axes.set_ylabel(label(sample, component))
         axes.margins(x=0.01)
         widen(axes)
@@ -152,8 +164,9 @@ DRAWINGS: dict[str, Callable[[DatasetSample], Figure]] = {
 
 
 def _draw_plane(axes: Axes, sample: DatasetSample, pair: tuple[int, int], width: float) -> None:
+    few = {"marker": ".", "ms": 2.5 * width, "mew": 0} if len(sample.time) <= MARKED else {}
     for colour, states in _coloured(sample):
-        axes.plot(*states[:, pair].T, color=colour, lw=width, alpha=0.8)
+        axes.plot(*states[:, pair].T, color=colour, lw=width, alpha=0.8, **few)
         axes.plot(*states[0, pair], "o", ms=2.5 * width + 0.5, color=colour)
     axes.set(xlabel=label(sample, pair[0]), ylabel=label(sample, pair[1]))
     equal_scales(axes, "box")

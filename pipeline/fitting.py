@@ -30,10 +30,13 @@ class FittedLayout(ConstrainedLayoutEngine):
         for text in _called(fig.texts, fig.get_suptitle()):
             _wrap(text, fig.bbox.width - text.get_window_extent().x0 - edge, TITLE * fig.bbox.height)
         done = super().execute(fig)
-        # A label that is made smaller moves the panels.
-        for _ in range(2):
+        # A label that is made smaller moves the panels, and one scale for both axes moves the titles.
+        for _ in range(3):
             changed = [_fit_panel(fig, axes, edge) for axes in fig.get_axes()]
             changed += [_fit_legend(legend, fig.bbox.width - 2 * edge) for legend in fig.legends]
+            changed += [
+                axes.get_tightbbox().y1 > fig.bbox.height for axes in fig.get_axes() if axes.get_visible()
+            ]
             if not any(changed):
                 break
             done = super().execute(fig)

@@ -17,6 +17,8 @@ POINTS: dict[str, Any] = {"color": SKY, "ls": "", "marker": ".", "ms": 3.5, "mew
 SMALL_POINTS: dict[str, Any] = {**POINTS, "ms": 2.2}
 SAMPLES: dict[str, Any] = {"color": TRUE, "ls": "", "marker": ".", "ms": 3.5, "mew": 0}
 FORECAST: dict[str, Any] = {"color": PREDICTED, "ls": "", "marker": "x", "ms": 3.5, "mew": 0.9, "zorder": 3}
+# More samples than these are not marked on a line, and of more forecasts some are shown.
+MARKED = 60
 # Characters of a title in one line.
 LONGEST_TITLE = 64
 

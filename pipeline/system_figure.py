@@ -190,6 +190,7 @@ def _draw_space(system: System) -> Figure:
     space.set(xlabel=names[0], ylabel=names[1], zlabel=names[2])
     for axes, (one, other) in zip(panels, ((0, 1), (0, 2), (1, 2)), strict=True):
         axes.plot(path[:, one], path[:, other], color=BLUE, lw=0.4)
+        axes.locator_params(nbins=4)
         equal_scales(axes, "box")
         axes.set(xlabel=names[one], ylabel=names[other])
     if len(system.states) > len(names):
