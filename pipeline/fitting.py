@@ -34,9 +34,8 @@ class FittedLayout(ConstrainedLayoutEngine):
         for _ in range(3):
             changed = [_fit_panel(fig, axes, edge) for axes in fig.get_axes()]
             changed += [_fit_legend(legend, fig.bbox.width - 2 * edge) for legend in fig.legends]
-            changed += [
-                axes.get_tightbbox().y1 > fig.bbox.height for axes in fig.get_axes() if axes.get_visible()
-            ]
+            boxes = [axes.get_tightbbox() for axes in fig.get_axes()]
+            changed += [box is not None and box.y1 > fig.bbox.height for box in boxes]
             if not any(changed):
                 break
             done = super().execute(fig)
