@@ -39,15 +39,18 @@ SHORT = 300
 SHORT_CURVES, LONG_CURVES = len(ROW_COLOURS), 3
 
 
-def plot_dataset(path: Path, out: Path | None = None, console: Console | None = None) -> list[Path]:
+def plot_dataset(
+    path: str | Path, out: str | Path | None = None, console: Console | None = None
+) -> list[Path]:
     """Draw the figures of a dataset folder, or of one shard; their paths.
 
     out  folder of the figures; left out, it is beside the dataset and called DATASET-figures
 
     Raises FormatError if the path is no dataset, TrajstoreError if `out` lies in one.
     """
+    path = Path(path)
     sample = sample_dataset(path)
-    folder = out or _beside(path.resolve())
+    folder = _beside(path.resolve()) if out is None else Path(out)
     if any((parent / MANIFEST).is_file() for parent in (folder.resolve(), *folder.resolve().parents)):
         raise TrajstoreError(f"{folder}: lies in a dataset, which holds nothing else; choose another --out")
     paths = []

@@ -1,6 +1,5 @@
 """Trained model + test split -> metrics: the error, by time, beside trivial predictors, and long rollouts."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from ..data.loader import make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel, count_parameters
 from .baselines import make_baselines
+from .checkpoints import load_summary
 from .cycle import limit_cycle
 from .movement import choose, first_moving, moving
 from .rollout import Rollouts, judge, roll_out
-from .run import EVALUATION, METRICS, TRAINING, RunConfig, dataset_options, load_normalizer, load_trained
+from .run import EVALUATION, METRICS, RunConfig, dataset_options, load_normalizer, load_trained
 from .run_files import RunError
 from .space_time import CURVES
 from .systems import System
@@ -35,16 +35,19 @@ ROLLOUT_POINTS = 6_000
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def evaluate(run: Path, data: Path | None = None, console: Console | None = None) -> dict[str, Any]:
+def evaluate(
+    run: str | Path, data: str | Path | None = None, console: Console | None = None
+) -> dict[str, Any]:
     """Judge a run's best weights on the test split of its dataset, or of another one of the same kind.
 
     Writes RUN/metrics.json, which is also returned, and RUN/evaluation.npz for the figures. All errors are in
     raw units. Raises TrajstoreError if the run or the dataset cannot be used.
     """
     console = console or Console(quiet=True)
+    run = Path(run)
     config, model = load_trained(run)
-    training = _training(run)
-    data = data or config.find_dataset(run)
+    training = load_summary(run)
+    data = config.find_dataset(run) if data is None else Path(data)
     if not load_manifest(data).splits["test"].trajectories:
         raise RunError(f"{data}: has no test trajectories; generate it with dataset.test > 0")
     task = config.learning.task
@@ -276,14 +279,3 @@ def _smooth_rollout(
         if smooth is None
         else {"rollout_smooth_time": smooth[0] - test.time[0], "rollout_smooth_true": smooth[1]}
     )
-
-
-def _training(run: Path) -> dict[str, Any]:
-    try:
-        return json.loads((run / TRAINING).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(
-            f"{run}: its training has not ended; go on with `trajstore train ... --out {run} --resume`"
-        ) from None
-    except ValueError as error:
-        raise RunError(f"{run / TRAINING}: cannot be read ({error}); train again") from None

@@ -92,17 +92,27 @@ def _varies(parameter: Mapping[str, Any]) -> bool:
 def _values(parameter: Mapping[str, Any]) -> str:
     if not _varies(parameter):
         return f"= {parameter['value']:.4g}"
-    # Perhaps a stranger's.
-    match parameter.get("draw"):
-        case {"values": [*values]} if 0 < len(values) <= MOST_VALUES and all(map(_is_number, values)):
-            return f"in {{{', '.join(f'{value:g}' for value in values)}}}"
-        case {"values": [*values]} if values and all(map(_is_number, values)):
-            return f"in [{min(values):g}, {max(values):g}]"
-        case {"uniform": [low, high]} | {"log_uniform": [low, high]} | {"grid": [low, high, _]} if _is_number(
-            low
-        ) and _is_number(high):
-            return f"in [{low:g}, {high:g}]"
-    return "by row"
+    others = parameter.get("by_split")
+    draws = [parameter.get("draw"), *(others.values() if isinstance(others, Mapping) else ())]
+    drawn = [numbers for draw in draws if (numbers := _drawn(draw))]
+    if len(drawn) < len(draws):
+        return "by row"
+    numbers = list(dict.fromkeys(number for some in drawn for number in some))
+    if len(numbers) <= MOST_VALUES and all("values" in draw for draw in draws if draw):
+        return f"in {{{', '.join(f'{number:g}' for number in numbers)}}}"
+    return f"in [{min(numbers):g}, {max(numbers):g}]"
+
+
+def _drawn(draw: Any) -> list[float]:
+    """The values that a draw, perhaps a stranger's, takes in turn, or the ends of its range; none if it is none."""
+    match draw:
+        case {"values": [*numbers]} | {"uniform": [*numbers]} | {"log_uniform": [*numbers]} if all(
+            map(_is_number, numbers)
+        ):
+            return numbers
+        case {"grid": [low, high, _]} if _is_number(low) and _is_number(high):
+            return [low, high]
+    return []
 
 
 def _is_number(value: Any) -> bool:

@@ -1,13 +1,18 @@
 """The training loss as it is told: in the raw units of every other error, whatever units the network sees."""
 
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 RAW = "raw"
 # Runs that were begun before losses were told in raw units do not say which they have; they go on with theirs.
 STANDARDISED = "standardised"
 
 
-def told_loss(loss: Tensor, outputs: Tensor, targets: Tensor, std: tuple[float, ...] | None) -> Tensor:
+def told_loss(
+    loss: "Tensor", outputs: "Tensor", targets: "Tensor", std: tuple[float, ...] | None
+) -> "Tensor":
     """The mean squared error of a batch in raw units, a scalar; what is learned from is the loss itself.
 
     loss              scalar, the mean squared error in the units that the network sees

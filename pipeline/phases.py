@@ -40,10 +40,12 @@ def make_phases(
     dataset: TrajectoryDataset | ResidentDataset,
     ranks: Ranks,
     std: tuple[float, ...] | None = None,
+    schedule_start: int = 0,
 ) -> list[Phase]:
     """First-order steps, and second-order ones after them if the config asks for some.
 
-    std  by which the dataset's states are standardised, for losses in raw units, see `told_loss`
+    std             by which the dataset's states are standardised, for losses in raw units, see `told_loss`
+    schedule_start  the first-order step at which the schedule of learning rates begins
     """
     first, second = config.training, config.refinement
     options: dict[str, Any] = {
@@ -53,7 +55,7 @@ def make_phases(
         "world_size": ranks.size,
     }
     loader = make_loader(dataset, share(first, len(dataset), ranks), seed=first.seed, **options)
-    learner = FirstOrder(ranks.parallel(model), first, std)
+    learner = FirstOrder(ranks.parallel(model), first, std, schedule_start)
     phases = [Phase("train", learner, loader, first.steps, first.evaluate_every)]
     if second.steps:
         loader = make_loader(dataset, share(second, len(dataset), ranks), seed=first.seed + 1, **options)

@@ -50,6 +50,7 @@ from .run_labels import (
     truth_label,
 )
 from .space_time import CURVES, draw_images
+from .standing import ending
 from .systems import System
 from .true_curves import draw_predicted, draw_true, over_time, plane
 
@@ -58,11 +59,13 @@ PAPER = {"color": "white", "pad": 1.0}
 SECOND_ORDER = "Levenberg-Marquardt"
 
 
-def plot(run: Path, console: Console | None = None, out: Path | None = None) -> list[Path]:
+def plot(run: str | Path, console: Console | None = None, out: str | Path | None = None) -> list[Path]:
     """Draw all figures of an evaluated run into a folder, RUN/figures if left out; their paths.
 
     Raises RunError if the folder is no run, or not yet evaluated.
     """
+    run = Path(run)
+    folder = run / FIGURES if out is None else Path(out)
     results = _load(run)
     paths = []
     with mpl.rc_context(STYLE):
@@ -70,7 +73,7 @@ def plot(run: Path, console: Console | None = None, out: Path | None = None) -> 
             figure = draw(results)
             if figure is None:
                 continue
-            paths.append((out or run / FIGURES) / f"{name}.png")
+            paths.append(folder / f"{name}.png")
             save_figure(figure, paths[-1])
             if console is not None:
                 console.print(str(paths[-1]), highlight=False, soft_wrap=True)
@@ -160,12 +163,15 @@ def draw_time_series(results: Results) -> Figure:
     return figure
 
 
-def draw_loss(results: Results) -> Figure:
+def draw_loss(results: Results) -> Figure | None:
     """Training loss, smoothed as r = 0.9 r + 0.1 loss, and validation error over steps; a panel for each phase.
 
     Both are in raw units. The losses of older runs are in those that the network sees, and are called so.
     """
     phases = list(dict.fromkeys(row["phase"] for row in results["curve"]))
+    if not phases:
+        # A training that was stopped before its first line.
+        return None
     standardised = results["config"].normalizer is not None and any(
         row.get("loss_units", STANDARDISED) == STANDARDISED for row in results["curve"]
     )
@@ -194,7 +200,8 @@ def draw_loss(results: Results) -> Figure:
     for axes, phase in zip(panels[1:], phases[1:], strict=True):
         axes.set_title(SECOND_ORDER if phase == "refine" else phase, loc="left")
     panels[0].set_ylabel("mean squared error")
-    return finish(figure, panels[0], run_title(results), 2 if units and len(phases) == 1 else 3)
+    heading = run_title(results, ending(results["metrics"].get("training", {})))
+    return finish(figure, panels[0], heading, 2 if units and len(phases) == 1 else 3)
 
 
 def draw_error(results: Results) -> Figure:

@@ -12,6 +12,7 @@ from ..data.manifest import Manifest
 from .generate import Summary
 from .percentages import percentage
 from .sharing.description import IDENTITY_SHOWN, Description, ParameterLine, line
+from .standing import ending
 from .systems import System
 from .systems.delay import DelaySystem
 
@@ -43,15 +44,20 @@ def dataset_facts(manifest: Manifest) -> dict[str, Any]:
         "shards": len(manifest.shards),
         "trajectories": description.trajectories,
         "failed": description.failed,
-        "splits": {
-            name: {
-                "trajectories": split.trajectories,
-                "failed": split.failed,
-                "shards": len(split.shards),
-                "statistics": split.statistics.model_dump(),
-            }
-            for name, split in manifest.splits.items()
-        },
+        "splits": splits_facts(manifest),
+    }
+
+
+def splits_facts(manifest: Manifest) -> dict[str, Any]:
+    """Of each split, JSON-ready."""
+    return {
+        name: {
+            "trajectories": split.trajectories,
+            "failed": split.failed,
+            "shards": len(split.shards),
+            "statistics": split.statistics.model_dump(),
+        }
+        for name, split in manifest.splits.items()
     }
 
 
@@ -165,6 +171,21 @@ def print_summary(console: Console, summary: Summary) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if summary.compared:
+        console.print(
+            f"{summary.compared} shards of another revision of the engines come out the same by this one",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if summary.shared:
+        mend = "; [system.parameters_by_split] holds values out" if manifest.system.get("parameters") else ""
+        console.print(
+            f"warning: {summary.shared}{mend}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     for name, count in failed.items():
         total = manifest.splits[name].trajectories
         console.print(
@@ -220,8 +241,13 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
     table = Table("predictor", "test MSE", "times the model's", box=box.SIMPLE_HEAD)
     table.add_row(metrics["model"]["name"], f"{test['mse']:.3g}", "1")
     for name, baseline in sorted(metrics["baselines"].items(), key=lambda item: item[1]["mse"]):
-        table.add_row(name, f"{baseline['mse']:.3g}", f"{baseline['mse'] / test['mse']:.3g}")
+        times = f"{baseline['mse'] / test['mse']:.3g}" if test["mse"] else "-"
+        table.add_row(name, f"{baseline['mse']:.3g}", times)
     console.print(table)
+    training = metrics.get("training", {})
+    if said := ending(training):
+        best = f"judged are the weights of step {training['best_step']:,}"
+        console.print(f"{said}; {best}", highlight=False, soft_wrap=True)
     noise = test.get("noise")
     if noise is not None:
         floor = ", below which no test MSE can be expected" if noise["target"] == "observed" else ""
