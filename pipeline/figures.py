@@ -10,10 +10,13 @@ import numpy as np
 import sympy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.mathtext import MathTextParser
 
 from ..data.files import atomic_path
+from .fitting import FittedLayout
 from .movement import HARDLY
+from .sharing.description import line
 from .systems.system import NAME
 
 # Okabe and Ito's palette (2008), told apart by every kind of colour blindness.
@@ -24,6 +27,8 @@ ROW_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 TRUE, PREDICTED, FLOW, BAND = BLACK, VERMILION, "#B8BEC6", SKY
 # In a title: parameters, and values of one that takes them in turn.
 MOST_PARAMETERS, MOST_VALUES = 5, 4
+# Characters of a name in titles and labels.
+LONGEST_NAME = 30
 # Ranges whose ratio is less have the same scale in a plane.
 ALIKE = 2.5
 
@@ -43,25 +48,26 @@ STYLE: Any = {
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, size in inches; not known to pyplot, so nothing has to be closed."""
     with mpl.rc_context(STYLE):
-        return Figure(figsize=(width, height), layout="constrained")
+        return Figure(figsize=(width, height), layout=FittedLayout())
 
 
 def plain(text: str) -> str:
-    """Text from a file as matplotlib shows it unchanged, whatever mathematics it may look like."""
-    return text.replace("$", r"\$")
+    """Text that is no mathematics to matplotlib, and of characters that its font has."""
+    known = get_font(findfont(FontProperties())).get_charmap()
+    return "".join(c if ord(c) in known else "?" for c in text).replace("$", r"\$")
 
 
 def symbol(name: str) -> str:
-    """A state's or parameter's name as mathematics, x1 with its index; any other name as it is."""
-    if not NAME.fullmatch(name):
-        return plain(name)
+    """A state's or parameter's name as mathematics, x1 with its index; any other, or a long one, as short text."""
+    if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
+        return plain(line(name, LONGEST_NAME))
     written = sympy.latex(sympy.Symbol(name))
     # A word, not a product of letters.
     label = f"$\\mathrm{{{name}}}$" if written == name and len(name) > 1 else f"${written}$"
     try:
         MathTextParser("path").parse(label)
     except ValueError:
-        return plain(name)
+        return plain(line(name, LONGEST_NAME))
     return label
 
 

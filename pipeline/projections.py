@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from .dataset_labels import finish
 from .dataset_sample import DatasetSample
-from .figures import ROW_COLOURS, new_figure
+from .figures import ROW_COLOURS, equal_scales, new_figure
 from .percentages import percentage
 
 # Rows that are shown, and directions.
@@ -34,6 +34,7 @@ def draw_principal(sample: DatasetSample, rows: Rows, states: Sequence[np.ndarra
                 axes.plot(*projected[0], "o", ms=3, color=colour)
             names = [f"component {axis + 1} ({percentage(shares[axis], 1.0)})" for axis in pair]
             axes.set(xlabel=names[0], ylabel=names[1])
+            equal_scales(axes, "box")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=PROJECTED)
         what += f" of {together.shape[1]}, with their shares of the variance"
     return finish(figure, sample, what, legend=False)

@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .figures import PREDICTED, SKY, TRUE, parameters_label, plain, symbol
+from .figures import LONGEST_NAME, PREDICTED, SKY, TRUE, parameters_label, plain, symbol
 from .movement import first_moving
+from .sharing.description import line
 
 # Lines that lie on each other are both seen.
 SOLID: dict[str, Any] = {"color": TRUE, "lw": 1.3}
@@ -16,6 +17,8 @@ POINTS: dict[str, Any] = {"color": SKY, "ls": "", "marker": ".", "ms": 3.5, "mew
 SMALL_POINTS: dict[str, Any] = {**POINTS, "ms": 2.2}
 SAMPLES: dict[str, Any] = {"color": TRUE, "ls": "", "marker": ".", "ms": 3.5, "mew": 0}
 FORECAST: dict[str, Any] = {"color": PREDICTED, "ls": "", "marker": "x", "ms": 3.5, "mew": 0.9, "zorder": 3}
+# More samples than these are not marked on a line, and of more forecasts some are shown.
+MARKED = 60
 # Characters of a title in one line.
 LONGEST_TITLE = 64
 
@@ -36,11 +39,11 @@ def finish(figure: Figure, axes: Axes, heading: str, columns: int) -> Figure:
 def run_title(results: Results, what: str = "") -> str:
     """The system with its parameters, and what is shown; in two lines where one would be long."""
     described = results["config"].config["system"]
-    name, values = plain(described["name"]), parameters_label(described["parameters"])
+    name, values = plain(line(described["name"], LONGEST_NAME)), parameters_label(described["parameters"])
     what = f": {what}" if what else ""
-    line = f"{name}, {values}{what}" if values else name + what
-    if not values or len(line.translate({ord(c): None for c in "$\\{}"})) <= LONGEST_TITLE:
-        return line
+    one = f"{name}, {values}{what}" if values else name + what
+    if not values or len(one.translate({ord(c): None for c in "$\\{}"})) <= LONGEST_TITLE:
+        return one
     return f"{name}{what}\n{values}"
 
 
@@ -50,7 +53,7 @@ def component_label(results: Results, component: int) -> str:
 
 def time_label(results: Results) -> str:
     unit = results["config"].config["system"].get("time_unit", "1")
-    return "time $t$" if unit == "1" else f"time $t$ ({plain(unit)})"
+    return "time $t$" if unit == "1" else f"time $t$ ({plain(line(unit, LONGEST_NAME))})"
 
 
 def is_noisy(results: Results) -> bool:

@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from .run_labels import DASHED, FORECAST, SAMPLES, SOLID, Results, is_forecast, predicted_label, truth
+from .run_labels import DASHED, FORECAST, MARKED, SAMPLES, SOLID, Results, is_forecast, predicted_label, truth
 
 # A smooth curve is that of the samples if it is as near to them as this part of their range.
 NEAR = 0.01
-# More samples than these are not marked on a line, and of more forecasts some are shown.
-MARKED = 60
 
 Points = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """What of times (T,) and states (T, D) is drawn."""
@@ -64,7 +62,9 @@ def along(
     near = np.abs(passed - samples) <= NEAR * np.ptp(samples, axis=0) + np.finfo(np.float32).eps * np.abs(
         samples
     )
-    return (smooth_times, smooth) if near.all() else None
+    # Targets of forecasts begin later than the row.
+    since = np.searchsorted(smooth_times, times[0])
+    return (smooth_times[since:], smooth[since:]) if near.all() else None
 
 
 def draw_predicted(axes: Axes, results: Results, row: int, points: Points, label: bool = True) -> None:
