@@ -20,6 +20,7 @@ from ..data.normalize import Normalizer
 from ..data.representation import few, system_name, told
 from ..models import RecurrentModel, make_model
 from .config_file import check_learning
+from .differences import in_words
 from .learning_sections import Learning
 from .run_files import RunError, load_checkpoint, read_text
 from .section import ConfigError
