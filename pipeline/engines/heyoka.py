@@ -17,6 +17,7 @@ import sympy
 
 from ...data.format import Status
 from ..systems import System
+from .budget import Budget
 from .engine import HOPELESS, REVISION, Solution, blank_failed
 from .events import Events
 from .pieces import Pieces
@@ -47,7 +48,7 @@ class HeyokaEngine:
 
     system     whose equations are compiled
     tolerance  relative and absolute error a step
-    max_steps  steps after which a row is given up; 0 is no limit
+    max_steps  steps after which a row is given up, and max_steps_per_unit: see `Budget`
     rows       how many there will be in all, if known
     """
 
@@ -59,9 +60,10 @@ class HeyokaEngine:
         tolerance: float = DEFAULT_TOLERANCE,
         max_steps: int = 0,
         rows: int | None = None,
+        max_steps_per_unit: float | None = None,
     ) -> None:
         self._tolerance = tolerance
-        self._max_steps = max_steps
+        self._budget = Budget(max_steps, max_steps_per_unit)
         self._dimension = len(system.states)
         # heyoka wants values of those parameters alone that the equations mention.
         mentioned = {symbol for expression in system.vector_field for symbol in expression.free_symbols}
@@ -82,7 +84,7 @@ class HeyokaEngine:
             "revision": REVISION,
             "method": "taylor",
             "tolerance": self._tolerance,
-            "max_steps": self._max_steps,
+            **self._budget.describe(),
         }
 
     def solve(
@@ -102,12 +104,13 @@ class HeyokaEngine:
             np.empty((len(order), len(times), self._dimension)),
             np.zeros(len(order), dtype=np.int8),
         )
+        most = self._budget.steps(times)
         limit = max(FIRST_STEPS, len(times))
-        limit = min(limit, self._max_steps or limit)
+        limit = min(limit, most or limit)
         left = self._solve_all(batches, np.arange(len(order)), limit, report)
-        if limit != self._max_steps:
+        if limit != most:
             # Rows that need many steps share batches, so that no batch waits for a single one.
-            left = self._solve_all(batches, left, self._max_steps, report)
+            left = self._solve_all(batches, left, most, report)
         batches.status[left] = Status.STEP_LIMIT
         if np.array_equal(order, np.arange(len(initial_states))):
             return blank_failed(batches.states, batches.status)

@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 
 from ...data.format import Status
 from ..systems import System
+from .budget import Budget
 from .engine import HOPELESS, REVISION, EngineError, Solution, blank_failed
 
 METHODS = ("DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF")
@@ -90,7 +91,8 @@ class ScipyEngine:
     method              one of METHODS; stiff methods get the Jacobian
     tolerance           relative; absolute_tolerance is the same where it is None
     max_step            longest step; None leaves it to the solver
-    max_steps           a row is given up after EVALUATIONS_A_STEP evaluations for each; 0 is no limit
+    max_steps           a row is given up after EVALUATIONS_A_STEP evaluations for each, and max_steps_per_unit: see
+                        `Budget`
     resampling          "dense", or "linear": straight lines between the solver's own steps
 
     Raises EngineError for an unknown method.
@@ -108,13 +110,14 @@ class ScipyEngine:
         absolute_tolerance: float | None = None,
         max_step: float | None = None,
         resampling: str = "dense",
+        max_steps_per_unit: float | None = None,
     ) -> None:
         if method not in METHODS:
             raise EngineError(f"no method {method!r} in SciPy's solve_ivp; there are {', '.join(METHODS)}")
         self._system = system
         self._tolerance = tolerance
         self._absolute = tolerance if absolute_tolerance is None else absolute_tolerance
-        self._max_steps = max_steps
+        self._budget = Budget(max_steps, max_steps_per_unit)
         self._method = method
         self._max_step = np.inf if max_step is None else max_step
         self._resampling = resampling
@@ -133,7 +136,7 @@ class ScipyEngine:
             "tolerance": self._tolerance,
             "absolute_tolerance": self._absolute,
             "max_step": None if np.isinf(self._max_step) else self._max_step,
-            "max_steps": self._max_steps,
+            **self._budget.describe(),
         }
 
     def solve(
@@ -195,16 +198,20 @@ class ScipyEngine:
             t_span=span,
             y0=initial_state,
             t_eval=grid,
-            **self._options(parameters, times[-1], *self._compiled()),
+            **self._options(parameters, times, *self._compiled()),
         )
 
     def _options(
-        self, parameters: np.ndarray, end: float, field: Callable[..., Any], jacobian: Callable[..., Any]
+        self,
+        parameters: np.ndarray,
+        times: np.ndarray,
+        field: Callable[..., Any],
+        jacobian: Callable[..., Any],
     ) -> dict[str, Any]:
-        """Of solve_ivp on the way to `end`, the function included, but for the interval and the initial state."""
+        """Of solve_ivp along the whole grid, the function included, but for the interval and the initial state."""
         values = parameters.tolist()
         options: dict[str, Any] = {
-            "fun": _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps, end),
+            "fun": _Counted(field, values, EVALUATIONS_A_STEP * self._budget.steps(times), float(times[-1])),
             "method": self._method,
             "rtol": self._tolerance,
             "atol": self._absolute,

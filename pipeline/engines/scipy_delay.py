@@ -51,7 +51,7 @@ class ScipyDelayEngine(ScipyEngine):
         field, jacobian = self._compiled()
         options = self._options(
             parameters,
-            float(times[-1]),
+            times,
             lambda time, state, p: field(time, [*state, *late(time)], p),
             lambda time, state, p: jacobian(time, [*state, *late(time)], p),
         )
