@@ -22,7 +22,7 @@ from .engine import HOPELESS, REVISION, Solution, blank_failed
 from .events import Events
 from .pieces import Pieces
 from .scaled import Scales
-from .scales import LEAST, SPARSE, STEPS_AN_INTERVAL, closer, largest, uneven
+from .scales import SPARSE, STEPS_AN_INTERVAL, bounds, closer, doubtful, largest, uneven
 
 # Rows a batch: more of them share the call from Python, and let threads wait less for each other, but take
 # longer to compile (0.1 s, 0.3 s, 1 s; kept on disk) and are wasted where there are few rows. All are multiples of
@@ -133,38 +133,43 @@ class HeyokaEngine:
 
     def _solve_in_scales(self, batches: Batches, rows: np.ndarray) -> None:
         """Integrate those of the rows again, in scaled states, whose components differ too much in size."""
-        # Of a row that failed only the start is known.
-        failed = batches.status[rows] != Status.OK
-        starts = batches.starts[:, rows]
-        sizes = np.where(failed, np.abs(starts).max(axis=0), largest(batches.states)[rows])
-        rows = rows[np.abs(starts).min(axis=0) < LEAST * np.maximum(1.0, sizes)]
+        rows, begun = self._uneven(batches, rows)
         if not len(rows):
             return
-        begun = self._first_steps(batches, rows)
-        failed = batches.status[rows] != Status.OK
-        rough = uneven(batches.starts[:, rows].T[:, None], begun)
-        rough[~failed] = uneven(batches.states[rows[~failed]], begun[~failed])
-        rows, begun = rows[rough], begun[rough]
-        if len(rows):
-            scales, engine = self._scaled()
-            scaled = batches.part(rows, batches.times)
-            scaled = scales.begin(scaled, begun)
-            engine._solve_rows(scaled)
-            batches.states[rows], batches.status[rows] = (
-                scales.end(scaled, batches.starts[:, rows]),
-                scaled.status,
-            )
+        scales, engine = self._scaled()
+        scaled = scales.begin(batches.part(rows, batches.times), begun)
+        engine._solve_rows(scaled)
+        batches.states[rows] = scales.end(scaled, batches.starts[:, rows])
+        batches.status[rows] = scaled.status
+
+    def _uneven(self, batches: Batches, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the rows that differ too much in size, and the largest states (n, D) of their first steps."""
+        first = np.abs(batches.starts)
+        failed = batches.status != Status.OK
+        # Of a row that failed no more than the start is known.
+        sizes = np.where(failed, first.max(axis=0), bounds(batches.states))
+        rows = rows[doubtful(first, sizes)[rows]]
+        sizes = np.where(failed[rows], sizes[rows], largest(batches.states[rows]))
+        doubted = doubtful(first[:, rows], sizes)
+        rows = rows[doubted]
+        first = np.fmax(first[:, rows].T, np.abs(self._first_steps(batches, rows)))
+        rough = doubtful(first.T, sizes[doubted])
+        for failing in (True, False):
+            looked_at = np.flatnonzero(rough & (failed[rows] == failing))
+            along = batches.starts.T[:, None] if failing else batches.states
+            rough[looked_at] = uneven(along[rows[looked_at]], first[looked_at])
+        return rows[rough], first[rough]
 
     def _first_steps(self, batches: Batches, rows: np.ndarray) -> np.ndarray:
         """States (n, D) of rows after their first step, or where they came to."""
-        integrator = self._integrator(FEW_LANES)
-        duration = np.full(FEW_LANES, batches.times[-1] - batches.times[0])
+        lanes = self._lanes if len(rows) >= FEW_ROWS else FEW_LANES
+        duration = np.full(lanes, batches.times[-1] - batches.times[0])
         begun = np.empty((len(rows), self._dimension))
-        for first in range(0, len(rows), FEW_LANES):
-            chosen = rows[first : first + FEW_LANES]
-            self._begin(integrator, batches, np.resize(chosen, FEW_LANES))
+        for start in range(0, len(rows), lanes):
+            chosen, integrator = rows[start : start + lanes], self._integrator(lanes)
+            self._begin(integrator, batches, np.resize(chosen, lanes))
             integrator.step(duration)
-            begun[first : first + FEW_LANES] = integrator.state[:, : len(chosen)].T
+            begun[start : start + lanes] = integrator.state[:, : len(chosen)].T
         return begun
 
     def _scaled(self) -> tuple[Scales, "HeyokaEngine"]:
