@@ -261,7 +261,7 @@ class HeyokaEngine:
             values = self._along(integrator, grid, most)
             batches.states[rows, first : first + len(grid)] = values[:, :, :lanes].transpose(2, 0, 1)
             # Grid values that were not reached are NaN.
-            arrived = np.isfinite(values[-1, :, :lanes]).all(axis=0)
+            arrived = np.asarray(np.isfinite(values[-1, :, :lanes]).all(axis=0))
             if len(grid) == len(batches.times) and arrived.all():
                 return arrived, late
             results = integrator.propagate_res[:lanes]
