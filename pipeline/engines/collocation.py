@@ -273,13 +273,13 @@ class March:
         return np.where(sizes > 0, sizes, 1.0)
 
     def _smaller(self, least: float) -> np.ndarray:
-        return ((self._sizes < least) & (self._sizes > 0)).any(axis=0)
+        return np.asarray(((self._sizes < least) & (self._sizes > 0)).any(axis=0))
 
     def uneven(self) -> np.ndarray:
         """Which rows (n,) should be measured by component, and are not."""
         if self._by_component:
             return np.zeros(len(self._small), dtype=bool)
-        return np.asarray(self._small | self._smaller(LEAST))
+        return self._small | self._smaller(LEAST)
 
     def _advance(self, rows: np.ndarray, width: np.ndarray, pieces: np.ndarray, after: np.ndarray) -> None:
         self.history.add(rows, self.time[rows], width, pieces, self.time - self._delays.max(axis=0))

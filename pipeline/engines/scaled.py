@@ -43,11 +43,11 @@ class Scales:
             expression.xreplace(measured) * inverse
             for expression, inverse in zip(system.vector_field, inverses, strict=True)
         ]
-        changed = {
-            "_parsed": tuple(field),
-            "parameter_symbols": (*system.parameter_symbols, *scales, *inverses),
-        }
-        self.system.__dict__.update(changed)
+        self.system.__dict__.update(
+            _parsed=tuple(field),
+            parameter_symbols=(*system.parameter_symbols, *scales, *inverses),
+            units=dict(zip(system.state_symbols, inverses, strict=True)),
+        )
         self.system.__dict__.pop("jacobian", None)
         mentioned = {symbol for expression in field for symbol in expression.free_symbols}
         columns = [
