@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trajstore.data.format import Status
+from trajstore.pipeline.diagnostics import lyapunov_exponents
 from trajstore.pipeline.engines import EngineSettings, make_engine
 from trajstore.pipeline.engines.heyoka import HeyokaEngine
 from trajstore.pipeline.engines.scipy import METHODS
@@ -233,3 +234,26 @@ def test_an_absolute_tolerance_that_is_stated_is_taken_as_it_is():
     # The same number as the tolerance is what is meant by none.
     assert errors[0] > 1e-3
     assert errors[1] == errors[2] < 1e-7
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_a_lyapunov_exponent_does_not_depend_on_the_unit(unit):
+    """A pendulum that a force drives, in its own unit and in others."""
+    model = system({"q": "p", "p": "-k*sin(q/k) - 0.1*p + 1.2*k*cos(0.7*t)"}, "k")
+    times, rows = np.linspace(0.0, 20.0, 41), np.arange(6)
+    starts = np.random.default_rng(0).uniform(-1, 1, (6, 2))
+    found = []
+    for k in (1.0, unit):
+        parameters = np.full((6, 1), k)
+        states = engine(model).solve(starts * k, parameters, times).states
+        found.append(lyapunov_exponents(model, EngineSettings(), states, parameters, times, 0, "train", rows))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9, atol=1e-9)
+
+
+def test_a_component_that_moves_late_and_little_is_right():
+    """Nothing of it is seen in the first step."""
+    model = system({"x": "v", "v": "-x", "late": "1e-12*(1 + sign(t - 5))*(x**2 + v**2)"})
+    times = np.linspace(0.0, 10.0, 11)
+    solution = engine(model).solve(np.array([[1.0, 0.0, 0.0]]), np.empty((1, 0)), times)
+    assert not solution.status.any()
+    np.testing.assert_allclose(solution.states[0, :, 2], 2e-12 * np.maximum(times - 5, 0), rtol=0, atol=1e-24)

@@ -19,6 +19,8 @@ from .scales import powers
 GROWN = 8.0
 # So much less than after the first step a component may be at its start, for its scale to begin there.
 BEGINNING = 2.0**-16
+# This part of the largest is as good as none, and one over it might overflow.
+NOTHING = 2.0**-400
 
 
 class Scales:
@@ -65,7 +67,8 @@ class Scales:
     def begin(self, rows: Batches, begun: np.ndarray) -> Batches:
         """The same rows in scaled states; `begun` (N, D) are their states after the first step."""
         with np.errstate(invalid="ignore"):
-            scales = powers(np.fmax(np.abs(rows.starts), BEGINNING * np.abs(begun.T)))
+            sizes = np.fmax(np.abs(rows.starts), BEGINNING * np.abs(begun.T))
+            scales = powers(np.fmax(sizes, NOTHING * sizes.max(axis=0)))
         starts = rows.starts / scales
         # What stands still and is never mentioned would only be in the way.
         starts[self._idle] = 0.0
