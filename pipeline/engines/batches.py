@@ -1,9 +1,12 @@
 """Rows on their way through an engine that takes many at once: what goes in, and what comes out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+from ...data.format import Status
+from .scales import bounds, doubtful, largest, uneven
 
 # A row that gets nowhere has diverged if it has grown so many times since the first half of its way.
 LARGE = 1e3
@@ -41,6 +44,29 @@ class Batches:
     def part(self, rows: np.ndarray, times: np.ndarray) -> "Batches":
         """Some of the rows by themselves, to be integrated along another grid."""
         return Batches.of(self.starts[:, rows], self.parameters[:, rows], times)
+
+    def uneven(
+        self, rows: np.ndarray, first_steps: Callable[["Batches", np.ndarray], np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the rows whose components differ too much in size, and these sizes (n, D) in their first steps.
+
+        first_steps  gives states (n, D) of rows after their first step
+        """
+        first = np.abs(self.starts)
+        failed = self.status != Status.OK
+        # Of a row that failed no more than the start is known.
+        sizes = np.where(failed, first.max(axis=0), bounds(self.states))
+        rows = rows[doubtful(first, sizes)[rows]]
+        sizes = np.where(failed[rows], sizes[rows], largest(self.states[rows]))
+        doubted = doubtful(first[:, rows], sizes)
+        rows = rows[doubted]
+        first = np.fmax(first[:, rows].T, np.abs(first_steps(self, rows)))
+        rough = doubtful(first.T, sizes[doubted])
+        for failing in (True, False):
+            looked_at = np.flatnonzero(rough & (failed[rows] == failing))
+            along = self.starts.T[:, None] if failing else self.states
+            rough[looked_at] = uneven(along[rows[looked_at]], first[looked_at])
+        return rows[rough], first[rough]
 
     def has_grown(self, row: int, state: np.ndarray, time: float) -> bool:
         """Has a row that gets nowhere grown without bound, that is at this state (D,) and time?"""

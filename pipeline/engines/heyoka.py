@@ -22,7 +22,7 @@ from .engine import HOPELESS, REVISION, Solution, blank_failed
 from .events import Events
 from .pieces import Pieces
 from .scaled import Scales
-from .scales import SPARSE, STEPS_AN_INTERVAL, bounds, closer, doubtful, largest, uneven
+from .scales import SPARSE, STEPS_AN_INTERVAL, closer
 
 # Rows a batch: more of them share the call from Python, and let threads wait less for each other, but take
 # longer to compile (0.1 s, 0.3 s, 1 s; kept on disk) and are wasted where there are few rows. All are multiples of
@@ -138,7 +138,9 @@ class HeyokaEngine:
 
     def _solve_in_scales(self, batches: Batches, rows: np.ndarray) -> None:
         """Integrate those of the rows again, in scaled states, whose components differ too much in size."""
-        rows, begun = self._uneven(batches, rows)
+        with np.errstate(all="ignore"):
+            # Of a row that failed states may be anything.
+            rows, begun = batches.uneven(rows, self._first_steps)
         if not len(rows):
             return
         scales, engine = self._scaled()
@@ -146,24 +148,6 @@ class HeyokaEngine:
         engine._solve_rows(scaled)
         batches.states[rows] = scales.end(scaled, batches.starts[:, rows])
         batches.status[rows] = scaled.status
-
-    def _uneven(self, batches: Batches, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Those of the rows that differ too much in size, and the largest states (n, D) of their first steps."""
-        first = np.abs(batches.starts)
-        failed = batches.status != Status.OK
-        # Of a row that failed no more than the start is known.
-        sizes = np.where(failed, first.max(axis=0), bounds(batches.states))
-        rows = rows[doubtful(first, sizes)[rows]]
-        sizes = np.where(failed[rows], sizes[rows], largest(batches.states[rows]))
-        doubted = doubtful(first[:, rows], sizes)
-        rows = rows[doubted]
-        first = np.fmax(first[:, rows].T, np.abs(self._first_steps(batches, rows)))
-        rough = doubtful(first.T, sizes[doubted])
-        for failing in (True, False):
-            looked_at = np.flatnonzero(rough & (failed[rows] == failing))
-            along = batches.starts.T[:, None] if failing else batches.states
-            rough[looked_at] = uneven(along[rows[looked_at]], first[looked_at])
-        return rows[rough], first[rough]
 
     def _first_steps(self, batches: Batches, rows: np.ndarray) -> np.ndarray:
         """States (n, D) of rows after their first step, or where they came to."""
