@@ -1,0 +1,81 @@
+"""Rows on their way through an engine that takes many at once: what goes in, and what comes out."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...data.format import Status
+from .scales import bounds, doubtful, largest, uneven
+
+# A row that gets nowhere has diverged if it has grown so many times since the first half of its way.
+LARGE = 1e3
+
+Grids = Iterable[tuple[int, np.ndarray]]
+"""Pieces of the grid: the number of the first point of each, and its times (n, lanes)."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """All rows in the order in which they are integrated.
+
+    starts, parameters, times  (D, N), (P, N), (T,): what goes in
+    states, status             (N, T, D), (N,) int8: what comes out
+    """
+
+    starts: np.ndarray
+    parameters: np.ndarray
+    times: np.ndarray
+    states: np.ndarray
+    status: np.ndarray
+
+    @classmethod
+    def of(cls, starts: np.ndarray, parameters: np.ndarray, times: np.ndarray) -> "Batches":
+        """Rows that go in, (D, N) and (P, N)."""
+        size, rows = starts.shape
+        return cls(
+            np.ascontiguousarray(starts),
+            np.ascontiguousarray(parameters),
+            times,
+            np.empty((rows, len(times), size)),
+            np.zeros(rows, dtype=np.int8),
+        )
+
+    def part(self, rows: np.ndarray, times: np.ndarray) -> "Batches":
+        """Some of the rows by themselves, to be integrated along another grid."""
+        return Batches.of(self.starts[:, rows], self.parameters[:, rows], times)
+
+    def uneven(
+        self, rows: np.ndarray, first_steps: Callable[["Batches", np.ndarray], np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the rows whose components differ too much in size, and these sizes (n, D) in their first steps.
+
+        first_steps  gives states (n, D) of rows after their first step
+        """
+        first = np.abs(self.starts)
+        failed = self.status != Status.OK
+        # Of a row that failed no more than the start is known.
+        sizes = np.where(failed, first.max(axis=0), bounds(self.states))
+        rows = rows[doubtful(first, sizes)[rows]]
+        sizes = np.where(failed[rows], sizes[rows], largest(self.states[rows]))
+        doubted = doubtful(first[:, rows], sizes)
+        rows = rows[doubted]
+        first = np.fmax(first[:, rows].T, np.abs(first_steps(self, rows)))
+        rough = doubtful(first.T, sizes[doubted])
+        for failing in (True, False):
+            looked_at = np.flatnonzero(rough & (failed[rows] == failing))
+            along = self.starts.T[:, None] if failing else self.states
+            rough[looked_at] = uneven(along[rows[looked_at]], first[looked_at])
+        return rows[rough], first[rough]
+
+    def has_grown(self, row: int, state: np.ndarray, time: float) -> bool:
+        """Has a row that gets nowhere grown without bound, that is at this state (D,) and time?"""
+        begin = self.times[0]
+        before = self.states[row, self.times <= begin + (time - begin) / 2]
+        return bool(np.abs(state).max() > LARGE * np.abs(before).max())
+
+
+def grids_of(times: np.ndarray, lanes: int, piece: int) -> Iterator[tuple[int, np.ndarray]]:
+    """A grid in pieces of so many points, each of which begins where the one before it ends."""
+    for first in range(0, max(1, len(times) - 1), piece - 1):
+        yield first, np.repeat(times[first : first + piece, None], lanes, axis=1)
