@@ -18,8 +18,9 @@ import sympy
 from ...data.format import Status
 from ..systems import System
 from .engine import HOPELESS, REVISION, Solution, blank_failed
-from .events import Events
-from .pieces import Pieces
+from .guards import Near, Watch
+from .heyoka_equations import compiled
+from .scipy import ScipyEngine
 
 # Rows a batch: more of them share the call from Python, and let threads wait less for each other, but take
 # longer to compile (0.1 s, 0.3 s, 1 s; kept on disk) and are wasted where there are few rows. All are multiples of
@@ -38,6 +39,8 @@ REPORT_SECONDS = 0.1
 FIRST_STEPS = 20_000
 # A row that is given up has diverged if it has grown so many times.
 LARGE = 1e3
+# Of SciPy's DOP853, which follows the rows that come to a branch, and after how many steps it gives one up.
+BEYOND_TOLERANCE, BEYOND_STEPS = 1e-13, 20_000
 
 _NOT_FINITE, _STEP_LIMIT = heyoka.taylor_outcome.err_nf_state, heyoka.taylor_outcome.step_limit
 
@@ -66,7 +69,9 @@ class HeyokaEngine:
         # heyoka wants values of those parameters alone that the equations mention.
         mentioned = {symbol for expression in system.vector_field for symbol in expression.free_symbols}
         self._used = [column for column, symbol in enumerate(system.parameter_symbols) if symbol in mentioned]
-        self._equations, self._events = _equations(system, self._used)
+        self._equations, self._events, self._guards = compiled(system, self._used)
+        steps = min(max_steps or BEYOND_STEPS, BEYOND_STEPS)
+        self._beyond = None if self._guards is None else ScipyEngine(system, BEYOND_TOLERANCE, steps)
         self._unrolled = sum(len(equation) for _, equation in self._equations) <= MOST_UNROLLED and not any(
             expression.has(sympy.Function) for expression in system.vector_field
         )
@@ -83,6 +88,7 @@ class HeyokaEngine:
             "method": "taylor",
             "tolerance": self._tolerance,
             "max_steps": self._max_steps,
+            **({} if self._beyond is None else {"beyond_branches": self._beyond.describe()}),
         }
 
     def solve(
@@ -101,6 +107,7 @@ class HeyokaEngine:
             times,
             np.empty((len(order), len(times), self._dimension)),
             np.zeros(len(order), dtype=np.int8),
+            np.zeros(len(order), dtype=bool),
         )
         limit = max(FIRST_STEPS, len(times))
         limit = min(limit, self._max_steps or limit)
@@ -109,12 +116,33 @@ class HeyokaEngine:
             # Rows that need many steps share batches, so that no batch waits for a single one.
             left = self._solve_all(batches, left, self._max_steps, report)
         batches.status[left] = Status.STEP_LIMIT
+        if self._beyond is not None:
+            chosen = self._at_branches(batches, limit)
+            again = self._beyond.solve(initial_states[order[chosen]], parameters[order[chosen]], times)
+            batches.states[chosen], batches.status[chosen] = again.states, again.status
         if np.array_equal(order, np.arange(len(initial_states))):
             return blank_failed(batches.states, batches.status)
         states = np.full((len(initial_states), len(times), self._dimension), np.nan)
         status = np.full(len(initial_states), Status.DIVERGED, dtype=np.int8)
         states[order], status[order] = batches.states, batches.status
         return blank_failed(states, status)
+
+    def _at_branches(self, batches: "_Batches", limit: int) -> np.ndarray:
+        """Rows that came to a branch: those that may have come near to one are integrated again, and looked at."""
+        near = np.flatnonzero(batches.flagged)
+        again = _Batches(
+            np.ascontiguousarray(batches.starts[:, near]),
+            np.ascontiguousarray(batches.parameters[:, near]),
+            batches.times,
+            np.empty((len(near), *batches.states.shape[1:])),
+            np.zeros(len(near), dtype=np.int8),
+            np.zeros(len(near), dtype=bool),
+            closely=True,
+        )
+        left = self._solve_all(again, np.arange(len(near)), limit, None)
+        # Of one that fails it is enough to know how it began.
+        self._solve_all(again, left[batches.status[near[left]] == Status.OK], self._max_steps, None)
+        return near[again.flagged]
 
     def _solve_all(
         self, batches: "_Batches", rows: np.ndarray, limit: int, report: Callable[[int], None] | None
@@ -156,9 +184,12 @@ class HeyokaEngine:
             integrator.pars[: len(self._used)] = batches.parameters[:, padded]
             if self._events is not None:
                 self._events.begin(integrator)
+            guard = None if self._guards is None else self._guards.begin(integrator, batches.closely)
             reached, late = self._propagate(
-                integrator, grids or _grids(batches.times, width), batches, chosen, lanes, limit
+                integrator, grids or _grids(batches.times, width), batches, chosen, lanes, limit, guard
             )
+            if guard is not None:
+                batches.flagged[rows] |= guard.lanes[:lanes]
             if self._events is not None:
                 batches.status[rows[self._events.lost(integrator)[:lanes]]] = Status.SOLVER_FAILED
             if reached.all():
@@ -178,14 +209,23 @@ class HeyokaEngine:
         return np.sort(np.concatenate(left))
 
     def _propagate(
-        self, integrator: Any, grids: "_Grids", batches: "_Batches", rows: Any, lanes: int, limit: int
+        self,
+        integrator: Any,
+        grids: "_Grids",
+        batches: "_Batches",
+        rows: Any,
+        lanes: int,
+        limit: int,
+        guard: Near | Watch | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Go along the grid, piece by piece: which rows reached its end, and which need more steps than the limit.
 
         Steps are counted for each row by itself: its neighbours do not matter. A row that is neither was stopped by
         one of them.
         """
-        watch = None if self._events is None else self._events.watch
+        # The guard first, for after a step that went astray there is nothing to look at.
+        watches = [guard.callback if guard else None, self._events.watch if self._events else None]
+        watch = [watch for watch in watches if watch is not None]
         steps, late = np.zeros(lanes, dtype=np.int64), np.zeros(lanes, dtype=bool)
         for first, grid in grids:
             if limit:
@@ -195,6 +235,8 @@ class HeyokaEngine:
                     break
             most = int(limit - steps[~late].min()) if limit else 0
             _, values = integrator.propagate_grid(grid, max_steps=most, callback=watch)
+            if guard is not None:
+                guard.note(integrator)
             batches.states[rows, first : first + len(grid)] = values[:, :, :lanes].transpose(2, 0, 1)
             # Grid values that were not reached are NaN.
             arrived = np.isfinite(values[-1, :, :lanes]).all(axis=0)
@@ -220,11 +262,14 @@ class HeyokaEngine:
         with self._compiling:
             if lanes not in self._compiled:
                 extra, events = (0, []) if self._events is None else (self._events.extra, self._events.events)
+                watched = [] if self._guards is None else self._guards.events
+                extra += len(watched)
                 self._compiled[lanes] = heyoka.taylor_adaptive_batch(
                     self._equations,
                     np.zeros((self._dimension, lanes)),
                     pars=np.zeros((len(self._used) + extra, lanes)),
                     t_events=events,
+                    nt_events=watched,
                     tol=self._tolerance,
                     compact_mode=not self._unrolled,
                 )
@@ -249,13 +294,18 @@ def _grids(times: np.ndarray, lanes: int) -> Iterator[tuple[int, np.ndarray]]:
 
 @dataclass(frozen=True)
 class _Batches:
-    """All rows in the order in which they are integrated: what goes in, (D, N), (P, N), (T,); and out."""
+    """All rows in the order in which they are integrated: what goes in, (D, N), (P, N), (T,); and out.
+
+    flagged  (N,) bool, rows that may have come near to a branch; those that came to one, if watched `closely`
+    """
 
     starts: np.ndarray
     parameters: np.ndarray
     times: np.ndarray
     states: np.ndarray
     status: np.ndarray
+    flagged: np.ndarray
+    closely: bool = False
 
 
 def _by_neighbourhood(initial_states: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -279,51 +329,3 @@ def _by_neighbourhood(initial_states: np.ndarray, rows: np.ndarray) -> np.ndarra
         for component in range(dimension):
             key |= ((cells[:, component] >> bit) & 1) << (bit * dimension + component)
     return rows[np.argsort(key, kind="stable")]
-
-
-def _equations(system: System, used: list[int]) -> tuple[list[tuple[Any, Any]], Events | None]:
-    """What heyoka integrates, and the events at which equations with kinks or jumps change."""
-    mapping: dict[Any, Any] = {
-        system.parameter_symbols[column]: heyoka.par[index] for index, column in enumerate(used)
-    }
-    mapping[system.time_symbol] = heyoka.time
-    variables = [heyoka.expression(name) for name in system.states]
-    mapping |= dict(zip(system.state_symbols, variables, strict=True))
-    if system.smooth:
-        expressions = [_convert(expression, mapping) for expression in system.vector_field]
-        return list(zip(variables, expressions, strict=True)), None
-    pieces = Pieces(system, [system.parameter_symbols[column] for column in used])
-    events = Events(pieces, len(used), lambda expression, sides: _convert(expression, mapping | sides))
-    return list(zip(variables, events.equations, strict=True)), events
-
-
-def _convert(expression: sympy.Basic, mapping: dict[Any, Any]) -> Any:
-    """A SymPy expression as heyoka's, with what heyoka's own conversion refuses or cannot do.
-
-    It refuses exact rationals whose denominator is no power of two. Its series of a power beyond the square divides
-    by the base, which may pass zero: whole powers are products of squares.
-    """
-    mapping = dict(mapping)
-    while powers := {part for part in expression.atoms(sympy.Pow) if _is_high(part)}:
-        for part in powers:
-            if not any(map(_is_high, part.base.atoms(sympy.Pow))):
-                symbol = sympy.Dummy()
-                mapping[symbol] = _power(_convert(part.base, mapping), int(part.exp))
-                expression = expression.xreplace({part: symbol})
-    exact = {
-        atom: sympy.Float(float(atom))
-        for atom in expression.atoms(sympy.Rational, sympy.NumberSymbol)
-        if not isinstance(atom, sympy.Integer)
-    }
-    return heyoka.from_sympy(expression.xreplace(exact), mapping)
-
-
-def _is_high(power: sympy.Pow) -> bool:
-    return bool(power.exp.is_number and power.exp > 2 and power.exp == int(power.exp))
-
-
-def _power(base: Any, exponent: int) -> Any:
-    if exponent == 1:
-        return base
-    square = _power(base, exponent // 2) ** 2.0
-    return square * base if exponent % 2 else square

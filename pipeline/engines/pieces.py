@@ -24,6 +24,7 @@ class Pieces:
     sides     symbols of s, one for each surface
     surfaces  g in the system's symbols and the sides of surfaces before it
     field     the equations in those symbols
+    variables  symbols of the states and of the time
     moving    which surfaces have a g that changes along a trajectory
     """
 
@@ -34,8 +35,8 @@ class Pieces:
         self.surfaces: list[sympy.Expr] = []
         self._jumps: list[bool] = []
         self.field = [self._take_apart(expression) for expression in system.vector_field]
-        changing = {*system.state_symbols, system.time_symbol}
-        self.moving = [bool(surface.free_symbols & changing) for surface in self.surfaces]
+        self.variables = (*system.state_symbols, system.time_symbol)
+        self.moving = [bool(surface.free_symbols & {*self.variables}) for surface in self.surfaces]
 
     def _take_apart(self, expression: Any) -> Any:
         kinds = (sympy.Abs, sympy.sign)
@@ -111,8 +112,7 @@ class Pieces:
     @cached_property
     def normals(self) -> list[list[sympy.Expr]]:
         """The gradient of each g, in space and time."""
-        variables = (*self._system.state_symbols, self._system.time_symbol)
-        return [[surface.diff(variable) for variable in variables] for surface in self.surfaces]
+        return [[surface.diff(variable) for variable in self.variables] for surface in self.surfaces]
 
     @cached_property
     def sizes(self) -> list[list[sympy.Expr]]:
@@ -120,12 +120,11 @@ class Pieces:
 
         Those are its terms, and what each of them changes by where a state or the time changes by itself.
         """
-        variables = (*self._system.state_symbols, self._system.time_symbol)
         return [
             [
                 part
                 for term in sympy.Add.make_args(surface)
-                for part in (term, *(term.diff(variable) * variable for variable in variables))
+                for part in (term, *(term.diff(variable) * variable for variable in self.variables))
                 if part != 0
             ]
             for surface in self.surfaces

@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 import scipy
-from scipy.integrate import solve_ivp
+from scipy.integrate import BDF, DOP853, LSODA, RK23, RK45, OdeSolver, Radau, solve_ivp
 
 from ...data.format import Status
 from ..systems import System
+from .careful import Careful, LeftDomainError, March, StepLimitReachedError, careful
+from .clamped import clamped
 from .engine import HOPELESS, REVISION, EngineError, Solution, blank_failed
 
-METHODS = ("DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF")
+SOLVERS: dict[str, type[OdeSolver]] = {
+    solver.__name__: solver for solver in (DOP853, RK45, RK23, LSODA, Radau, BDF)
+}
+METHODS = tuple(SOLVERS)
 STIFF_METHODS = ("LSODA", "Radau", "BDF")
 DEFAULT_METHOD = "DOP853"
 DEFAULT_TOLERANCE = 1e-12
@@ -26,14 +31,6 @@ UNDEFINED_IN_A_ROW = 1000
 PATIENCE = 10_000
 # A solver that gives up with the state this many times larger than at the start has met a singularity.
 RUNAWAY = 1e6
-
-
-class _StepLimitReachedError(Exception):
-    pass
-
-
-class _LeftDomainError(Exception):
-    pass
 
 
 class _Counted:
@@ -52,14 +49,14 @@ class _Counted:
             self._large = RUNAWAY * (1 + np.abs(state).max())
         self._calls += 1
         if self._limit and self._calls > self._limit:
-            raise _StepLimitReachedError
+            raise StepLimitReachedError
         if self._calls % PATIENCE == 0:
             advance = abs(time - self._seen)
             if advance <= PATIENCE * np.spacing(abs(time)):
-                raise _LeftDomainError
+                raise LeftDomainError
             if advance * HOPELESS < abs(self._end - time) * PATIENCE:
                 # Counted in evaluations; before a pole, or on a jump, along which a state slides?
-                raise _LeftDomainError if np.abs(state).max() > self._large else _StepLimitReachedError
+                raise LeftDomainError if np.abs(state).max() > self._large else StepLimitReachedError
             self._seen = time
         try:
             values = self._field(time, state.tolist(), self._parameters)
@@ -71,7 +68,7 @@ class _Counted:
             pass
         self._undefined += 1
         if self._undefined > UNDEFINED_IN_A_ROW:
-            raise _LeftDomainError
+            raise LeftDomainError
         return [np.nan] * len(state)
 
 
@@ -119,10 +116,11 @@ class ScipyEngine:
         self._max_step = np.inf if max_step is None else max_step
         self._resampling = resampling
         self._functions: tuple[Callable[..., Any], Callable[..., Any]] | None = None
+        self._careful: Careful | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Compiled functions do not travel to worker processes; they are made again there.
-        return {**self.__dict__, "_functions": None}
+        return {**self.__dict__, "_functions": None, "_careful": None}
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -169,9 +167,9 @@ class ScipyEngine:
                 path = self._integrate(initial_state, parameters, times, None).y
                 grown = np.abs(path[:, -1]).max() / (1 + np.abs(initial_state).max())
                 return Status.SOLVER_FAILED if grown < RUNAWAY else Status.DIVERGED
-        except _StepLimitReachedError:
+        except StepLimitReachedError:
             return Status.STEP_LIMIT
-        except (_LeftDomainError, ValueError, np.linalg.LinAlgError):
+        except (LeftDomainError, ValueError, np.linalg.LinAlgError):
             # The last two are what implicit methods raise when the state is no longer finite.
             return Status.DIVERGED
         if linear:
@@ -190,13 +188,17 @@ class ScipyEngine:
         times: np.ndarray,
         grid: np.ndarray | None,
     ) -> Any:
-        span = (times[0], times[-1])
-        return solve_ivp(
-            t_span=span,
-            y0=initial_state,
-            t_eval=grid,
-            **self._options(parameters, times[-1], *self._compiled()),
-        )
+        options = self._options(parameters, times[-1], *self._compiled())
+        if self._careful is None:
+            return solve_ivp(t_span=(times[0], times[-1]), y0=initial_state, t_eval=grid, **options)
+        function, method = options.pop("fun"), SOLVERS[options.pop("method")]
+        return March(
+            self._careful,
+            lambda time, state, end: method(function, time, state, end, **options),
+            self._compiled()[0],
+            parameters.tolist(),
+            (self._tolerance, self._absolute),
+        ).run(initial_state, times, grid)
 
     def _options(
         self, parameters: np.ndarray, end: float, field: Callable[..., Any], jacobian: Callable[..., Any]
@@ -218,5 +220,9 @@ class ScipyEngine:
 
     def _compiled(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self._functions is None:
+            self._careful = careful(self._system) if self._system.kind == System.kind else None
             self._functions = self._system.numeric()
+            if self._careful is not None:
+                field, jacobian = list(self._system.vector_field), self._system.jacobian.tolist()
+                self._functions = clamped(self._system, field), clamped(self._system, jacobian)
         return self._functions
