@@ -107,6 +107,7 @@ class March:
         end = float(times[-1])
         self._span, self._end = end - float(times[0]), end
         self._kinds = self._careful.kinds(start.tolist(), self._parameters)
+        self._positive = [kind is Kind.ROOT for kind in self._kinds]
         solver, written = self._make(float(times[0]), start, end), 0
         seen_at, seen, status = [times[:0]], [start[:, None][:, :0]], 0
         if grid is None:
@@ -193,7 +194,7 @@ class March:
     def _meetings(self, step: Step) -> list[float]:
         """Times in a step at which a branch may be met, in order. Raises LeftDomainError."""
         few = at(step, step.begin + (step.end - step.begin) * FEW, self._arguments)
-        if quiet(few):
+        if quiet(few, self._positive):
             self._most = np.maximum(self._most, few[-1][len(self._kinds) :])
             return []
         times, values, sizes = along(step, self._arguments)

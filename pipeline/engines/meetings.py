@@ -47,11 +47,14 @@ def at(step: Step, times: np.ndarray, arguments: Arguments) -> list[Sequence[flo
     return [arguments(time, state) for time, state in zip(times.tolist(), states, strict=True)]
 
 
-def quiet(rows: list[Sequence[float]]) -> bool:
-    """Do arguments at FEW times of a step hardly differ? Then it need not be looked at any closer."""
-    for values in list(zip(*rows, strict=True))[: len(rows[0]) // 2]:
+def quiet(rows: list[Sequence[float]], positive: Sequence[bool]) -> bool:
+    """Do arguments at FEW times of a step hardly differ? Then it need not be looked at any closer.
+
+    positive  (branches,) whether an argument must be so
+    """
+    for values, above in zip(zip(*rows, strict=True), positive, strict=False):
         low, high = min(values), max(values)
-        if not high - low <= SAME * max(low, -high):
+        if not high - low <= SAME * (low if above else max(low, -high)):
             return False
     return True
 
