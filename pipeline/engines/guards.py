@@ -24,6 +24,10 @@ SHORT, SHORTER = 1e-6, 1e-12
 UNSEEN = 1e-100
 # No legitimate step of a series goes so near to a branch, relative to what the argument is elsewhere in it.
 TOUCHED = 1e-3
+# That argument at the points below, where it touches zero between them.
+PERHAPS = 0.05
+# Where an argument falls to this part of what it was, and steps to that of the longest one, a root ends.
+STUCK = 1e-8
 # So near to zero, relative to the terms of the argument, rounding hides on which side it is.
 HIDDEN = 1e-13
 # Points of a step at which its arguments are looked at.
@@ -85,7 +89,7 @@ class Guards:
 
 
 class Near:
-    """Tells which `lanes` may have come near to a branch."""
+    """Tells which `lanes` may have come near to a root's end, and which to a `pole`."""
 
     callback = None
 
@@ -93,22 +97,27 @@ class Near:
         self._guards = guards
         self._levels = integrator.pars[guards.levels].copy()
         self.lanes = np.asarray((self._levels == 0).any(axis=0))
+        self.poles = np.zeros(len(self.lanes), dtype=bool)
 
     def note(self, integrator: Any) -> None:
         """After each call of heyoka's."""
         self.lanes |= (integrator.pars[self._guards.levels] != self._levels).any(axis=0)
         if self._guards.poles:
             shortest, longest = np.array([result[1:3] for result in integrator.propagate_res]).T
-            self.lanes |= ~(shortest > np.maximum(SHORT * longest, SHORTER * np.abs(integrator.time)))
+            self.poles |= ~(shortest > np.maximum(SHORT * longest, SHORTER * np.abs(integrator.time)))
 
 
 class Watch:
     """Looks at each step, and tells which `lanes` came to a branch."""
 
+    poles = None
+
     def __init__(self, guards: Guards, integrator: Any, values: np.ndarray, sizes: np.ndarray) -> None:
         self._guards = guards
         self._pars = integrator.pars.copy()
         self._signs = np.sign(values)[:, None]
+        self._most = np.abs(values[: guards.roots])
+        self._longest = np.zeros(len(integrator.time))
         self.lanes = np.asarray((np.abs(values) <= HIDDEN * sizes).any(axis=0))
 
     def note(self, integrator: Any) -> None:
@@ -126,11 +135,17 @@ class Watch:
             values *= self._signs
             hidden = (values <= HIDDEN * sizes).any(axis=1)
             roots = values[: self._guards.roots]
-            touched = _least(roots) <= TOUCHED * roots.max(axis=1)
-        self.lanes |= (width != 0) & (hidden.any(axis=0) | touched.any(axis=0))
+            touched = roots.min(axis=1) <= PERHAPS * roots.max(axis=1)
+            if touched.any():
+                touched &= _least(roots) <= TOUCHED * roots.max(axis=1)
+            longest = self._longest = np.maximum(self._longest, np.abs(width))
+            self._most = np.maximum(self._most, roots.max(axis=1))
+            ends = (roots[:, -1] <= STUCK * self._most).any(axis=0) & (np.abs(width) <= STUCK * longest)
+        self.lanes |= (width != 0) & (hidden.any(axis=0) | touched.any(axis=0) | ends)
         # Sides change at the end of a step.
         self._pars = integrator.pars.copy()
-        return True
+        # There is nothing to look for once all came to a branch.
+        return not self.lanes.all()
 
 
 def _least(values: np.ndarray) -> np.ndarray:

@@ -108,6 +108,7 @@ class HeyokaEngine:
             np.empty((len(order), len(times), self._dimension)),
             np.zeros(len(order), dtype=np.int8),
             np.zeros(len(order), dtype=bool),
+            np.zeros(len(order), dtype=bool),
         )
         limit = max(FIRST_STEPS, len(times))
         limit = min(limit, self._max_steps or limit)
@@ -129,7 +130,8 @@ class HeyokaEngine:
 
     def _at_branches(self, batches: "_Batches", limit: int) -> np.ndarray:
         """Rows that came to a branch: those that may have come near to one are integrated again, and looked at."""
-        near = np.flatnonzero(batches.flagged)
+        # One that fails before a pole has failed.
+        near = np.flatnonzero(batches.flagged | (batches.before_poles & (batches.status == Status.OK)))
         again = _Batches(
             np.ascontiguousarray(batches.starts[:, near]),
             np.ascontiguousarray(batches.parameters[:, near]),
@@ -137,10 +139,12 @@ class HeyokaEngine:
             np.empty((len(near), *batches.states.shape[1:])),
             np.zeros(len(near), dtype=np.int8),
             np.zeros(len(near), dtype=bool),
+            np.zeros(len(near), dtype=bool),
             closely=True,
         )
         left = self._solve_all(again, np.arange(len(near)), limit, None)
         # Of one that fails it is enough to know how it began.
+        left = left[~again.flagged[left]]
         self._solve_all(again, left[batches.status[near[left]] == Status.OK], self._max_steps, None)
         return near[again.flagged]
 
@@ -190,6 +194,10 @@ class HeyokaEngine:
             )
             if guard is not None:
                 batches.flagged[rows] |= guard.lanes[:lanes]
+                if guard.poles is None:
+                    reached |= guard.lanes[:lanes]
+                else:
+                    batches.before_poles[rows] |= guard.poles[:lanes]
             if self._events is not None:
                 batches.status[rows[self._events.lost(integrator)[:lanes]]] = Status.SOLVER_FAILED
             if reached.all():
@@ -296,7 +304,8 @@ def _grids(times: np.ndarray, lanes: int) -> Iterator[tuple[int, np.ndarray]]:
 class _Batches:
     """All rows in the order in which they are integrated: what goes in, (D, N), (P, N), (T,); and out.
 
-    flagged  (N,) bool, rows that may have come near to a branch; those that came to one, if watched `closely`
+    flagged, before_poles  (N,) bool, rows that may have come near to a root's end, and to a pole; if watched
+                           `closely`, flagged are those that came to either
     """
 
     starts: np.ndarray
@@ -305,6 +314,7 @@ class _Batches:
     states: np.ndarray
     status: np.ndarray
     flagged: np.ndarray
+    before_poles: np.ndarray
     closely: bool = False
 
 
