@@ -23,7 +23,7 @@ class Kind(Enum):
     """What a function does where the argument of a branch is zero.
 
     ROOT  it is finite, and there is none beyond, of negative arguments
-    POWER  as ROOT, a pole, or nothing: its exponent, which is no number, says which
+    POWER  as ROOT, a pole, or nothing: its exponent, which is no number or a whole float, says which
     POLE  it has no bound
     KINK  it bends or jumps, and goes on
     """
@@ -76,9 +76,11 @@ def _parts(expression: sympy.Basic, inside: bool) -> Iterator[tuple[sympy.Basic,
 def _of(part: sympy.Basic) -> list[tuple[sympy.Expr, Kind, sympy.Expr | None]]:
     if isinstance(part, sympy.Pow):
         base, exponent = part.base, part.exp
-        if base.is_number or (_is_whole(exponent) and exponent >= 0):
+        # Of a float that is whole a solver may still make a root, as of 3.0; squares are squares to all.
+        plain = exponent.is_integer or exponent in (1.0, 2.0)
+        if base.is_number or (plain and exponent.is_nonnegative):
             return []
-        if not exponent.is_number:
+        if not exponent.is_number or (_is_whole(exponent) and exponent > 0):
             return [(base, Kind.POWER, exponent)]
         return [(base, Kind.POLE if exponent < 0 else Kind.ROOT, None)]
     if not isinstance(part, sympy.Function):

@@ -52,10 +52,15 @@ class Guards:
         heyoka.set_logger_level_error()
         self.roots = len(watched)
         self.poles = len(found) > len(watched)
+        self._logarithms = [
+            number
+            for number, branch in enumerate(watched)
+            if branch.kind is Kind.POWER and branch.exponent is not None and not branch.exponent.is_number
+        ]
         self.levels = slice(first, first + len(watched))
         ordered = [*watched, *(branch for branch in found if branch not in watched)]
         terms = [list(sympy.Add.make_args(branch.argument)) for branch in ordered]
-        self._function = pieces.function([[branch.argument for branch in ordered], terms], "numpy")
+        self._function = pieces.function([[branch.argument for branch in ordered], terms], "scipy")
         self.events = [
             heyoka.nt_event_batch(
                 UNSEEN * (convert(branch.argument) - heyoka.par[first + number]),
@@ -73,6 +78,8 @@ class Guards:
     def begin(self, integrator: Any, closely: bool) -> "Near | Watch":
         """Watch the lanes from here on, where states and parameters are set: cheaply, or `closely` at each step."""
         values, sizes = self.values(integrator.time, integrator.state, integrator.pars)
+        # heyoka takes a power whose exponent is no number by a logarithm.
+        values[self._logarithms] = np.maximum(values[self._logarithms], 0.0)
         levels = NEAR * values[: self.roots]
         integrator.pars[self.levels] = np.where(np.isfinite(levels), levels, 0.0)
         return Watch(self, integrator, values, sizes) if closely else Near(self, integrator)

@@ -129,9 +129,13 @@ class HeyokaEngine:
         return blank_failed(states, status)
 
     def _at_branches(self, batches: "_Batches", limit: int) -> np.ndarray:
-        """Rows that came to a branch: those that may have come near to one are integrated again, and looked at."""
+        """Rows that came to a branch: those that may have come near to one are integrated again, and looked at.
+
+        Those that were lost between kinks are among them, for the other side of a kink may be out of a root's domain.
+        """
         # One that fails before a pole has failed.
-        near = np.flatnonzero(batches.flagged | (batches.before_poles & (batches.status == Status.OK)))
+        sound, lost = batches.status == Status.OK, batches.status == Status.SOLVER_FAILED
+        near = np.flatnonzero(batches.flagged | (batches.before_poles & sound) | lost)
         again = _Batches(
             np.ascontiguousarray(batches.starts[:, near]),
             np.ascontiguousarray(batches.parameters[:, near]),
@@ -145,8 +149,8 @@ class HeyokaEngine:
         left = self._solve_all(again, np.arange(len(near)), limit, None)
         # Of one that fails it is enough to know how it began.
         left = left[~again.flagged[left]]
-        self._solve_all(again, left[batches.status[near[left]] == Status.OK], self._max_steps, None)
-        return near[again.flagged]
+        self._solve_all(again, left[sound[near[left]]], self._max_steps, None)
+        return near[again.flagged | lost[near]]
 
     def _solve_all(
         self, batches: "_Batches", rows: np.ndarray, limit: int, report: Callable[[int], None] | None

@@ -67,7 +67,7 @@ def along(step: Step, arguments: Arguments) -> tuple[np.ndarray, np.ndarray, np.
         times = begin + (end - begin) * _TURNS
         values, sizes = np.split(np.array(at(step, times, arguments)).T, 2)
         series = np.abs(_TO_SERIES @ values.T)
-        rough = series[-3:].max(axis=0) > FALL * series[1:].max(axis=0) + HIDDEN * series[0]
+        rough = series[-3:].max(axis=0) > FALL * series[1:].max(axis=0) + HIDDEN * sizes.max(axis=1)
         middle = (begin + end) / 2
         if rough.any() and len(pieces) + len(waiting) < MOST_PIECES and begin < middle < end:
             waiting += [(middle, end), (begin, middle)]
