@@ -184,10 +184,10 @@ def test_rows_that_keep_away_from_branches_keep_their_bits(case, monkeypatch):
 
 def test_a_row_is_the_same_bit_for_bit_beside_rows_that_come_to_a_branch():
     model = system({"x": "sqrt(1 - x**2)*cos(y)", "y": "0.3"})
-    starts = np.random.default_rng(0).uniform(-0.9, 0.9, (40, 2))
+    starts = np.random.default_rng(0).uniform(-0.9, 0.9, (14, 2))
     whole = solve(model, starts)
     assert not whole.status.any()
-    for rows in ([0], [5, 3], list(range(17, 31))):
+    for rows in ([0], [5, 3], list(range(7, 12))):
         assert np.array_equal(solve(model, starts[rows]).states, whole.states[rows])
 
 

@@ -41,10 +41,15 @@ def _power(base: float, exponent: float) -> float:
     return base**exponent
 
 
+def _within(low: float, value: float, high: float) -> float:
+    # What is no number stays none.
+    return low if value < low else high if value > high else value
+
+
 _FUNCTIONS = {
-    "sqrt": lambda value: math.sqrt(0.0 if value < 0 else value),
-    "asin": lambda value: math.asin(min(1.0, max(-1.0, value))),
-    "acos": lambda value: math.acos(min(1.0, max(-1.0, value))),
-    "acosh": lambda value: math.acosh(1.0 if value < 1 else value),
+    "sqrt": lambda value: math.sqrt(_within(0.0, value, math.inf)),
+    "asin": lambda value: math.asin(_within(-1.0, value, 1.0)),
+    "acos": lambda value: math.acos(_within(-1.0, value, 1.0)),
+    "acosh": lambda value: math.acosh(_within(1.0, value, math.inf)),
     "clamped_power": _power,
 }

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,9 @@ class _Counted:
         if not self._calls:
             self._large = RUNAWAY * (1 + np.abs(state).max())
         self._calls += 1
+        if isnan(time):
+            # What a solver makes of slopes that were no numbers at its start; it would not stop.
+            raise LeftDomainError
         if self._limit and self._calls > self._limit:
             raise StepLimitReachedError
         if self._calls % PATIENCE == 0:
