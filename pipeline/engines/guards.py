@@ -60,7 +60,8 @@ class Guards:
         self.levels = slice(first, first + len(watched))
         ordered = [*watched, *(branch for branch in found if branch not in watched)]
         terms = [list(sympy.Add.make_args(branch.argument)) for branch in ordered]
-        self._function = pieces.function([[branch.argument for branch in ordered], terms], "scipy")
+        self._arguments = pieces.function([branch.argument for branch in ordered], "scipy")
+        self._terms = pieces.function(terms, "scipy")
         self.events = [
             heyoka.nt_event_batch(
                 UNSEEN * (convert(branch.argument) - heyoka.par[first + number]),
@@ -72,12 +73,21 @@ class Guards:
     @staticmethod
     def of(pieces: Pieces, convert: Callable[[sympy.Expr], Any], own: int) -> "Guards | None":
         """Those of a system's pieces, with `own` parameters; None if its equations have no branches."""
-        found = branches(pieces.field, pieces.variables)
+        found = branches([*pieces.field, *pieces.surfaces], pieces.variables)
+        # Of a `sign` its factors are left there, and not the roots among them.
+        found += [
+            branch
+            for branch in branches(pieces.system.vector_field, pieces.variables)
+            if not (branch.kind is Kind.KINK or branch.argument.has(sympy.Abs, sympy.sign))
+            and branch.argument not in [known.argument for known in found]
+        ]
         return Guards(pieces, found, convert, own) if found else None
 
     def begin(self, integrator: Any, closely: bool) -> "Near | Watch":
         """Watch the lanes from here on, where states and parameters are set: cheaply, or `closely` at each step."""
-        values, sizes = self.values(integrator.time, integrator.state, integrator.pars)
+        if not closely and not self.roots:
+            return Near(self, integrator)
+        values, sizes = self.values(integrator.time, integrator.state, integrator.pars, closely)
         # heyoka takes a power whose exponent is no number by a logarithm.
         values[self._logarithms] = np.maximum(values[self._logarithms], 0.0)
         levels = NEAR * values[: self.roots]
@@ -85,14 +95,15 @@ class Guards:
         return Watch(self, integrator, values, sizes) if closely else Near(self, integrator)
 
     def values(
-        self, times: np.ndarray, states: np.ndarray, pars: np.ndarray
+        self, times: np.ndarray, states: np.ndarray, pars: np.ndarray, sizes: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
         """Arguments and what their terms add up to in absolute value, (branches, ...), where states are (D, ...)."""
-        shape = states.shape[1:]
+        shape, columns = states.shape[1:], (times, states, pars[: self._own], pars[self._sides])
         with np.errstate(all="ignore"):
-            arguments, terms = self._function(times, states, pars[: self._own], pars[self._sides])
-            sizes = [sum(np.abs(np.broadcast_to(term, shape)) for term in each) for each in terms]
-        return np.array([np.broadcast_to(each, shape) for each in arguments]), np.array(sizes)
+            arguments = [np.broadcast_to(each, shape) for each in self._arguments(*columns)]
+            terms = self._terms(*columns) if sizes else []
+            added = [sum(np.abs(np.broadcast_to(term, shape)) for term in each) for each in terms]
+        return np.array(arguments), np.array(added)
 
 
 class Near:
@@ -110,8 +121,11 @@ class Near:
         """After each call of heyoka's."""
         self.lanes |= (integrator.pars[self._guards.levels] != self._levels).any(axis=0)
         if self._guards.poles:
-            shortest, longest = np.array([result[1:3] for result in integrator.propagate_res]).T
-            self.poles |= ~(shortest > np.maximum(SHORT * longest, SHORTER * np.abs(integrator.time)))
+            results = integrator.propagate_res
+            least, last = min(result[1] for result in results), max(result[2] for result in results)
+            if not least > max(SHORT * last, SHORTER * np.abs(integrator.time).max()):
+                shortest, longest = np.array([result[1:3] for result in results]).T
+                self.poles |= ~(shortest > np.maximum(SHORT * longest, SHORTER * np.abs(integrator.time)))
 
 
 class Watch:

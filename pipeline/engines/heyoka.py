@@ -246,7 +246,7 @@ class HeyokaEngine:
                 if late.all():
                     break
             most = int(limit - steps[~late].min()) if limit else 0
-            _, values = integrator.propagate_grid(grid, max_steps=most, callback=watch)
+            _, values = integrator.propagate_grid(grid, max_steps=most, callback=watch or None)
             if guard is not None:
                 guard.note(integrator)
             batches.states[rows, first : first + len(grid)] = values[:, :, :lanes].transpose(2, 0, 1)

@@ -21,6 +21,7 @@ class Pieces:
 
     system, parameters  whose equations, and those symbols of its parameters that functions below are given values of
 
+    system    the same
     sides     symbols of s, one for each surface
     surfaces  g in the system's symbols and the sides of surfaces before it
     field     the equations in those symbols
@@ -29,7 +30,7 @@ class Pieces:
     """
 
     def __init__(self, system: System, parameters: Sequence[sympy.Symbol]) -> None:
-        self._system = system
+        self.system = system
         self._parameters = tuple(parameters)
         self.sides: list[sympy.Symbol] = []
         self.surfaces: list[sympy.Expr] = []
@@ -145,8 +146,8 @@ class Pieces:
     def function(self, expressions: Any, modules: str) -> Callable[..., Any]:
         """A Python function (t, x, p, s) of expressions; x, p, and s are sequences."""
         arguments = (
-            self._system.time_symbol,
-            self._system.state_symbols,
+            self.system.time_symbol,
+            self.system.state_symbols,
             self._parameters,
             self.sides,
         )
