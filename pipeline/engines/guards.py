@@ -52,10 +52,11 @@ class Guards:
         heyoka.set_logger_level_error()
         self.roots = len(watched)
         self.poles = len(found) > len(watched)
-        self._logarithms = [
+        # heyoka takes a power whose exponent is no number by a logarithm.
+        self._positive = [
             number
             for number, branch in enumerate(watched)
-            if branch.kind is Kind.POWER and branch.exponent is not None and not branch.exponent.is_number
+            if branch.kind is Kind.ROOT or (branch.exponent is not None and not branch.exponent.is_number)
         ]
         self.levels = slice(first, first + len(watched))
         ordered = [*watched, *(branch for branch in found if branch not in watched)]
@@ -88,8 +89,8 @@ class Guards:
         if not closely and not self.roots:
             return Near(self, integrator)
         values, sizes = self.values(integrator.time, integrator.state, integrator.pars, closely)
-        # heyoka takes a power whose exponent is no number by a logarithm.
-        values[self._logarithms] = np.maximum(values[self._logarithms], 0.0)
+        # What begins beyond is at a branch, too: a `sign` may hide that it has no value.
+        values[self._positive] = np.maximum(values[self._positive], 0.0)
         levels = NEAR * values[: self.roots]
         integrator.pars[self.levels] = np.where(np.isfinite(levels), levels, 0.0)
         return Watch(self, integrator, values, sizes) if closely else Near(self, integrator)
