@@ -79,7 +79,7 @@ class System:
     kind: ClassVar[str] = "ode"
     # Are the components the values of one field at points of space?
     spatial: ClassVar[bool] = False
-    # Of states that are measured in scales of their own: one over the scale.
+    # Of states that are measured in scales of their own, which are parameters: one over each of them.
     units: ClassVar[Mapping[sympy.Symbol, sympy.Expr]] = MappingProxyType({})
     _kinds: ClassVar[dict[str, type["System"]]] = {}
 
