@@ -92,7 +92,7 @@ class EngineSettings(BaseModel):
         )
         if unfit:
             raise EngineError(
-                'engine "etdrk4" has its own method and fixed steps, of max_step at most: method, tolerance, '
+                'engine "etdrk4" has its own method, and a tolerance that follows from max_step: method, tolerance, '
                 'absolute_tolerance and resample = "linear" are for name = "scipy"'
             )
         step = self.max_step or DEFAULT_STEP
