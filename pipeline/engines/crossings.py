@@ -40,7 +40,7 @@ def first_crossing(
     Raises UnresolvedError or DoubtfulError.
     """
     largest, least = samples.max(), samples.min()
-    coefficients = _resolved(samples)
+    coefficients = _resolved(samples, noise)
     if least > CLEAR * largest:
         return None
     turns = _turns(coefficients)
@@ -63,12 +63,14 @@ def first_crossing(
     return float(brentq(function, places[above[-1]], places[below[0]], xtol=1e-16, rtol=1e-15))
 
 
-def nearest_turn(samples: np.ndarray, depth: float) -> float | None:
-    """The first place at which a function turns upwards at less than `depth` of its largest value, without crossing
-    zero. Raises UnresolvedError."""
-    if not samples.min() < depth * np.abs(samples).max():
+def nearest_turn(samples: np.ndarray, *, noise: float, depth: float) -> float | None:
+    """The first place at which a function turns upwards at less than `depth` of its largest value.
+
+    Raises UnresolvedError.
+    """
+    if not noise / depth < np.abs(samples).max() or not samples.min() < depth * np.abs(samples).max():
         return None
-    coefficients = _resolved(samples)
+    coefficients = _resolved(samples, noise)
     for place in _turns(coefficients):
         value = chebyshev.chebval(2 * place - 1, coefficients)
         upwards = chebyshev.chebval(2 * place - 1, chebyshev.chebder(coefficients, 2)) > 0
@@ -77,10 +79,10 @@ def nearest_turn(samples: np.ndarray, depth: float) -> float | None:
     return None
 
 
-def _resolved(samples: np.ndarray) -> np.ndarray:
+def _resolved(samples: np.ndarray, noise: float) -> np.ndarray:
     """Chebyshev's coefficients of the polynomial through samples."""
     coefficients = _COEFFICIENTS @ samples
-    if not np.abs(coefficients[-3:]).max() <= RESOLVED * np.abs(coefficients).max():
+    if not np.abs(coefficients[-3:]).max() <= RESOLVED * np.abs(coefficients).max() + noise:
         raise UnresolvedError
     return coefficients
 

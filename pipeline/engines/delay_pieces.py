@@ -52,15 +52,22 @@ class DelayPieces:
         )
         self.carrying = sorted({one.delay for one in system.delayed if one.symbol in mentioned})
         self.guarded = bool(guards)
+        self._states, self._pieces = system.state_symbols, pieces
         self.field = pieces.function(pieces.field, "scipy")
         self._surfaces = pieces.function(pieces.surfaces, "scipy")
         self._sizes = pieces.function(pieces.sizes, "scipy")
         self._guards = pieces.function(list(guards), "scipy")
+        self._guard_sizes = pieces.function([_terms(guard, changing) for guard in guards], "scipy")
 
     @property
     def smooth(self) -> bool:
         """Are the equations analytic wherever they are defined?"""
         return not (self.number or self.guarded)
+
+    def scalar(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """The equations and their Jacobian by the states, of one state at a time."""
+        jacobian = [[slope.diff(state) for state in self._states] for slope in self._pieces.field]
+        return self._pieces.function(self._pieces.field, "math"), self._pieces.function(jacobian, "math")
 
     def surfaces(self, time: Any, values: Any, parameters: Any, sides: Any) -> np.ndarray:
         """g of each surface, (surfaces, ...)."""
@@ -72,13 +79,28 @@ class DelayPieces:
 
     def sizes(self, time: Any, values: Any, parameters: Any, sides: Any) -> np.ndarray:
         """What g of each surface is rounded by, in units of rounding, (surfaces, ...)."""
-        found = self._sizes(time, values, parameters, sides)
-        return np.array([np.broadcast_to(sum(map(np.abs, parts)), np.shape(time)) for parts in found])
+        return _added(self._sizes, time, values, parameters, sides)
+
+    def guard_sizes(self, time: Any, values: Any, parameters: Any, sides: Any) -> np.ndarray:
+        """The same of each guard, (guards, ...)."""
+        return _added(self._guard_sizes, time, values, parameters, sides)
 
 
 def _stacked(function: Callable[..., Any], time: Any, values: Any, parameters: Any, sides: Any) -> np.ndarray:
     found = function(time, values, parameters, sides)
     return np.array([np.broadcast_to(value, np.shape(time)) for value in found], dtype=np.float64)
+
+
+def _added(function: Callable[..., Any], time: Any, values: Any, parameters: Any, sides: Any) -> np.ndarray:
+    found = function(time, values, parameters, sides)
+    return np.array([np.broadcast_to(sum(map(np.abs, parts)), np.shape(time)) for parts in found])
+
+
+def _terms(expression: Any, changing: set[sympy.Symbol]) -> list[Any]:
+    """What an expression adds up, and what each part of that changes by where a variable changes by itself."""
+    terms = sympy.Add.make_args(expression)
+    ordered = sorted(changing & expression.free_symbols, key=str)
+    return [*terms, *(term.diff(symbol) * symbol for term in terms for symbol in ordered)]
 
 
 def _guards(expression: Any) -> list[Any]:

@@ -84,8 +84,11 @@ class DelaySwitch:
             if crossing is not None:
                 found.append((begin + width * crossing, frozenset({number})))
         if self._pieces.guarded:
-            for guard in self._pieces.guards(times, values, *self._spread(sides, SAMPLES)):
-                turn = nearest_turn(guard, DEPTH)
+            spread = self._spread(sides, SAMPLES)
+            guards = self._pieces.guards(times, values, *spread)
+            rounded = ROUNDING * self._pieces.guard_sizes(times, values, *spread).max(axis=1)
+            for guard, noise in zip(guards, rounded, strict=True):
+                turn = nearest_turn(guard, noise=float(noise), depth=DEPTH)
                 if turn is not None and width * min(turn, 1 - turn) > self.nearness(end):
                     found.append((begin + width * turn, frozenset()))
         if not found:
@@ -109,6 +112,8 @@ class DelaySwitch:
     def first(self, time: float, values: list[np.ndarray], trial: Trial) -> tuple[np.ndarray, frozenset[int]]:
         """Sides at the start of a row, where values (1,) are these, and the surfaces on which it starts."""
         sides = np.zeros(self._pieces.number)
+        if not self._pieces.number:
+            return sides, frozenset()
         here = np.array([time])
         for number in range(self._pieces.number):
             # One after the other, for a surface may mention the sides of those before it.
