@@ -14,6 +14,7 @@ from numpy.polynomial import chebyshev, legendre
 
 from ...data.format import Status
 from ..systems.delay import DelaySystem
+from ..systems.effort import bounded
 from ..systems.system import System
 from .breaking_points import breaking_points
 from .delay_pieces import DelayPieces
@@ -100,7 +101,8 @@ class CollocationEngine:
     @property
     def pieces(self) -> DelayPieces:
         if self._pieces is None:
-            self._pieces = DelayPieces(self.system)
+            with bounded(self.system.longest):
+                self._pieces = DelayPieces(self.system)
         return self._pieces
 
     def march(self, starts: np.ndarray, parameters: np.ndarray, start: float, end: float) -> "March":

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from ..systems.delay import DelaySystem
+from ..systems.effort import bounded
 from .breaking_points import breaking_points
 from .delay_pieces import DelayPieces
 from .dense_past import DensePast
@@ -42,7 +43,8 @@ class ScipyDelayEngine(ScipyEngine):
         if not (delays > 0).all():
             raise ValueError("a delay that is not above 0")
         if self._pieces is None:
-            self._pieces = DelayPieces(system)
+            with bounded(system.longest):
+                self._pieces = DelayPieces(system)
         pieces = self._pieces
         if pieces.number == 0:
             seen = self._smooth_way(system, pieces, initial_state, parameters, times, grid)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 from ...data.format import DELAY_KIND
 from ..systems import System
 from ..systems.delay import DelaySystem
+from ..systems.effort import bounded
 from ..systems.kuramoto_sivashinsky import KIND as FIELD
 from .engine import Engine, EngineError
 from .pieces import analytic_in_pieces
@@ -57,7 +58,7 @@ class EngineSettings(BaseModel):
         )
         name = self.name
         if name == "auto":
-            rough = system is not None and not analytic_in_pieces(system)
+            rough = system is not None and not _analytic(system)
             name = "scipy" if only_scipy or rough or find_spec("heyoka") is None else "heyoka"
         if name == "scipy":
             return self._for_scipy()
@@ -129,6 +130,11 @@ class EngineSettings(BaseModel):
         )
 
 
+def _analytic(system: System) -> bool:
+    with bounded(system.longest):
+        return analytic_in_pieces(system)
+
+
 def make_engine(
     system: System, settings: EngineSettings, resampling: Resampling = "dense", rows: int | None = None
 ) -> Engine:
@@ -141,7 +147,8 @@ def make_engine(
     if settings.name == "heyoka":
         from .heyoka import HeyokaEngine
 
-        return HeyokaEngine(system, tolerance, settings.max_steps, rows)
+        with bounded(system.longest):
+            return HeyokaEngine(system, tolerance, settings.max_steps, rows)
     if settings.name == "etdrk4":
         from .etdrk4 import DEFAULT_STEP, Etdrk4Engine
 

@@ -1,0 +1,34 @@
+"""Expressions -> Python functions, as long as there are not too many of them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sympy
+
+from .effort import TooMuchAlgebraError
+
+# Of the operations of all expressions times the symbols: SymPy goes through the former for each of the latter.
+MOST_WORK = 2_500_000
+
+
+def compiled(arguments: tuple[Any, ...], expressions: Any, modules: str) -> Callable[..., Any]:
+    """A function of these arguments, symbols or sequences of them, that gives the values of (lists of) expressions.
+
+    Raises TooMuchAlgebraError if that would take too long.
+    """
+    symbols = sum(len(each) if isinstance(each, list | tuple) else 1 for each in arguments)
+    work = symbols * sum(1 for whole in _flat(expressions) for _ in sympy.preorder_traversal(whole))
+    if work > MOST_WORK:
+        raise TooMuchAlgebraError(
+            f"equations whose operations, times states and parameters, are {work}: too many to compile; the limit is "
+            f"{MOST_WORK}. Leave it to the default engine, or write them in fewer or simpler terms"
+        )
+    return sympy.lambdify(arguments, expressions, modules=modules, cse=True, dummify=True)
+
+
+def _flat(expressions: Any) -> Iterator[Any]:
+    if isinstance(expressions, list | tuple):
+        for each in expressions:
+            yield from _flat(each)
+    elif expressions != 0:
+        yield expressions
