@@ -37,6 +37,7 @@ class DelayPieces:
         widened = cast(System, _Widened(system.vector_field, symbols, system.time_symbol))
         pieces = Pieces(widened, system.parameter_symbols)
         changing = {*symbols, system.time_symbol}
+        self._slopes = [_real_beyond(expression, pieces) for expression in pieces.field]
         guards = {
             guard: None
             for expression in (*pieces.field, *pieces.surfaces)
@@ -53,7 +54,7 @@ class DelayPieces:
         self.carrying = sorted({one.delay for one in system.delayed if one.symbol in mentioned})
         self.guarded = bool(guards)
         self._states, self._pieces = system.state_symbols, pieces
-        self.field = pieces.function(pieces.field, "scipy")
+        self.field = pieces.function(self._slopes, "scipy")
         self._surfaces = pieces.function(pieces.surfaces, "scipy")
         self._sizes = pieces.function(pieces.sizes, "scipy")
         self._guards = pieces.function(list(guards), "scipy")
@@ -67,7 +68,7 @@ class DelayPieces:
     def scalar(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """The equations and their Jacobian by the states, of one state at a time."""
         jacobian = [[slope.diff(state) for state in self._states] for slope in self._pieces.field]
-        return self._pieces.function(self._pieces.field, "math"), self._pieces.function(jacobian, "math")
+        return self._pieces.function(self._slopes, "math"), self._pieces.function(jacobian, "math")
 
     def surfaces(self, time: Any, values: Any, parameters: Any, sides: Any) -> np.ndarray:
         """g of each surface, (surfaces, ...)."""
@@ -101,6 +102,20 @@ def _terms(expression: Any, changing: set[sympy.Symbol]) -> list[Any]:
     terms = sympy.Add.make_args(expression)
     ordered = sorted(changing & expression.free_symbols, key=str)
     return [*terms, *(term.diff(symbol) * symbol for term in terms for symbol in ordered)]
+
+
+def _real_beyond(expression: Any, pieces: Pieces) -> Any:
+    """An expression whose roots and logarithms of |g| are so on both sides: a step may look beyond a surface, and
+    rounding may put a state there."""
+    sized = [side * surface for side, surface in zip(pieces.sides, pieces.surfaces, strict=True)]
+
+    def is_size(part: Any) -> bool:
+        return any((ratio := part / size).is_number and ratio.is_positive for size in sized)
+
+    powers = [power for power in expression.atoms(sympy.Pow) if not power.exp.is_integer]
+    found = {power: sympy.Pow(sympy.Abs(power.base), power.exp) for power in powers if is_size(power.base)}
+    logarithms = (each for each in expression.atoms(sympy.log) if is_size(each.args[0]))
+    return expression.xreplace(found | {each: sympy.log(sympy.Abs(each.args[0])) for each in logarithms})
 
 
 def _guards(expression: Any) -> list[Any]:

@@ -58,7 +58,7 @@ class DelaySwitch:
         sizes = self._pieces.sizes(times, values, *self._spread(sides, SAMPLES))
         samples = self._pieces.surfaces(times, values, *self._spread(sides, SAMPLES))
         for number in self._pieces.moving:
-            noise = ROUNDING * sizes[number].max()
+            noise = ROUNDING * sizes[number].max() + self._blurred(samples[number], begin, width)
             if sides[number] == 0:
                 if np.abs(samples[number]).max() > 16 * noise:
                     raise LostError
@@ -88,7 +88,8 @@ class DelaySwitch:
             guards = self._pieces.guards(times, values, *spread)
             rounded = ROUNDING * self._pieces.guard_sizes(times, values, *spread).max(axis=1)
             for guard, noise in zip(guards, rounded, strict=True):
-                turn = nearest_turn(guard, noise=float(noise), depth=DEPTH)
+                blurred = float(noise) + self._blurred(guard, begin, width)
+                turn = nearest_turn(guard, noise=blurred, depth=DEPTH)
                 if turn is not None and width * min(turn, 1 - turn) > self.nearness(end):
                     found.append((begin + width * turn, frozenset()))
         if not found:
@@ -96,6 +97,11 @@ class DelaySwitch:
         first = min(time for time, _ in found)
         together = (met for time, met in found if time - first <= self.nearness(first))
         return first, frozenset().union(*together)
+
+    @staticmethod
+    def _blurred(samples: np.ndarray, begin: float, width: float) -> float:
+        """What rounding of the times makes of a function on a step."""
+        return float(np.ptp(samples)) * 4 * np.finfo(np.float64).eps * abs(begin) / width
 
     def near(self, path: Path, begin: float, end: float, sides: np.ndarray) -> frozenset[int]:
         """The surfaces on which a step has ended."""
@@ -106,7 +112,10 @@ class DelaySwitch:
         return frozenset(
             number
             for number in self._pieces.moving
-            if samples[number, -1] <= NEAR * samples[number].max() + ROUNDING * sizes[number, -1]
+            if samples[number, -1]
+            <= NEAR * samples[number].max()
+            + ROUNDING * sizes[number, -1]
+            + 4 * self._blurred(samples[number], end, end - begin)
         )
 
     def first(self, time: float, values: list[np.ndarray], trial: Trial) -> tuple[np.ndarray, frozenset[int]]:

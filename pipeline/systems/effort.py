@@ -9,7 +9,7 @@ from typing import Any
 from .expressions import ExpressionError
 
 # Of one stage, such as to parse all equations, or to differentiate them: some seconds of a processor.
-MOST_CALLS = 8_000_000
+MOST_CALLS = 4_000_000
 
 
 class TooMuchAlgebraError(ExpressionError):
