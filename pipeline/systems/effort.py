@@ -1,6 +1,7 @@
 """An end to algebra on a stranger's text, counted in calls of functions: they are the same on every machine."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -9,7 +10,11 @@ from typing import Any
 from .expressions import ExpressionError
 
 # Of one stage, such as to parse all equations, or to differentiate them: some seconds of a processor.
-MOST_CALLS = 4_000_000
+MOST_CALLS = 15_000_000
+# Of the processor's time, for calls that take long each, as of polynomials with endless coefficients.
+MOST_SECONDS = 7.0
+# Calls between two looks at the clock.
+LOOK_EVERY = 256
 
 
 class TooMuchAlgebraError(ExpressionError):
@@ -23,8 +28,8 @@ class _ExhaustedError(BaseException):
 class Effort:
     """What is left of the calls of one stage that goes in several steps."""
 
-    def __init__(self, calls: int = MOST_CALLS) -> None:
-        self.calls = self.left = calls
+    def __init__(self, calls: int | None = None) -> None:
+        self.calls = self.left = MOST_CALLS if calls is None else calls
 
 
 @contextmanager
@@ -39,24 +44,47 @@ def bounded(what: str, effort: Effort | None = None) -> Iterator[None]:
         yield
         return
     whole = effort or Effort()
-
-    left = whole.left
+    left, end = whole.left, time.thread_time() + MOST_SECONDS
 
     def count(_frame: FrameType, _event: str, _argument: Any) -> None:
         # Of functions that are called alone: no other events come where none is asked for.
         nonlocal left
         left -= 1
-        if left < 0:
+        if left < 0 or (left % LOOK_EVERY == 0 and time.thread_time() > end):
             raise _ExhaustedError
 
+    def charge(calls: int) -> None:
+        nonlocal left
+        left -= calls
+        if left < 0:
+            sys.settrace(None)
+            raise _ExhaustedError
+
+    vars(count)["charge"] = charge
     sys.settrace(count)
     try:
         yield
     except _ExhaustedError:
         raise TooMuchAlgebraError(
-            f"{what}: too much algebra, given up after {whole.calls} operations; write it in fewer or simpler terms: "
-            "fewer functions in one another, lower powers of sums"
+            f"{what}: too much algebra, given up after {whole.calls - left} operations; write it in fewer or simpler "
+            "terms: fewer functions in one another, lower powers of sums"
         ) from None
     finally:
         sys.settrace(None)
         whole.left = left
+
+
+@contextmanager
+def charged(calls: int) -> Iterator[None]:
+    """Within, calls are not counted, which costs as much as they do; what is known of them is charged before."""
+    counting = sys.gettrace()
+    charge = getattr(counting, "charge", None)
+    if charge is None:
+        yield
+        return
+    charge(calls)
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(counting)
