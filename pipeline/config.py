@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from ..data.format import SPLITS, Diagnostic, without_sizes
 from .diagnostics import check_diagnostics
-from .draws import parameter_rows
+from .draws import draw_of, parameter_rows
 from .engines import EngineSettings
 from .learning_sections import Learning
 from .observation import Observation
@@ -89,9 +89,7 @@ class Experiment(Learning):
 
     def parameter_rows(self, split: str, start: int, stop: int) -> np.ndarray:
         """Values of the system's parameters in rows start to stop of a split, (n, P) float64."""
-        values = [
-            self.system.parameters.get(name, known.value) for name, known in self.dynamics.parameters.items()
-        ]
+        values = [draw_of(parameter, split) for parameter in self.dynamics.parameters.values()]
         return parameter_rows(values, self.dataset.seed, split, start, stop)
 
     @cached_property

@@ -1,6 +1,7 @@
 """One TOML file describes one experiment: read and checked here, with errors that name the key."""
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -9,17 +10,17 @@ from pydantic import BaseModel, ValidationError
 from ..data.errors import TrajstoreError
 from .config import Experiment
 from .learning_sections import Learning
-from .section import ConfigError
+from .section import ConfigError, check_texts
 from .training_check import check_training
 
 Config = TypeVar("Config", bound=Learning)
 
 # Parts of a location that are no keys, nor could be the name of a state or parameter.
-TAGS = ("<number>", "<draw>", "<periods>", "<by name>")
+TAGS = ("<number>", "<draw>", "<periods>", "<by name>", "[key]")
 GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observation")
 
 
-def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """Read a TOML file and apply overrides "key.path=value".
 
     Raises ConfigError, also where what is to be learned does not go with the dataset, or another TrajstoreError for
@@ -33,7 +34,7 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
     return config
 
 
-def load_learning(path: Path, overrides: tuple[str, ...] = ()) -> Learning:
+def load_learning(path: str | Path, overrides: Sequence[str] = ()) -> Learning:
     """The same for training, where a file may leave out what makes a dataset, and another one may be learned from."""
     raw = _read(path, overrides)
     if any(section in raw for section in GENERATING):
@@ -41,9 +42,9 @@ def load_learning(path: Path, overrides: tuple[str, ...] = ()) -> Learning:
     return check_learning(raw, str(path))
 
 
-def _read(path: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
+def _read(path: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such config file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -72,6 +73,10 @@ def check_config(raw: dict[str, Any], source: str) -> Experiment:
 
 
 def _validate(kind: type[Config], raw: dict[str, Any], source: str) -> Config:
+    try:
+        check_texts(raw)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
     try:
         return kind.model_validate(raw)
     except ValidationError as error:

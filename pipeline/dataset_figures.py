@@ -13,10 +13,11 @@ from rich.console import Console
 from ..data.errors import TrajstoreError
 from ..data.manifest import MANIFEST
 from .dataset_labels import SPLIT_COLOURS, finish, label, time_label
-from .dataset_sample import DatasetSample, sample_dataset, spread
+from .dataset_sample import DatasetSample, sample_dataset
 from .delay_embedding import embed, label_embedding, lag_of
 from .figures import FLOW, ROW_COLOURS, STYLE, new_figure, save_figure, widen
 from .initial_states_figure import PAIRED, draw_initial_states
+from .movement import spread
 from .projections import PROJECTED, draw_orbits, draw_principal, places_of_bodies
 from .sharing.description import Description
 from .space_time import CURVES, draw_images
@@ -28,15 +29,18 @@ SHORT = 300
 SHORT_CURVES, LONG_CURVES = len(ROW_COLOURS), 3
 
 
-def plot_dataset(path: Path, out: Path | None = None, console: Console | None = None) -> list[Path]:
+def plot_dataset(
+    path: str | Path, out: str | Path | None = None, console: Console | None = None
+) -> list[Path]:
     """Draw the figures of a dataset folder, or of one shard; their paths.
 
     out  folder of the figures; left out, it is beside the dataset and called DATASET-figures
 
     Raises FormatError if the path is no dataset, TrajstoreError if `out` lies in one.
     """
+    path = Path(path)
     sample = sample_dataset(path)
-    folder = out or _beside(path.resolve())
+    folder = _beside(path.resolve()) if out is None else Path(out)
     if any((parent / MANIFEST).is_file() for parent in (folder.resolve(), *folder.resolve().parents)):
         raise TrajstoreError(f"{folder}: lies in a dataset, which holds nothing else; choose another --out")
     paths = []

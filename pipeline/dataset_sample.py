@@ -12,6 +12,7 @@ from ..data.manifest import Manifest, load_manifest, manifest_of_file
 from ..data.states import open_states
 from ..data.structure import names_of, open_shard, values, variable
 from ..data.windows import Windows
+from .movement import spread
 
 # Of a split: initial states shown, and trajectories; of a trajectory: samples.
 STARTS = 2_000
@@ -120,8 +121,3 @@ def _pick(path: Path, manifest: Manifest, name: str) -> Iterator[_Picked]:
 
 def _file(path: Path, name: str) -> Path:
     return path if path.is_file() else path / name
-
-
-def spread(size: int, most: int) -> np.ndarray:
-    """At most so many places, evenly over 0 to size - 1."""
-    return np.linspace(0, size - 1, min(size, most)).astype(np.int64)

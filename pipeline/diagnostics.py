@@ -8,6 +8,7 @@ import numpy as np
 from ..data.errors import TrajstoreError
 from ..data.format import ENERGY_DRIFT, LYAPUNOV_EXPONENT, Diagnostic, Status
 from .engines import Engine, EngineSettings, make_engine
+from .engines.engine import REVISION
 from .lyapunov import most_exponents, variational
 from .sampling import TANGENTS, standard_normal, uniform_of
 from .systems import System
@@ -68,6 +69,7 @@ def lyapunov_exponents(
     seed: int,
     split: str,
     rows: np.ndarray,
+    revision: int = REVISION,
 ) -> np.ndarray:
     """The largest Lyapunov exponent over the time of each row, (N,) float64, a unit of time.
 
@@ -78,10 +80,11 @@ def lyapunov_exponents(
             of (seed, split, row); the exponent is the mean rate at which its length grows (Benettin et al. 1980,
             doi:10.1007/BF02128236). Over a short time it depends on that direction, too.
     rows    (N,) their numbers within the split
+    revision  of the engine that made them
     """
     size = states.shape[2]
     engine = make_engine(variational(system, 1), settings, rows=len(states))
-    tangents = standard_normal(uniform_of(seed, split, TANGENTS, rows, size))
+    tangents = standard_normal(uniform_of(seed, split, TANGENTS, rows, size, revision))
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
     sound = np.isfinite(states).all(axis=(1, 2))
     growth = np.where(sound, 0.0, np.nan)

@@ -1,7 +1,7 @@
 """Do the stored states follow from the stored equations? Integrate rows again, with the other engine."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,14 @@ import numpy as np
 from pydantic import ValidationError
 
 from ..data.errors import FormatError, TrajstoreError
+from ..data.finding import Finding
 from ..data.format import DIAGNOSTICS, Status
 from ..data.manifest import load_manifest
 from ..data.shard import Shard, read_shard
 from ..data.structure import json_attribute
 from ..data.verification import choose_shards
 from .diagnostics import check_diagnostics
+from .engines.engine import revision_of
 from .observation import Observation
 from .reference import PERTURBATION, REFERENCE_TOLERANCE, Reference, integrate_again, too_far
 from .remeasure import drift_problems, status_with_diagnostics
@@ -45,10 +47,27 @@ class Reintegration:
     largest: float
     share: float
     lost: int
-    problems: list[str]
+    problems: list[Finding]
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-ready, but for the problems."""
+        return {key: value for key, value in asdict(self).items() if key != "problems"}
+
+    def remark(self) -> str:
+        """The same in words."""
+        said = (
+            f"{self.rows} rows integrated again by {self.engine}, largest deviation {self.largest:.1e}, "
+            f"{self.share:.2g} of what is allowed"
+        )
+        if self.lost:
+            said += (
+                f"; chaos hides later states of {self.lost} rows, which are partial, noisy or approximate, so "
+                "that nothing can be integrated from them"
+            )
+        return said
 
 
-def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = None) -> Reintegration:
+def reintegrate(path: str | Path, rows: int, seed: int = 0, shards: slice | None = None) -> Reintegration:
     """Compare rows, drawn over all (or these) shards of a dataset folder or from one file, with the equations inside.
 
     A deviation is judged against what both solvers may err: their tolerances times the growth of a small
@@ -58,7 +77,7 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
     again, see `remeasure`. Raises FormatError if the path is no dataset.
     """
     judged, problems, checked, names = [_Judged()], [], 0, set()
-    for file, chosen in _draw(path, rows, seed, shards):
+    for file, chosen in _draw(Path(path), rows, seed, shards):
         shard = read_shard(file)
         described = json_attribute(shard.attributes, "system", file)
         if "equations" not in described:
@@ -81,11 +100,11 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
             found = _judge(shard, row, stored, solved, index, expected, relative_noise=relative)
             judged.append(found)
             if found.wrong:
-                problems.append(f"{file.name}: row {shard.trajectory[row]}: {found.wrong}")
+                problems.append(Finding(file.name, f"row {shard.trajectory[row]}: {found.wrong}"))
         errors = np.full(len(chosen), SAFETY * _tolerance(stored))
         errors[list(solved.restarts)] += DIRECTIONS * np.finfo(shard.state.dtype).eps
         for row, wrong in drift_problems(shard, chosen, system, solved, errors):
-            problems.append(f"{file.name}: row {shard.trajectory[row]}: {wrong}")
+            problems.append(Finding(file.name, f"row {shard.trajectory[row]}: {wrong}"))
         checked += len(chosen)
     return Reintegration(
         checked,
@@ -149,8 +168,9 @@ def _expected(
     """What is stored of these rows if they are as the equations and the config's [observation] say."""
     derived = "derived" in json.loads(str(shard.attributes["config"]))
     place = (int(shard.attributes["seed"]), str(shard.attributes["split"]), shard.trajectory[rows])
+    revision = revision_of(json.loads(str(shard.attributes["engine"])))
     both = [
-        observation.observe(system, *place, states, solved.parameters, shard.time)
+        observation.observe(system, *place, states, solved.parameters, shard.time, revision)
         for states in (solved.states, solved.perturbed)
     ]
     expected = {name: (both[0].beside[name], both[1].beside[name]) for name in both[0].beside}

@@ -7,12 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .figures import PREDICTED, SKY, TRUE, parameters_label, plain, symbol
+from .movement import first_moving
 
 # Lines that lie on each other are both seen.
 SOLID: dict[str, Any] = {"color": TRUE, "lw": 1.3}
 DASHED: dict[str, Any] = {"color": PREDICTED, "lw": 0.9, "ls": (0, (4, 2.5))}
 POINTS: dict[str, Any] = {"color": SKY, "ls": "", "marker": ".", "ms": 3.5, "mew": 0, "zorder": 3}
 SMALL_POINTS: dict[str, Any] = {**POINTS, "ms": 2.2}
+SAMPLES: dict[str, Any] = {"color": TRUE, "ls": "", "marker": ".", "ms": 3.5, "mew": 0}
+FORECAST: dict[str, Any] = {"color": PREDICTED, "ls": "", "marker": "x", "ms": 3.5, "mew": 0.9, "zorder": 3}
 # Characters of a title in one line.
 LONGEST_TITLE = 64
 
@@ -64,6 +67,36 @@ def noise_floor(results: Results) -> float | None:
 def truth(results: Results) -> np.ndarray:
     """The test trajectories (N, T, D) as they are, without noise where that is known."""
     return results.get("clean", results["true"])
+
+
+def is_forecast(results: Results) -> bool:
+    """Is each prediction one step from what was true before, so that they are no trajectory together?"""
+    return results["config"].learning.task.name == "forecast"
+
+
+def shown_label(results: Results, what: str = "") -> str:
+    """What the predictions of the test split are, for titles."""
+    return f"one-step forecasts{what}" if is_forecast(results) else f"test trajectories{what}"
+
+
+def predicted_label(results: Results) -> str:
+    return "forecast from the sample before" if is_forecast(results) else "predicted"
+
+
+def row_label(results: Results, place: int) -> str:
+    """Which row of the test split is shown there, and from which time on, if not from the first."""
+    if "row" not in results:
+        return ""
+    begin = results["begin"][place]
+    since = f", from $t$ = {begin:.4g}" if begin != results["begin"].min() or begin > 0 else ""
+    return f"row {results['row'][place]}{since}"
+
+
+def rollout_row(results: Results) -> str:
+    """Which row of the test split the rollout that is shown begins like."""
+    if "rollout_row" not in results:
+        return ""
+    return f"test row {results['rollout_row'][first_moving(results['rollout_true'])]}"
 
 
 def truth_label(results: Results) -> str:

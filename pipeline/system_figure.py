@@ -43,10 +43,10 @@ FIELD_STEPS = 40
 SAMPLES_A_DELAY, SHOWN_PERIODS = 50, 10
 
 
-def plot_system(system: System, path: Path) -> None:
+def plot_system(system: System, path: str | Path) -> None:
     """Write the figure as a PNG. Raises TrajstoreError if no trajectory from the default box is sound."""
     with mpl.rc_context(STYLE), np.errstate(all="ignore"):
-        save_figure(draw_system(system), path)
+        save_figure(draw_system(system), Path(path))
 
 
 def draw_system(system: System) -> Figure:

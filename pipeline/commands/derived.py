@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ...data.format import SPLITS, STATE_DTYPES, Status
-from .common import PATH, command
+from .common import PATH, command, json_option, print_dataset_json
 
 
 class Range(click.ParamType):
@@ -105,6 +105,7 @@ split_option = click.option(
 @click.option("--title")
 @click.option("--license", default="unspecified", show_default=True)
 @click.option("--creator", default="unspecified", show_default=True)
+@json_option
 @command
 def import_command(
     files: tuple[Path, ...],
@@ -116,6 +117,7 @@ def import_command(
     components: dict[str, str] | None,
     parameters: dict[str, str] | None,
     split_by: str,
+    as_json: bool,
     **settings: Any,
 ) -> None:
     """Make a dataset of measured trajectories: CSV, NPZ, HDF5 or netCDF files. It has no equations."""
@@ -124,20 +126,21 @@ def import_command(
 
     columns = Columns(time_name, trajectory, state, components or {}, parameters or {}, step)
     imported = import_files(files, out, Import(columns, by=split_by, **settings))
-    _say(out, imported.manifest)
+    _say(out, imported.manifest, as_json)
     for line in summary(imported, columns):
-        click.echo(line)
+        click.echo(line, err=as_json)
 
 
 @click.command("merge")
 @click.argument("paths", nargs=-1, required=True, type=PATH, metavar="DATASET DATASET...")
 @out_option
+@json_option
 @command
-def merge_command(paths: tuple[Path, ...], out: Path) -> None:
+def merge_command(paths: tuple[Path, ...], out: Path, as_json: bool) -> None:
     """Join datasets of the same equations and grid into a new one."""
     from ..sharing.merge import merge
 
-    _say(out, merge(paths, out))
+    _say(out, merge(paths, out), as_json)
 
 
 @click.command("select")
@@ -162,12 +165,15 @@ def merge_command(paths: tuple[Path, ...], out: Path) -> None:
 @click.option(
     "--stride", type=click.IntRange(min=1), default=1, help="Only every so many-th of these samples."
 )
+@json_option
 @command
-def select_command(path: Path, out: Path, where: tuple[tuple[str, Any], ...], **conditions: Any) -> None:
+def select_command(
+    path: Path, out: Path, where: tuple[tuple[str, Any], ...], as_json: bool, **conditions: Any
+) -> None:
     """Write some rows and times of a dataset to a new one."""
     from ..sharing.select import Selection, select
 
-    _say(out, select(path, out, Selection(where=dict(where), **conditions)))
+    _say(out, select(path, out, Selection(where=dict(where), **conditions)), as_json)
 
 
 @click.command("export")
@@ -184,9 +190,13 @@ def export_command(path: Path, form: str, out: Path, splits: tuple[str, ...]) ->
         click.echo(str(written))
 
 
-def _say(out: Path, manifest: Any) -> None:
-    """What was made, a line."""
+def _say(out: Path, manifest: Any, as_json: bool) -> None:
+    """What was made, a line; with JSON it goes to stderr."""
     sizes = ", ".join(f"{split.trajectories:,} {name}" for name, split in manifest.splits.items())
     failed = sum(split.failed for split in manifest.splits.values())
     note = f"; {failed:,} of them not sound, kept as NaN with a status" if failed else ""
-    click.echo(f"{out}: {sizes} rows{note}; {manifest.bytes / 1e6:,.1f} MB; id {manifest.id[:16]}")
+    click.echo(
+        f"{out}: {sizes} rows{note}; {manifest.bytes / 1e6:,.1f} MB; id {manifest.id[:16]}", err=as_json
+    )
+    if as_json:
+        print_dataset_json(out, manifest)

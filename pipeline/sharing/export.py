@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-import h5py
 import numpy as np
 
+from ...data.arguments import one_of
 from ...data.errors import DataError
 from ...data.files import atomic_path, write_json
 from ...data.format import CONVENTIONS, DIAGNOSTICS, SPLITS, SYSTEM_STATE
+from ...data.hdf5_writing import new_hdf5
 from ...data.layout import fill_rows, make_variables
 from ...data.shard import Shard
 from .source import Source
@@ -23,7 +24,7 @@ OF_A_SHARD = ("format", "format_version", "first_row", "content_hash")
 DIGITS = {"float32": "%.9g", "float64": "%r"}
 
 
-def export(path: Path, out: Path, form: str, splits: Sequence[str] = ()) -> list[Path]:
+def export(path: str | Path, out: str | Path, form: str, splits: Sequence[str] = ()) -> list[Path]:
     """Write a file `SPLIT.npz`, `.csv` or `.nc` for each split, and `dataset.json`, to a new folder.
 
     form    a key of FORMS
@@ -32,12 +33,13 @@ def export(path: Path, out: Path, form: str, splits: Sequence[str] = ()) -> list
     One shard at a time is in memory. `dataset.json` keeps id, config and provenance. Raises FormatError if the
     path is no dataset, DataError if it has no such split.
     """
+    path, out = Path(path), Path(out)
+    suffix, write = FORMS[one_of("form", form, FORMS)]
     source = Source.open(path)
     present = [split for split in SPLITS if source.manifest.splits[split].shards]
     for split in splits:
         if split not in present:
             raise DataError(f"{path}: has no rows of the split {split!r}; it has {', '.join(present)}")
-    suffix, write = FORMS[form]
     names = []
     with new_folder(out) as folder:
         for split in dict.fromkeys(splits or present):
@@ -132,7 +134,7 @@ def _write_netcdf(path: Path, source: Source, split: str) -> None:
     rows = source.manifest.splits[split].trajectories
     first = source.first
     attributes = {name: value for name, value in first.attributes.items() if name not in OF_A_SHARD}
-    with h5py.File(path, "w", locking=False) as file:
+    with new_hdf5(path) as file:
         made = make_variables(file, first.variables, first.parameters, first.units, rows)
         for name, value in {**attributes, "Conventions": CONVENTIONS, "split": split}.items():
             file.attrs[name] = value

@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from ...data.errors import FormatError, TrajstoreError
 from ...data.files import LOCK, final_name, remove_leftovers, sync
+from ...data.finding import Finding
 from ...data.guard import MAX_TEXT_FILE_BYTES
 from ...data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest, load_if_present, parse_manifest
 from ...data.parts import PartRecord
@@ -39,12 +40,12 @@ class Fetched:
     kept: int
     bytes: int
     seconds: float
-    problems: list[str]
+    problems: list[Finding]
 
 
 def fetch(
-    url: str,
-    folder: Path,
+    url: str | Path,
+    folder: str | Path,
     *,
     identity: str | None = None,
     jobs: int = 4,
@@ -62,7 +63,7 @@ def fetch(
     anything else. Files that came, whole or in part, are kept: the same call goes on from there.
     """
     begin = perf_counter()
-    origin = Origin(url)
+    origin, folder = Origin(str(url)), Path(folder)
     with closing(origin.connect()) as connection:
         manifest = _read_manifest(origin, connection, identity, folder)
         listed = _read_checksums(origin, connection, manifest)
@@ -222,7 +223,7 @@ def _prepare(folder: Path, manifest: Manifest) -> None:
     manifest.write(work)
 
 
-def _verify(folder: Path, manifest: Manifest, console: Console | None) -> list[str]:
+def _verify(folder: Path, manifest: Manifest, console: Console | None) -> list[Finding]:
     with Progress(*columns("shards"), console=console or Console(quiet=True, stderr=True)) as bar:
         task = bar.add_task("check", total=len(manifest.shards))
         return verify(folder, lambda done: bar.update(task, completed=done), isolated=True)

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ...data.arguments import one_of
 from ...data.errors import DataError, TrajstoreError
-from ...data.format import SPLITS, Status
+from ...data.format import SPLITS, STATE_DTYPES, Status
 from ...data.grid import describe_grid
 from ...data.hashing import file_hash
 from ...data.manifest import Manifest
 from ...data.shard import Shard
 from ..config import MAX_SHARD_ROWS, SHARD_BYTES
+from ..section import check_texts
 from ..systems.system import check_name
 from .duplicates import Trajectories
 from .measurements import Columns, Measurements
@@ -22,6 +24,7 @@ from .source import origin
 from .writer import DatasetWriter, new_folder
 
 NO_ENGINE = {"name": "none"}
+SPLIT_BY = ("trajectory", "time")
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Imported:
     left_out: LeftOut
 
 
-def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Imported:
+def import_files(files: Sequence[str | Path], out: str | Path, settings: Import) -> Imported:
     """Write the trajectories of measured files to a new dataset folder.
 
     All become rows of one grid: with their own times where these agree, else with times from their first sample
@@ -65,6 +68,11 @@ def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Imported
     files do not go together, a trajectory occurs twice, or the trajectories differ in length and no `length` is
     given.
     """
+    paths, out = [Path(file) for file in files], Path(out)
+    one_of("by", settings.by, SPLIT_BY)
+    if settings.dtype is not None:
+        one_of("dtype", settings.dtype, STATE_DTYPES)
+    check_texts({key: getattr(settings, key) for key in ("name", "title", "license", "creator", "time_unit")})
     if settings.validation + settings.test >= 1:
         raise DataError(
             f"validation ({settings.validation:g}) and test ({settings.test:g}) leave nothing for train; expected "

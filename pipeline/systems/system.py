@@ -31,13 +31,20 @@ class InvalidSystemError(TrajstoreError):
 class Parameter:
     """A parameter's value, NaN where each row has its own; its unit ("1" where there is none); what it means.
 
-    `draw` says, JSON-ready, how rows were given their values; None where all have the same.
+    `draw` says, JSON-ready, how rows were given their values; None where all have the same. `by_split` says it of
+    splits whose rows were given theirs in another way.
     """
 
     value: float = math.nan
     unit: str = "1"
     meaning: str = ""
     draw: Mapping[str, Any] | None = None
+    by_split: Mapping[str, Mapping[str, Any]] | None = None
+
+    @property
+    def draws(self) -> list[Mapping[str, Any]]:
+        """All ways in which rows were given values."""
+        return [*([self.draw] if self.draw else []), *(self.by_split or {}).values()]
 
 
 @dataclass(frozen=True)
@@ -309,9 +316,9 @@ def _described(parameter: Parameter) -> dict[str, Any]:
     described = asdict(parameter)
     if math.isnan(parameter.value):
         del described["value"]
-    if parameter.draw is None:
-        del described["draw"]
-    return described
+    return {
+        key: value for key, value in described.items() if key not in ("draw", "by_split") or value is not None
+    }
 
 
 def check_name(name: str) -> None:
