@@ -60,7 +60,8 @@ def first_crossing(
     if not len(above):
         # It leaves zero to the wrong side.
         raise UnresolvedError
-    return float(brentq(function, places[above[-1]], places[below[0]], xtol=1e-16, rtol=1e-15))
+    bracket = places[above[-1]], places[below[0]]
+    return brentq(function, *bracket, xtol=1e-16, rtol=np.float64(1e-15), full_output=True)[0]
 
 
 def nearest_turn(samples: np.ndarray, *, noise: float, depth: float) -> float | None:

@@ -86,8 +86,8 @@ class RoughWay:
                     self._settle(time, end, state, settled)
                     continue
                 yield time, result
-                last = result.sol.ts[-2:]
-                met = self._switch.near(self._path(result.sol), *last, self._sides)
+                before, last = result.sol.ts[-2:]
+                met = self._switch.near(self._path(result.sol), before, last, self._sides)
                 met |= found[1] if found is not None else frozenset()
                 time, state = aim, result.y[:, -1]
                 self._past.add(aim, result.sol, aim - self._delays.max())
