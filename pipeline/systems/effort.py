@@ -13,6 +13,8 @@ from .expressions import ExpressionError
 MOST_CALLS = 15_000_000
 # Of the processor's time, for calls that take long each, as of polynomials with endless coefficients.
 MOST_SECONDS = 7.0
+# Functions that Python calls by itself, and whose errors it drops: their own, and those of weak references.
+FINALIZERS = ("__del__", "remove", "_remove", "callback")
 # Calls between two looks at the clock.
 LOOK_EVERY = 256
 
@@ -46,12 +48,14 @@ def bounded(what: str, effort: Effort | None = None) -> Iterator[None]:
     whole = effort or Effort()
     left, end = whole.left, time.thread_time() + MOST_SECONDS
 
-    def count(_frame: FrameType, _event: str, _argument: Any) -> None:
+    def count(frame: FrameType, _event: str, _argument: Any) -> None:
         # Of functions that are called alone: no other events come where none is asked for.
         nonlocal left
         left -= 1
         if left < 0 or (left % LOOK_EVERY == 0 and time.thread_time() > end):
-            raise _ExhaustedError
+            # What is raised in a finalizer is lost, and the tracer with it.
+            if frame.f_code.co_name not in FINALIZERS:
+                raise _ExhaustedError
 
     def charge(calls: int) -> None:
         nonlocal left
