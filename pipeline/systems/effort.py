@@ -52,10 +52,10 @@ def bounded(what: str, effort: Effort | None = None) -> Iterator[None]:
         # Of functions that are called alone: no other events come where none is asked for.
         nonlocal left
         left -= 1
-        if left < 0 or (left % LOOK_EVERY == 0 and time.thread_time() > end):
-            # What is raised in a finalizer is lost, and the tracer with it.
-            if frame.f_code.co_name not in FINALIZERS:
-                raise _ExhaustedError
+        spent = left < 0 or (left % LOOK_EVERY == 0 and time.thread_time() > end)
+        # What is raised in a finalizer is lost, and the tracer with it.
+        if spent and frame.f_code.co_name not in FINALIZERS:
+            raise _ExhaustedError
 
     def charge(calls: int) -> None:
         nonlocal left
