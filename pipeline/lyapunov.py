@@ -13,7 +13,7 @@ import numpy as np
 from ..data.errors import TrajstoreError
 from ..data.format import Status
 from .engines import EngineSettings, make_engine
-from .engines.collocation import CollocationEngine, March
+from .engines.collocation import CollocationEngine
 from .engines.scales import apart
 from .starts import InitialStates
 from .systems import System
@@ -163,7 +163,7 @@ def _growth(system: DelaySystem, rows: int, duration: float, transient: float, s
     segment = max(SEGMENT * (system.period or longest), longest)
     before, after = (math.ceil(part / segment) for part in (transient, duration))
     engine, starts = CollocationEngine(variational(system, 1)), np.concatenate([states, tangents], axis=1)
-    march = March(engine, starts, parameters, 0.0, (before + after) * segment, by_component=True)
+    march = engine.march(starts, parameters, 0.0, (before + after) * segment, by_component=True)
     sums, sound = np.zeros(rows), np.arange(rows)
     for number in range(before + after):
         end = (number + 1) * segment

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..data.errors import FormatError
-from ..data.format import CLEAN_STATE, Status
+from ..data.format import CLEAN_STATE, DELAY_KIND, Status
 from ..data.grid import initial_time
 from ..data.shard import Shard
 from .engines import Engine, EngineSettings, Solution, make_engine
@@ -108,6 +108,9 @@ def _solver(system: System, stored: str, methods: list[str]) -> _Solve:
         solution = engine.solve(states, parameters, times)
         used = [engine]
         stiff = solution.status == Status.STEP_LIMIT
+        if system.kind == DELAY_KIND:
+            # Through a corner that is all but touched, SciPy's dense output may not find its way.
+            stiff |= solution.status == Status.SOLVER_FAILED
         if other is not None and stiff.any():
             again = other.solve(states[stiff], parameters[stiff], times)
             solution.states[stiff], solution.status[stiff] = again.states, again.status
@@ -130,6 +133,10 @@ def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:
     if stored == "heyoka" and not system.smooth:
         return make_engine(system, explicit), make_engine(
             system, EngineSettings(name=stored, tolerance=OTHER_TOLERANCE)
+        )
+    if stored == "collocation" and not system.smooth:
+        return make_engine(system, explicit), make_engine(
+            system, EngineSettings(name=stored, tolerance=REFERENCE_TOLERANCE)
         )
     stiff = EngineSettings(name="scipy", method="LSODA", tolerance=REFERENCE_TOLERANCE)
     return make_engine(system, explicit), make_engine(system, stiff)

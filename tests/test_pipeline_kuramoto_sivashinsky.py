@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.integrate import solve_ivp
 from trajstore.data.errors import TrajstoreError
 from trajstore.data.format import Status
 from trajstore.data.shard import read_shard, write_shard
@@ -211,6 +212,62 @@ def test_rows_that_blow_up_are_flagged_and_leave_the_others_alone():
     assert (limited.solve(starts, parameters, times).status == Status.STEP_LIMIT).all()
 
 
+@pytest.mark.parametrize(
+    ("size", "length", "amplitude", "step"),
+    [
+        (64, 22.0, 1e-6, None),
+        (64, 22.0, 30.0, None),
+        (96, 22.0, 400.0, None),
+        (64, 100.0, 200.0, None),
+        (32, 8.0, 4.0, None),
+        (32, 22.0, 100.0, 0.02),
+    ],
+)
+def test_fields_of_any_amplitude_hold_the_stated_tolerance_or_fail(size, length, amplitude, step):
+    system, end = get_system(NAME, size), 0.04
+    start = fields(2, size)[1:] * amplitude / 4
+    engine = make_engine(system, EngineSettings(max_step=step))
+    times = np.linspace(0.0, end, 5)
+    solution = engine.solve(start, np.full((1, 1), length), times)
+    field, _ = system.numeric()
+    exact = solve_ivp(
+        lambda time, state: field(time, state, [length]),
+        (0.0, end),
+        start[0],
+        method="DOP853",
+        rtol=1e-13,
+        atol=1e-13 * amplitude,
+        t_eval=times,
+    ).y.T
+    error = np.abs(solution.states[0] - exact).max(axis=1) / np.abs(exact).max(axis=1)
+    assert solution.status.tolist() == [Status.OK]
+    # What docs/systems.md states; and the reference errs, too.
+    assert error.max() < (AT_ONCE + BY_TIME * end) * engine.describe()["tolerance"] + 1e-12 * amplitude**0.5
+
+
+def test_rows_in_shorter_steps_depend_on_no_neighbour_and_leave_the_others_as_they_were():
+    starts, times = fields(40), [0.0, 0.02, 0.05]
+    plain = solve(starts, times, step=0.01)
+    starts[::3] *= np.geomspace(5, 50, 14)[:, None]
+    mixed = solve(starts, times, step=0.01)
+    assert np.array_equal(np.delete(mixed, np.s_[::3], axis=0), np.delete(plain, np.s_[::3], axis=0))
+    for rows in ([39], [0, 1, 2], [36, 39, 0]):
+        assert np.array_equal(solve(starts[rows], times, step=0.01), mixed[rows])
+    fine = solve(starts[::3], times, step=0.001)
+    np.testing.assert_allclose(mixed[::3], fine, atol=1e-6 * np.abs(starts).max())
+
+
+def test_a_row_whose_steps_cannot_be_short_enough_fails_alone():
+    starts, times = fields(3), np.array([0.0, 0.01])
+    starts[1] *= 3e3
+    parameters = np.full((3, 1), LENGTH)
+    for most, why in ((0, Status.SOLVER_FAILED), (100, Status.STEP_LIMIT)):
+        engine = make_engine(SYSTEM, EngineSettings(max_steps=most) if most else EngineSettings())
+        solution = engine.solve(starts, parameters, times)
+        assert solution.status.tolist() == [Status.OK, why, Status.OK]
+        assert np.isnan(solution.states[1]).all()
+
+
 def test_a_grid_of_uneven_steps_and_of_one_time_is_met(developed):
     times = np.array([0.0, 0.1, 0.35, 0.351, 1.0])
     states = solve(developed[:2], times)
@@ -276,8 +333,8 @@ def test_a_description_that_is_not_of_this_equation_is_refused(change, expected)
     ("sections", "expected"),
     [
         ({"engine": {"name": "heyoka"}}, "heyoka.*etdrk4"),
-        ({"engine": {"tolerance": 1e-9}}, "fixed steps"),
-        ({"grid": {"resample": "linear"}}, "fixed steps"),
+        ({"engine": {"tolerance": 1e-9}}, "follows from max_step"),
+        ({"grid": {"resample": "linear"}}, "follows from max_step"),
         ({"system": {"name": "lorenz", "size": None}, "engine": {"name": "etdrk4"}}, 'etdrk4" is for'),
         ({"system": {"name": "lorenz", "size": 5}}, "one size.*lorenz-96"),
         ({"system": {"name": "lorenz-96", "size": 3}}, "at least 4"),

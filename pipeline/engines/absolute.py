@@ -47,8 +47,12 @@ class Stated:
 class Even(Stated):
     """The same number for all components; raises UnevenError on the way of a row for which that is not right."""
 
+    def __init__(self, tolerance: float) -> None:
+        super().__init__(tolerance)
+        self._sizes, self._passed = np.zeros(0), list[np.ndarray]()
+
     def begin(self, field: Field, times: np.ndarray, state: np.ndarray) -> None:
-        self._sizes, self._passed = np.abs(state), list[np.ndarray]()
+        self._sizes, self._passed = np.abs(state), []
 
     def step(self, state: np.ndarray) -> None:
         # Many at once, which takes a tenth of the time.

@@ -13,15 +13,14 @@ import sympy
 from sympy.printing.pycode import PythonCodePrinter
 
 from ..systems import System
+from ..systems.compiling import compiled
 
 
 def clamped(system: System, expressions: Any) -> Callable[..., Any]:
     """A Python function (t, x, p) of expressions, of one state at a time; x and p are sequences."""
     arguments = (system.time_symbol, system.state_symbols, system.parameter_symbols)
     printer = _Printer({"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True})
-    return sympy.lambdify(
-        arguments, expressions, modules=[_FUNCTIONS, "math"], printer=printer, cse=True, dummify=True
-    )
+    return compiled(arguments, expressions, [_FUNCTIONS, "math"], printer=printer)
 
 
 class _Printer(PythonCodePrinter):

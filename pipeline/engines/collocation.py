@@ -14,10 +14,12 @@ from numpy.polynomial import chebyshev, legendre
 
 from ...data.format import Status
 from ..systems.delay import DelaySystem
+from ..systems.effort import bounded
 from ..systems.system import System
 from .absolute import LEAST, LEAST_ON_THE_WAY
 from .breaking_points import breaking_points
 from .budget import Budget
+from .delay_pieces import DelayPieces
 from .engine import REVISION, EngineError, Solution, blank_failed
 from .history import History
 
@@ -86,10 +88,11 @@ class CollocationEngine:
         self.max_step = np.inf if max_step is None else max_step
         self.budget = Budget(max_steps, max_steps_per_unit)
         self._field: Callable[..., Any] | None = None
+        self._pieces: DelayPieces | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Compiled functions do not travel to worker processes; they are made again there.
-        return {**self.__dict__, "_field": None}
+        return {**self.__dict__, "_field": None, "_pieces": None}
 
     @property
     def field(self) -> Callable[..., Any]:
@@ -97,6 +100,28 @@ class CollocationEngine:
         if self._field is None:
             self._field = self.system.function(list(self.system.vector_field), "scipy")
         return self._field
+
+    @property
+    def pieces(self) -> DelayPieces:
+        if self._pieces is None:
+            with bounded(self.system.longest):
+                self._pieces = DelayPieces(self.system)
+        return self._pieces
+
+    def march(
+        self,
+        starts: np.ndarray,
+        parameters: np.ndarray,
+        start: float,
+        end: float,
+        *,
+        by_component: bool = False,
+    ) -> "March":
+        """Rows from `starts` (n, D) on, with parameters (n, P), between these times."""
+        from .rough_march import RoughMarch
+
+        made = March if self.pieces.smooth else RoughMarch
+        return made(self, starts, parameters, start, end, by_component=by_component)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -133,8 +158,7 @@ class CollocationEngine:
         for first in range(0, len(rows), ROWS):
             chosen = rows[first : first + ROWS]
             for by_component in (False, True):
-                march = March(
-                    self,
+                march = self.march(
                     initial_states[chosen],
                     parameters[chosen],
                     float(times[0]),
@@ -202,14 +226,14 @@ class March:
         rows = np.flatnonzero((self.status == Status.OK) & (self.time < end))
         if not len(rows):
             return None
-        stop = self._stops[rows, self._next_stop[rows]]
-        aim = np.minimum(stop, end)
+        aim = np.minimum(self._stop(rows), end)
         wanted, gap = self._width[rows], aim - self.time[rows]
         # No sliver is left before a stop.
         lands = wanted >= gap * (1 - 1e-9)
         width = np.where(lands, gap, np.minimum(wanted, np.maximum(gap / 2, wanted / 2)))
         with np.errstate(all="ignore"):
             pieces, after, error = self._attempt(rows, width)
+            error = self._checked(rows, width, pieces, error)
             factor = np.clip(CAUTION * error ** (-1 / NODES), SHRINK, GROW)
         accepted = error <= 1
         # A stop may have cut the step short, which says nothing against the one that was wanted.
@@ -219,9 +243,27 @@ class March:
         self._advance(rows[accepted], width[accepted], pieces[:, accepted], after[:, accepted])
         landed = accepted & lands
         self.time[rows[landed]] = aim[landed]
-        self._next_stop[rows] += landed & (stop <= aim)
+        self._pass_stops(rows, landed)
         self._judge(rows, accepted, end)
         return rows[accepted]
+
+    def _stop(self, rows: np.ndarray) -> np.ndarray:
+        """Where the next step of each of these rows has to end, at the latest, (n,)."""
+        return self._stops[rows, self._next_stop[rows]]
+
+    def _checked(
+        self, rows: np.ndarray, width: np.ndarray, pieces: np.ndarray, error: np.ndarray
+    ) -> np.ndarray:
+        """The errors (n,) of attempts, above 1 for one that must not be taken."""
+        return error
+
+    def _pass_stops(self, rows: np.ndarray, landed: np.ndarray) -> None:
+        """Leave behind the stops at which these rows have landed, (n,)."""
+        self._next_stop[rows] += landed & (self._stops[rows, self._next_stop[rows]] <= self.time[rows])
+
+    def _slopes(self, rows: np.ndarray, time: np.ndarray, states: Any, parameters: list[np.ndarray]) -> Any:
+        """The right-hand sides of these rows at times (n, p); the delayed states come after the others."""
+        return self._engine.field(time, states, parameters)
 
     def _attempt(self, rows: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The piece (D, n, p + 1) of a step, the states (D, n) after it, and its error (n,) by the tolerance.
@@ -241,7 +283,7 @@ class March:
 
         def slopes_at(states: np.ndarray) -> np.ndarray:
             slopes = np.empty_like(states)
-            for component, values in enumerate(self._engine.field(time, (*states, *late), parameters)):
+            for component, values in enumerate(self._slopes(rows, time, (*states, *late), parameters)):
                 slopes[component] = values
             return width[:, None] * slopes
 

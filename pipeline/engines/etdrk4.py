@@ -1,31 +1,36 @@
-"""The engine of a field: exponential time differencing in Fourier space, in fixed steps, many rows at once.
+"""The engine of a field: exponential time differencing in Fourier space, many rows at once.
 
-Cox and Matthews (2002), Exponential time differencing for stiff systems, doi:10.1006/jcph.2002.0995; the
-coefficients by contour integrals, Kassam and Trefethen (2005), doi:10.1137/S1064827502410633.
+All rows march in the same steps, and some of these are measured; those that err too much are integrated again, in
+shorter ones.
 """
 
 from collections.abc import Callable, Iterator
 from time import perf_counter
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import numpy as np
 import scipy
-from scipy import fft
 
 from ...data.format import Status
 from ..systems import System
-from ..systems.kuramoto_sivashinsky import KIND, growth_rates, resolved_modes
+from ..systems.kuramoto_sivashinsky import KIND
 from .budget import Budget
 from .engine import REVISION, EngineError, Solution, blank_failed
+from .field_modes import ORDER, Modes
+from .gathered import Gathered
+from .halving import HalvingMarch, padded
 
 # What a step of this size errs in a unit of time is 1e-10 of the field, of a step h 1e-10 (h/0.0025)^4: measured at
 # L = 22. A tolerance is by convention less than such an error.
 DEFAULT_STEP, DEFAULT_TOLERANCE = 0.0025, 1e-11
 METHOD = "ETDRK4"
-# Rows at once, few enough for the second cache. They are filled up to a multiple of every SIMD width, so that each
-# row takes the same way through the processor, whatever its neighbours.
-ROWS, LANES = 128, 8
-CONTOUR_POINTS = 32
+# What a row may gather of errors relative to its largest |u|, in tolerances: while it settles from where it starts,
+# and in each unit of time.
+AT_ONCE, BY_TIME = 100.0, 10.0
+# Steps between two whose error is measured; at first more are: 0, 1, 2, 4, 8, ... What makes steps err lasts longer.
+MEASURED_EVERY = 32
+# Rows at once, few enough for the second cache.
+ROWS = 128
 REPORT_SECONDS = 0.1
 
 Intervals = list[tuple[float, int]]
@@ -56,6 +61,7 @@ class Etdrk4Engine:
         self._points = len(system.states)
         self._max_step = max_step
         self._budget = Budget(max_steps, max_steps_per_unit)
+        self._tolerance = DEFAULT_TOLERANCE * max(1.0, max_step / DEFAULT_STEP) ** ORDER
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -63,7 +69,7 @@ class Etdrk4Engine:
             "version": scipy.__version__,
             "revision": REVISION,
             "method": METHOD,
-            "tolerance": DEFAULT_TOLERANCE * max(1.0, self._max_step / DEFAULT_STEP) ** 4,
+            "tolerance": self._tolerance,
             "max_step": self._max_step,
             **self._budget.describe(),
         }
@@ -88,89 +94,59 @@ class Etdrk4Engine:
         rows = np.flatnonzero(status == Status.OK)
         states[rows, 0] = initial_states[rows]
         reported = 0.0
+
+        def told(done: int) -> None:
+            nonlocal reported
+            if report is not None and perf_counter() - reported > REPORT_SECONDS:
+                report(done)
+                reported = perf_counter()
+
         with np.errstate(all="ignore"):
             for start in range(0, len(rows), ROWS):
                 chosen = rows[start : start + ROWS]
-                places = np.resize(chosen, -(-len(chosen) // LANES) * LANES)
+                places, erred = padded(chosen), np.zeros(len(chosen), dtype=bool)
                 fields = self._march(initial_states[places], lengths[places], intervals)
-                for index, values in enumerate(fields, start=1):
+                for index, (values, over) in enumerate(fields, start=1):
                     states[chosen, index] = values[: len(chosen)]
-                    if report is not None and perf_counter() - reported > REPORT_SECONDS:
-                        report(start + len(chosen) * index // len(times))
-                        reported = perf_counter()
+                    erred |= over[: len(chosen)]
+                    told(start + len(chosen) * index // len(times))
+                    if erred.all():
+                        break
+                again = chosen[erred]
+                if len(again):
+                    rate = BY_TIME * self._tolerance
+                    march = HalvingMarch(
+                        Modes(self._points, lengths[again]), initial_states[again], rate, most
+                    )
+                    for index, (step, count) in enumerate(intervals, start=1):
+                        states[again, index] = march.advance(step, count)
+                        told(start + len(chosen) - len(again) + len(again) * index // len(times))
+                    status[again] = march.status
         return blank_failed(states, status)
 
-    def _march(self, fields: np.ndarray, lengths: np.ndarray, intervals: Intervals) -> Iterator[np.ndarray]:
-        """The fields (n, N) at the end of each interval."""
-        modes = resolved_modes(self._points)
-        steppers = {step: _stepper(lengths, modes, step) for step in {step for step, _ in intervals}}
-        advect = -0.5j * (2 * np.pi / lengths)[:, None] * np.arange(modes + 1)
+    def _march(
+        self, fields: np.ndarray, lengths: np.ndarray, intervals: Intervals
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The fields (n, N) at the end of each interval, and which rows have erred more than they may up to there.
 
-        def field(spectrum: np.ndarray) -> np.ndarray:
-            return cast(np.ndarray, fft.irfft(spectrum.view(np.complex128), self._points, axis=1))
-
-        def product(spectrum: np.ndarray) -> np.ndarray:
-            """-(u^2)_x/2 in Fourier space."""
-            values = field(spectrum)
-            return (advect * _spectrum(values * values, modes)).view(np.float64)
-
-        # Real and imaginary parts side by side, for all coefficients are real.
-        spectrum = _spectrum(fields, modes).view(np.float64)
+        Errors are measured at some steps, and taken to be as large until they are measured again.
+        """
+        modes = Modes(self._points, lengths)
+        spectrum, gathered = modes.spectrum(fields), Gathered(modes)
+        erred, elapsed, done = np.zeros(len(fields), dtype=bool), 0.0, 0
         for step, count in intervals:
-            c = steppers[step]
+            stepper = modes.stepper(step)
             for _ in range(count):
-                at_start = product(spectrum)
-                decayed = c.half * spectrum
-                middle = decayed + c.middle * at_start
-                at_middle = product(middle)
-                at_middle_again = product(decayed + c.middle * at_middle)
-                end = c.half * middle + c.middle * (2 * at_middle_again - at_start)
-                spectrum = (
-                    c.full * spectrum
-                    + c.start * at_start
-                    + c.centre * (at_middle + at_middle_again)
-                    + c.end * product(end)
-                )
-            yield field(spectrum)
-
-
-class _Stepper(NamedTuple):
-    """Coefficients of a step h for growth rates L, (n, 2 (modes + 1)), each twice for a real and an imaginary part.
-
-    full, half          exp(h L), exp(h L/2)
-    middle              weight of the product in half a step
-    start, centre, end  weights of the products at the start, twice in the middle, and at the end
-    """
-
-    full: np.ndarray
-    half: np.ndarray
-    middle: np.ndarray
-    start: np.ndarray
-    centre: np.ndarray
-    end: np.ndarray
-
-
-def _stepper(lengths: np.ndarray, modes: int, step: float) -> _Stepper:
-    distinct, place = np.unique(lengths, return_inverse=True)
-    rates = np.stack([growth_rates(length, modes) for length in distinct.tolist()])
-    z = step * np.repeat(rates, 2, axis=1)
-    # The weights are means over circles: near z = 0 their formulas lose all digits.
-    angles = np.pi * (np.arange(CONTOUR_POINTS) + 0.5) / CONTOUR_POINTS
-    r = z[..., None] + np.exp(1j * angles)
-    e = np.exp(r)
-    weights = (
-        (np.exp(r / 2) - 1) / r,
-        (-4 - r + e * (4 - 3 * r + r**2)) / r**3,
-        2 * (2 + r + e * (r - 2)) / r**3,
-        (-4 - 3 * r - r**2 + e * (4 - r)) / r**3,
-    )
-    values = (np.exp(z), np.exp(z / 2), *(step * weight.mean(axis=-1).real for weight in weights))
-    return _Stepper(*(value[place] for value in values))
-
-
-def _spectrum(fields: np.ndarray, modes: int) -> np.ndarray:
-    spectrum = cast(np.ndarray, fft.rfft(fields, axis=1))
-    return np.ascontiguousarray(spectrum[:, : modes + 1])
+                before, spectrum = spectrum, modes.step(spectrum, stepper)
+                elapsed += step
+                if done & (done - 1) == 0 or done % MEASURED_EVERY == 0:
+                    allowed = self._tolerance * (AT_ONCE + BY_TIME * elapsed)
+                    # What is not a number has erred too much, too.
+                    erred |= ~(gathered.measure(before, spectrum, step) <= allowed)
+                else:
+                    gathered.add(step)
+                done += 1
+            yield modes.field(spectrum), erred
 
 
 def _intervals(times: np.ndarray, longest: float) -> Intervals:

@@ -11,6 +11,7 @@ from typing import Any
 import sympy
 
 from ..systems import System
+from ..systems.compiling import compiled
 
 # With more of them, or longer equations, algebra and compiling take minutes.
 MOST_SURFACES, MOST_CHARACTERS = 30, 5_000
@@ -153,7 +154,7 @@ class Pieces:
             self._parameters,
             self.sides,
         )
-        return sympy.lambdify(arguments, expressions, modules=modules, cse=True, dummify=True)
+        return compiled(arguments, expressions, modules)
 
 
 def _unit(surface: Any, units: Mapping[sympy.Symbol, sympy.Expr]) -> Any:

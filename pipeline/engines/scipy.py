@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from math import isfinite, isnan
 from typing import Any
 
@@ -11,6 +12,7 @@ from scipy.integrate import solve_ivp
 
 from ...data.format import Status
 from ..systems import System
+from ..systems.effort import bounded
 from .absolute import AT_REST, ByComponent, Even, Stated, UnevenError, watched
 from .budget import Budget
 from .careful import Careful, LeftDomainError, March, StepLimitReachedError, careful
@@ -279,9 +281,12 @@ class ScipyEngine:
 
     def _compiled(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self._functions is None:
-            self._careful = careful(self._system) if self._system.kind == System.kind else None
-            self._functions = self._system.numeric()
-            if self._careful is not None:
-                field, jacobian = list(self._system.vector_field), self._system.jacobian.tolist()
-                self._functions = clamped(self._system, field), clamped(self._system, jacobian)
+            if self._system.kind == System.kind:
+                with bounded(self._system.longest):
+                    self._careful = careful(self._system)
+            self._functions = (
+                self._system.numeric()
+                if self._careful is None
+                else self._system.numeric_by(partial(clamped, self._system))
+            )
         return self._functions

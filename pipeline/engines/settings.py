@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 from ...data.format import DELAY_KIND
 from ..systems import System
 from ..systems.delay import DelaySystem
+from ..systems.effort import bounded
 from ..systems.kuramoto_sivashinsky import KIND as FIELD
 from .engine import Engine, EngineError
 from .pieces import analytic_in_pieces
@@ -59,7 +60,7 @@ class EngineSettings(BaseModel):
         )
         name = self.name
         if name == "auto":
-            rough = system is not None and not analytic_in_pieces(system)
+            rough = system is not None and not _analytic(system)
             name = "scipy" if only_scipy or rough or find_spec("heyoka") is None else "heyoka"
         if name == "scipy":
             return self._for_scipy()
@@ -94,7 +95,7 @@ class EngineSettings(BaseModel):
         )
         if unfit:
             raise EngineError(
-                'engine "etdrk4" has its own method and fixed steps, of max_step at most: method, tolerance, '
+                'engine "etdrk4" has its own method, and a tolerance that follows from max_step: method, tolerance, '
                 'absolute_tolerance and resample = "linear" are for name = "scipy"'
             )
         step = self.max_step or DEFAULT_STEP
@@ -131,6 +132,11 @@ class EngineSettings(BaseModel):
         )
 
 
+def _analytic(system: System) -> bool:
+    with bounded(system.longest):
+        return analytic_in_pieces(system)
+
+
 def make_engine(
     system: System,
     settings: EngineSettings,
@@ -151,7 +157,10 @@ def make_engine(
     if settings.name == "heyoka":
         from .heyoka import HeyokaEngine
 
-        return HeyokaEngine(system, tolerance, settings.max_steps, rows, per_unit, by_component=by_component)
+        with bounded(system.longest):
+            return HeyokaEngine(
+                system, tolerance, settings.max_steps, rows, per_unit, by_component=by_component
+            )
     if settings.name == "etdrk4":
         from .etdrk4 import DEFAULT_STEP, Etdrk4Engine
 

@@ -10,6 +10,8 @@ import numpy as np
 import sympy
 
 from ...data.format import DELAY_KIND, DELAYED
+from .compiling import compiled
+from .effort import bounded
 from .expressions import parse
 from .system import InvalidSystemError, Parameter, System
 
@@ -102,11 +104,15 @@ class DelaySystem(System):
         """As of any system, but x is the states followed by the values of `delayed`."""
         symbols = (*self.state_symbols, *(one.symbol for one in self.delayed))
         arguments = (self.time_symbol, symbols, self.parameter_symbols)
-        return sympy.lambdify(arguments, expressions, modules=modules, cse=True, dummify=True)
+        return compiled(arguments, expressions, modules)
 
     def tangent(self, names: Sequence[str]) -> list[sympy.Expr]:
         """J v, and the same with the delayed states for the vector at those times."""
         slopes = super().tangent(names)
+        with bounded(self.longest):
+            return self._with_late(slopes, names)
+
+    def _with_late(self, slopes: list[sympy.Expr], names: Sequence[str]) -> list[sympy.Expr]:
         for symbol, component, delay in self._mentioned:
             late = sympy.Symbol(f"{DELAYED}({names[component]}, {delay})", real=True)
             slopes = [
@@ -120,10 +126,11 @@ class DelaySystem(System):
             symbol: rf"{sympy.latex(self.state_symbols[component])}\left(t - {_latex(delay)}\right)"
             for symbol, component, delay in self._mentioned
         }
-        return [
-            rf"\dot{{{sympy.latex(symbol)}}} = {sympy.latex(expression, symbol_names=names)}"
-            for symbol, expression in zip(self.state_symbols, self.vector_field, strict=True)
-        ]
+        with bounded(self.longest):
+            return [
+                rf"\dot{{{sympy.latex(symbol)}}} = {sympy.latex(expression, symbol_names=names)}"
+                for symbol, expression in zip(self.state_symbols, self.vector_field, strict=True)
+            ]
 
 
 def _latex(delay: str | float) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy
 
+from .effort import bounded
 from .expressions import ExpressionError, parse, to_text
 from .system import InvalidSystemError, Parameter, System, check_name
 
@@ -33,7 +34,8 @@ def from_hamiltonian(
         if states.count(state) > 1:
             raise InvalidSystemError(f"{state!r}: twice among coordinates and momenta; rename one")
     try:
-        energy = parse(hamiltonian, (*states, *parameters))
+        with bounded(f"{hamiltonian!r:.80}"):
+            energy = parse(hamiltonian, (*states, *parameters))
     except ExpressionError as error:
         raise ExpressionError(
             f"hamiltonian: {error}; momenta names the states: {', '.join(states)}"
@@ -42,8 +44,9 @@ def from_hamiltonian(
     def slope(state: str) -> sympy.Expr:
         return sympy.diff(energy, sympy.Symbol(state, real=True))
 
-    equations = {q: to_text(slope(p)) for q, p in momenta.items()}
-    equations |= {p: to_text(-slope(q)) for q, p in momenta.items()}
+    with bounded(f"hamiltonian {hamiltonian!r:.80}"):
+        equations = {q: to_text(slope(p)) for q, p in momenta.items()}
+        equations |= {p: to_text(-slope(q)) for q, p in momenta.items()}
     return System(name, equations, parameters, initial_state, hamiltonian=hamiltonian, **more)
 
 

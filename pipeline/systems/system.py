@@ -14,6 +14,8 @@ import sympy
 
 from ...data.errors import TrajstoreError
 from ...data.format import KNOWN_VARIABLES
+from .compiling import compiled
+from .effort import Effort, bounded
 from .expressions import RESERVED, TIME, ExpressionError, parse
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -107,10 +109,11 @@ class System:
             )
         # Whatever the order it was given in, the box is in that of the components.
         object.__setattr__(self, "initial_state", {name: self.initial_state[name] for name in self.equations})
-        parsed = []
+        parsed, effort = [], Effort()
         for state, text in self.equations.items():
             try:
-                parsed.append(self._parse(text))
+                with bounded(f"{text!r:.80}", effort):
+                    parsed.append(self._parse(text))
             except ExpressionError as error:
                 raise ExpressionError(f"equation of {state}: {error}") from None
         object.__setattr__(self, "_parsed", tuple(parsed))
@@ -136,7 +139,8 @@ class System:
         if self.hamiltonian is None:
             return None
         try:
-            return parse(self.hamiltonian, (*self.equations, *self.parameters))
+            with bounded(f"{self.hamiltonian!r:.80}"):
+                return parse(self.hamiltonian, (*self.equations, *self.parameters))
         except ExpressionError as error:
             raise ExpressionError(f"hamiltonian: {error}") from None
 
@@ -155,12 +159,20 @@ class System:
     @cached_property
     def jacobian(self) -> sympy.Matrix:
         """df_i/dx_j, (D, D); of a jump its two sides'."""
-        matrix = sympy.Matrix(self.vector_field).jacobian(sympy.Matrix(self.state_symbols))
-        return matrix.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
+        with bounded(self.longest):
+            matrix = sympy.Matrix(self.vector_field).jacobian(sympy.Matrix(self.state_symbols))
+            return matrix.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
 
     def tangent(self, names: Sequence[str]) -> list[sympy.Expr]:
         """Slopes of a tangent vector whose components are called like this: J v."""
-        return list(self.jacobian * sympy.Matrix([sympy.Symbol(name, real=True) for name in names]))
+        with bounded(self.longest):
+            return list(self.jacobian * sympy.Matrix([sympy.Symbol(name, real=True) for name in names]))
+
+    @property
+    def longest(self) -> str:
+        """What to call the equations where their algebra takes too long: the longest of them, for people."""
+        state, text = max(self.equations.items(), key=lambda equation: len(equation[1]))
+        return f"system {self.name!r:.80}, of which the equation of {state} is the longest, {text!r:.80}"
 
     @property
     def autonomous(self) -> bool:
@@ -198,10 +210,11 @@ class System:
 
     def latex(self) -> list[str]:
         """The equations as LaTeX, a line a component."""
-        return [
-            rf"\dot{{{sympy.latex(symbol)}}} = {sympy.latex(expression)}"
-            for symbol, expression in zip(self.state_symbols, self.vector_field, strict=True)
-        ]
+        with bounded(self.longest):
+            return [
+                rf"\dot{{{sympy.latex(symbol)}}} = {sympy.latex(expression)}"
+                for symbol, expression in zip(self.state_symbols, self.vector_field, strict=True)
+            ]
 
     def function(self, expressions: Any, modules: str) -> Callable[..., Any]:
         """A Python function (t, x, p) of expressions in the system's symbols; x and p are sequences.
@@ -209,11 +222,24 @@ class System:
         modules  "math" for one state at a time, "numpy" for arrays with the component first
         """
         arguments = (self.time_symbol, self.state_symbols, self.parameter_symbols)
-        return sympy.lambdify(arguments, expressions, modules=modules, cse=True, dummify=True)
+        return compiled(arguments, expressions, modules)
 
     def numeric(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """f(t, x, p) and its Jacobian, of one state as a list."""
-        return self.function(list(self.vector_field), "math"), self.function(self.jacobian.tolist(), "math")
+        """f(t, x, p) and its Jacobian, of one state as a list; the latter is derived when it is first asked for."""
+        return self.numeric_by(lambda expressions: self.function(expressions, "math"))
+
+    def numeric_by(
+        self, make: Callable[[Any], Callable[..., Any]]
+    ) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """The same, where `make` makes functions of lists of expressions."""
+        made: list[Callable[..., Any]] = []
+
+        def jacobian(*arguments: Any) -> Any:
+            if not made:
+                made.append(make(self.jacobian.tolist()))
+            return made[0](*arguments)
+
+        return make(list(self.vector_field)), jacobian
 
     def check_slopes(self) -> None:
         """Raises InvalidSystemError if the state alone does not say what dx/dt is."""

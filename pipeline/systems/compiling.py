@@ -1,0 +1,46 @@
+"""Expressions -> Python functions, as long as there are not too many of them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sympy
+
+from .effort import TooMuchAlgebraError, charged
+from .expressions import ExpressionError
+
+# Of the operations of all expressions times the symbols: SymPy goes through the former for each of the latter.
+MOST_WORK = 2_500_000
+# Calls of functions for each of them, measured.
+CALLS = 4
+
+
+def compiled(
+    arguments: tuple[Any, ...], expressions: Any, modules: Any, **options: Any
+) -> Callable[..., Any]:
+    """A function of these arguments, symbols or sequences of them, that gives the values of (lists of) expressions.
+
+    modules, options  of sympy.lambdify
+
+    Raises TooMuchAlgebraError if that would take too long, ExpressionError if an expression has no value anywhere.
+    """
+    if any(whole.has(sympy.zoo, sympy.nan) for whole in _flat(expressions)):
+        raise ExpressionError(
+            "equations or derivatives of theirs that are not finite anywhere; write them otherwise"
+        )
+    symbols = sum(len(each) if isinstance(each, list | tuple) else 1 for each in arguments)
+    work = symbols * sum(1 for whole in _flat(expressions) for _ in sympy.preorder_traversal(whole))
+    if work > MOST_WORK:
+        raise TooMuchAlgebraError(
+            f"equations whose operations, times states and parameters, are {work}: too many to compile; the limit is "
+            f"{MOST_WORK}. Leave it to the default engine, or write them in fewer or simpler terms"
+        )
+    with charged(CALLS * work):
+        return sympy.lambdify(arguments, expressions, modules=modules, cse=True, dummify=True, **options)
+
+
+def _flat(expressions: Any) -> Iterator[Any]:
+    if isinstance(expressions, list | tuple):
+        for each in expressions:
+            yield from _flat(each)
+    elif expressions != 0:
+        yield sympy.sympify(expressions)
