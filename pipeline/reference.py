@@ -63,7 +63,7 @@ class Reference:
 
 def too_far(states: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
     """Where (..., T) a perturbation of rows (..., T, D) has become too large to tell how errors grow."""
-    size = np.fmax.reduce(np.abs(states).reshape(*states.shape[:-2], -1), axis=-1)
+    size = np.fmax.reduce(np.abs(states), axis=(-2, -1))
     return ~(np.abs(perturbed - states).max(axis=-1) <= FOLLOWED * (1.0 + size[..., None]))
 
 

@@ -361,3 +361,14 @@ def test_a_perturbation_that_fails_accuses_nobody(small_dataset):
     solved = Reference("none", values, values * np.nan, np.empty((1, 0)), np.zeros(1, np.int8))
     found = _judge(shard, 0, {}, solved, 0, {"state": (values, values * np.nan)})
     assert (found.wrong, found.lost) == ("", True)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 1000])
+def test_rows_that_all_failed_pass(experiment, tmp_path, rows):
+    # x' = x**2 from above 1 is infinite before the time is 1.
+    system = {"name": "blow-up", "equations": {"x": "x**2"}, "initial_state": {"x": [1.0, 2.0]}}
+    grid = {"duration": 2.0, "points": 21}
+    dataset = {"train": 5, "validation": 1, "test": 0, "shard_rows": 3}
+    generate(experiment(system=system, grid=grid, dataset=dataset), tmp_path / "dataset", jobs=1)
+    found = reintegrate(tmp_path / "dataset", rows)
+    assert (found.rows, found.problems) == (min(rows, 6), [])
