@@ -110,7 +110,8 @@ def verify_command(path: Path, reintegrate: int, wants_repair: bool, shards: sli
         problems += again.problems
         note += (
             f"; {again.rows} rows integrated again by {again.engine}, largest deviation {again.largest:.1e}, "
-            f"{again.share:.2g} of what is allowed"
+            f"{again.share:.2g} of what is allowed; judged {_percent(again.judged)} % of the points to 1e-6 of their "
+            f"component's scale, {_percent(again.coarsely)} % to 1e-3"
         )
         if again.lost:
             note += (
@@ -123,6 +124,11 @@ def verify_command(path: Path, reintegrate: int, wants_repair: bool, shards: sli
         click.echo(f"{shown}: {len(problems)} problem{'s' if len(problems) > 1 else ''}{note}", err=True)
         sys.exit(1)
     click.echo(f"{shown}: sound{note}")
+
+
+def _percent(share: float) -> str:
+    """Of 100 only what is all."""
+    return "100" if share == 1 else f"{min(100 * share, 99.9):.1f}"
 
 
 def _slice(text: str) -> slice:
