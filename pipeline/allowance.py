@@ -11,13 +11,18 @@ from ..data.shard import Shard
 from .engines.engine import revision_of
 from .growth import NUDGE, ROUNDING, Promise
 from .observation import Observation
-from .reference import REFERENCE_TOLERANCE, Reference
+from .other_solver import REFERENCE_TOLERANCE
+from .reference import Reference
 from .systems import System
 
 # A global error may be this many times the local tolerance before sensitivity is counted.
 SAFETY = 1000.0
-# Errors of so much of a component's scale are to be seen; of what promises less, of so many times that.
-VISIBLE, BLURRED = 3e-7, 10.0
+# Rows are followed anew from stored states where more than so much of a component's scale would be allowed, or so
+# many times what their dataset promises.
+VISIBLE, BLURRED = 1e-7, 10.0
+# Rounding of the states that a piece begins with may be so many units in the last place, in directions that random
+# ones miss.
+DIRECTIONS = 3.0
 # In so many standard deviations lies every normal number that double precision can draw.
 FARTHEST = 9.0
 # Sums of doubles, in units in the last place.
@@ -42,7 +47,7 @@ def promise_of(shard: Shard, rows: np.ndarray, stored: dict[str, Any]) -> Promis
         floor += max(numbers.values(), default=0.0) / tolerance * (1.0 + largest[:, None])
     else:
         floor += numbers.get("absolute_tolerance", 0.0) / tolerance
-    rounding = float(np.finfo(shard.state.dtype).eps)
+    rounding = DIRECTIONS * float(np.finfo(shard.state.dtype).eps)
     visible = max(
         VISIBLE, BLURRED * SAFETY * tolerance, BLURRED * SAFETY * tolerance * float(floor.max(initial=0.0))
     )

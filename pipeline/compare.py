@@ -89,13 +89,14 @@ def _failing(shard: Shard, row: int, status: int, expected: dict[str, Expected])
 
 def _beside(shard: Shard, row: int, expected: dict[str, Expected]) -> Compared:
     """Of a sound row."""
-    total = Compared()
+    total, least = Compared(), float(np.finfo(shard.state.dtype).smallest_subnormal)
     for name, each in expected.items():
         found = np.asarray(shard.variables[name])[row].astype(np.float64)
         followed = np.isfinite(each.allowed)
         with np.errstate(all="ignore"):
             fine, coarse = (
-                int(np.count_nonzero(each.allowed <= part * each.scale)) for part in (FINE, COARSE)
+                int(np.count_nonzero(each.allowed <= np.maximum(part * each.scale, least)))
+                for part in (FINE, COARSE)
             )
             deviation = np.where(followed, np.abs(found - each.values), 0.0)
             share = np.where(followed & (deviation != 0), deviation / each.allowed, 0.0)

@@ -16,8 +16,8 @@ from ..data.format import Status
 from .engines import Engine, EngineSettings, make_engine
 from .systems import System
 
-# So many errors at once; the largest counts. Of as many, one may miss what another meets.
-SAMPLES = 4
+# So many errors at once; the largest counts, for one may miss what another meets. Fewer where each costs more.
+SAMPLES, FEW_SAMPLES = 8, 4
 # A neighbour's distance, relative to the size of each component; beyond so much it says nothing more of small errors.
 NUDGE, FOLLOWED = 1e-8, 1e-3
 # Errors that have grown so many times hide a row; what terms add up to counts for this part of a scale.
@@ -78,8 +78,9 @@ def errors_along(
     known  (K, T, S) stored states, from which a row can be followed anew; NaN where it cannot; None where none can
     """
     settings = EngineSettings().resolve(system=system)
-    march = _March(system, make_engine(system, settings), starts, parameters, promise)
-    kept = None if not samples else np.empty((SAMPLES, *march.base.shape[:1], len(times), starts.shape[1]))
+    count = FEW_SAMPLES if settings.name == "scipy" or system.spatial else SAMPLES
+    march = _March(system, make_engine(system, settings), starts, parameters, promise, count)
+    kept = np.empty((count, len(starts), len(times), starts.shape[1])) if samples else None
     size = np.empty((len(starts), len(times), starts.shape[1]))
     scale = np.empty_like(size)
     restarts: list[list[int]] = [[] for _ in starts]
@@ -119,9 +120,15 @@ class _March:
     """
 
     def __init__(
-        self, system: System, engine: Engine, starts: np.ndarray, parameters: np.ndarray, promise: Promise
+        self,
+        system: System,
+        engine: Engine,
+        starts: np.ndarray,
+        parameters: np.ndarray,
+        promise: Promise,
+        samples: int,
     ) -> None:
-        self._system, self._engine, self._promise = system, engine, promise
+        self._system, self._engine, self._promise, self._samples = system, engine, promise, samples
         self._parameters = parameters
         self._random = np.random.default_rng(0)
         self._terms = _terms_of(system)
@@ -133,7 +140,7 @@ class _March:
         self.errors = self._signs() * self._unit(self.scale, self._total)
 
     def _signs(self) -> np.ndarray:
-        return 2.0 * self._random.integers(0, 2, (SAMPLES, *self.base.shape)) - 1
+        return 2.0 * self._random.integers(0, 2, (self._samples, *self.base.shape)) - 1
 
     def _unit(self, scale: np.ndarray, total: np.ndarray) -> np.ndarray:
         """The size of an error, in units of the tolerance, (K, S) or (K, n, S)."""
@@ -150,10 +157,10 @@ class _March:
         packed = np.concatenate([self.base[None], self.base + moved])
         count, size = self.base.shape
         solution = self._engine.solve(
-            packed.reshape(-1, size), np.tile(self._parameters, (SAMPLES + 1, 1)), times
+            packed.reshape(-1, size), np.tile(self._parameters, (self._samples + 1, 1)), times
         )
-        states = solution.states.reshape(SAMPLES + 1, count, len(times), size)
-        failed = (solution.status != Status.OK).reshape(SAMPLES + 1, count).any(axis=0)
+        states = solution.states.reshape(self._samples + 1, count, len(times), size)
+        failed = (solution.status != Status.OK).reshape(self._samples + 1, count).any(axis=0)
         base = states[0]
         with np.errstate(all="ignore"):
             along = np.fmax.accumulate(_size(self._system, base), axis=1)

@@ -5,7 +5,6 @@ stored state, in pieces that are short enough for small errors to be seen.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,25 +15,14 @@ from ..data.errors import FormatError
 from ..data.format import CLEAN_STATE, Status
 from ..data.grid import initial_time
 from ..data.shard import Shard
-from .engines import Engine, EngineSettings, Solution, make_engine
-from .engines.scipy import ScipyEngine
-from .engines.scipy_delay import ScipyDelayEngine
 from .growth import Errors, Promise, errors_along
 from .observation import Observation
+from .other_solver import OtherSolver
 from .systems import System
 
-REFERENCE_TOLERANCE = 1e-12
-# Between steps an explicit method errs more than its tolerance says, where a state rises steeply.
-EXPLICIT_TOLERANCE = 1e-13
 # As long as errors can be followed a row is integrated in so many pieces, each as long as those before it together:
 # so each piece may show for itself that it is stiff.
 PIECES = 7
-# After so many steps an explicit method is at a stiff row, which LSODA takes over.
-EXPLICIT_STEPS = 2_000
-# SciPy's methods cannot slide along a jump; for rows that do, Taylor series of this tolerance check themselves.
-OTHER_TOLERANCE = 1e-13
-# Of many components those that decay fast bound an explicit step, but the algebra of an implicit one costs more.
-FIELD_STEPS = 20_000
 # Of a component that begins at 0: an absolute tolerance that is above 0, as a part of that by its scale at the end.
 LEAST = 1e-6
 
@@ -43,14 +31,14 @@ LEAST = 1e-6
 class Reference:
     """Rows (K, T, S) integrated again.
 
-    engine      names of the methods
+    methods     their names
     states      NaN where nothing can be said
     parameters  (K, P)
     status      (K,)
     errors      how far solvers' errors may have carried them
     """
 
-    engine: str
+    methods: tuple[str, ...]
     states: np.ndarray
     parameters: np.ndarray
     status: np.ndarray
@@ -78,8 +66,7 @@ def integrate_again(
     parameters = np.empty((len(rows), len(system.parameters)))
     for column, name in enumerate(system.parameters):
         parameters[:, column] = shard.parameters[name][rows]
-    methods: list[str] = []
-    solve = _solver(system, str(stored.get("name")), methods)
+    solver = OtherSolver(system, str(stored.get("name")), len(rows))
     starts, (times, before) = shard.initial_state[rows], times_from_start(shard)
     known = _stored_states(system, observation, shard)
     if known is not None:
@@ -90,8 +77,8 @@ def integrate_again(
     # A delay equation goes on from a history, and not from a state.
     halves = 1 if system.kind == "delay" else PIECES
     pieces = _pieces(errors, failed, len(times), halves)
-    states, status = _follow(solve, starts, parameters, times, known, errors, pieces)
-    return Reference(" and ".join(methods), states[:, before:], parameters, status, _from(errors, before))
+    states, status = _follow(solver, starts, parameters, times, known, errors, pieces)
+    return Reference(tuple(solver.methods), states[:, before:], parameters, status, _from(errors, before))
 
 
 def _from(errors: Errors, first: int) -> Errors:
@@ -99,74 +86,6 @@ def _from(errors: Errors, first: int) -> Errors:
     samples = None if errors.samples is None else errors.samples[:, :, first:]
     restarts = [[point - first for point in points] for points in errors.restarts]
     return Errors(errors.size[:, first:], samples, errors.scale[:, first:], restarts)
-
-
-_Solve = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Solution]
-
-
-def _solver(system: System, stored: str, methods: list[str]) -> _Solve:
-    """A function of states, parameters, times and the components' scales, which adds the name of each method that it
-    takes."""
-    engine, other = _other_engine(system, stored)
-
-    def solve(states: np.ndarray, parameters: np.ndarray, times: np.ndarray, scales: np.ndarray) -> Solution:
-        solution = _solve_by_scale(engine, states, parameters, times, scales)
-        used = [engine]
-        stiff = np.isin(solution.status, [Status.STEP_LIMIT, Status.SOLVER_FAILED])
-        if other is not None and stiff.any():
-            again = _solve_by_scale(other, states[stiff], parameters[stiff], times, scales[stiff])
-            solution.states[stiff], solution.status[stiff] = again.states, again.status
-            used.append(other)
-        for name in (each.describe()["method"] for each in used):
-            methods.extend([name] if name not in methods else [])
-        return solution
-
-    return solve
-
-
-class _ByScale(ScipyEngine):
-    """SciPy's methods, which hold each component to its own scale."""
-
-    _absolute: Any
-
-    def hold(self, scales: np.ndarray) -> None:
-        """To components (S,) of these sizes."""
-        self._absolute = np.maximum(self._tolerance * scales, np.finfo(np.float64).tiny)
-
-
-class _DelayByScale(_ByScale, ScipyDelayEngine):
-    pass
-
-
-def _by_scale(system: System, tolerance: float, **settings: Any) -> Engine:
-    return (_DelayByScale if system.kind == "delay" else _ByScale)(system, tolerance, **settings)
-
-
-def _solve_by_scale(
-    engine: Engine, states: np.ndarray, parameters: np.ndarray, times: np.ndarray, scales: np.ndarray
-) -> Solution:
-    if not isinstance(engine, _ByScale):
-        return engine.solve(states, parameters, times)
-    found = []
-    for row in range(len(states)):
-        engine.hold(scales[row])
-        found.append(engine.solve(states[row : row + 1], parameters[row : row + 1], times))
-    return Solution(
-        np.concatenate([each.states for each in found]), np.concatenate([each.status for each in found])
-    )
-
-
-def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:
-    """An engine, and one for the rows that are too stiff for it."""
-    if stored == "scipy":
-        settings = EngineSettings().resolve(system=system)
-        if settings.name != "scipy":
-            return make_engine(system, settings), _by_scale(system, EXPLICIT_TOLERANCE, max_steps=FIELD_STEPS)
-    limit = EXPLICIT_STEPS if system.kind == System.kind else FIELD_STEPS
-    explicit = _by_scale(system, EXPLICIT_TOLERANCE, max_steps=limit)
-    if stored == "heyoka" and not system.smooth:
-        return explicit, make_engine(system, EngineSettings(name=stored, tolerance=OTHER_TOLERANCE))
-    return explicit, _by_scale(system, REFERENCE_TOLERANCE, method="LSODA")
 
 
 def times_from_start(shard: Shard) -> tuple[np.ndarray, int]:
@@ -179,7 +98,7 @@ def times_from_start(shard: Shard) -> tuple[np.ndarray, int]:
 
 
 def _follow(
-    solve: _Solve,
+    solver: OtherSolver,
     starts: np.ndarray,
     parameters: np.ndarray,
     times: np.ndarray,
@@ -205,7 +124,7 @@ def _follow(
             continue
         scale = errors.scale[rows]
         scales = np.fmax(scale[:, begin], LEAST * np.nan_to_num(scale[:, end], posinf=0.0))
-        found = solve(begins, parameters[rows], times[begin : end + 1], scales)
+        found = solver.solve(rows, begins, parameters[rows], times[begin : end + 1], scales)
         # The state at the begin is that of the piece before, which the stored one is held to.
         states[rows, begin + 1 : end + 1], status[rows] = found.states[:, 1:], found.status
     states[status != Status.OK] = np.nan

@@ -59,8 +59,9 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
     scale along the row, errors of the others, all magnified as the flow does it along that very trajectory, the
     rounding of the stored dtype and, for linear resampling, the sagitta of the longest step. Where errors have grown
     too much for small ones to be seen, a row is followed anew from the state stored there, if all of its states are
-    stored without noise. The drift of the energy is measured again, see `remeasure`. Raises FormatError if the path is
-    no dataset.
+    stored without noise. The drift of the energy is measured again, see `remeasure`.
+
+    Raises FormatError if the path is no dataset.
     """
     found, problems, checked, names = Compared(), [], 0, set()
     for file, chosen in _draw(path, rows, seed, shards):
@@ -73,7 +74,7 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
                 system, observation, stored, shard, some, promise, samples=_needs_samples(shard)
             )
             solved = replace(solved, status=status_with_diagnostics(shard, some, system, solved))
-            names.update(solved.engine.split(" and ") if solved.engine else [])
+            names.update(solved.methods)
             allowance = Allowance(shard, some, stored, system, observation, solved, promise)
             for row, compared in compare(shard, some, stored, system, solved, allowance):
                 found += compared
