@@ -16,6 +16,7 @@ from ...data.format import Status
 from ..systems.delay import DelaySystem
 from ..systems.system import System
 from .breaking_points import breaking_points
+from .budget import Budget
 from .engine import REVISION, EngineError, Solution, blank_failed
 from .history import History
 
@@ -62,7 +63,7 @@ class CollocationEngine:
     system     of kind "delay"
     tolerance  error a step, relative to 1 + |x|
     max_step   longest step; None leaves it to the error. No step is longer than the shortest delay
-    max_steps  steps after which a row is given up; 0 is no limit
+    max_steps  steps after which a row is given up, and max_steps_per_unit: see `Budget`
 
     Raises EngineError for another system.
     """
@@ -75,13 +76,14 @@ class CollocationEngine:
         tolerance: float = DEFAULT_TOLERANCE,
         max_step: float | None = None,
         max_steps: int = 0,
+        max_steps_per_unit: float | None = None,
     ) -> None:
         if not isinstance(system, DelaySystem):
             raise EngineError(f'engine "collocation" integrates delay equations, not {system.name!r:.80}')
         self.system = system
         self.tolerance = tolerance
         self.max_step = np.inf if max_step is None else max_step
-        self.max_steps = max_steps
+        self.budget = Budget(max_steps, max_steps_per_unit)
         self._field: Callable[..., Any] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -103,7 +105,7 @@ class CollocationEngine:
             "method": METHOD,
             "tolerance": self.tolerance,
             "max_step": None if np.isinf(self.max_step) else self.max_step,
-            "max_steps": self.max_steps,
+            **self.budget.describe(),
         }
 
     def solve(
@@ -160,6 +162,7 @@ class March:
         self._longest = np.minimum(self._delays.min(axis=0), engine.max_step)
         self._width = self._longest.copy()
         self._attempts = np.zeros(rows, dtype=np.int64)
+        self._most = engine.budget.steps(np.array([start, end]))
         self._written = np.ones(rows, dtype=np.int64)
         points = [breaking_points(delays, start, end, LEVEL) for delays in self._delays.T]
         self._stops = np.full((rows, 1 + max(map(len, points), default=0)), np.inf)
@@ -257,8 +260,7 @@ class March:
         """Which of the rows get nowhere?"""
         shortest = SHORTEST * np.maximum(np.abs(self.time[rows]), self._delays[:, rows].min(axis=0))
         stuck = ~accepted & (self._width[rows] <= shortest)
-        limit = self._engine.max_steps
-        tired = (self._attempts[rows] >= limit) & (self.time[rows] < end) & (limit > 0)
+        tired = (self._attempts[rows] >= self._most) & (self.time[rows] < end) & (self._most > 0)
         self.status[rows[tired]] = Status.STEP_LIMIT
         self.status[rows[stuck]] = Status.DIVERGED
 

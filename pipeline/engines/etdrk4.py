@@ -15,6 +15,7 @@ from scipy import fft
 from ...data.format import Status
 from ..systems import System
 from ..systems.kuramoto_sivashinsky import KIND, growth_rates, resolved_modes
+from .budget import Budget
 from .engine import REVISION, EngineError, Solution, blank_failed
 
 # What a step of this size errs in a unit of time is 1e-10 of the field, of a step h 1e-10 (h/0.0025)^4: measured at
@@ -35,7 +36,7 @@ class Etdrk4Engine:
 
     system     of kind "kuramoto-sivashinsky"; each row has its own length
     max_step   longest step; the steps that are taken divide the grid's
-    max_steps  rows that would take more are given up; 0 is no limit
+    max_steps  rows that would take more are given up, and max_steps_per_unit: see `Budget`
 
     Raises EngineError for another system.
     """
@@ -43,12 +44,18 @@ class Etdrk4Engine:
     # Transforms of so few rows are short, and threads would wait for each other in between.
     threads = False
 
-    def __init__(self, system: System, max_step: float = DEFAULT_STEP, max_steps: int = 0) -> None:
+    def __init__(
+        self,
+        system: System,
+        max_step: float = DEFAULT_STEP,
+        max_steps: int = 0,
+        max_steps_per_unit: float | None = None,
+    ) -> None:
         if system.kind != KIND:
             raise EngineError(f'engine "etdrk4" integrates {KIND} alone, not {system.name!r:.80}')
         self._points = len(system.states)
         self._max_step = max_step
-        self._max_steps = max_steps
+        self._budget = Budget(max_steps, max_steps_per_unit)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -58,7 +65,7 @@ class Etdrk4Engine:
             "method": METHOD,
             "tolerance": DEFAULT_TOLERANCE * max(1.0, self._max_step / DEFAULT_STEP) ** 4,
             "max_step": self._max_step,
-            "max_steps": self._max_steps,
+            **self._budget.describe(),
         }
 
     def solve(
@@ -73,7 +80,8 @@ class Etdrk4Engine:
         states = np.full((len(initial_states), len(times), self._points), np.nan)
         status = np.zeros(len(initial_states), dtype=np.int8)
         intervals = _intervals(times, self._max_step)
-        if self._max_steps and sum(count for _, count in intervals) > self._max_steps:
+        most = self._budget.steps(times)
+        if most and sum(count for _, count in intervals) > most:
             status[:] = Status.STEP_LIMIT
         else:
             status[~(np.isfinite(initial_states).all(axis=1) & (lengths > 0))] = Status.DIVERGED

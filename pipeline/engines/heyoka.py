@@ -6,8 +6,7 @@ doi:10.1093/mnras/stab1032.
 
 import copy
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -17,9 +16,13 @@ import sympy
 
 from ...data.format import Status
 from ..systems import System
+from .batches import Batches, Grids, grids_of
+from .budget import Budget
 from .engine import HOPELESS, REVISION, Solution, blank_failed
 from .events import Events
 from .pieces import Pieces
+from .scaled import Scales
+from .scales import SPARSE, STEPS_AN_INTERVAL, bounds, closer, doubtful, largest, uneven
 
 # Rows a batch: more of them share the call from Python, and let threads wait less for each other, but take
 # longer to compile (0.1 s, 0.3 s, 1 s; kept on disk) and are wasted where there are few rows. All are multiples of
@@ -36,9 +39,6 @@ REPORT_SECONDS = 0.1
 
 # Most rows need far fewer steps; of those that need more, it is seen then whether they get anywhere.
 FIRST_STEPS = 20_000
-# A row that is given up has diverged if it has grown so many times.
-LARGE = 1e3
-
 _NOT_FINITE, _STEP_LIMIT = heyoka.taylor_outcome.err_nf_state, heyoka.taylor_outcome.step_limit
 
 
@@ -46,9 +46,10 @@ class HeyokaEngine:
     """Adaptive Taylor series of order about 20, near the limit of double precision.
 
     system     whose equations are compiled
-    tolerance  relative and absolute error a step
-    max_steps  steps after which a row is given up; 0 is no limit
+    tolerance  error a step, relative to each component's largest value so far
+    max_steps  steps after which a row is given up, and max_steps_per_unit: see `Budget`
     rows       how many there will be in all, if known
+    scales     of a system in scaled states, which the rows are integrated in that need it
     """
 
     threads = True
@@ -59,9 +60,12 @@ class HeyokaEngine:
         tolerance: float = DEFAULT_TOLERANCE,
         max_steps: int = 0,
         rows: int | None = None,
+        max_steps_per_unit: float | None = None,
+        scales: Scales | None = None,
     ) -> None:
+        self._system, self._scales = system, scales
         self._tolerance = tolerance
-        self._max_steps = max_steps
+        self._budget = Budget(max_steps, max_steps_per_unit)
         self._dimension = len(system.states)
         # heyoka wants values of those parameters alone that the equations mention.
         mentioned = {symbol for expression in system.vector_field for symbol in expression.free_symbols}
@@ -72,6 +76,7 @@ class HeyokaEngine:
         )
         self._lanes = MANY_LANES if rows is not None and rows >= MANY_ROWS else LANES
         self._compiled: dict[int, Any] = {}
+        self._in_scales: tuple[Scales, HeyokaEngine] | None = None
         self._compiling = threading.Lock()
         self._local = threading.local()
 
@@ -82,7 +87,7 @@ class HeyokaEngine:
             "revision": REVISION,
             "method": "taylor",
             "tolerance": self._tolerance,
-            "max_steps": self._max_steps,
+            **self._budget.describe(),
         }
 
     def solve(
@@ -95,20 +100,8 @@ class HeyokaEngine:
         """See `Engine.solve`."""
         finite = np.isfinite(initial_states).all(axis=1) & np.isfinite(parameters).all(axis=1)
         order = _by_neighbourhood(initial_states, np.flatnonzero(finite))
-        batches = _Batches(
-            np.ascontiguousarray(initial_states[order].T),
-            np.ascontiguousarray(parameters[order][:, self._used].T),
-            times,
-            np.empty((len(order), len(times), self._dimension)),
-            np.zeros(len(order), dtype=np.int8),
-        )
-        limit = max(FIRST_STEPS, len(times))
-        limit = min(limit, self._max_steps or limit)
-        left = self._solve_all(batches, np.arange(len(order)), limit, report)
-        if limit != self._max_steps:
-            # Rows that need many steps share batches, so that no batch waits for a single one.
-            left = self._solve_all(batches, left, self._max_steps, report)
-        batches.status[left] = Status.STEP_LIMIT
+        batches = Batches.of(initial_states[order].T, parameters[order][:, self._used].T, times)
+        self._solve_rows(batches, report)
         if np.array_equal(order, np.arange(len(initial_states))):
             return blank_failed(batches.states, batches.status)
         states = np.full((len(initial_states), len(times), self._dimension), np.nan)
@@ -116,15 +109,90 @@ class HeyokaEngine:
         states[order], status[order] = batches.states, batches.status
         return blank_failed(states, status)
 
+    def _solve_rows(self, batches: Batches, report: Callable[[int], None] | None = None) -> None:
+        """Integrate all rows: what `batches` holds comes out of it filled."""
+        times, most = batches.times, self._budget.steps(batches.times)
+        sparse = len(times) < SPARSE
+        few = STEPS_AN_INTERVAL * len(times) if sparse else max(FIRST_STEPS, len(times))
+        limit = min(few, most or few)
+        rows = np.arange(len(batches.status))
+        left = self._solve_all(batches, rows, limit, report)
+        closely = left[:0]
+        if limit != most and sparse:
+            left, closely = closely, left
+            every, own = closer(times)
+            looked_at = batches.part(closely, every)
+            self._solve_rows(looked_at, report)
+            batches.states[closely], batches.status[closely] = looked_at.states[:, own], looked_at.status
+        elif limit != most:
+            # Rows that need many steps share batches, so that no batch waits for a single one.
+            left = self._solve_all(batches, left, most, report)
+        batches.status[left] = Status.STEP_LIMIT
+        if self._scales is None:
+            self._solve_in_scales(batches, np.setdiff1d(rows, closely, assume_unique=True))
+
+    def _solve_in_scales(self, batches: Batches, rows: np.ndarray) -> None:
+        """Integrate those of the rows again, in scaled states, whose components differ too much in size."""
+        rows, begun = self._uneven(batches, rows)
+        if not len(rows):
+            return
+        scales, engine = self._scaled()
+        scaled = scales.begin(batches.part(rows, batches.times), begun)
+        engine._solve_rows(scaled)
+        batches.states[rows] = scales.end(scaled, batches.starts[:, rows])
+        batches.status[rows] = scaled.status
+
+    def _uneven(self, batches: Batches, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the rows that differ too much in size, and the largest states (n, D) of their first steps."""
+        first = np.abs(batches.starts)
+        failed = batches.status != Status.OK
+        # Of a row that failed no more than the start is known.
+        sizes = np.where(failed, first.max(axis=0), bounds(batches.states))
+        rows = rows[doubtful(first, sizes)[rows]]
+        sizes = np.where(failed[rows], sizes[rows], largest(batches.states[rows]))
+        doubted = doubtful(first[:, rows], sizes)
+        rows = rows[doubted]
+        first = np.fmax(first[:, rows].T, np.abs(self._first_steps(batches, rows)))
+        rough = doubtful(first.T, sizes[doubted])
+        for failing in (True, False):
+            looked_at = np.flatnonzero(rough & (failed[rows] == failing))
+            along = batches.starts.T[:, None] if failing else batches.states
+            rough[looked_at] = uneven(along[rows[looked_at]], first[looked_at])
+        return rows[rough], first[rough]
+
+    def _first_steps(self, batches: Batches, rows: np.ndarray) -> np.ndarray:
+        """States (n, D) of rows after their first step, or where they came to."""
+        lanes = self._lanes if len(rows) >= FEW_ROWS else FEW_LANES
+        duration = np.full(lanes, batches.times[-1] - batches.times[0])
+        begun = np.empty((len(rows), self._dimension))
+        for start in range(0, len(rows), lanes):
+            chosen, integrator = rows[start : start + lanes], self._integrator(lanes)
+            self._begin(integrator, batches, np.resize(chosen, lanes))
+            integrator.step(duration)
+            begun[start : start + lanes] = integrator.state[:, : len(chosen)].T
+        return begun
+
+    def _scaled(self) -> tuple[Scales, "HeyokaEngine"]:
+        """The same equations in scaled states, and their engine, made when a row needs them."""
+        with self._compiling:
+            if self._in_scales is None:
+                scales = Scales(self._system)
+                budget = self._budget
+                engine = HeyokaEngine(
+                    scales.system, self._tolerance, budget.max_steps, None, budget.per_unit, scales
+                )
+                self._in_scales = scales, engine
+            return self._in_scales
+
     def _solve_all(
-        self, batches: "_Batches", rows: np.ndarray, limit: int, report: Callable[[int], None] | None
+        self, batches: Batches, rows: np.ndarray, limit: int, report: Callable[[int], None] | None
     ) -> np.ndarray:
         """Integrate rows, batch by batch; those that need more steps than the limit."""
         lanes = self._lanes if len(rows) >= FEW_ROWS else FEW_LANES
         long = len(batches.times) > PIECE
         if long and len(rows) <= FEWEST_LANES:
             lanes = FEWEST_LANES
-        grids = None if long else list(_grids(batches.times, lanes))
+        grids = None if long else list(grids_of(batches.times, lanes, PIECE))
         settled, reported, left = len(batches.status) - len(rows), 0.0, []
         for start in range(0, len(rows), lanes):
             batch = rows[start : start + lanes]
@@ -136,7 +204,7 @@ class HeyokaEngine:
         return np.concatenate([rows[:0], *left])
 
     def _solve_batch(
-        self, batches: "_Batches", grids: "_Grids | None", rows: np.ndarray, width: int, limit: int
+        self, batches: Batches, grids: Grids | None, rows: np.ndarray, width: int, limit: int
     ) -> np.ndarray:
         """Integrate rows, at most one a lane; those that need more steps than the limit.
 
@@ -144,20 +212,15 @@ class HeyokaEngine:
         anew without it; each round settles at least one lane.
         """
         integrator = self._integrator(width)
-        begin, end = batches.times[[0, -1]]
         left = [rows[:0]]
         while lanes := len(rows):
             # Rows ascend, and a slice is quicker than its numbers.
             whole = rows[-1] - rows[0] == lanes - 1
             chosen = slice(rows[0], rows[-1] + 1) if whole else rows
             padded = chosen if lanes == width else np.resize(rows, width)
-            integrator.set_time(begin)
-            integrator.state[:] = batches.starts[:, padded]
-            integrator.pars[: len(self._used)] = batches.parameters[:, padded]
-            if self._events is not None:
-                self._events.begin(integrator)
+            self._begin(integrator, batches, padded)
             reached, late = self._propagate(
-                integrator, grids or _grids(batches.times, width), batches, chosen, lanes, limit
+                integrator, grids or grids_of(batches.times, width, PIECE), batches, chosen, lanes, limit
             )
             if self._events is not None:
                 batches.status[rows[self._events.lost(integrator)[:lanes]]] = Status.SOLVER_FAILED
@@ -167,25 +230,26 @@ class HeyokaEngine:
             diverged = np.array([outcome == _NOT_FINITE for outcome in outcomes])
             batches.status[rows[diverged]] = Status.DIVERGED
             # Before a pole steps shrink without end, long before the state overflows.
-            stuck = np.array([outcome == _STEP_LIMIT for outcome in outcomes])
-            hopeless = late & stuck & _hopeless(integrator, end, lanes)
-            large = np.abs(integrator.state[:, :lanes]).max(axis=0) > LARGE * (
-                1 + np.abs(batches.starts[:, rows]).max(axis=0)
+            state = (
+                integrator.state if self._scales is None else integrator.state * self._scales.of(integrator)
             )
-            batches.status[rows[hopeless]] = np.where(large[hopeless], Status.DIVERGED, Status.STEP_LIMIT)
+            stuck = np.array([outcome == _STEP_LIMIT for outcome in outcomes])
+            hopeless = late & stuck & _hopeless(integrator, batches.times[-1], lanes)
+            for lane in np.flatnonzero(hopeless):
+                large = batches.has_grown(rows[lane], state[:, lane], integrator.time[lane])
+                batches.status[rows[lane]] = Status.DIVERGED if large else Status.STEP_LIMIT
             left.append(rows[late & ~hopeless & ~diverged])
             rows = rows[~(reached | late | diverged)]
         return np.sort(np.concatenate(left))
 
     def _propagate(
-        self, integrator: Any, grids: "_Grids", batches: "_Batches", rows: Any, lanes: int, limit: int
+        self, integrator: Any, grids: Grids, batches: Batches, rows: Any, lanes: int, limit: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Go along the grid, piece by piece: which rows reached its end, and which need more steps than the limit.
 
         Steps are counted for each row by itself: its neighbours do not matter. A row that is neither was stopped by
         one of them.
         """
-        watch = None if self._events is None else self._events.watch
         steps, late = np.zeros(lanes, dtype=np.int64), np.zeros(lanes, dtype=bool)
         for first, grid in grids:
             if limit:
@@ -194,10 +258,10 @@ class HeyokaEngine:
                 if late.all():
                     break
             most = int(limit - steps[~late].min()) if limit else 0
-            _, values = integrator.propagate_grid(grid, max_steps=most, callback=watch)
+            values = self._along(integrator, grid, most)
             batches.states[rows, first : first + len(grid)] = values[:, :, :lanes].transpose(2, 0, 1)
             # Grid values that were not reached are NaN.
-            arrived = np.isfinite(values[-1, :, :lanes]).all(axis=0)
+            arrived = np.asarray(np.isfinite(values[-1, :, :lanes]).all(axis=0))
             if len(grid) == len(batches.times) and arrived.all():
                 return arrived, late
             results = integrator.propagate_res[:lanes]
@@ -208,6 +272,24 @@ class HeyokaEngine:
                 late |= ~arrived & np.array([result[0] == _STEP_LIMIT for result in results])
                 return arrived & ~late & (first + len(grid) == len(batches.times)), late
         return ~late, late
+
+    def _begin(self, integrator: Any, batches: Batches, rows: Any) -> None:
+        integrator.set_time(batches.times[0])
+        integrator.state[:] = batches.starts[:, rows]
+        integrator.pars[: len(self._used)] = batches.parameters[:, rows]
+        if self._events is not None:
+            self._events.begin(integrator)
+
+    def _along(self, integrator: Any, grid: np.ndarray, most: int) -> np.ndarray:
+        """States (T, D, lanes) on a grid (T, lanes) after which the integrator stands, NaN where it did not come."""
+        watches = [] if self._events is None else [self._events.watch]
+
+        def go(*more: Callable[[Any], bool]) -> np.ndarray:
+            callbacks = [*watches, *more]
+            _, values = integrator.propagate_grid(grid, max_steps=most, callback=callbacks or None)
+            return np.asarray(values)
+
+        return go() if self._scales is None else self._scales.along(integrator, grid, go)
 
     def _integrator(self, lanes: int) -> Any:
         """This thread's own copy; an integrator holds the state that it works on."""
@@ -235,27 +317,6 @@ def _hopeless(integrator: Any, end: float, lanes: int) -> np.ndarray:
     """Which lanes would need more steps to the end, at the size of their last one, than anybody waits for."""
     rest = np.abs(end - integrator.time[:lanes])
     return np.abs(integrator.last_h[:lanes]) * HOPELESS < rest
-
-
-_Grids = Iterable[tuple[int, np.ndarray]]
-"""Pieces of the grid: the number of the first point of each, and its times (n, lanes)."""
-
-
-def _grids(times: np.ndarray, lanes: int) -> Iterator[tuple[int, np.ndarray]]:
-    # A piece begins where the one before it ends.
-    for first in range(0, max(1, len(times) - 1), PIECE - 1):
-        yield first, np.repeat(times[first : first + PIECE, None], lanes, axis=1)
-
-
-@dataclass(frozen=True)
-class _Batches:
-    """All rows in the order in which they are integrated: what goes in, (D, N), (P, N), (T,); and out."""
-
-    starts: np.ndarray
-    parameters: np.ndarray
-    times: np.ndarray
-    states: np.ndarray
-    status: np.ndarray
 
 
 def _by_neighbourhood(initial_states: np.ndarray, rows: np.ndarray) -> np.ndarray:

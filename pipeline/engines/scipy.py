@@ -11,6 +11,8 @@ from scipy.integrate import solve_ivp
 
 from ...data.format import Status
 from ..systems import System
+from .absolute import ByComponent, Even, Stated, UnevenError
+from .budget import Budget
 from .engine import HOPELESS, REVISION, EngineError, Solution, blank_failed
 
 METHODS = ("DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF")
@@ -24,7 +26,8 @@ EVALUATIONS_A_STEP = 40
 UNDEFINED_IN_A_ROW = 1000
 # A solver that in so many evaluations advances by no more than as many units in the last place stands before a pole.
 PATIENCE = 10_000
-# A solver that gives up with the state this many times larger than at the start has met a singularity.
+# A solver that gives up with the state this many times larger than in the first half of its way has met a
+# singularity.
 RUNAWAY = 1e6
 
 
@@ -45,12 +48,13 @@ class _Counted:
     def __init__(self, field: Callable[..., Any], parameters: list[float], limit: int, end: float) -> None:
         self._field, self._parameters, self._limit, self._end = field, parameters, limit, end
         self._calls, self._undefined, self._seen = 0, 0, -np.inf
-        self._large = np.inf
+        self._passed: list[tuple[float, float]] = []
 
     def __call__(self, time: float, state: np.ndarray) -> Any:
-        if not self._calls:
-            self._large = RUNAWAY * (1 + np.abs(state).max())
         self._calls += 1
+        if not self._calls & (self._calls - 1):
+            # Ever less often.
+            self._passed.append((time, float(np.abs(state).max())))
         if self._limit and self._calls > self._limit:
             raise _StepLimitReachedError
         if self._calls % PATIENCE == 0:
@@ -59,7 +63,7 @@ class _Counted:
                 raise _LeftDomainError
             if advance * HOPELESS < abs(self._end - time) * PATIENCE:
                 # Counted in evaluations; before a pole, or on a jump, along which a state slides?
-                raise _LeftDomainError if np.abs(state).max() > self._large else _StepLimitReachedError
+                raise _LeftDomainError if self._has_grown(time, state) else _StepLimitReachedError
             self._seen = time
         try:
             values = self._field(time, state.tolist(), self._parameters)
@@ -73,6 +77,11 @@ class _Counted:
         if self._undefined > UNDEFINED_IN_A_ROW:
             raise _LeftDomainError
         return [np.nan] * len(state)
+
+    def _has_grown(self, time: float, state: np.ndarray) -> bool:
+        half = (self._passed[0][0] + time) / 2
+        before = max(size for passed, size in self._passed if passed <= half)
+        return bool(np.abs(state).max() > RUNAWAY * before)
 
 
 def _or_nan(
@@ -88,9 +97,12 @@ class ScipyEngine:
     """Runge-Kutta, Adams/BDF and Radau methods; values on the grid come from the solver's dense output.
 
     method              one of METHODS; stiff methods get the Jacobian
-    tolerance           relative; absolute_tolerance is the same where it is None
+    tolerance           relative
+    absolute_tolerance  in the units of the states; where it is None, or the same number as `tolerance`, it is
+                        that part of the largest value that each component has had so far
     max_step            longest step; None leaves it to the solver
-    max_steps           a row is given up after EVALUATIONS_A_STEP evaluations for each; 0 is no limit
+    max_steps           a row is given up after EVALUATIONS_A_STEP evaluations for each, and max_steps_per_unit: see
+                        `Budget`
     resampling          "dense", or "linear": straight lines between the solver's own steps
 
     Raises EngineError for an unknown method.
@@ -108,13 +120,14 @@ class ScipyEngine:
         absolute_tolerance: float | None = None,
         max_step: float | None = None,
         resampling: str = "dense",
+        max_steps_per_unit: float | None = None,
     ) -> None:
         if method not in METHODS:
             raise EngineError(f"no method {method!r} in SciPy's solve_ivp; there are {', '.join(METHODS)}")
         self._system = system
         self._tolerance = tolerance
         self._absolute = tolerance if absolute_tolerance is None else absolute_tolerance
-        self._max_steps = max_steps
+        self._budget = Budget(max_steps, max_steps_per_unit)
         self._method = method
         self._max_step = np.inf if max_step is None else max_step
         self._resampling = resampling
@@ -133,7 +146,7 @@ class ScipyEngine:
             "tolerance": self._tolerance,
             "absolute_tolerance": self._absolute,
             "max_step": None if np.isinf(self._max_step) else self._max_step,
-            "max_steps": self._max_steps,
+            **self._budget.describe(),
         }
 
     def solve(
@@ -163,12 +176,13 @@ class ScipyEngine:
             return Status.DIVERGED
         linear = self._resampling == "linear"
         try:
-            result = self._integrate(initial_state, parameters, times, None if linear else times)
+            result = self._controlled(initial_state, parameters, times, None if linear else times)
             if result.status != 0:
-                # Did it give up because the state grew without bound? Its own last step tells.
-                path = self._integrate(initial_state, parameters, times, None).y
-                grown = np.abs(path[:, -1]).max() / (1 + np.abs(initial_state).max())
-                return Status.SOLVER_FAILED if grown < RUNAWAY else Status.DIVERGED
+                # Did it give up because the state grew without bound? Its own steps tell.
+                path = self._controlled(initial_state, parameters, times, None)
+                sizes, half = np.abs(path.y).max(axis=0), (path.t[0] + path.t[-1]) / 2
+                grown = sizes[-1] > RUNAWAY * sizes[path.t <= half].max()
+                return Status.DIVERGED if grown else Status.SOLVER_FAILED
         except _StepLimitReachedError:
             return Status.STEP_LIMIT
         except (_LeftDomainError, ValueError, np.linalg.LinAlgError):
@@ -183,31 +197,65 @@ class ScipyEngine:
             out[0] = initial_state
         return Status.OK
 
-    def _integrate(
+    def _controlled(
         self,
         initial_state: np.ndarray,
         parameters: np.ndarray,
         times: np.ndarray,
         grid: np.ndarray | None,
     ) -> Any:
-        span = (times[0], times[-1])
+        """What solve_ivp says, with an absolute tolerance that is right for the row."""
+        row = initial_state, parameters, times, grid
+        if self._absolute != self._tolerance:
+            return self._integrate(*row, Stated(self._absolute))
+        one = Even(self._absolute)
+        try:
+            result = self._integrate(*row, one)
+        except UnevenError:
+            pass
+        except Exception:
+            if one.even:
+                raise
+        else:
+            if one.even:
+                return result
+        return self._integrate(*row, ByComponent(self._tolerance))
+
+    def _integrate(
+        self,
+        initial_state: np.ndarray,
+        parameters: np.ndarray,
+        times: np.ndarray,
+        grid: np.ndarray | None,
+        control: Stated,
+    ) -> Any:
         return solve_ivp(
-            t_span=span,
+            t_span=(times[0], times[-1]),
             y0=initial_state,
             t_eval=grid,
-            **self._options(parameters, times[-1], *self._compiled()),
+            **self._options(initial_state, parameters, times, control, *self._compiled()),
         )
 
     def _options(
-        self, parameters: np.ndarray, end: float, field: Callable[..., Any], jacobian: Callable[..., Any]
+        self,
+        initial_state: np.ndarray,
+        parameters: np.ndarray,
+        times: np.ndarray,
+        control: Stated,
+        field: Callable[..., Any],
+        jacobian: Callable[..., Any],
     ) -> dict[str, Any]:
-        """Of solve_ivp on the way to `end`, the function included, but for the interval and the initial state."""
+        """Of solve_ivp along the whole grid, the function included, but for the interval and the initial state."""
         values = parameters.tolist()
+        most = EVALUATIONS_A_STEP * self._budget.steps(times)
+        counted = _Counted(field, values, most, float(times[-1]))
+        control.begin(counted, times, initial_state)
         options: dict[str, Any] = {
-            "fun": _Counted(field, values, EVALUATIONS_A_STEP * self._max_steps, end),
+            "fun": counted,
             "method": self._method,
             "rtol": self._tolerance,
-            "atol": self._absolute,
+            "atol": control.tolerance,
+            "events": control,
             "max_step": self._max_step,
         }
         if self._method in STIFF_METHODS:

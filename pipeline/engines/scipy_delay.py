@@ -9,6 +9,7 @@ import numpy as np
 from scipy.integrate import OdeSolution, solve_ivp
 
 from ..systems.delay import DelaySystem
+from .absolute import Stated
 from .breaking_points import breaking_points
 from .engine import EngineError
 from .scipy import ScipyEngine
@@ -27,6 +28,7 @@ class ScipyDelayEngine(ScipyEngine):
         parameters: np.ndarray,
         times: np.ndarray,
         grid: np.ndarray | None,
+        control: Stated,
     ) -> Any:
         system = self._system
         if not isinstance(system, DelaySystem):
@@ -50,8 +52,10 @@ class ScipyDelayEngine(ScipyEngine):
 
         field, jacobian = self._compiled()
         options = self._options(
+            initial_state,
             parameters,
-            float(times[-1]),
+            times,
+            control,
             lambda time, state, p: field(time, [*state, *late(time)], p),
             lambda time, state, p: jacobian(time, [*state, *late(time)], p),
         )

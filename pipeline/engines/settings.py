@@ -30,6 +30,8 @@ class EngineSettings(BaseModel):
     absolute_tolerance: PositiveFloat | None = None
     max_step: PositiveFloat | None = None
     max_steps: PositiveInt = DEFAULT_MAX_STEPS
+    # Left out of what is stored where it is not stated, for it came later than datasets did.
+    max_steps_per_unit: PositiveFloat | None = None
 
     def resolve(self, resampling: Resampling = "dense", system: System | None = None) -> "EngineSettings":
         """The same with the engine named and its defaults filled in, for that system.
@@ -137,19 +139,19 @@ def make_engine(
     Raises EngineError if there is none.
     """
     settings = settings.resolve(resampling, system)
-    tolerance = settings.tolerance or 0.0
+    tolerance, per_unit = settings.tolerance or 0.0, settings.max_steps_per_unit
     if settings.name == "heyoka":
         from .heyoka import HeyokaEngine
 
-        return HeyokaEngine(system, tolerance, settings.max_steps, rows)
+        return HeyokaEngine(system, tolerance, settings.max_steps, rows, per_unit)
     if settings.name == "etdrk4":
         from .etdrk4 import DEFAULT_STEP, Etdrk4Engine
 
-        return Etdrk4Engine(system, settings.max_step or DEFAULT_STEP, settings.max_steps)
+        return Etdrk4Engine(system, settings.max_step or DEFAULT_STEP, settings.max_steps, per_unit)
     if settings.name == "collocation":
         from .collocation import CollocationEngine
 
-        return CollocationEngine(system, tolerance, settings.max_step, settings.max_steps)
+        return CollocationEngine(system, tolerance, settings.max_step, settings.max_steps, per_unit)
     from .scipy import ScipyEngine
     from .scipy_delay import ScipyDelayEngine
 
@@ -162,4 +164,5 @@ def make_engine(
         absolute_tolerance=settings.absolute_tolerance,
         max_step=settings.max_step,
         resampling=resampling,
+        max_steps_per_unit=per_unit,
     )
