@@ -19,7 +19,7 @@ from .systems import System
 SAFETY = 1000.0
 # Rows are followed anew from stored states where more than so much of a component's scale would be allowed, or so
 # many times what their dataset promises.
-VISIBLE, BLURRED = 1e-7, 10.0
+VISIBLE, BLURRED = 3e-8, 10.0
 # Rounding of the states that a piece begins with may be so many units in the last place, in directions that random
 # ones miss.
 DIRECTIONS = 3.0
@@ -45,12 +45,12 @@ def promise_of(shard: Shard, rows: np.ndarray, stored: dict[str, Any]) -> Promis
         largest = np.nan_to_num(np.abs(shard.state[rows].astype(np.float64)).max(axis=(1, 2)))
         largest = np.maximum(largest, np.nan_to_num(np.abs(shard.initial_state[rows]).max(axis=1)))
         floor += max(numbers.values(), default=0.0) / tolerance * (1.0 + largest[:, None])
-    else:
+    elif numbers.get("absolute_tolerance") != numbers.get("tolerance"):
+        # The same number means parts of each component's own size.
         floor += numbers.get("absolute_tolerance", 0.0) / tolerance
     rounding = DIRECTIONS * float(np.finfo(shard.state.dtype).eps)
-    visible = max(
-        VISIBLE, BLURRED * SAFETY * tolerance, BLURRED * SAFETY * tolerance * float(floor.max(initial=0.0))
-    )
+    promised = SAFETY * tolerance * max(1.0, float(floor.max(initial=0.0)))
+    visible = max(VISIBLE, BLURRED * promised, 2 * rounding)
     return Promise(SAFETY * tolerance, floor, rounding, visible)
 
 

@@ -36,14 +36,16 @@ class Errors:
     """What becomes of errors along rows (K, T, S), as the multiple of a solver's tolerance; infinite if hidden.
 
     size      (K, T, S) the largest of the samples
-    samples   (M, K, T, S), with signs; None unless asked for
     scale     (K, T, S) the largest |x| of each component so far, of a field of all of them
+    noise     (K, T, S) what rounding of the terms of its equation may come to, in its unit
+    samples   (M, K, T, S), with signs; None unless asked for
     restarts  by row, the points at which it is followed from the stored state
     """
 
     size: np.ndarray
-    samples: np.ndarray | None
     scale: np.ndarray
+    noise: np.ndarray
+    samples: np.ndarray | None
     restarts: list[list[int]]
 
 
@@ -82,7 +84,7 @@ def errors_along(
     march = _March(system, make_engine(system, settings), starts, parameters, promise, count)
     kept = np.empty((count, len(starts), len(times), starts.shape[1])) if samples else None
     size = np.empty((len(starts), len(times), starts.shape[1]))
-    scale = np.empty_like(size)
+    scale, noise = np.empty_like(size), np.zeros_like(size)
     restarts: list[list[int]] = [[] for _ in starts]
     ends = _block_ends(len(times), system, str(settings.name))
     size[:, 0], scale[:, 0] = np.abs(march.errors).max(axis=0), march.scale
@@ -91,7 +93,7 @@ def errors_along(
     begin = 0
     for end in ends:
         inner = slice(begin + 1, end + 1)
-        errors, scale[:, inner] = march.to(times[begin : end + 1])
+        errors, scale[:, inner], noise[:, inner] = march.to(times[begin : end + 1])
         size[:, inner] = np.abs(errors).max(axis=0)
         if kept is not None:
             kept[:, :, inner] = errors
@@ -99,7 +101,7 @@ def errors_along(
             for row in march.restart(known[:, end]):
                 restarts[row].append(end)
         begin = end
-    return Errors(size, kept, scale, restarts)
+    return Errors(size, scale, noise, kept, restarts)
 
 
 def _block_ends(points: int, system: System, engine: str) -> list[int]:
@@ -147,8 +149,8 @@ class _March:
         floor = self._promise.floor if scale.ndim == 2 else self._promise.floor[:, None]
         return np.maximum(scale, ROUNDING / self._promise.tolerance * total) + floor
 
-    def to(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Errors (M, K, n, S) and scales (K, n, S) at the times (n + 1,) after the first, which is where rows are."""
+    def to(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Errors (M, K, n, S), scales and noise (K, n, S) at the times (n + 1,) after the first, where rows are."""
         unit = self._unit(self.scale, self._total)
         with np.errstate(all="ignore"):
             ratio = np.nanmax(np.where(unit > 0, np.abs(self.errors) / unit, 0.0), axis=(0, 2))
@@ -181,7 +183,7 @@ class _March:
         errors[:, lost] = np.inf
         self.base, self.errors, self.scale = base[:, -1], errors[:, :, -1], scale[:, -1]
         self._way, self._total = self._way + way[:, -1], total[:, -1]
-        return errors[:, :, 1:], scale[:, 1:]
+        return errors[:, :, 1:], scale[:, 1:], ROUNDING * total[:, 1:]
 
     def _travelled(
         self, base: np.ndarray, times: np.ndarray, scale: np.ndarray

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..data.format import Status
 from .engines import Engine, EngineSettings, Solution, make_engine
+from .engines.absolute import Stated
 from .engines.scipy import ScipyEngine
 from .engines.scipy_delay import ScipyDelayEngine
 from .systems import System
@@ -19,6 +20,8 @@ EXPLICIT_STEPS = 2_000
 OTHER_TOLERANCE = 1e-13
 # Of many components those that decay fast bound an explicit step, but the algebra of an implicit one costs more.
 FIELD_STEPS = 20_000
+# No step can err less than rounding does; there are more than so many.
+QUIET = 0.01
 
 
 class OtherSolver:
@@ -39,23 +42,29 @@ class OtherSolver:
         parameters: np.ndarray,
         times: np.ndarray,
         scales: np.ndarray,
+        noise: np.ndarray,
     ) -> Solution:
-        """From states (n, S) of these rows (n,) on, with the sizes (n, S) of their components."""
+        """From states (n, S) of these rows (n,) on.
+
+        scales  (n, S) sizes of their components
+        noise   (n, S) what rounding makes of them until the last of the times
+        """
+        given = states, parameters, times, scales, noise
         found = Solution(
             np.full((len(rows), len(times), states.shape[1]), np.nan),
             np.full(len(rows), Status.STEP_LIMIT, np.int8),
         )
         left = self._stiff[rows]
-        self._take(self._engine, ~left, found, states, parameters, times, scales)
+        self._take(self._engine, ~left, found, *given)
         if self._second is None:
             return found
         # A row that is stiff in one piece is so in most that follow.
         left = np.isin(found.status, [Status.STEP_LIMIT, Status.SOLVER_FAILED])
-        self._take(self._second, left, found, states, parameters, times, scales)
+        self._take(self._second, left, found, *given)
         stiff = left & (found.status == Status.OK) & isinstance(self._second, _ByScale)
         again = self._stiff[rows] & left & ~stiff
         self._stiff[rows] = stiff
-        self._take(self._engine, again, found, states, parameters, times, scales)
+        self._take(self._engine, again, found, *given)
         return found
 
     def _take(
@@ -67,6 +76,7 @@ class OtherSolver:
         parameters: np.ndarray,
         times: np.ndarray,
         scales: np.ndarray,
+        noise: np.ndarray,
     ) -> None:
         if not which.any():
             return
@@ -77,20 +87,30 @@ class OtherSolver:
             found.states[which], found.status[which] = solution.states, solution.status
             return
         for row in np.flatnonzero(which):
-            engine.hold(scales[row])
+            engine.hold(scales[row], noise[row])
             one = slice(row, row + 1)
             solution = engine.solve(states[one], parameters[one], times)
             found.states[one], found.status[one] = solution.states, solution.status
 
 
 class _ByScale(ScipyEngine):
-    """SciPy's methods, which hold each component to its own scale."""
+    """SciPy's methods, which hold each component to its own scale along the whole row."""
 
-    _absolute: Any
+    _held: np.ndarray
 
-    def hold(self, scales: np.ndarray) -> None:
-        """To components (S,) of these sizes."""
-        self._absolute = np.maximum(self._tolerance * scales, np.finfo(np.float64).tiny)
+    def hold(self, scales: np.ndarray, noise: np.ndarray) -> None:
+        """To components (S,) of these sizes, or to the noise (S,) that rounding makes of them."""
+        least = np.maximum(QUIET * noise, np.finfo(np.float64).tiny)
+        self._held = np.maximum(self._tolerance * scales, least)
+
+    def _controlled(
+        self,
+        initial_state: np.ndarray,
+        parameters: np.ndarray,
+        times: np.ndarray,
+        grid: np.ndarray | None,
+    ) -> Any:
+        return self._integrate(initial_state, parameters, times, grid, Stated(self._held))
 
 
 class _DelayByScale(_ByScale, ScipyDelayEngine):

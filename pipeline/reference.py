@@ -85,7 +85,8 @@ def _from(errors: Errors, first: int) -> Errors:
     """From a point on."""
     samples = None if errors.samples is None else errors.samples[:, :, first:]
     restarts = [[point - first for point in points] for points in errors.restarts]
-    return Errors(errors.size[:, first:], samples, errors.scale[:, first:], restarts)
+    size, scale, noise = (values[:, first:] for values in (errors.size, errors.scale, errors.noise))
+    return Errors(size, scale, noise, samples, restarts)
 
 
 def times_from_start(shard: Shard) -> tuple[np.ndarray, int]:
@@ -124,7 +125,8 @@ def _follow(
             continue
         scale = errors.scale[rows]
         scales = np.fmax(scale[:, begin], LEAST * np.nan_to_num(scale[:, end], posinf=0.0))
-        found = solver.solve(rows, begins, parameters[rows], times[begin : end + 1], scales)
+        noise = np.nan_to_num(errors.noise[rows, end])
+        found = solver.solve(rows, begins, parameters[rows], times[begin : end + 1], scales, noise)
         # The state at the begin is that of the piece before, which the stored one is held to.
         states[rows, begin + 1 : end + 1], status[rows] = found.states[:, 1:], found.status
     states[status != Status.OK] = np.nan

@@ -55,7 +55,8 @@ def sound(request, experiment, tmp_path_factory):
     )
     found = reintegrate(folder, ROWS)
     assert found.problems == []
-    assert (found.judged, found.coarsely) == (1.0, 1.0)
+    assert found.judged > 0.999
+    assert found.coarsely == 1.0
     return folder
 
 
