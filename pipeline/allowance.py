@@ -138,7 +138,7 @@ class Allowance:
         states, time = self._solved.states[index], self._shard.time
         parameters = self._solved.parameters[index : index + 1]
         slopes = self._system.slopes(states[None], parameters, time)
-        scale = np.maximum(self._solved.errors.scale[index], np.finfo(np.float64).tiny)
+        scale = np.maximum(self._solved.errors.unit[index], np.finfo(np.float64).tiny)
         off = np.zeros_like(states)
         for each in samples[:, index]:
             size = np.nanmax(np.abs(each) / scale, axis=1, keepdims=True)

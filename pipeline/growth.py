@@ -37,14 +37,15 @@ class Errors:
 
     size      (K, T, S) the largest of the samples
     scale     (K, T, S) the largest |x| of each component so far, of a field of all of them
-    noise     (K, T, S) what rounding of the terms of its equation may come to, in its unit
+    unit      (K, T, S) the size of an error that is made there: of the scale, of what rounding of the terms of its
+              equation comes to, or of what is allowed beside
     samples   (M, K, T, S), with signs; None unless asked for
     restarts  by row, the points at which it is followed from the stored state
     """
 
     size: np.ndarray
     scale: np.ndarray
-    noise: np.ndarray
+    unit: np.ndarray
     samples: np.ndarray | None
     restarts: list[list[int]]
 
@@ -84,16 +85,17 @@ def errors_along(
     march = _March(system, make_engine(system, settings), starts, parameters, promise, count)
     kept = np.empty((count, len(starts), len(times), starts.shape[1])) if samples else None
     size = np.empty((len(starts), len(times), starts.shape[1]))
-    scale, noise = np.empty_like(size), np.zeros_like(size)
+    scale, unit = np.empty_like(size), np.empty_like(size)
     restarts: list[list[int]] = [[] for _ in starts]
     ends = _block_ends(len(times), system, str(settings.name))
     size[:, 0], scale[:, 0] = np.abs(march.errors).max(axis=0), march.scale
+    unit[:, 0] = size[:, 0]
     if kept is not None:
         kept[:, :, 0] = march.errors
     begin = 0
     for end in ends:
         inner = slice(begin + 1, end + 1)
-        errors, scale[:, inner], noise[:, inner] = march.to(times[begin : end + 1])
+        errors, scale[:, inner], unit[:, inner] = march.to(times[begin : end + 1])
         size[:, inner] = np.abs(errors).max(axis=0)
         if kept is not None:
             kept[:, :, inner] = errors
@@ -101,7 +103,7 @@ def errors_along(
             for row in march.restart(known[:, end]):
                 restarts[row].append(end)
         begin = end
-    return Errors(size, scale, noise, kept, restarts)
+    return Errors(size, scale, unit, kept, restarts)
 
 
 def _block_ends(points: int, system: System, engine: str) -> list[int]:
@@ -150,7 +152,7 @@ class _March:
         return np.maximum(scale, ROUNDING / self._promise.tolerance * total) + floor
 
     def to(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Errors (M, K, n, S), scales and noise (K, n, S) at the times (n + 1,) after the first, where rows are."""
+        """Errors (M, K, n, S), scales and units (K, n, S) at the times (n + 1,) after the first, where rows are."""
         unit = self._unit(self.scale, self._total)
         with np.errstate(all="ignore"):
             ratio = np.nanmax(np.where(unit > 0, np.abs(self.errors) / unit, 0.0), axis=(0, 2))
@@ -181,9 +183,12 @@ class _March:
             most = LARGEST * np.maximum(self._unit(scale, total), WORTH * total)
             lost |= np.logical_or.accumulate((~(np.abs(errors) <= most)).any(axis=(0, 3)), axis=1)
         errors[:, lost] = np.inf
-        self.base, self.errors, self.scale = base[:, -1], errors[:, :, -1], scale[:, -1]
+        self.base, self.errors, self.scale = base[:, -1], errors[:, :, -1].copy(), scale[:, -1]
         self._way, self._total = self._way + way[:, -1], total[:, -1]
-        return errors[:, :, 1:], scale[:, 1:], ROUNDING * total[:, 1:]
+        # What lies between two steps has an error of its own, which goes no further.
+        unit = self._unit(scale, total)
+        errors += np.copysign(unit, errors)
+        return errors[:, :, 1:], scale[:, 1:], unit[:, 1:]
 
     def _travelled(
         self, base: np.ndarray, times: np.ndarray, scale: np.ndarray

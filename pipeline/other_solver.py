@@ -110,7 +110,9 @@ class _ByScale(ScipyEngine):
         times: np.ndarray,
         grid: np.ndarray | None,
     ) -> Any:
-        return self._integrate(initial_state, parameters, times, grid, Stated(self._held))
+        control = Stated(self._tolerance)
+        control.tolerance = self._held
+        return self._integrate(initial_state, parameters, times, grid, control)
 
 
 class _DelayByScale(_ByScale, ScipyDelayEngine):

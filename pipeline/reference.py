@@ -77,7 +77,7 @@ def integrate_again(
     # A delay equation goes on from a history, and not from a state.
     halves = 1 if system.kind == "delay" else PIECES
     pieces = _pieces(errors, failed, len(times), halves)
-    states, status = _follow(solver, starts, parameters, times, known, errors, pieces)
+    states, status = _follow(solver, starts, parameters, times, known, errors, promise, pieces)
     return Reference(tuple(solver.methods), states[:, before:], parameters, status, _from(errors, before))
 
 
@@ -85,8 +85,8 @@ def _from(errors: Errors, first: int) -> Errors:
     """From a point on."""
     samples = None if errors.samples is None else errors.samples[:, :, first:]
     restarts = [[point - first for point in points] for points in errors.restarts]
-    size, scale, noise = (values[:, first:] for values in (errors.size, errors.scale, errors.noise))
-    return Errors(size, scale, noise, samples, restarts)
+    size, scale, unit = (values[:, first:] for values in (errors.size, errors.scale, errors.unit))
+    return Errors(size, scale, unit, samples, restarts)
 
 
 def times_from_start(shard: Shard) -> tuple[np.ndarray, int]:
@@ -105,6 +105,7 @@ def _follow(
     times: np.ndarray,
     known: np.ndarray | None,
     errors: Errors,
+    promise: Promise,
     pieces: dict[tuple[int, int], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """States (K, T, S) and status (K,) of rows, in pieces that begin at the start and at known states."""
@@ -125,7 +126,7 @@ def _follow(
             continue
         scale = errors.scale[rows]
         scales = np.fmax(scale[:, begin], LEAST * np.nan_to_num(scale[:, end], posinf=0.0))
-        noise = np.nan_to_num(errors.noise[rows, end])
+        noise = promise.tolerance * np.nan_to_num(errors.unit[rows, end] - scale[:, end])
         found = solver.solve(rows, begins, parameters[rows], times[begin : end + 1], scales, noise)
         # The state at the begin is that of the piece before, which the stored one is held to.
         states[rows, begin + 1 : end + 1], status[rows] = found.states[:, 1:], found.status

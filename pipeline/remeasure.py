@@ -97,7 +97,7 @@ def _energy_off(
     errors, off = solved.errors, np.zeros_like(value)
     if errors.samples is None:
         raise ValueError("no samples of the errors were kept")
-    scale = np.maximum(errors.scale, np.finfo(np.float64).tiny)
+    scale = np.maximum(errors.unit, np.finfo(np.float64).tiny)
     for each in errors.samples:
         size = (np.abs(each) / scale).max(axis=2)
         nudge = np.where(np.isfinite(size) & (size > 0), NUDGE / size, np.nan)
