@@ -17,14 +17,15 @@ from .systems import System
 
 # A global error may be this many times the local tolerance before sensitivity is counted.
 SAFETY = 1000.0
-# Rows are followed anew from stored states where more than so much of a component's scale would be allowed, or so
-# many times what their dataset promises.
-VISIBLE, BLURRED = 3e-8, 10.0
+# Rows are followed anew from stored states where more than so much of a component's scale would be allowed.
+VISIBLE = 3e-8
 # Rounding of the states that a piece begins with may be so many units in the last place, in directions that random
 # ones miss.
 DIRECTIONS = 3.0
 # In so many standard deviations lies every normal number that double precision can draw.
 FARTHEST = 9.0
+# What a straight line between two steps is off by changes slopes more than in proportion, as it is not small.
+CURVED = 2.0
 # Sums of doubles, in units in the last place.
 LAST_PLACES = 8
 
@@ -49,9 +50,7 @@ def promise_of(shard: Shard, rows: np.ndarray, stored: dict[str, Any]) -> Promis
         # The same number means parts of each component's own size.
         floor += numbers.get("absolute_tolerance", 0.0) / tolerance
     rounding = DIRECTIONS * float(np.finfo(shard.state.dtype).eps)
-    promised = SAFETY * tolerance * max(1.0, float(floor.max(initial=0.0)))
-    visible = max(VISIBLE, BLURRED * promised, 2 * rounding)
-    return Promise(SAFETY * tolerance, floor, rounding, visible)
+    return Promise(SAFETY * tolerance, floor, rounding, max(VISIBLE, 2 * rounding))
 
 
 @dataclass(frozen=True)
@@ -139,16 +138,17 @@ class Allowance:
         parameters = self._solved.parameters[index : index + 1]
         slopes = self._system.slopes(states[None], parameters, time)
         scale = np.maximum(self._solved.errors.unit[index], np.finfo(np.float64).tiny)
-        off = np.zeros_like(states)
+        off, straight = np.zeros_like(states), CURVED * self._sagitta(states)
         for each in samples[:, index]:
-            size = np.nanmax(np.abs(each) / scale, axis=1, keepdims=True)
+            error = self._promise.tolerance * each + np.copysign(straight, each)
+            size = np.nanmax(np.abs(error) / scale, axis=1, keepdims=True)
             nudge = np.where(np.isfinite(size) & (size > 0), NUDGE / size, 0.0)
             moved = self._system.slopes(
-                (states + nudge * np.nan_to_num(each, posinf=0.0))[None], parameters, time
+                (states + nudge * np.nan_to_num(error, posinf=0.0))[None], parameters, time
             )
             far = np.abs(moved - slopes)[0] / np.where(nudge > 0, nudge, 1.0)
             off = np.fmax(off, far)
-        off = self._promise.tolerance * off + ROUNDING * np.nan_to_num(np.abs(slopes[0]))
+        off += ROUNDING * np.nan_to_num(np.abs(slopes[0]))
         hidden = ~(known & np.isfinite(samples[:, index]).all(axis=(0, 2)))
         off[hidden] = np.inf
         return off

@@ -24,6 +24,10 @@ NUDGE, FOLLOWED = 1e-8, 1e-3
 LARGEST, WORTH = 1e5, 0.01
 # Errors are made anew so many times along a row, or at each of fewer points; less often where it costs more.
 BLOCKS, FEW_BLOCKS = 1_000, 8
+# A row begins anew where errors are more than so many times what a solver makes at once, and large enough to matter.
+BLURRED = 10.0
+# Where a state rises steeply, a method errs so many times more between its steps than at their ends.
+BETWEEN = 4.0
 # Of the terms of an equation, added up, in units in the last place: what is left where they cancel.
 ROUNDING = 64 * np.finfo(np.float64).eps
 # An error that shrinks at first and then grows is no better than what only grows, for errors are made in between;
@@ -57,7 +61,7 @@ class Promise:
     tolerance  a step, relative to a component's own scale, with what steps add up to
     floor      (K, S) what is allowed beside it, absolute, in units of the tolerance
     rounding   of stored states, relative to each
-    visible    errors are followed as long as they are smaller, relative to the scale
+    visible    of the scale: as long as errors are smaller they do not matter
     """
 
     tolerance: float
@@ -187,7 +191,7 @@ class _March:
         self._way, self._total = self._way + way[:, -1], total[:, -1]
         # What lies between two steps has an error of its own, which goes no further.
         unit = self._unit(scale, total)
-        errors += np.copysign(unit, errors)
+        errors += np.copysign(BETWEEN * unit, errors)
         return errors[:, :, 1:], scale[:, 1:], unit[:, 1:]
 
     def _travelled(
@@ -213,10 +217,11 @@ class _March:
     def restart(self, known: np.ndarray) -> list[int]:
         """Go on from stored states (K, S) where there are some; rows of which errors are too large begin anew."""
         finite = np.isfinite(known).all(axis=1)
+        unit = self._unit(self.scale, self._total)
         with np.errstate(all="ignore"):
             allowed = self._promise.tolerance * np.abs(self.errors).max(axis=0)
-            relative = allowed / np.maximum(self.scale, ROUNDING * self._total)
-        far = ~(np.where(allowed > 0, relative, 0.0) <= self._promise.visible).all(axis=1)
+            small = np.maximum(self._promise.visible * self.scale, BLURRED * self._promise.tolerance * unit)
+            far = ~(allowed <= small).all(axis=1)
         anew = np.flatnonzero(far & finite)
         self.base[finite] = known[finite]
         if len(anew):
