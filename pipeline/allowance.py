@@ -99,6 +99,7 @@ class Allowance:
         with np.errstate(all="ignore"):
             off = self._promise.tolerance * errors.size[index]
             off[~known] = np.inf
+            straight = self._sagitta(self._solved.states[index])[self._columns]
             found = {}
             for name, values in self._values.items():
                 if name == DERIVATIVE:
@@ -106,13 +107,10 @@ class Allowance:
                     allowed = self._slopes_off(index, known)[:, self._columns]
                 else:
                     scale, allowed = errors.scale[index][:, self._columns], off[:, self._columns]
+                    allowed = allowed + straight
                 if name == "state":
                     allowed = allowed + self._spread_off(allowed)
-                found[name] = Expected(
-                    values[index],
-                    allowed + self._rounded(values[index]) + self._sagitta(values[index]),
-                    scale,
-                )
+                found[name] = Expected(values[index], allowed + self._rounded(values[index]), scale)
         return found
 
     def _rounded(self, values: np.ndarray) -> np.ndarray:

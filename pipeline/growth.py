@@ -225,7 +225,8 @@ class _March:
         anew = np.flatnonzero(far & finite)
         self.base[finite] = known[finite]
         if len(anew):
-            self._way[anew], self._total[anew] = 1.0, 0.0
+            # Rounding is of the solver's steps, which may be longer than a piece.
+            self._way[anew] = 1.0
             self.scale[anew] = np.fmax(self.scale[anew], _size(self._system, known[anew]))
             made = self._unit(self.scale, self._total)
             made += self._promise.rounding / self._promise.tolerance * np.abs(self.base)
