@@ -8,6 +8,7 @@ import numpy as np
 from ..data.errors import TrajstoreError
 from ..data.format import ENERGY_DRIFT, LYAPUNOV_EXPONENT, Diagnostic, Status
 from .engines import Engine, EngineSettings, make_engine
+from .engines.scales import apart
 from .lyapunov import most_exponents, variational
 from .sampling import TANGENTS, standard_normal, uniform_of
 from .systems import System
@@ -79,8 +80,19 @@ def lyapunov_exponents(
             doi:10.1007/BF02128236). Over a short time it depends on that direction, too.
     rows    (N,) their numbers within the split
     """
+    # A tangent vector has one scale for all its components, but for those of states that have not.
+    by_component = apart(np.abs(states).max(axis=1))
+    if by_component.any() and not by_component.all():
+        found = np.empty(len(states))
+        for some in (by_component, ~by_component):
+            found[some] = lyapunov_exponents(
+                system, settings, states[some], parameters[some], times, seed, split, rows[some]
+            )
+        return found
     size = states.shape[2]
-    engine = make_engine(variational(system, 1), settings, rows=len(states))
+    engine = make_engine(
+        variational(system, 1), settings, rows=len(states), by_component=bool(by_component.any())
+    )
     tangents = standard_normal(uniform_of(seed, split, TANGENTS, rows, size))
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
     sound = np.isfinite(states).all(axis=(1, 2))

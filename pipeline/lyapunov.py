@@ -14,6 +14,7 @@ from ..data.errors import TrajstoreError
 from ..data.format import Status
 from .engines import EngineSettings, make_engine
 from .engines.collocation import CollocationEngine, March
+from .engines.scales import apart
 from .starts import InitialStates
 from .systems import System
 from .systems.delay import DelaySystem
@@ -105,9 +106,14 @@ def spectrum(
         )
     if isinstance(system, DelaySystem):
         return _growth(system, rows, periods * system.period, transient * system.period, seed)
-    engine = make_engine(variational(system, count), EngineSettings(max_steps=MAX_STEPS), rows=rows)
     parameters = np.tile(np.array(system.defaults, dtype=np.float64), (rows, 1))
     states = InitialStates().rows(system, seed, "train", 0, rows)
+    engine = make_engine(
+        variational(system, count),
+        EngineSettings(max_steps=MAX_STEPS),
+        rows=rows,
+        by_component=bool(apart(np.abs(states).max(axis=0)[None]).any()),
+    )
     tangents = _orthonormal(np.random.default_rng(seed).standard_normal((rows, size, count)))[0]
 
     segment, shortest, longest = (part * system.period for part in (SEGMENT, SHORTEST, SEGMENT))
@@ -157,7 +163,7 @@ def _growth(system: DelaySystem, rows: int, duration: float, transient: float, s
     segment = max(SEGMENT * (system.period or longest), longest)
     before, after = (math.ceil(part / segment) for part in (transient, duration))
     engine, starts = CollocationEngine(variational(system, 1)), np.concatenate([states, tangents], axis=1)
-    march = March(engine, starts, parameters, 0.0, (before + after) * segment)
+    march = March(engine, starts, parameters, 0.0, (before + after) * segment, by_component=True)
     sums, sound = np.zeros(rows), np.arange(rows)
     for number in range(before + after):
         end = (number + 1) * segment

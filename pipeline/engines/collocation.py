@@ -15,6 +15,7 @@ from numpy.polynomial import chebyshev, legendre
 from ...data.format import Status
 from ..systems.delay import DelaySystem
 from ..systems.system import System
+from .absolute import LEAST, LEAST_ON_THE_WAY
 from .breaking_points import breaking_points
 from .budget import Budget
 from .engine import REVISION, EngineError, Solution, blank_failed
@@ -29,7 +30,7 @@ NODES = 16
 LEVEL = NODES
 # Rows at once, few enough for the second cache.
 ROWS = 128
-# Of the iteration for a step: it has converged when it moves by no more than this, relative to 1 + |x|.
+# Of the iteration for a step: it has converged when it moves by no more than this part of the scale of errors.
 CONVERGED, ROUNDS = 1e-15, 25
 # What rounding may keep moving.
 SETTLED = 1e-13
@@ -61,7 +62,7 @@ class CollocationEngine:
     """Delay equations with constant delays and a constant history; each row has its own delays and its own steps.
 
     system     of kind "delay"
-    tolerance  error a step, relative to 1 + |x|
+    tolerance  error a step, relative to each component's largest value so far
     max_step   longest step; None leaves it to the error. No step is longer than the shortest delay
     max_steps  steps after which a row is given up, and max_steps_per_unit: see `Budget`
 
@@ -122,17 +123,34 @@ class CollocationEngine:
         able = np.isfinite(initial_states).all(axis=1) & np.isfinite(parameters).all(axis=1)
         rows = np.flatnonzero(able & (delays > 0).all(axis=1))
         reported = 0.0
+
+        def went(first: int, march: March) -> None:
+            nonlocal reported
+            if report is not None and perf_counter() - reported > REPORT_SECONDS:
+                report(first + int(np.count_nonzero(march.time >= times[-1])))
+                reported = perf_counter()
+
         for first in range(0, len(rows), ROWS):
             chosen = rows[first : first + ROWS]
-            march = March(self, initial_states[chosen], parameters[chosen], float(times[0]), float(times[-1]))
-            values = np.full((len(chosen), *states.shape[1:]), np.nan)
-            values[:, 0] = initial_states[chosen]
-            while (moved := march.step(float(times[-1]))) is not None:
-                march.write(moved, times, values)
-                if report is not None and perf_counter() - reported > REPORT_SECONDS:
-                    report(first + int(np.count_nonzero(march.time >= times[-1])))
-                    reported = perf_counter()
-            states[chosen], status[chosen] = values, march.status
+            for by_component in (False, True):
+                march = March(
+                    self,
+                    initial_states[chosen],
+                    parameters[chosen],
+                    float(times[0]),
+                    float(times[-1]),
+                    by_component=by_component,
+                )
+                values = np.full((len(chosen), *states.shape[1:]), np.nan)
+                values[:, 0] = initial_states[chosen]
+                while (moved := march.step(float(times[-1]))) is not None:
+                    march.write(moved, times, values)
+                    went(first, march)
+                states[chosen], status[chosen] = values, march.status
+                # Once more, those whose components are too small to err by parts of 1.
+                chosen = chosen[march.uneven()]
+                if not len(chosen):
+                    break
         return blank_failed(states, status)
 
 
@@ -142,6 +160,8 @@ class March:
     state    (D, n) where each row is, at `time` (n,)
     status   (n,) int8, why a row has stopped, if it has
     history  of all rows, as far back as their longest delays
+
+    Errors are measured by 1 + |x|; `by_component`, by the largest value that each component of a row has had so far.
     """
 
     def __init__(
@@ -151,12 +171,15 @@ class March:
         parameters: np.ndarray,
         start: float,
         end: float,
+        *,
+        by_component: bool = False,
     ) -> None:
-        self._engine = engine
+        self._engine, self._by_component = engine, by_component
         self._delays = engine.system.delay_values(parameters).T
         self._parameters = parameters.T
         self.state = starts.T.copy()
         rows = len(starts)
+        self._sizes, self._small = np.abs(self.state), np.zeros(rows, dtype=bool)
         self.time = np.full(rows, start)
         self.status = np.zeros(rows, dtype=np.int8)
         self._longest = np.minimum(self._delays.min(axis=0), engine.max_step)
@@ -207,7 +230,7 @@ class March:
         the iteration does not converge.
         """
         begin = self.state[:, rows]
-        scale = 1 + np.abs(begin)
+        scale = self._scale(rows, begin[..., None])
         time = self.time[rows, None] + width[:, None] * POINTS
         late = [
             self.history.at(rows, component, time - self._delays[delay, rows, None])
@@ -226,6 +249,7 @@ class March:
         change, moving = np.full(len(rows), np.inf), np.ones(len(rows), dtype=bool)
         for _ in range(ROUNDS):
             found = begin[..., None] + _combined(slopes_at(states), INNER)
+            scale = self._scale(rows, found) if self._by_component else scale
             change = np.where(moving, (np.abs(found - states).max(axis=2) / scale).max(axis=0), change)
             # A row that has converged stays as it is, however long its neighbours take.
             states = np.where(moving[:, None], found, states)
@@ -239,9 +263,29 @@ class March:
         sound = (change <= SETTLED) & np.isfinite(after).all(axis=0)
         return pieces, after, np.where(sound, error, np.inf)
 
+    def _scale(self, rows: np.ndarray, states: np.ndarray) -> np.ndarray:
+        """What errors (D, n) are measured by, on a step through states (D, n, p)."""
+        sizes = np.abs(states).max(axis=2)
+        if not self._by_component:
+            return 1 + sizes
+        sizes = np.fmax(self._sizes[:, rows], sizes)
+        # What is 0 has no errors.
+        return np.where(sizes > 0, sizes, 1.0)
+
+    def _smaller(self, least: float) -> np.ndarray:
+        return np.asarray(((self._sizes < least) & (self._sizes > 0)).any(axis=0))
+
+    def uneven(self) -> np.ndarray:
+        """Which rows (n,) should be measured by component, and are not."""
+        if self._by_component:
+            return np.zeros(len(self._small), dtype=bool)
+        return self._small | self._smaller(LEAST)
+
     def _advance(self, rows: np.ndarray, width: np.ndarray, pieces: np.ndarray, after: np.ndarray) -> None:
         self.history.add(rows, self.time[rows], width, pieces, self.time - self._delays.max(axis=0))
         self.state[:, rows] = after
+        self._sizes[:, rows] = np.fmax(self._sizes[:, rows], np.abs(after))
+        self._small[rows] |= self._smaller(LEAST_ON_THE_WAY)[rows]
         self.time[rows] += width
 
     def write(self, rows: np.ndarray, times: np.ndarray, out: np.ndarray) -> None:
@@ -267,6 +311,7 @@ class March:
     def rescale(self, components: slice, factors: np.ndarray) -> None:
         """Multiply components, now and in the past, of each row by its factor (n,); sound for linear ones alone."""
         self.state[components] *= factors
+        self._sizes[components] *= factors
         self.history.scale(components, factors)
 
 

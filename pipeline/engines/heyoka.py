@@ -50,6 +50,8 @@ class HeyokaEngine:
     max_steps  steps after which a row is given up, and max_steps_per_unit: see `Budget`
     rows       how many there will be in all, if known
     scales     of a system in scaled states, which the rows are integrated in that need it
+
+    Where not `by_component`, none is thought to need it.
     """
 
     threads = True
@@ -62,8 +64,11 @@ class HeyokaEngine:
         rows: int | None = None,
         max_steps_per_unit: float | None = None,
         scales: Scales | None = None,
+        *,
+        by_component: bool = True,
     ) -> None:
         self._system, self._scales = system, scales
+        self._by_component = by_component and scales is None
         self._tolerance = tolerance
         self._budget = Budget(max_steps, max_steps_per_unit)
         self._dimension = len(system.states)
@@ -112,7 +117,7 @@ class HeyokaEngine:
     def _solve_rows(self, batches: Batches, report: Callable[[int], None] | None = None) -> None:
         """Integrate all rows: what `batches` holds comes out of it filled."""
         times, most = batches.times, self._budget.steps(batches.times)
-        sparse = len(times) < SPARSE
+        sparse = self._by_component and len(times) < SPARSE
         few = STEPS_AN_INTERVAL * len(times) if sparse else max(FIRST_STEPS, len(times))
         limit = min(few, most or few)
         rows = np.arange(len(batches.status))
@@ -128,7 +133,7 @@ class HeyokaEngine:
             # Rows that need many steps share batches, so that no batch waits for a single one.
             left = self._solve_all(batches, left, most, report)
         batches.status[left] = Status.STEP_LIMIT
-        if self._scales is None:
+        if self._by_component:
             self._solve_in_scales(batches, np.setdiff1d(rows, closely, assume_unique=True))
 
     def _solve_in_scales(self, batches: Batches, rows: np.ndarray) -> None:

@@ -4,7 +4,7 @@
 Between surfaces the equations are analytic.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +34,8 @@ class Pieces:
         self.surfaces: list[sympy.Expr] = []
         self._jumps: list[bool] = []
         self.field = [self._take_apart(expression) for expression in system.vector_field]
+        # A solver places the zeros of g by parts of 1.
+        self.surfaces = [surface * _unit(surface, system.units) for surface in self.surfaces]
         changing = {*system.state_symbols, system.time_symbol}
         self.moving = [bool(surface.free_symbols & changing) for surface in self.surfaces]
 
@@ -152,6 +154,12 @@ class Pieces:
             self.sides,
         )
         return sympy.lambdify(arguments, expressions, modules=modules, cse=True, dummify=True)
+
+
+def _unit(surface: Any, units: Mapping[sympy.Symbol, sympy.Expr]) -> Any:
+    """What makes a distance of a state's size one of about 1."""
+    measured = sorted(surface.free_symbols & units.keys(), key=str)
+    return units[measured[0]] if measured else sympy.Integer(1)
 
 
 def _factors(surface: Any) -> list[tuple[Any, int]]:

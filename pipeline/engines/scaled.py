@@ -19,6 +19,8 @@ from .scales import powers
 GROWN = 8.0
 # So much less than after the first step a component may be at its start, for its scale to begin there.
 BEGINNING = 2.0**-16
+# This part of the largest is as good as none, and one over it might overflow.
+NOTHING = 2.0**-400
 
 
 class Scales:
@@ -43,11 +45,11 @@ class Scales:
             expression.xreplace(measured) * inverse
             for expression, inverse in zip(system.vector_field, inverses, strict=True)
         ]
-        changed = {
-            "_parsed": tuple(field),
-            "parameter_symbols": (*system.parameter_symbols, *scales, *inverses),
-        }
-        self.system.__dict__.update(changed)
+        self.system.__dict__.update(
+            _parsed=tuple(field),
+            parameter_symbols=(*system.parameter_symbols, *scales, *inverses),
+            units=dict(zip(system.state_symbols, inverses, strict=True)),
+        )
         self.system.__dict__.pop("jacobian", None)
         mentioned = {symbol for expression in field for symbol in expression.free_symbols}
         columns = [
@@ -65,7 +67,8 @@ class Scales:
     def begin(self, rows: Batches, begun: np.ndarray) -> Batches:
         """The same rows in scaled states; `begun` (N, D) are their states after the first step."""
         with np.errstate(invalid="ignore"):
-            scales = powers(np.fmax(np.abs(rows.starts), BEGINNING * np.abs(begun.T)))
+            sizes = np.fmax(np.abs(rows.starts), BEGINNING * np.abs(begun.T))
+            scales = powers(np.fmax(sizes, NOTHING * sizes.max(axis=0)))
         starts = rows.starts / scales
         # What stands still and is never mentioned would only be in the way.
         starts[self._idle] = 0.0

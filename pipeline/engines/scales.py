@@ -34,6 +34,11 @@ def doubtful(scales: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return ~(scales.min(axis=0) >= LEAST * np.maximum(1.0, sizes))
 
 
+def apart(sizes: np.ndarray) -> np.ndarray:
+    """Rows (N,) whose components (N, D) are too small for it, by their largest values along the row."""
+    return ((sizes < LEAST * np.maximum(1.0, sizes.max(axis=1, keepdims=True))) & (sizes > 0)).any(axis=1)
+
+
 def uneven(states: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Rows (N,) that need scales of their own: where control by the largest component and by 1 is too rough.
 

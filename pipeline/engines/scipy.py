@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 
 from ...data.format import Status
 from ..systems import System
-from .absolute import ByComponent, Even, Stated, UnevenError
+from .absolute import ByComponent, Even, Stated, UnevenError, watched
 from .budget import Budget
 from .engine import HOPELESS, REVISION, EngineError, Solution, blank_failed
 
@@ -99,7 +99,7 @@ class ScipyEngine:
     method              one of METHODS; stiff methods get the Jacobian
     tolerance           relative
     absolute_tolerance  in the units of the states; where it is None, or the same number as `tolerance`, it is
-                        that part of the largest value that each component has had so far
+                        that part of the largest value that each component has had so far, if `by_component`
     max_step            longest step; None leaves it to the solver
     max_steps           a row is given up after EVALUATIONS_A_STEP evaluations for each, and max_steps_per_unit: see
                         `Budget`
@@ -120,6 +120,7 @@ class ScipyEngine:
         absolute_tolerance: float | None = None,
         max_step: float | None = None,
         resampling: str = "dense",
+        by_component: bool = True,
         max_steps_per_unit: float | None = None,
     ) -> None:
         if method not in METHODS:
@@ -127,6 +128,7 @@ class ScipyEngine:
         self._system = system
         self._tolerance = tolerance
         self._absolute = tolerance if absolute_tolerance is None else absolute_tolerance
+        self._by_component = by_component and self._absolute == tolerance
         self._budget = Budget(max_steps, max_steps_per_unit)
         self._method = method
         self._max_step = np.inf if max_step is None else max_step
@@ -206,19 +208,18 @@ class ScipyEngine:
     ) -> Any:
         """What solve_ivp says, with an absolute tolerance that is right for the row."""
         row = initial_state, parameters, times, grid
-        if self._absolute != self._tolerance:
+        if not self._by_component:
             return self._integrate(*row, Stated(self._absolute))
         one = Even(self._absolute)
         try:
             result = self._integrate(*row, one)
+            if one.even:
+                return result
         except UnevenError:
             pass
         except Exception:
             if one.even:
                 raise
-        else:
-            if one.even:
-                return result
         return self._integrate(*row, ByComponent(self._tolerance))
 
     def _integrate(
@@ -252,10 +253,10 @@ class ScipyEngine:
         control.begin(counted, times, initial_state)
         options: dict[str, Any] = {
             "fun": counted,
-            "method": self._method,
+            "method": watched(self._method),
+            "control": control,
             "rtol": self._tolerance,
             "atol": control.tolerance,
-            "events": control,
             "max_step": self._max_step,
         }
         if self._method in STIFF_METHODS:

@@ -132,9 +132,17 @@ class EngineSettings(BaseModel):
 
 
 def make_engine(
-    system: System, settings: EngineSettings, resampling: Resampling = "dense", rows: int | None = None
+    system: System,
+    settings: EngineSettings,
+    resampling: Resampling = "dense",
+    rows: int | None = None,
+    *,
+    by_component: bool = True,
 ) -> Engine:
     """The engine of these settings for a system; `rows`, if known, says how many it will be asked for.
+
+    by_component  False of ordinary differential equations whose components are known to be of no scale of their own:
+                  a row may then err by parts of its largest component, or of 1
 
     Raises EngineError if there is none.
     """
@@ -143,7 +151,7 @@ def make_engine(
     if settings.name == "heyoka":
         from .heyoka import HeyokaEngine
 
-        return HeyokaEngine(system, tolerance, settings.max_steps, rows, per_unit)
+        return HeyokaEngine(system, tolerance, settings.max_steps, rows, per_unit, by_component=by_component)
     if settings.name == "etdrk4":
         from .etdrk4 import DEFAULT_STEP, Etdrk4Engine
 
@@ -164,5 +172,6 @@ def make_engine(
         absolute_tolerance=settings.absolute_tolerance,
         max_step=settings.max_step,
         resampling=resampling,
+        by_component=by_component,
         max_steps_per_unit=per_unit,
     )

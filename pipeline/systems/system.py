@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -71,6 +72,8 @@ class System:
     kind: ClassVar[str] = "ode"
     # Are the components the values of one field at points of space?
     spatial: ClassVar[bool] = False
+    # Of states that are measured in scales of their own: one over the scale.
+    units: ClassVar[Mapping[sympy.Symbol, sympy.Expr]] = MappingProxyType({})
     _kinds: ClassVar[dict[str, type["System"]]] = {}
 
     def __init_subclass__(cls) -> None:
