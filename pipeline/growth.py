@@ -20,6 +20,8 @@ from .systems import System
 SAMPLES, FEW_SAMPLES = 8, 4
 # A neighbour's distance, relative to the size of each component; beyond so much it says nothing more of small errors.
 NUDGE, FOLLOWED = 1e-8, 1e-3
+# A neighbour may be so many times nearer, for the sake of components smaller than what is allowed beside them.
+APART = 1e4
 # Errors that have grown so many times hide a row; what terms add up to counts for this part of a scale.
 LARGEST, WORTH = 1e5, 0.01
 # Errors are made anew so many times along a row, or at each of fewer points; less often where it costs more.
@@ -160,6 +162,10 @@ class _March:
         unit = self._unit(self.scale, self._total)
         with np.errstate(all="ignore"):
             ratio = np.nanmax(np.where(unit > 0, np.abs(self.errors) / unit, 0.0), axis=(0, 2))
+            # What is allowed beside a component's own scale may be larger than that.
+            own = unit - self._promise.floor
+            apart = np.nanmax(np.where(own > 0, np.abs(self.errors) / own, 0.0), axis=(0, 2))
+            ratio = np.minimum(apart, APART * ratio)
             nudge = np.where(np.isfinite(ratio) & (ratio > 0), NUDGE / ratio, 0.0)
             moved = nudge[:, None] * np.where(np.isfinite(self.errors), self.errors, 0.0)
         packed = np.concatenate([self.base[None], self.base + moved])

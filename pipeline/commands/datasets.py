@@ -114,10 +114,7 @@ def verify_command(path: Path, reintegrate: int, wants_repair: bool, shards: sli
             f"component's scale, {_percent(again.coarsely)} % to 1e-3"
         )
         if again.lost:
-            note += (
-                f"; chaos hides later states of {again.lost} rows, which are partial, noisy or approximate, so "
-                "that nothing can be integrated from them"
-            )
+            note += f"; some states of {again.lost} rows could not be compared, for errors may hide them"
     for problem in problems:
         click.echo(problem)
     if problems:
