@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .errors import DataError as DataError
     from .errors import FormatError as FormatError
     from .errors import TrajstoreError as TrajstoreError
+    from .finding import Finding as Finding
+    from .finding import Findings as Findings
     from .loader import Loader as Loader
     from .loader import make_loader as make_loader
     from .manifest import Manifest as Manifest
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from .normalize import Normalizer as Normalizer
     from .shard import Shard as Shard
     from .shard import read_shard as read_shard
+    from .verification import examine as examine
     from .verification import verify as verify
 
 _HOMES = {
@@ -25,6 +28,8 @@ _HOMES = {
     "DataError": "errors",
     "FormatError": "errors",
     "TrajstoreError": "errors",
+    "Finding": "finding",
+    "Findings": "finding",
     "Loader": "loader",
     "make_loader": "loader",
     "Manifest": "manifest",
@@ -32,6 +37,7 @@ _HOMES = {
     "Normalizer": "normalize",
     "Shard": "shard",
     "read_shard": "shard",
+    "examine": "verification",
     "verify": "verification",
 }
 

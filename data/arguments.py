@@ -25,6 +25,14 @@ def truth(name: str, value: Any) -> bool:
     return value
 
 
+def one_of(name: str, value: Any, known: Iterable[str]) -> str:
+    """One of the known names. Raises DataError, which names the argument and lists them, for anything else."""
+    known = list(known)
+    if not isinstance(value, str) or value not in known:
+        raise DataError(f"{name} is {value!r:.80}; expected one of {', '.join(known)}")
+    return value
+
+
 def names(name: str, value: Any) -> tuple[str, ...]:
     """Names in their order, each once. Raises DataError, which names the argument, also for a text alone."""
     if isinstance(value, str):

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .arguments import names, whole_number
+from .arguments import names, one_of, whole_number
+from .dtypes import Dtype, sample_dtype
 from .errors import DataError
 from .format import CLEAN_STATE
 from .guard import STATE_VARIABLES
 from .normalize import Normalizer
+from .representation import few, system_name, told
 from .store import Store
 from .tasks import get_task
 from .windows import Windows
@@ -36,9 +38,10 @@ class TrajectoryDataset(Dataset[Batch]):
     parameters names of parameters of the system that go with the inputs, as channels that are constant in time
     target     "clean" takes the targets from the states without noise, where they are stored; inputs are as observed
     parameter_normalizer  how these are standardised; None takes the moments of the train split if `normalize`
+    dtype      of inputs, targets and `states`: float32 or float64, as torch's, as NumPy's or by name
 
     Rows whose integration failed are left out; `failed` counts them. `dataset[i]` with an int is one sample,
-    inputs and targets (T, D) float32; with a slice, a sequence or an array of ints it is a batch (B, T, D).
+    inputs and targets (T, D) of the dtype; with a slice, a sequence or an array of ints it is a batch (B, T, D).
     Raises FormatError if the path is no dataset, DataError if an argument is impossible.
     """
 
@@ -54,15 +57,15 @@ class TrajectoryDataset(Dataset[Batch]):
         parameters: Sequence[str] = (),
         parameter_normalizer: Normalizer | None = None,
         target: Literal["observed", "clean"] = "observed",
+        dtype: Dtype = torch.float32,
     ) -> None:
         if not isinstance(normalize, bool | Normalizer):
             raise DataError(f"normalize is {normalize!r:.80}; expected True, False or a Normalizer")
+        self.dtype = sample_dtype(dtype)
         self.parameters = names("parameters", parameters)
         stride = whole_number("stride", stride, 1)
         window = None if window is None else whole_number("window", window, 1)
-        if target not in TARGETS:
-            raise DataError(f"target is {target!r:.80}; expected one of {', '.join(TARGETS)}")
-        self.target = TARGETS[target]
+        self.target = TARGETS[one_of("target", target, TARGETS)]
         self.task = get_task(task)
         self.store = Store(path, split)
         samples = len(self.store.time)
@@ -101,7 +104,7 @@ class TrajectoryDataset(Dataset[Batch]):
         channels = torch.from_numpy(values)
         if self.parameter_normalizer is not None:
             channels = self.parameter_normalizer.apply(channels)
-        self._channels = channels.to(torch.float32)
+        self._channels = channels.to(self.dtype)
 
     def _columns(self, store: Store) -> np.ndarray:
         return np.stack([store.column(name) for name in self.parameters], axis=1)
@@ -124,24 +127,39 @@ class TrajectoryDataset(Dataset[Batch]):
     @property
     def sample_bytes(self) -> int:
         """Bytes of one sample's inputs and targets."""
-        return 4 * self.windows.length * (len(self.components) + self.input_size)
+        return self.dtype.itemsize * self.windows.length * (len(self.components) + self.input_size)
 
     def __len__(self) -> int:
         return self.trajectories * self.windows.per_row
 
+    def __repr__(self) -> str:
+        store, windows = self.store, self.windows
+        cut = ""
+        if windows.length < windows.samples:
+            cut = f" in windows of {windows.length}, {windows.stride} apart"
+        failed = f" ({self.failed} more failed)" if self.failed else ""
+        parameters = f"; parameters {few(self.parameters)}" if self.parameters else ""
+        normalized = ", normalized" if self.normalizer else ""
+        rows = f"{self.trajectories} rows{failed} of {windows.samples} points{cut}"
+        return told(
+            type(self),
+            f"{system_name(store.config)}, {store.split}, {rows}; components {few(self.components)}{parameters}; "
+            f"task {self.task.name}, {str(self.dtype).removeprefix('torch.')}{normalized}; {store.path}",
+        )
+
     def states(self, index: Index, variable: str = "state") -> Tensor:
         """The states of samples as they are stored, whatever the task and `normalize`: raw units, the whole window.
 
-        index     as of `dataset[index]`: one sample by an int is (length, D) float32, several are (B, length, D)
+        index     as of `dataset[index]`: one sample by an int is (length, D), several are (B, length, D)
         variable  "clean_state" or "derivative", where they are stored, gives those of the same samples
 
         Raises IndexError out of range, DataError if there is no such variable.
         """
-        if variable not in STATE_VARIABLES:
-            raise DataError(f"no variable {variable!r}; there may be {', '.join(STATE_VARIABLES)}")
+        if not isinstance(variable, str) or variable not in STATE_VARIABLES:
+            raise DataError(f"no variable {variable!r:.80}; there may be {', '.join(STATE_VARIABLES)}")
         numbers = self._numbers(index)
         rows, starts = self._locate(np.atleast_1d(numbers))
-        states = torch.from_numpy(self.store.gather(rows, starts, self.windows, variable)).to(torch.float32)
+        states = torch.from_numpy(self.store.gather(rows, starts, self.windows, variable)).to(self.dtype)
         return states if numbers.ndim else states[0]
 
     def _numbers(self, index: Index) -> np.ndarray:
@@ -207,13 +225,13 @@ class TrajectoryDataset(Dataset[Batch]):
         return self.task.batch(states, channels, None if clean is None else self._standardised(clean))
 
     def _standardised(self, states: np.ndarray) -> Tensor:
-        values = torch.from_numpy(states).to(torch.float32)
+        values = torch.from_numpy(states).to(self.dtype)
         return values if self.normalizer is None else self.normalizer.apply(values)
 
     def trajectory_blocks(self, size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:
         """Whole trajectories as the network sees them, at most `size` at once, in the order of the rows.
 
-        States (B, T, D) float32, standardised if the samples are; parameters (B, P), None without any; and states
+        States (B, T, D), standardised if the samples are; parameters (B, P), None without any; and states
         that targets are taken from, None where these are the same.
         """
         rows = np.arange(len(self.store)) if self._rows is None else self._rows

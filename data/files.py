@@ -10,10 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from .shortage import system_error
+
 # Held by the process that works in a folder.
 LOCK = ".lock"
 TEMPORARY = re.compile(r"(.+?)(\.\d+)?\.part")
-HDF5_ERRNO = re.compile(r"\berrno = (\d+)")
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        number = _system_error(error)
+        number = system_error(error)
         if number is None:
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
@@ -44,29 +45,26 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.{secrets.randbits(64)}.part")
 
 
-def _system_error(error: BaseException) -> int | None:
-    """The number of the system's error; that of HDF5 stands in the text only, of whatever exception h5py made."""
-    if isinstance(error, OSError | RuntimeError):
-        found = HDF5_ERRNO.search(str(error))
-        return int(found[1]) if found else getattr(error, "errno", None)
-    return None
-
-
 def reason(error: OSError) -> str:
     """Of which file the system said what, in one line."""
     said = error.strerror or str(error)
     return f"{error.filename}: {said}" if error.filename else said
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace `path` by `text` (UTF-8) atomically."""
+def write_text(path: Path, text: str, errors: str = "strict") -> None:
+    """Replace `path` by `text` (UTF-8) atomically; `errors`: what becomes of what UTF-8 lacks, as in `str.encode`."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors=errors, newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace `path` by a value's JSON atomically; numbers that are not finite, which JSON lacks, are null."""
-    write_text(path, json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    """Replace `path` by a value's JSON atomically; numbers that are not finite, which JSON lacks, are null.
+
+    A text may be the name of a folder, which can hold bytes that are no UTF-8: Python's sign for one (PEP 383) is
+    written as JSON's escape, and read back as the same name.
+    """
+    text = json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, text, errors="backslashreplace")
 
 
 def finite(value: Any) -> Any:

@@ -153,7 +153,10 @@ ATTRIBUTES = {
         ),
         Attribute("engine", str, "JSON: name, version, method, tolerances of the integrator"),
         Attribute(
-            "resampling", str, '"dense" (the solver\'s own interpolant), "linear", or "none" of measured data'
+            "resampling",
+            str,
+            '"dense" (the solver\'s own interpolant), "linear", "none" of measured data, or "cubic" of such that '
+            "import resampled",
         ),
         Attribute("seed", int, "seed of the initial states; of imported data that of the split"),
         Attribute("split", str, " | ".join(SPLITS)),

@@ -1,7 +1,7 @@
 """The child of `isolation`: reads a file a request, within bounds that it sets itself. Run with `python -m`."""
 
+import errno
 import json
-import os
 import resource
 import signal
 import sys
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from .errors import TrajstoreError
-from .isolation import READY
+from .isolation import MEMORY_FACTOR, READY
 from .manifest import Manifest, load_manifest, manifest_of_file
+from .memory import address_space
+from .shared_rows import shared_rows_of
+from .shortage import ShortageError
 from .structure import declared_bytes
 from .verification import file_problems, recorded_problems
-
-# Times what a file declares to hold: the values, those of them that are sound, and what is computed from them.
-MEMORY_FACTOR = 4
 
 
 @lru_cache(maxsize=1)
@@ -29,6 +29,7 @@ def _manifest(folder: Path) -> Manifest:
 TASKS: dict[str, Callable[..., Any]] = {
     "problems": file_problems,
     "recorded problems": lambda path: recorded_problems(path.parent, _manifest(path.parent), path.name),
+    "rows": lambda path: shared_rows_of(path).to_dict(),
     "manifest": lambda path: manifest_of_file(path).model_dump(),
 }
 
@@ -37,7 +38,7 @@ def main() -> None:
     # Whatever happens in here, it leaves no file behind, a core dump included.
     for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
         resource.setrlimit(limit, (0, 0))
-    own = _address_space()
+    own = address_space()
     print(READY, flush=True)
     for line in sys.stdin:
         request = json.loads(line)
@@ -50,33 +51,41 @@ def main() -> None:
 
 
 def _answer(task: Callable[..., Any], path: Path, memory: int) -> dict[str, Any]:
+    granted = False
     try:
-        _limit_memory(memory)
-        _limit_memory(memory + MEMORY_FACTOR * declared_bytes(path))
+        granted = _limit_memory(memory)
+        memory += MEMORY_FACTOR * declared_bytes(path)
+        granted = _limit_memory(memory)
         return {"result": task(path)}
+    except ShortageError as error:
+        if error.number != errno.ENOMEM:
+            return {"short": error.number}
+        answer = _greedy(path)
     except TrajstoreError as error:
-        return {"refused": str(error)}
+        answer = {"refused": str(error)}
     except MemoryError:
-        return {"refused": f"{path}: reading it needs more memory than a file of its size may take"}
+        answer = _greedy(path)
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
-        return {"failed": f"{type(error).__name__}: {error!s:.200}, {Path(last.filename).name}:{last.lineno}"}
+        answer = {
+            "failed": f"{type(error).__name__}: {error!s:.200}, {Path(last.filename).name}:{last.lineno}"
+        }
+    # With less memory than it may need, nothing can be said against the file.
+    return answer if granted else {"short": errno.ENOMEM, "needed": memory}
 
 
-def _limit_memory(limit: int | None) -> None:
-    if sys.platform == "linux":
-        soft = resource.RLIM_INFINITY if limit is None else limit
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(
-            resource.RLIMIT_AS, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard)
-        )
+def _greedy(path: Path) -> dict[str, Any]:
+    return {"refused": f"{path}: reading it needs more memory than a file of its size may take"}
 
 
-def _address_space() -> int:
-    """Bytes of address space that this process has now."""
+def _limit_memory(limit: int | None) -> bool:
+    """Whether this process may have so much address space; from now on no more, None is as much as it can get."""
     if sys.platform != "linux":
-        return 0
-    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        return True
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    granted = hard == resource.RLIM_INFINITY or (limit is not None and limit <= hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if granted and limit is not None else hard, hard))
+    return granted
 
 
 if __name__ == "__main__":

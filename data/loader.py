@@ -14,6 +14,7 @@ from .arguments import truth, whole_number
 from .block_reader import THREADS, BlockReader
 from .dataset import Batch, TrajectoryDataset
 from .errors import DataError
+from .representation import told
 from .resident import ResidentDataset
 from .seeds import mix_seeds
 
@@ -24,7 +25,7 @@ BLOCK_BYTES = 4 << 20
 
 
 class Loader:
-    """An iterable over batches (inputs, targets), each (B, T, D) float32; one pass is an epoch.
+    """An iterable over batches (inputs, targets), each (B, T, D) of the dataset's dtype; one pass is an epoch.
 
     The order of an epoch is a function of (seed, epoch) alone: not of workers, world size or how many batches are
     gathered at once. A shuffle in blocks has another order for each size of its blocks and its buffer.
@@ -80,6 +81,14 @@ class Loader:
     def __len__(self) -> int:
         """Batches an epoch (of this rank)."""
         return -(-self._rows // self.batch_size)
+
+    def __repr__(self) -> str:
+        shuffled = f"shuffle {self.shuffle!r}, seed {self.seed}" if self.shuffle else "in order"
+        share = f"; rank {self.rank} of {self.world_size}" if self.world_size > 1 else ""
+        return told(
+            type(self),
+            f"{len(self)} batches of {self.batch_size} an epoch, {shuffled}{share}; of {self.dataset!r}",
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next pass."""

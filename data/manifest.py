@@ -26,7 +26,9 @@ from .parts import (
     part_record,
     part_text,
 )
+from .representation import few, system_name, told
 from .shard import ShardRecord, read_shard, record_of
+from .shortage import shortage
 from .statistics import Moments
 from .structure import json_attribute
 
@@ -82,6 +84,13 @@ class Manifest(BaseModel):
     system: dict[str, Any]
     components: list[str]
     splits: dict[str, SplitRecord]
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{split.trajectories} {name}" for name, split in self.splits.items())
+        what = f"{system_name(self.config)}, {rows} rows; components {few(self.components)}"
+        return told(type(self), f"{what}; {len(self.shards)} shards, {self.bytes} bytes; id {self.id}")
+
+    __str__ = __repr__
 
     @model_validator(mode="after")
     def _statistics_of_all_components(self) -> Self:
@@ -244,14 +253,17 @@ def _write_if_other(path: Path, text: str) -> None:
         write_text(path, text)
 
 
-def load_manifest(folder: Path) -> Manifest:
+def load_manifest(folder: str | Path) -> Manifest:
     """Read a dataset's manifest and its parts. Raises FormatError if there is none, or it is damaged or too new."""
+    folder = Path(folder)
     path = folder / MANIFEST
     try:
         text = read_text_file(path)
     except (FileNotFoundError, NotADirectoryError):
         raise FormatError(f"{folder}: {_without_manifest(folder)}") from None
     except (ValueError, OSError) as error:
+        if short := shortage(error):
+            raise short from None
         raise FormatError(f"{path}: cannot be read as JSON ({error}); generate the dataset again") from None
     return parse_manifest(text, path, lambda entry: _part_in(folder, entry))
 
@@ -265,14 +277,14 @@ def _part_in(folder: Path, entry: PartRecord) -> tuple[bytes, str]:
     except FileNotFoundError:
         raise FormatError(f"{path}: missing, but {MANIFEST} lists it. {REPAIR}") from None
     except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error})") from None
+        raise shortage(error) or FormatError(f"{path}: cannot be read ({error})") from None
 
 
 def _without_manifest(folder: Path) -> str:
     """Why a path has no manifest, and what to do about it."""
     missing = f"no dataset: {MANIFEST} is missing"
     if not folder.exists():
-        return "no dataset: no such file or folder"
+        return "no such folder, no dataset: there is no such file or folder"
     if not folder.is_dir():
         return "no dataset, but a file; expected a folder or a shard"
     if any((folder / name).is_file() for name in RUN_FILES):

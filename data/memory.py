@@ -14,6 +14,14 @@ def memory_limit() -> int | None:
     return min(limits, default=None)
 
 
+def address_space(process: int | str = "self") -> int:
+    """Bytes of address space that a process has now; 0 where the system does not say, or there is none."""
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def _machine() -> Iterator[int]:
     if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
         yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

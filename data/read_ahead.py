@@ -71,7 +71,7 @@ class Fill:
         return places + np.repeat(begins - (np.cumsum(sizes) - sizes), sizes)[places]
 
     def batch(self, places: np.ndarray) -> Batch:
-        """The samples at some places: inputs and targets (B, T, D) float32, copies."""
+        """The samples at some places: inputs and targets (B, T, D), copies."""
         windows = self._dataset.windows
         rows, starts = windows.locate(places) if windows.length < windows.samples else (places, None)
         taken = windows.take(self._memory, rows, starts)

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .dataset import Batch, TrajectoryDataset
+from .representation import told
 
 # What is on its way to the device at once: a dataset need not fit into the computer's own memory.
 BLOCK_BYTES = 64 << 20
@@ -18,15 +19,16 @@ class ResidentDataset(Dataset[Batch]):
     """
 
     def __init__(self, dataset: TrajectoryDataset, device: torch.device | str) -> None:
-        self.device = torch.device(device)
+        self.device, self._copied = torch.device(device), repr(dataset)
         self.windows, self.task, self.sample_bytes = dataset.windows, dataset.task, dataset.sample_bytes
         shape = (dataset.trajectories, dataset.windows.samples, len(dataset.components))
-        self._states = torch.empty(shape, dtype=torch.float32, device=self.device)
+        self._states = torch.empty(shape, dtype=dataset.dtype, device=self.device)
         self._clean = None if dataset.target == "state" else torch.empty_like(self._states)
         self._channels = None
         if dataset.parameters:
-            self._channels = torch.empty((dataset.trajectories, len(dataset.parameters)), device=self.device)
-        first, row_bytes = 0, 4 * shape[1] * shape[2]
+            told = (dataset.trajectories, len(dataset.parameters))
+            self._channels = torch.empty(told, dtype=dataset.dtype, device=self.device)
+        first, row_bytes = 0, dataset.dtype.itemsize * shape[1] * shape[2]
         for states, channels, clean in dataset.trajectory_blocks(max(1, BLOCK_BYTES // row_bytes)):
             self._states[first : first + len(states)] = states
             if self._channels is not None and channels is not None:
@@ -34,6 +36,9 @@ class ResidentDataset(Dataset[Batch]):
             if self._clean is not None and clean is not None:
                 self._clean[first : first + len(states)] = clean
             first += len(states)
+
+    def __repr__(self) -> str:
+        return told(type(self), f"on {self.device}, a copy of {self._copied}")
 
     def __len__(self) -> int:
         return len(self._states) * self.windows.per_row
@@ -60,4 +65,4 @@ def resident_bytes(dataset: TrajectoryDataset) -> int:
     """Bytes that a dataset takes on a device."""
     values = dataset.windows.samples * len(dataset.components) + len(dataset.parameters)
     values += 0 if dataset.target == "state" else dataset.windows.samples * len(dataset.components)
-    return 4 * dataset.trajectories * values
+    return dataset.dtype.itemsize * dataset.trajectories * values

@@ -19,7 +19,9 @@ from .format import (
 )
 from .guard import MAX_COUNT, STATE_VARIABLES, attribute
 from .hashing import content_hash, file_hash
+from .hdf5_writing import new_hdf5
 from .layout import fill_rows, make_variables, write_attributes
+from .representation import few, told
 from .statistics import Moments
 from .structure import names_of, open_shard, optional_names, parameter_names, values, variable
 
@@ -56,6 +58,16 @@ class Shard:
     units: Mapping[str, str]
     optional: Mapping[str, np.ndarray] = field(default_factory=dict)
     system_states: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        what = ", ".join(str(self.attributes.get(name)) for name in ("system_name", "split"))
+        size = " x ".join(map(str, np.shape(self.state)))
+        beside = f"; also {few(list(self.optional))}" if self.optional else ""
+        return told(
+            type(self),
+            f"{what} from row {self.attributes.get('first_row')}, {size} (rows, points, components) of "
+            f"{np.asarray(self.state).dtype}; components {few(self.components)}{beside}",
+        )
 
     @property
     def variables(self) -> dict[str, np.ndarray | tuple[str, ...]]:
@@ -111,9 +123,7 @@ def write_shard(path: Path, shard: Shard, compression: str | None = None) -> Sha
     """
     written = content_hash(shard.variables)
     with atomic_path(path) as temporary:
-        with h5py.File(
-            temporary, "w", alignment_threshold=ALIGNMENT, alignment_interval=ALIGNMENT, locking=False
-        ) as file:
+        with new_hdf5(temporary, alignment_threshold=ALIGNMENT, alignment_interval=ALIGNMENT) as file:
             variables = shard.variables
             made = make_variables(
                 file, variables, shard.parameters, shard.units, len(shard.status), compression
@@ -145,9 +155,9 @@ def record_of(path: Path, shard: Shard, name: str, content: str) -> ShardRecord:
     )
 
 
-def read_shard(path: Path) -> Shard:
+def read_shard(path: str | Path) -> Shard:
     """Read a whole shard into memory. Raises FormatError if it is none."""
-    with open_shard(path) as file:
+    with open_shard(Path(path)) as file:
         names, optional = parameter_names(file), optional_names(file)
         return Shard(
             state=values(file, "state"),

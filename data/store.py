@@ -13,10 +13,12 @@ from .errors import DataError, FormatError
 from .format import Status
 from .manifest import load_manifest
 from .parts import collector_paused
+from .representation import system_name, told
 from .shard import read_attributes
 from .states import ChunkedStates, MappedStates, open_states
 from .statistics import Moments
 from .structure import json_attribute, names_of, open_shard, parameter_names, values
+from .suggestions import did_you_mean
 from .windows import Windows
 
 # The system grants a process about 65 000 memory maps; of a dataset of more shards, those opened first are closed.
@@ -48,11 +50,12 @@ class Store:
     """
 
     def __init__(self, path: str | Path, split: str | None) -> None:
-        self.path = Path(path)
+        # Files are opened when they are first read, perhaps from another folder or by another process.
+        self.path = Path(path).absolute()
         if self.path.is_file():
             self._open_file(split)
         else:
-            self._open_folder(split or "train")
+            self._open_folder("train" if split is None else split)
         self._starts = np.array([part.first for part in self.parts], dtype=np.int64)
         self._states: dict[tuple[int, str], MappedStates | ChunkedStates] = {}
 
@@ -64,8 +67,11 @@ class Store:
 
     def _read_manifest(self, split: str) -> None:
         manifest = load_manifest(self.path)
-        if split not in manifest.splits:
-            raise DataError(f"{self.path}: no split {split!r}; it has {', '.join(manifest.splits)}")
+        if not isinstance(split, str) or split not in manifest.splits:
+            raise DataError(
+                f"{self.path}: no split {split!r}; it has {', '.join(manifest.splits)}."
+                + did_you_mean(str(split), manifest.splits)
+            )
         record = manifest.splits[split]
         if not record.shards:
             raise DataError(
@@ -103,6 +109,12 @@ class Store:
         self.parameters = tuple(parameter_names(file))
         self.variables = tuple(file)
         self.time = values(file, "time")
+
+    def __repr__(self) -> str:
+        size = (
+            f"{len(self)} rows ({self.failed} failed) of {len(self.time)} points in {len(self.parts)} files"
+        )
+        return told(type(self), f"{system_name(self.config)}, {self.split}, {size}; {self.path}")
 
     def __len__(self) -> int:
         """Number of rows, sound or not."""

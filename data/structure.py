@@ -34,6 +34,7 @@ from .guard import (
     regular_size,
 )
 from .hashing import canonical_json
+from .shortage import shortage
 
 # What h5py raises when the HDF5 library meets bytes that make no sense.
 DAMAGE = (OSError, RuntimeError, KeyError, UnicodeError, OverflowError, SystemError)
@@ -48,7 +49,8 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
     """A file, open for reading, that has the structure of a shard and is harmless to read (see `guard`).
 
     Raises FormatError with the first problem found, and for whatever cannot be read while it is open: the
-    HDF5 library reports a damaged file in many ways.
+    HDF5 library reports a damaged file in many ways. Raises ShortageError if the system has no file descriptor or no
+    memory for it.
     """
     try:
         size = regular_size(path)
@@ -58,6 +60,7 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
     except PermissionError:
         raise FormatError(f"{path}: permission denied; expected a file that you may read") from None
     except MISFIT as error:
+        _raise_shortage(error)
         raise FormatError(
             f"{path}: cannot be read as HDF5 ({error}); the file is truncated, damaged or of another kind. "
             "Fetch it again, or generate it again with the same config."
@@ -68,6 +71,7 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
                 check_declared(file, size)
                 problem = next(structure_problems(file), None)
             except MISFIT as error:
+                _raise_shortage(error)
                 raise _damaged(path, error) from None
             if problem is not None:
                 raise FormatError(f"{path}: {problem}")
@@ -75,7 +79,14 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
     except RefusedError as error:
         raise FormatError(f"{path}: {error}") from None
     except DAMAGE as error:
+        _raise_shortage(error)
         raise _damaged(path, error) from None
+
+
+def _raise_shortage(error: Exception) -> None:
+    """Where the system lacks something, nothing is said against the file; a file that asks for absurd memory is."""
+    if not isinstance(error, MemoryError) and (short := shortage(error)):
+        raise short from None
 
 
 def _damaged(path: Path, error: Exception) -> FormatError:

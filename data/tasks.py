@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .errors import DataError
+from .suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -56,5 +57,5 @@ TASKS = {
 def get_task(name: str) -> Task:
     """The task of that name. Raises DataError if there is none."""
     if not isinstance(name, str) or name not in TASKS:
-        raise DataError(f"no task {name!r}; there are {', '.join(TASKS)}")
+        raise DataError(f"no task {name!r}; there are {', '.join(TASKS)}.{did_you_mean(str(name), TASKS)}")
     return TASKS[name]

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import DataError, FormatError, printable
+from .bystanders import REMARK, is_bystander
+from .errors import DataError, FormatError
 from .files import LOCK
+from .finding import Finding, Findings
 from .format import (
     CLEAN_STATE,
     DELAY_KIND,
@@ -37,6 +39,7 @@ from .manifest import (
 )
 from .observed import observed
 from .shard import Shard, ShardRecord, read_shard, record_of
+from .shared_rows import SharedRows, shared_rows_note, shared_rows_of
 
 # What the manifest keeps of a shard, beside its name and first row.
 RECORDED = {
@@ -53,8 +56,21 @@ def verify(
     report: Callable[[int], None] | None = None,
     isolated: bool = False,
     shards: slice | None = None,
-) -> list[str]:
+) -> list[Finding]:
     """All problems of a dataset folder or of one shard, a printable line each; none for a sound one.
+
+    As `examine`, without the notes.
+    """
+    return examine(path, report, isolated, shards).problems
+
+
+def examine(
+    path: str | Path,
+    report: Callable[[int], None] | None = None,
+    isolated: bool = False,
+    shards: slice | None = None,
+) -> Findings:
+    """What is wrong with a dataset folder or with one shard, and what a reader of it should know besides.
 
     report    called with the number of shards read so far
     isolated  True reads shards in a child process, so that one that crashes or hangs the HDF5 library is a problem
@@ -70,23 +86,55 @@ def verify(
         if path.is_file():
             if shards is not None:
                 raise DataError(f"{path}: is one shard; only of a dataset's folder can some shards be chosen")
-            found = reader("problems", path) if isolated else file_problems(path)
-            return list(map(printable, found))
+            texts = reader("problems", path) if isolated else file_problems(path)
+            return Findings([Finding(path.name, text) for text in texts])
         manifest = load_manifest(path)
         chosen = choose_shards(path, manifest, shards)
         problems = list(_manifest_problems(path, manifest))
         for done, record in enumerate(chosen, 1):
             try:
-                problems += (
+                texts = (
                     reader("recorded problems", path / record.file)
                     if isolated
                     else recorded_problems(path, manifest, record.file)
                 )
             except FormatError as error:
-                problems += _unreadable(path / record.file, record, error)
+                texts = _unreadable(path / record.file, record, error)
+            problems += [Finding(record.file, text) for text in texts]
             if report is not None:
                 report(done)
-        return list(map(printable, problems))
+        return Findings(
+            problems,
+            [*_notes(path, manifest, chosen, reader if isolated else None, problems), *_bystanders(path)],
+        )
+
+
+def _notes(
+    path: Path,
+    manifest: Manifest,
+    chosen: list[ShardRecord],
+    reader: IsolatedReader | None,
+    problems: list[Finding],
+) -> list[Finding]:
+    """What a reader of a sound dataset should know: which splits share rows, as far as these shards tell."""
+    if problems:
+        return []
+
+    def read(record: ShardRecord) -> SharedRows:
+        file = path / record.file
+        return SharedRows.from_dict(reader("rows", file)) if reader else shared_rows_of(file)
+
+    note = shared_rows_note(manifest, read, chosen)
+    return [Finding(MANIFEST, note)] if note else []
+
+
+def _bystanders(folder: Path) -> list[Finding]:
+    return [Finding(name, REMARK) for name in _names(folder) if is_bystander(name)]
+
+
+def _names(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries)
 
 
 def choose_shards(path: Path, manifest: Manifest, shards: slice | None) -> list[ShardRecord]:
@@ -101,87 +149,85 @@ def choose_shards(path: Path, manifest: Manifest, shards: slice | None) -> list[
 
 
 def file_problems(path: Path) -> list[str]:
-    """All problems of one shard by itself, a line each. Raises FormatError if it is none."""
+    """What is wrong with one shard by itself, as texts. Raises FormatError if it is none."""
     shard = read_shard(path)
-    content = content_hash(shard.variables)
-    return [f"{path.name}: {problem}" for problem in _shard_problems(shard, content)]
+    return list(_shard_problems(shard, content_hash(shard.variables)))
 
 
 def recorded_problems(folder: Path, manifest: Manifest, file: str) -> list[str]:
-    """All problems of a shard that the manifest lists, a line each. Raises FormatError if it cannot be read."""
+    """What is wrong with a shard that the manifest lists, as texts. Raises FormatError if it cannot be read."""
     split, record = manifest.places[file]
-    return [f"{file}: {problem}" for problem in _recorded_shard_problems(folder, manifest, split, record)]
+    return list(_recorded_shard_problems(folder, manifest, split, record))
 
 
 def _unreadable(path: Path, record: ShardRecord, error: FormatError) -> Iterator[str]:
     try:
         size = path.lstat().st_size
     except FileNotFoundError:
-        yield f"{path.name}: missing"
+        yield "missing"
         return
     if size != record.bytes and not path.is_symlink():
-        yield f"{path.name}: {size} bytes, expected {record.bytes}: truncated or replaced"
-    yield f"{path.name}: {str(error).removeprefix(f'{path}: ')}"
+        yield f"{size} bytes, expected {record.bytes}: truncated or replaced"
+    yield str(error).removeprefix(f"{path}: ")
 
 
-def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
+def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[Finding]:
     if (folder / MANIFEST).read_text(encoding="utf-8") != manifest.to_json():
-        yield f"{MANIFEST}: is not as trajstore wrote it: edited, or written by another version"
-    yield from contradictions(manifest)
+        yield Finding(MANIFEST, "is not as trajstore wrote it: edited, or written by another version")
+    for text in contradictions(manifest):
+        yield Finding(MANIFEST, text)
     try:
         text = read_text_file(folder / CHECKSUMS)
     except FileNotFoundError:
-        yield f"{CHECKSUMS}: missing"
+        yield Finding(CHECKSUMS, "missing")
     except FormatError as error:
-        yield str(error).removeprefix(f"{folder}/")
+        yield Finding(CHECKSUMS, str(error).removeprefix(f"{folder / CHECKSUMS}: "))
     except ValueError:
-        yield f"{CHECKSUMS}: is no text"
+        yield Finding(CHECKSUMS, "is no text")
     else:
         yield from _checksum_problems(folder, text, manifest)
     parts = {entry.file for entry in manifest.all_parts}
     known = {MANIFEST, CHECKSUMS, LOCK, *DOCUMENTS, *parts, *manifest.places}
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries)
-    for name in names:
-        if name not in known:
-            yield f"{name}: no part of this dataset"
-        elif name in DOCUMENTS and (problem := document_problem(folder / name)):
-            yield f"{name}: {problem}"
+    for name in _names(folder):
+        if name not in known and not is_bystander(name):
+            yield Finding(name, "no part of this dataset")
+        if name in DOCUMENTS and (problem := document_problem(folder / name)):
+            yield Finding(name, problem)
 
 
 def contradictions(manifest: Manifest) -> Iterator[str]:
-    """How a manifest contradicts itself; a line each."""
+    """How a manifest contradicts itself, as texts."""
     splits = {name: split.shards for name, split in manifest.splits.items()}
     derived = Manifest.of(manifest.config, manifest.config.get("system", {}), manifest.components, splits)
     for key in ("id", "config_hash", "system"):
         if getattr(derived, key) != getattr(manifest, key):
-            yield f"{MANIFEST}: {key} does not follow from config and contents: edited"
+            yield f"{key} does not follow from config and contents: edited"
     for name, split in manifest.splits.items():
         sums = SplitRecord.of(split.shards)
         counts = (sums.trajectories, sums.failed) == (split.trajectories, split.failed)
         if not (counts and sums.statistics.agrees(split.statistics)):
-            yield f"{MANIFEST}: counts or statistics of {name} do not follow from its shards: edited"
+            yield f"counts or statistics of {name} do not follow from its shards: edited"
         expected = manifest.config.get("dataset", {}).get(name)
         if expected != split.trajectories:
-            yield f"{MANIFEST}: {name} has {split.trajectories} trajectories, its config says {expected}"
+            yield f"{name} has {split.trajectories} trajectories, its config says {expected}"
 
 
-def _checksum_problems(folder: Path, text: str, manifest: Manifest) -> Iterator[str]:
+def _checksum_problems(folder: Path, text: str, manifest: Manifest) -> Iterator[Finding]:
     """How SHA256SUMS departs from the manifest, and the documents, which it alone vouches for, from it."""
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines())}
     listed = {name: sums[name] for name in DOCUMENTS if name in sums}
     if text != manifest.checksums(listed):
-        yield f"{CHECKSUMS}: differs from the hashes in {MANIFEST}"
+        yield Finding(CHECKSUMS, f"differs from the hashes in {MANIFEST}")
     found = document_hashes(folder)
     for name in DOCUMENTS:
         if document_problem(folder / name):
             continue
         if name in listed and name not in found:
-            yield f"{name}: missing"
+            yield Finding(name, "missing")
         elif name in found and name not in listed:
-            yield f"{name}: no part of this dataset: {CHECKSUMS} does not list it"
+            yield Finding(name, f"no part of this dataset: {CHECKSUMS} does not list it")
         elif listed.get(name) != found.get(name):
-            yield f"{name}: differs from {CHECKSUMS}: edited"
+            yield Finding(name, f"differs from {CHECKSUMS}: edited")
 
 
 def _recorded_shard_problems(

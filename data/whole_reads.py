@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from .errors import FormatError
+from .shortage import shortage
 
 PAGE = 4096
 
@@ -32,7 +33,7 @@ def read_into(path: Path, target: memoryview, offset: int, *, keep: bool) -> Non
             if not keep:
                 advise(file.fileno(), offset, len(target), "POSIX_FADV_DONTNEED")
     except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror})") from None
+        raise shortage(error) or FormatError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def advise(file: int, offset: int, size: int, advice: str) -> None:

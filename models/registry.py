@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..data.errors import TrajstoreError
+from ..data.suggestions import did_you_mean
 from .gru import GRU
 from .lstm import LSTM
 from .recurrent import RecurrentModel
@@ -16,5 +17,5 @@ def make_model(name: str, input_size: int, output_size: int, **settings: Any) ->
     Raises TrajstoreError if there is none of that name.
     """
     if name not in MODELS:
-        raise TrajstoreError(f"no model {name!r}; there are {', '.join(MODELS)}")
+        raise TrajstoreError(f"no model {name!r}; there are {', '.join(MODELS)}.{did_you_mean(name, MODELS)}")
     return MODELS[name](input_size, output_size, **settings)

@@ -82,7 +82,9 @@ class Allowance:
         self._observation, self._solved, self._promise = observation, solved, promise
         self._columns = observation.columns(system)
         place = (int(shard.attributes["seed"]), str(shard.attributes["split"]), shard.trajectory[rows])
-        observed = observation.observe(system, *place, solved.states, solved.parameters, shard.time)
+        observed = observation.observe(
+            system, *place, solved.states, solved.parameters, shard.time, revision_of(stored)
+        )
         self._values = dict(observed.beside)
         # Noise of rows that were taken from another dataset cannot be drawn again.
         if "derived" not in json.loads(str(shard.attributes["config"])) or observation.noise is None:

@@ -8,14 +8,16 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from joblib import Parallel, cpu_count, delayed
 from rich.console import Console
 
+from ..data.arguments import one_of
 from ..data.errors import TrajstoreError
 from ..data.shard import ShardRecord
 from .engines import Engine
+from .interrupt import deaf_children
 from .orphans import end_with_parent
 from .plan import ShardPlan
 from .progress import Busy, Counters, CountersProgress
@@ -29,12 +31,13 @@ class Work:
 
     folder       of the dataset, absolute
     make_engine  called once a process
-    make         integrates and writes one shard; calls the report with the rows done so far, which may raise to stop
+    make         integrates and writes one shard, or compares it with what is there (then None); calls the report with
+                 the rows done so far, which may raise to stop
     """
 
     folder: Path
     make_engine: Callable[[], Engine]
-    make: Callable[[Engine, ShardPlan, Callable[[int], None]], ShardRecord]
+    make: Callable[[Engine, ShardPlan, Callable[[int], None]], ShardRecord | None]
 
 
 class Workers(Protocol):
@@ -44,8 +47,10 @@ class Workers(Protocol):
         """See that the work can be done, before any begins. Raises TrajstoreError that says why it cannot."""
         ...
 
-    def make(self, plans: list[ShardPlan], console: Console) -> dict[str, ShardRecord]:
-        """Make these shards of the prepared work; the records by file name."""
+    def make(
+        self, plans: list[ShardPlan], console: Console, doing: str = "integrate"
+    ) -> dict[str, ShardRecord]:
+        """Make these shards of the prepared work; the records by file name. Progress says what it is `doing`."""
         ...
 
 
@@ -61,6 +66,8 @@ def hired(
 
     Raises TrajstoreError if the two do not go together, or the scheduler cannot be reached.
     """
+    if backend is not None:
+        one_of("backend", backend, get_args(Backend))
     if (backend == "dask") != (scheduler is not None):
         raise TrajstoreError(
             "--backend dask needs --scheduler, the address of a running dask scheduler, as in tcp://HOST:8786"
@@ -90,7 +97,9 @@ class LocalWorkers:
         # Threads need no engine of their own.
         self._work = replace(work, make_engine=lambda: self._engine) if self._backend == "threading" else work
 
-    def make(self, plans: list[ShardPlan], console: Console) -> dict[str, ShardRecord]:
+    def make(
+        self, plans: list[ShardPlan], console: Console, doing: str = "integrate"
+    ) -> dict[str, ShardRecord]:
         """See `Workers.make`."""
         assert self._work is not None
         if not plans:
@@ -106,9 +115,11 @@ class LocalWorkers:
                 pre_dispatch="n_jobs",
             )
             total = sum(plan.rows for plan in plans)
-            with CountersProgress(counters, "integrate", total, "rows", console):
+            with CountersProgress(counters, doing, total, "rows", console):
                 try:
-                    for record in parallel(make(index, plan) for index, plan in enumerate(plans)) or ():
+                    with deaf_children():
+                        made = parallel(make(index, plan) for index, plan in enumerate(plans))
+                    for record in made or ():
                         if record is not None:
                             records[record.file] = record
                 except BaseException:
@@ -127,7 +138,7 @@ def _make(
     busy: AbstractContextManager[None],
     index: int,
     plan: ShardPlan,
-) -> ShardRecord:
+) -> ShardRecord | None:
     end_with_parent(parent)
     with busy:
         return make_here(work, key, plan, partial(Counters.report, counters, index))
@@ -137,7 +148,7 @@ _engines: dict[str, Engine] = {}
 _making, _turn = threading.Lock(), threading.Lock()
 
 
-def make_here(work: Work, key: str, plan: ShardPlan, report: Callable[[int], None]) -> ShardRecord:
+def make_here(work: Work, key: str, plan: ShardPlan, report: Callable[[int], None]) -> ShardRecord | None:
     """Make a shard with this process's engine for the work of that key, which is made when it is first needed.
 
     Engines that hold the GIL gain nothing by threads, and not all of what they call may run in several at once:

@@ -167,14 +167,16 @@ class ClusterWorkers:
                 "same version for it"
             ) from None
 
-    def make(self, plans: list[ShardPlan], console: Console) -> dict[str, ShardRecord]:
+    def make(
+        self, plans: list[ShardPlan], console: Console, doing: str = "integrate"
+    ) -> dict[str, ShardRecord]:
         """See `backends.Workers`; progress counts the rows of finished shards."""
         assert self._badge is not None
         folder = self._badge.path.parent
         records: dict[str, ShardRecord] = {}
         waiting, under_way = list(reversed(plans)), {}
         with Progress(*columns("rows"), console=console) as progress:
-            task = progress.add_task("integrate", total=sum(plan.rows for plan in plans))
+            task = progress.add_task(doing, total=sum(plan.rows for plan in plans))
             while waiting or under_way:
                 with self._scheduler_in_reach(folder):
                     room = self._jobs or AHEAD * max(1, sum(self._client.nthreads().values()))
@@ -185,7 +187,8 @@ class ClusterWorkers:
                 for future in finished:
                     record = self._result(future, folder)
                     progress.advance(task, under_way.pop(future).rows)
-                    records[record.file] = record
+                    if record is not None:
+                        records[record.file] = record
         _wait_until_seen(folder, records)
         return records
 
@@ -212,7 +215,7 @@ class ClusterWorkers:
                     f"{folder}: the scheduler {self._scheduler} has had no worker for {NO_WORKERS:.0f} s. {GO_ON}"
                 )
 
-    def _result(self, future: Any, folder: Path) -> ShardRecord:
+    def _result(self, future: Any, folder: Path) -> ShardRecord | None:
         with self._scheduler_in_reach(folder):
             error = future.exception()
             if error is None:
@@ -292,7 +295,7 @@ _works: dict[str, Work] = {}
 _reading = threading.Lock()
 
 
-def _make_there(badge: Badge, plan: ShardPlan) -> ShardRecord:
+def _make_there(badge: Badge, plan: ShardPlan) -> ShardRecord | None:
     """On a worker: make one shard."""
 
     def report(_: int) -> None:

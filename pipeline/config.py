@@ -1,14 +1,15 @@
 """One experiment: its sections, their keys, types and defaults. Read from a file by `config_file`."""
 
+import datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from ..data.format import SPLITS, Diagnostic, without_sizes
 from .diagnostics import check_diagnostics
-from .draws import parameter_rows
+from .draws import draw_of, parameter_rows
 from .engines import EngineSettings
 from .learning_sections import Learning
 from .observation import Observation
@@ -22,6 +23,11 @@ from .times import GridSection
 # Shards are cut so that a shard's states stay near this size where shard_rows is left out.
 SHARD_BYTES = 64 << 20
 MAX_SHARD_ROWS = 65_536
+
+
+def _as_text(value: Any) -> Any:
+    """TOML has dates of its own; one with a time of day is none of publication."""
+    return value.isoformat() if type(value) is datetime.date else value
 
 
 class DatasetSection(Section):
@@ -39,7 +45,7 @@ class DatasetSection(Section):
     license: str = "unspecified"
     creator: str = "unspecified"
     # Of publication, "2026-11-22". No clock enters a dataset, so it is given or not said.
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    date: Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
 
 
 class Experiment(Learning):
@@ -89,9 +95,7 @@ class Experiment(Learning):
 
     def parameter_rows(self, split: str, start: int, stop: int) -> np.ndarray:
         """Values of the system's parameters in rows start to stop of a split, (n, P) float64."""
-        values = [
-            self.system.parameters.get(name, known.value) for name, known in self.dynamics.parameters.items()
-        ]
+        values = [draw_of(parameter, split) for parameter in self.dynamics.parameters.values()]
         return parameter_rows(values, self.dataset.seed, split, start, stop)
 
     @cached_property

@@ -1,25 +1,30 @@
 """One TOML file describes one experiment: read and checked here, with errors that name the key."""
 
+import codecs
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from ..data.errors import TrajstoreError
+from ..data.suggestions import did_you_mean
 from .config import Experiment
 from .learning_sections import Learning
-from .section import ConfigError
+from .section import ConfigError, check_texts
 from .training_check import check_training
 
 Config = TypeVar("Config", bound=Learning)
 
+# Byte order marks of UTF-16, and so of UTF-32.
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 # Parts of a location that are no keys, nor could be the name of a state or parameter.
-TAGS = ("<number>", "<draw>", "<periods>", "<by name>")
+TAGS = ("<number>", "<draw>", "<periods>", "<by name>", "[key]")
 GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observation")
 
 
-def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """Read a TOML file and apply overrides "key.path=value".
 
     Raises ConfigError, also where what is to be learned does not go with the dataset, or another TrajstoreError for
@@ -33,7 +38,7 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Experiment:
     return config
 
 
-def load_learning(path: Path, overrides: tuple[str, ...] = ()) -> Learning:
+def load_learning(path: str | Path, overrides: Sequence[str] = ()) -> Learning:
     """The same for training, where a file may leave out what makes a dataset, and another one may be learned from."""
     raw = _read(path, overrides)
     if any(section in raw for section in GENERATING):
@@ -41,9 +46,9 @@ def load_learning(path: Path, overrides: tuple[str, ...] = ()) -> Learning:
     return check_learning(raw, str(path))
 
 
-def _read(path: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
+def _read(path: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(_text(Path(path)))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such config file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -53,6 +58,14 @@ def _read(path: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
     for override in overrides:
         _apply(raw, override)
     return raw
+
+
+def _text(path: Path) -> str:
+    """What a file holds, without a byte order mark. Raises OSError, UnicodeDecodeError or ConfigError."""
+    with path.open("rb") as file:
+        if file.read(4).startswith(UTF_16):
+            raise ConfigError(f"{path}: is UTF-16; save it as UTF-8, which TOML is")
+    return path.read_text(encoding="utf-8-sig")
 
 
 def check_learning(raw: dict[str, Any], source: str) -> Learning:
@@ -72,6 +85,10 @@ def check_config(raw: dict[str, Any], source: str) -> Experiment:
 
 
 def _validate(kind: type[Config], raw: dict[str, Any], source: str) -> Config:
+    try:
+        check_texts(raw)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
@@ -103,7 +120,11 @@ def _explain(problem: dict[str, Any]) -> str:
     match problem["type"]:
         case "extra_forbidden":
             known = _known_keys(location[:-1])
-            return f"{key}: unknown key" + (f"; known here are {', '.join(known)}" if known else "")
+            shown = f"; known here are {', '.join(known)}." if known else ""
+            return f"{key}: unknown key{shown}{did_you_mean(location[-1], known)}"
+        case "literal_error":
+            meant = did_you_mean(str(problem["input"]), problem["ctx"]["expected"].split("'")[1::2])
+            return f"{key}: {got}, expected {problem['ctx']['expected']}{meant and '.'}{meant}"
         case "missing":
             return f"{key}: missing"
         case "value_error":

@@ -12,6 +12,12 @@ from .engines import Engine
 SMALLEST_AMPLITUDE = 1e-3
 # Two measurements of one cycle agree to this, relatively: the error of the spline is smaller.
 AGREEMENT = 1e-7
+# A swing is over more than this part of the range of all values; kinks, noise and ripples are smaller.
+SWING = 0.4
+# Swings of a cycle take the same time, but for this part of it: noise, and most chaos, swing less evenly.
+IRREGULAR = 0.3
+# So many periods there may be before the first full swing and after the last one.
+ENDS = 1.5
 
 
 @dataclass(frozen=True)
@@ -23,28 +29,70 @@ class Cycle:
 
 
 def measure_cycle(times: np.ndarray, values: np.ndarray) -> Cycle | None:
-    """The mean cycle of one component, (T,) values at (T,) times; None if there are not two periods.
+    """The mean cycle of one component, (T,) values at (T,) times; None if there are not two periods of one.
 
-    A cubic spline gives extrema and upward crossings of the mid-line between the samples, to fourth order in
-    the sampling interval.
+    Only full swings count, so kinks where windows are chained, noise and ripples are no extrema. A cubic spline gives
+    the heights of extrema, and when each swing is half done, to fourth order in the sampling interval. Swings that do
+    not follow each other regularly, or do not go on from the beginning to the end, are no cycle.
     """
     if not np.isfinite(values).all() or np.ptp(values) == 0:
         return None
-    spline = CubicSpline(times, values)
-    middle = 0.5 * (values.max() + values.min())
-    # One crossing for each change of sign: a root that falls on a sample would be found twice by the spline.
-    before = np.flatnonzero((values[:-1] < middle) & (values[1:] >= middle))
-    rising = [
-        float(brentq(lambda t: spline(t) - middle, times[i], times[i + 1], xtol=1e-14))  # pyright: ignore
-        for i in before
-    ]
-    turns = spline.derivative().roots(extrapolate=False)
-    inner = turns[(turns > times[0]) & (turns < times[-1])]
-    peaks, troughs = (spline(inner[sign * spline(inner, 2) < 0]) for sign in (1, -1))
-    if len(rising) < 3 or not len(peaks) or not len(troughs):
+    turns = _turns(values)
+    if len(turns) < 5:
         return None
-    amplitude = 0.5 * float(np.mean(peaks) - np.mean(troughs))
-    return Cycle(amplitude, (rising[-1] - rising[0]) / (len(rising) - 1))
+    spline = CubicSpline(times, values)
+    heights = _heights(spline, times, values, turns)
+    swings = zip(turns[:-1], turns[1:], 0.5 * (heights[:-1] + heights[1:]), strict=True)
+    halves = np.array([_passing(spline, times, values, *swing) for swing in swings])
+    # From a swing to the next one in the same direction: up and down need not take as long as each other.
+    periods = halves[2:] - halves[:-2]
+    period = float(periods.mean())
+    rest = max(times[turns[0]] - times[0], times[-1] - times[turns[-1]])
+    if periods.std() > IRREGULAR * period or rest > ENDS * period:
+        return None
+    return Cycle(0.5 * float(np.abs(np.diff(heights)).mean()), period)
+
+
+def _turns(values: np.ndarray) -> list[int]:
+    """Where full swings end, peaks and troughs in turn: the numbers of their samples."""
+    least = SWING * np.ptp(values)
+    # Both may be the first extremum, until the values have left one of them far enough.
+    turns, low, high, rising = [], 0, 0, None
+    slopes = np.diff(values)
+    for place in [*(np.flatnonzero(slopes[:-1] * slopes[1:] <= 0) + 1), len(values) - 1]:
+        if rising is not False and values[place] > values[high]:
+            high = place
+        if rising is not True and values[place] < values[low]:
+            low = place
+        if rising is not False and values[high] - values[place] > least:
+            turns.append(high)
+            rising, low = False, place
+        elif rising is not True and values[place] - values[low] > least:
+            turns.append(low)
+            rising, high = True, place
+    # No full swing leads to the first one.
+    return turns[1:]
+
+
+def _heights(spline: CubicSpline, times: np.ndarray, values: np.ndarray, turns: list[int]) -> np.ndarray:
+    """Values (n,) of the extrema that lie within one sampling interval of these samples."""
+    flat = spline.derivative().roots(extrapolate=False)
+    heights = []
+    for turn in turns:
+        near = flat[(flat >= times[turn - 1]) & (flat <= times[turn + 1])]
+        candidates = np.append(spline(near), values[turn])
+        upwards = values[turn] > values[turn - 1] or values[turn] > values[turn + 1]
+        heights.append(candidates.max() if upwards else candidates.min())
+    return np.array(heights)
+
+
+def _passing(
+    spline: CubicSpline, times: np.ndarray, values: np.ndarray, start: int, stop: int, level: float
+) -> float:
+    """When the values first pass a level between two samples that lie on either side of it."""
+    above = values[start : stop + 1] > level
+    place = start + int(np.argmax(above != above[0]))
+    return float(brentq(lambda t: spline(t) - level, times[place - 1], times[place], xtol=1e-14))  # pyright: ignore
 
 
 def limit_cycle(

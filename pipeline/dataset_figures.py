@@ -13,11 +13,22 @@ from rich.console import Console
 from ..data.errors import TrajstoreError
 from ..data.manifest import MANIFEST
 from .dataset_labels import SPLIT_COLOURS, finish, label, time_label
-from .dataset_sample import DatasetSample, sample_dataset, spread
+from .dataset_sample import DatasetSample, sample_dataset
 from .delay_embedding import embed, label_embedding, lag_of
-from .figures import FLOW, ROW_COLOURS, STYLE, new_figure, save_figure, widen
+from .figures import (
+    FLOW,
+    ROW_COLOURS,
+    STYLE,
+    equal_scales,
+    new_figure,
+    plane_figure,
+    save_figure,
+    widen,
+)
 from .initial_states_figure import PAIRED, draw_initial_states
+from .movement import spread
 from .projections import PROJECTED, draw_orbits, draw_principal, places_of_bodies
+from .run_labels import MARKED
 from .sharing.description import Description
 from .space_time import CURVES, draw_images
 from .systems import System
@@ -28,15 +39,18 @@ SHORT = 300
 SHORT_CURVES, LONG_CURVES = len(ROW_COLOURS), 3
 
 
-def plot_dataset(path: Path, out: Path | None = None, console: Console | None = None) -> list[Path]:
+def plot_dataset(
+    path: str | Path, out: str | Path | None = None, console: Console | None = None
+) -> list[Path]:
     """Draw the figures of a dataset folder, or of one shard; their paths.
 
     out  folder of the figures; left out, it is beside the dataset and called DATASET-figures
 
     Raises FormatError if the path is no dataset, TrajstoreError if `out` lies in one.
     """
+    path = Path(path)
     sample = sample_dataset(path)
-    folder = out or _beside(path.resolve())
+    folder = _beside(path.resolve()) if out is None else Path(out)
     if any((parent / MANIFEST).is_file() for parent in (folder.resolve(), *folder.resolve().parents)):
         raise TrajstoreError(f"{folder}: lies in a dataset, which holds nothing else; choose another --out")
     paths = []
@@ -74,6 +88,7 @@ def draw_phase(sample: DatasetSample) -> Figure:
             # A row at rest is a point.
             axes.plot(x[0], y[0], "o", ms=3, color=colour)
         widen(axes)
+        equal_scales(axes, "box")
         label_embedding(axes, label(sample, 0).strip("$"), sample.time, lag)
         return finish(figure, sample, "delay embedding")
     if dimension == 1:
@@ -87,7 +102,7 @@ def draw_phase(sample: DatasetSample) -> Figure:
         axes.margins(x=0.01)
         return finish(figure, sample, "trajectories")
     if dimension == 2:
-        figure = new_figure(5.6, 5.0)
+        figure = plane_figure(5.6, *_ranges(sample))
         axes = figure.add_subplot()
         _draw_field(axes, sample)
         _draw_plane(axes, sample, (0, 1), 1.1)
@@ -123,7 +138,18 @@ def draw_series(sample: DatasetSample) -> Figure:
     panels = figure.subplots(dimension, 1, sharex=True, squeeze=False)[:, 0]
     for component, axes in enumerate(panels):
         for colour, (name, states) in zip(ROW_COLOURS, rows, strict=False):
-            axes.plot(sample.time, states[:, component], color=colour, lw=1.0, label=name)
+            # Where straight lines have corners, what is known is the samples.
+            marker = "." if len(sample.time) <= MARKED else None
+            axes.plot(
+                sample.time,
+                states[:, component],
+                color=colour,
+                lw=1.0,
+                marker=marker,
+                ms=3.5,
+                mew=0,
+                label=name,
+            )
         axes.set_ylabel(label(sample, component))
         axes.margins(x=0.01)
         widen(axes)
@@ -141,10 +167,19 @@ DRAWINGS: dict[str, Callable[[DatasetSample], Figure]] = {
 
 
 def _draw_plane(axes: Axes, sample: DatasetSample, pair: tuple[int, int], width: float) -> None:
+    few = {"marker": ".", "ms": 2.5 * width, "mew": 0} if len(sample.time) <= MARKED else {}
     for colour, states in _coloured(sample):
-        axes.plot(*states[:, pair].T, color=colour, lw=width, alpha=0.8)
+        axes.plot(*states[:, pair].T, color=colour, lw=width, alpha=0.8, **few)
         axes.plot(*states[0, pair], "o", ms=2.5 * width + 0.5, color=colour)
     axes.set(xlabel=label(sample, pair[0]), ylabel=label(sample, pair[1]))
+    equal_scales(axes, "box")
+
+
+def _ranges(sample: DatasetSample) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the largest value of each component in the sampled rows, (D,) each."""
+    drawn = [states.reshape(-1, states.shape[2]) for split in sample.splits for states in (split.states,)]
+    together = np.concatenate([np.zeros((0, len(sample.manifest.components))), *drawn]).astype(float)
+    return (together.min(axis=0), together.max(axis=0)) if len(together) else (np.zeros(2), np.ones(2))
 
 
 def _draw_field(axes: Axes, sample: DatasetSample) -> None:

@@ -3,18 +3,26 @@
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 
 from .dataset_sample import DatasetSample
-from .figures import BLACK, BLUE, GREEN, ORANGE, VERMILION, parameters_label, symbol
+from .figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    LONGEST_NAME,
+    ORANGE,
+    VERMILION,
+    parameters_label,
+    plain,
+    symbol,
+)
 from .sharing.description import Description, line
-from .systems.system import NAME
 
 SPLIT_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 FAILED = VERMILION
 BOX: dict[str, Any] = {"lw": 0.7, "ls": (0, (4, 3))}
-LONGEST_TITLE, LONGEST_NAME = 70, 30
+LONGEST_TITLE = 70
 # Of a legend.
 ENTRY_INCHES = 1.4
 
@@ -60,16 +68,9 @@ def finish(
 
 def label(sample: DatasetSample, component: int) -> str:
     """A component's name, as mathematics where it is a name that equations could have."""
-    name = sample.manifest.components[component]
-    return symbol(name) if NAME.fullmatch(name) else plain(line(name, LONGEST_NAME))
+    return symbol(sample.manifest.components[component])
 
 
 def time_label(sample: DatasetSample) -> str:
     unit = plain(line(Description(sample.manifest).time_unit, LONGEST_NAME))
     return f"time $t$ ({unit})" if unit else "time $t$"
-
-
-def plain(text: str) -> str:
-    """Text that is no mathematics to matplotlib, and of characters that its font has."""
-    known = get_font(findfont(FontProperties())).get_charmap()
-    return "".join(c if ord(c) in known else "?" for c in text).replace("$", r"\$")

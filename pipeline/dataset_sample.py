@@ -12,11 +12,14 @@ from ..data.manifest import Manifest, load_manifest, manifest_of_file
 from ..data.states import open_states
 from ..data.structure import names_of, open_shard, values, variable
 from ..data.windows import Windows
+from .movement import choose, moving, spread
 
 # Of a split: initial states shown, and trajectories; of a trajectory: samples.
 STARTS = 2_000
 TRAJECTORIES = 12
 SAMPLES = 4_000
+# How often rows are looked for that move.
+TURNS = 4
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class SplitSample:
     rows, failed  how many the split has
     starts        (n, D) float64, initial states, as far as observed, of rows that are spread evenly over the split
     sound         (n,) bool, which of them did not fail
-    states        (m, T, D), some of the sound ones among them
+    states        (m, T, D), some of the sound ones among them: those that move first, others only where these are few
     numbers       (m,) int64, the row numbers of these
     """
 
@@ -78,22 +81,46 @@ def sample_dataset(path: Path) -> DatasetSample:
 def _split(path: Path, manifest: Manifest, name: str, window: Windows) -> SplitSample:
     record, dimension = manifest.splits[name], len(manifest.components)
     picked = list(_pick(path, manifest, name))
-    sound = [(part, row) for part in picked for row in part.rows[part.sound]]
-    chosen = [sound[place] for place in spread(len(sound), TRAJECTORIES)]
-    states = [np.empty((0, window.length, dimension))]
-    for part in picked:
-        rows = np.array([row for owner, row in chosen if owner is part], dtype=np.int64)
-        if len(rows):
-            states.append(open_states(part.path).gather(rows, np.zeros_like(rows), window))
+    states, numbers = _moving_rows(picked, window, dimension)
     return SplitSample(
         name,
         record.trajectories,
         record.failed,
         np.concatenate([np.empty((0, dimension)), *(part.starts for part in picked)]),
         np.concatenate([np.empty(0, dtype=bool), *(part.sound for part in picked)]),
-        np.concatenate(states),
-        np.array([part.first + row for part, row in chosen], dtype=np.int64),
+        states,
+        numbers,
     )
+
+
+def _moving_rows(picked: list[_Picked], window: Windows, dimension: int) -> tuple[np.ndarray, np.ndarray]:
+    """States and numbers of sound rows, spread over the split; where some rest, others are looked for that move."""
+    sound = [(part, row) for part in picked for row in part.rows[part.sound]]
+    states, numbers = np.empty((0, window.length, dimension)), np.empty(0, dtype=np.int64)
+    tried: set[int] = set()
+    for turn in range(TURNS):
+        places = [place for place in spread(len(sound), TRAJECTORIES << turn).tolist() if place not in tried]
+        places = [places[place] for place in spread(len(places), TRAJECTORIES)]
+        if not places:
+            break
+        tried.update(places)
+        rows = [sound[place] for place in places]
+        states = np.concatenate([states, *_read(picked, rows, window)])
+        numbers = np.append(numbers, [part.first + row for part, row in rows])
+        moves = moving(states)
+        kept = choose(moves, TRAJECTORIES)
+        states, numbers = states[kept], numbers[kept]
+        if np.count_nonzero(moves) >= TRAJECTORIES:
+            break
+    return states, numbers
+
+
+def _read(picked: list[_Picked], rows: list[tuple[_Picked, int]], window: Windows) -> Iterator[np.ndarray]:
+    """The states of these rows, which are in the order of the shards."""
+    for part in picked:
+        own = np.array([row for owner, row in rows if owner is part], dtype=np.int64)
+        if len(own):
+            yield open_states(part.path).gather(own, np.zeros_like(own), window)
 
 
 def _pick(path: Path, manifest: Manifest, name: str) -> Iterator[_Picked]:
@@ -120,8 +147,3 @@ def _pick(path: Path, manifest: Manifest, name: str) -> Iterator[_Picked]:
 
 def _file(path: Path, name: str) -> Path:
     return path if path.is_file() else path / name
-
-
-def spread(size: int, most: int) -> np.ndarray:
-    """At most so many places, evenly over 0 to size - 1."""
-    return np.linspace(0, size - 1, min(size, most)).astype(np.int64)

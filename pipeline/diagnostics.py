@@ -8,6 +8,7 @@ import numpy as np
 from ..data.errors import TrajstoreError
 from ..data.format import ENERGY_DRIFT, LYAPUNOV_EXPONENT, Diagnostic, Status
 from .engines import Engine, EngineSettings, make_engine
+from .engines.engine import REVISION
 from .engines.scales import apart
 from .lyapunov import most_exponents, variational
 from .sampling import TANGENTS, standard_normal, uniform_of
@@ -69,6 +70,7 @@ def lyapunov_exponents(
     seed: int,
     split: str,
     rows: np.ndarray,
+    revision: int = REVISION,
 ) -> np.ndarray:
     """The largest Lyapunov exponent over the time of each row, (N,) float64, a unit of time.
 
@@ -79,6 +81,7 @@ def lyapunov_exponents(
             of (seed, split, row); the exponent is the mean rate at which its length grows (Benettin et al. 1980,
             doi:10.1007/BF02128236). Over a short time it depends on that direction, too.
     rows    (N,) their numbers within the split
+    revision  of the engine that made them
     """
     # A tangent vector has one scale for all its components, but for those of states that have not.
     by_component = apart(np.abs(states).max(axis=1))
@@ -86,14 +89,14 @@ def lyapunov_exponents(
         found = np.empty(len(states))
         for some in (by_component, ~by_component):
             found[some] = lyapunov_exponents(
-                system, settings, states[some], parameters[some], times, seed, split, rows[some]
+                system, settings, states[some], parameters[some], times, seed, split, rows[some], revision
             )
         return found
     size = states.shape[2]
     engine = make_engine(
         variational(system, 1), settings, rows=len(states), by_component=bool(by_component.any())
     )
-    tangents = standard_normal(uniform_of(seed, split, TANGENTS, rows, size))
+    tangents = standard_normal(uniform_of(seed, split, TANGENTS, rows, size, revision))
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
     sound = np.isfinite(states).all(axis=(1, 2))
     growth = np.where(sound, 0.0, np.nan)

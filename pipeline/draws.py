@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from .sampling import PARAMETERS, uniform_rows
+from .systems import Parameter
 
 Range = Annotated[list[float], Field(min_length=2, max_length=2)]
 MAX_VALUES = 100_000
@@ -70,6 +71,12 @@ Value = Annotated[
     Annotated[float, Tag("<number>")] | Annotated[Draw, Tag("<draw>")],
     Discriminator(lambda value: "<draw>" if isinstance(value, dict | Draw) else "<number>"),
 ]
+
+
+def draw_of(parameter: Parameter, split: str) -> float | Draw:
+    """How the rows of a split get the values of a parameter, as its description says."""
+    draw = (parameter.by_split or {}).get(split, parameter.draw)
+    return parameter.value if draw is None else Draw.model_validate(draw)
 
 
 def parameter_rows(

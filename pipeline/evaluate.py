@@ -1,6 +1,5 @@
 """Trained model + test split -> metrics: the error, by time, beside trivial predictors, and long rollouts."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,19 @@ from rich.console import Console
 from ..data.dataset import TrajectoryDataset
 from ..data.files import atomic_path, write_json
 from ..data.format import CLEAN_STATE
-from ..data.grid import initial_time
 from ..data.loader import make_loader
 from ..data.manifest import load_manifest
 from ..models import RecurrentModel, count_parameters
 from .baselines import make_baselines
+from .checkpoints import load_summary
 from .cycle import limit_cycle
-from .engines import EngineSettings, make_engine
-from .rollout import Rollouts, judge, roll_out, true_rollouts
-from .run import EVALUATION, METRICS, TRAINING, RunConfig, dataset_options, load_normalizer, load_trained
+from .movement import choose, first_moving, moving
+from .rollout import Rollouts, judge, roll_out
+from .run import EVALUATION, METRICS, RunConfig, dataset_options, load_normalizer, load_trained
 from .run_files import RunError
-from .systems import System, system_of
+from .space_time import CURVES
+from .systems import System
+from .truth import Truth
 
 BATCH = 4096
 # Enough rows to fit the largest polynomial, few enough to fit it at once.
@@ -29,19 +30,24 @@ BASELINE_ROWS = 20_000
 SHOWN_TRAJECTORIES = 12
 # Sampling intervals of the true cycle for each of the grid's.
 CYCLE_OVERSAMPLING = 10
+# Of the truth of one rollout, of which figures show a part.
+ROLLOUT_POINTS = 6_000
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def evaluate(run: Path, data: Path | None = None, console: Console | None = None) -> dict[str, Any]:
+def evaluate(
+    run: str | Path, data: str | Path | None = None, console: Console | None = None
+) -> dict[str, Any]:
     """Judge a run's best weights on the test split of its dataset, or of another one of the same kind.
 
     Writes RUN/metrics.json, which is also returned, and RUN/evaluation.npz for the figures. All errors are in
     raw units. Raises TrajstoreError if the run or the dataset cannot be used.
     """
     console = console or Console(quiet=True)
+    run = Path(run)
     config, model = load_trained(run)
-    training = _training(run)
-    data = data or config.find_dataset(run)
+    training = load_summary(run)
+    data = config.find_dataset(run) if data is None else Path(data)
     if not load_manifest(data).splits["test"].trajectories:
         raise RunError(f"{data}: has no test trajectories; generate it with dataset.test > 0")
     task = config.learning.task
@@ -77,8 +83,9 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
         noise = _judge_noise(test, observed, clean, predictions)
     with console.status("fit trivial predictors"):
         baselines = _judge_baselines(train, test, targets)
+    truth = Truth.of(test)
     with console.status("roll out"):
-        rollouts, judged = _roll_out(model, normalizer, config, test, std)
+        rollouts, rows, judged = _roll_out(model, normalizer, config, test, truth, std)
 
     metrics = {
         "test": {
@@ -103,12 +110,13 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
         },
     }
     error = np.sqrt(squared.mean(axis=2))
-    shown = np.linspace(0, len(targets) - 1, min(SHOWN_TRAJECTORIES, len(targets)), dtype=int)
+    shown = choose(moving(targets), SHOWN_TRAJECTORIES)
     arrays: dict[str, Any] = {
         "time": _target_times(test),
         "error_quantiles": np.quantile(error, QUANTILES, axis=0),
         "true": targets[shown],
         "predicted": predictions[shown],
+        **_described(test, shown, truth),
     }
     if clean is not None and task.target == "observed":
         arrays["clean"] = clean[shown]
@@ -117,6 +125,8 @@ def evaluate(run: Path, data: Path | None = None, console: Console | None = None
             "rollout_time": rollouts.times,
             "rollout_true": rollouts.true,
             "rollout_predicted": rollouts.predicted,
+            "rollout_row": rows,
+            **_smooth_rollout(truth, test, rollouts, rows),
         }
     with atomic_path(run / EVALUATION) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
@@ -199,35 +209,30 @@ def _roll_out(
     normalizer: Any,
     config: RunConfig,
     test: TrajectoryDataset,
+    truth: Truth | None,
     std: np.ndarray,
-) -> tuple[Rollouts | None, dict[str, Any] | None]:
-    """Long rollouts of the first test trajectories; None where the truth cannot be integrated."""
+) -> tuple[Rollouts | None, np.ndarray, dict[str, Any] | None]:
+    """Long rollouts of the first test trajectories, which rows these are, and how good they are.
+
+    None where the truth cannot be integrated.
+    """
     settings = config.learning.evaluation
     window = test.windows.length
-    system = system_of(test.store.config)
-    if window < 2 or system is None:
-        return None, None
-    # The truth, however loosely the dataset was integrated.
-    engine = make_engine(system, EngineSettings())
-    starts = test.store.column("initial_state")[: settings.rollouts]
-    parameters = np.empty((len(starts), len(system.parameters)))
-    for column, name in enumerate(system.parameters):
-        parameters[:, column] = test.store.column(name)[: len(starts)]
+    rows = np.arange(min(settings.rollouts, len(test.store)))
+    if window < 2 or truth is None:
+        return None, rows, None
     step = float(test.time[1] - test.time[0])
     times = step * np.arange(settings.rollout_lengths * (window - 1) + 1)
-    begin, first = initial_time(test.store.config["grid"]), float(test.time[0])
     # A grid may begin later than its rows, and rollouts begin where it does.
-    before = np.array([begin] if begin < first else [])
-    true, sound = true_rollouts(engine, starts, parameters, np.concatenate([before, first + times]))
-    true = true[:, len(before) :]
+    true, sound = truth.along(rows, test.time[0] + times)
     if not len(true):
-        return None, None
-    starts, observed = true[:, 0], [system.states.index(name) for name in test.components]
-    true = true[..., observed]
+        return None, rows, None
+    system, rows, starts, observed = truth.system, rows[sound], true[:, 0], truth.observed
+    parameters, true = truth.parameters(rows), true[..., observed]
     task = config.learning.task
     told = None
     if task.parameters:
-        told = parameters[:, [list(system.parameters).index(name) for name in task.parameters]][sound]
+        told = parameters[:, [list(system.parameters).index(name) for name in task.parameters]]
         channels = dataset_options(config)["parameter_normalizer"]
         told = told if channels is None else channels.apply(torch.from_numpy(told)).numpy()
     predicted = roll_out(model, normalizer, task.name, true[:, 0], window, settings.rollout_lengths, told)
@@ -237,16 +242,40 @@ def _roll_out(
     cycle = None
     if one_cycle:
         step /= CYCLE_OVERSAMPLING
-        cycle = limit_cycle(engine, starts, parameters[sound], float(times[-1]), step, observed[0])
-    return rollouts, judge(rollouts, std, cycle)
+        cycle = limit_cycle(truth.engine, starts, parameters, float(times[-1]), step, observed[0])
+    return rollouts, rows, judge(rollouts, std, cycle)
 
 
-def _training(run: Path) -> dict[str, Any]:
-    try:
-        return json.loads((run / TRAINING).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(
-            f"{run}: its training has not ended; go on with `trajstore train ... --out {run} --resume`"
-        ) from None
-    except ValueError as error:
-        raise RunError(f"{run / TRAINING}: cannot be read ({error}); train again") from None
+def _described(test: TrajectoryDataset, shown: np.ndarray, truth: Truth | None) -> dict[str, np.ndarray]:
+    """Which rows of the split these samples are of, and at which time each begins; and their truth, smooth.
+
+    The latter where there are equations, and so few times that straight lines between them would have corners.
+    """
+    rows, first = np.divmod(shown, test.windows.per_row)
+    rows, first = test.stored_rows(rows), first * test.windows.stride
+    described = {"row": rows, "begin": test.time[first]}
+    if truth is None or len(test.components) > CURVES:
+        return described
+    length = test.windows.length
+    smooth = [truth.smooth(row, test.time[at : at + length]) for row, at in zip(rows, first, strict=True)]
+    if any(curve is None for curve in smooth):
+        return described
+    times = [curve[0] for curve in smooth if curve]
+    return described | {
+        "smooth_time": times[0] - times[0][0],
+        "smooth_true": np.stack([curve[1] for curve in smooth if curve]),
+    }
+
+
+def _smooth_rollout(
+    truth: Truth | None, test: TrajectoryDataset, rollouts: Rollouts, rows: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The truth of the rollout that is drawn, where that is over so few times that it would have corners."""
+    if truth is None or len(test.components) > CURVES:
+        return {}
+    smooth = truth.smooth(rows[first_moving(rollouts.true)], test.time[0] + rollouts.times, ROLLOUT_POINTS)
+    return (
+        {}
+        if smooth is None
+        else {"rollout_smooth_time": smooth[0] - test.time[0], "rollout_smooth_true": smooth[1]}
+    )

@@ -1,7 +1,7 @@
 """Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
 
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,25 +26,32 @@ from .engines.engine import blank_failed
 from .kept import KeptShards
 from .locking import locked
 from .plan import ShardPlan, make_plan
-from .present import check_folder, is_part, retire_manifest, reusable
+from .present import check_folder, discard, is_part, retire_manifest, standing
 from .provenance import software
+from .revisions import check_same, of_other_revision
 from .sharing.documents import save_dataset
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What `generate` did: the manifest, shards reused and written, rows integrated, seconds."""
+    """What `generate` did: the manifest, shards reused and written, rows integrated, seconds.
+
+    compared  shards of another revision of the engines that come out the same by this one
+    shared    which splits share rows, in a line; "" where none do
+    """
 
     manifest: Manifest
     reused: int
     written: int
     rows: int
     seconds: float
+    compared: int = 0
+    shared: str = ""
 
 
 def generate(
     config: Experiment,
-    folder: Path,
+    folder: str | Path,
     jobs: int | None = None,
     *,
     backend: Backend | None = None,
@@ -57,13 +64,16 @@ def generate(
     jobs       shards worked on at once; None is one a core
     backend    who works, see `hired`; None is threads or processes, whichever suits the engine
     scheduler  address of a dask scheduler, for the backend "dask"; its workers must see the folder
-    overwrite  throw away a dataset of another config that the folder holds
+    overwrite  throw away a dataset of another config that the folder holds, or what another revision of the
+               engines made of an unfinished one
     console    where progress is shown; None shows none
 
     The same config gives the same bytes, whatever `jobs` and `backend`. Raises TrajstoreError if the folder holds
-    anything else, or another process works in it, or the disk refuses, or the cluster cannot do the work.
+    anything else, or shards of another revision whose rows would now come out otherwise, or another process works in
+    it, or the disk refuses, or the cluster cannot do the work.
     """
     begin = perf_counter()
+    folder = Path(folder)
     plans = make_plan(config)
     check_size(len(plans), len(config.dynamics.states))
     total = sum(plan.rows for plan in plans)
@@ -80,12 +90,20 @@ def generate(
         check_folder(folder, config, plans, overwrite, kept)
         # Gone, where another dataset was thrown away.
         manifest = manifest if (folder / MANIFEST).exists() else None
-        records = reusable(folder, plans, manifest, attributes, kept)
+        there = standing(folder, plans, manifest, attributes, kept)
+        records = {plan.file: there[plan.file] for plan in plans if _is_whole(plan, there)}
         missing = [plan for plan in plans if plan.file not in records]
-        retire_manifest(folder, manifest, missing)
+        others = of_other_revision(folder, plans, there) if missing else []
+        if overwrite and others:
+            discard(folder, [plan.file for plan in others])
+            files = {plan.file for plan in (*missing, *others)}
+            manifest, missing, others = None, [plan for plan in plans if plan.file in files], []
         try:
-            written = workers.make(missing, console or Console(quiet=True, stderr=True))
-            records |= written
+            console = console or Console(quiet=True, stderr=True)
+            if others:
+                workers.make(others, console, "compare")
+            retire_manifest(folder, manifest, missing)
+            records |= workers.make(missing, console)
             _check_sizes(folder, records.values())
             system = config.dynamics
             manifest = Manifest.of(
@@ -94,7 +112,7 @@ def generate(
                 list(config.observation.names(system)),
                 {split: [records[plan.file] for plan in plans if plan.split == split] for split in SPLITS},
             )
-            save_dataset(folder, manifest)
+            shared = save_dataset(folder, manifest)
             # A worker that outlived a killed parent may have begun a file since.
             remove_leftovers(folder, is_part)
         except KeyboardInterrupt:
@@ -112,7 +130,12 @@ def generate(
                 "the same command again to go on."
             ) from None
     rows = sum(plan.rows for plan in missing)
-    return Summary(manifest, len(plans) - len(missing), len(missing), rows, perf_counter() - begin)
+    seconds = perf_counter() - begin
+    return Summary(manifest, len(plans) - len(missing), len(missing), rows, seconds, len(others), shared)
+
+
+def _is_whole(plan: ShardPlan, there: Mapping[str, ShardRecord]) -> bool:
+    return plan.file in there and there[plan.file].rows == plan.rows
 
 
 def _check_sizes(folder: Path, records: Iterable[ShardRecord]) -> None:
@@ -137,8 +160,24 @@ def _make_shard(
     engine: Engine,
     plan: ShardPlan,
     report: Callable[[int], None],
-) -> ShardRecord:
-    """The work of one worker: integrate the rows of a shard and write its file."""
+) -> ShardRecord | None:
+    """The work of one worker: integrate the rows of a shard and write its file, or compare them with it."""
+    shard = _make_rows(config, attributes, engine, plan, report)
+    path = folder / plan.file
+    if plan.again:
+        check_same(path, shard)
+        return None
+    compression = None if config.dataset.compression == "none" else config.dataset.compression
+    return write_shard(path, shard, compression)
+
+
+def _make_rows(
+    config: Experiment,
+    attributes: dict[str, str | int],
+    engine: Engine,
+    plan: ShardPlan,
+    report: Callable[[int], None],
+) -> Shard:
     system, rows = config.dynamics, np.arange(plan.first_row, plan.first_row + plan.rows)
     starts = config.initial_state_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
     parameters = config.parameter_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
@@ -172,8 +211,7 @@ def _make_shard(
         },
     )
     report(plan.rows)
-    compression = None if config.dataset.compression == "none" else config.dataset.compression
-    return write_shard(folder / plan.file, shard, compression)
+    return shard
 
 
 def _stored(

@@ -53,6 +53,7 @@ class TrainingSection(Section):
     shuffle       "full" mixes all samples, "block" is for datasets larger than memory, see `make_loader`
     block_bytes   of rows that are read together, and
     buffer_bytes  of rows in memory at once, where the shuffle is in blocks
+    minutes       of training, over all of a run's sittings, after which it ends; such a run is not repeatable
     """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "adam"
@@ -68,6 +69,7 @@ class TrainingSection(Section):
     clip: PositiveFloat | None = None
     evaluate_every: PositiveInt = 500
     patience: PositiveInt | None = None
+    minutes: PositiveFloat | None = None
     device: str = "auto"
     threads: PositiveInt | None = None
 
@@ -80,7 +82,8 @@ class TrainingSection(Section):
     @model_serializer(mode="wrap")
     def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A full shuffle does not depend on them, and runs that were made before them stay the same runs.
-        unused = ("shuffle", "block_bytes", "buffer_bytes") if self.shuffle == "full" else ()
+        unused = {"shuffle", "block_bytes", "buffer_bytes"} if self.shuffle == "full" else set()
+        unused |= set() if self.minutes is not None else {"minutes"}
         return {key: value for key, value in dump(self).items() if key not in unused}
 
 

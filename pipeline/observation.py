@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, NonNegativeFlo
 
 from ..data.errors import TrajstoreError
 from ..data.format import CLEAN_STATE, DERIVATIVE
+from .engines.engine import REVISION
 from .sampling import NOISE, standard_normal, uniform_of
 from .systems import System
 
@@ -127,10 +128,13 @@ class Observation(BaseModel):
         states: np.ndarray,
         parameters: np.ndarray,
         times: np.ndarray,
+        revision: int = REVISION,
     ) -> Observed:
         """What is stored of rows (N,) of a split with these states (N, T, S) and parameters (N, P), float64.
 
-        Noise of a row is a function of (seed, split, row) and its states. Rows of NaN stay NaN.
+        revision  of the engine that made the rows
+
+        Noise of a row is a function of (seed, split, row), the revision and its states. Rows of NaN stay NaN.
         """
         columns = self.columns(system)
         beside = {}
@@ -144,17 +148,24 @@ class Observation(BaseModel):
             beside[CLEAN_STATE] = clean
         # The spread of huge states may overflow; such a row has then failed.
         with np.errstate(all="ignore"):
-            return Observed(self._noisy(self.noise, system, seed, split, rows, clean), beside)
+            return Observed(self._noisy(self.noise, system, seed, split, rows, clean, revision), beside)
 
     def _noisy(
-        self, noise: Noise, system: System, seed: int, split: str, rows: np.ndarray, clean: np.ndarray
+        self,
+        noise: Noise,
+        system: System,
+        seed: int,
+        split: str,
+        rows: np.ndarray,
+        clean: np.ndarray,
+        revision: int,
     ) -> np.ndarray:
         amount = noise.of_each(self.names(system))
         noisy = np.empty_like(clean)
         block = max(1, BLOCK_NUMBERS // clean[0].size) if len(clean) else 1
         for start in range(0, len(clean), block):
             some = clean[start : start + block]
-            numbers = uniform_of(seed, split, NOISE, rows[start : start + block], some[0].size)
+            numbers = uniform_of(seed, split, NOISE, rows[start : start + block], some[0].size, revision)
             spread = amount
             if noise.relative is not None:
                 # Along rows of contiguous numbers, which NumPy adds up in the same order however many rows there are.

@@ -35,9 +35,18 @@ class Phase:
 
 
 def make_phases(
-    config: Learning, model: RecurrentModel, dataset: TrajectoryDataset | ResidentDataset, ranks: Ranks
+    config: Learning,
+    model: RecurrentModel,
+    dataset: TrajectoryDataset | ResidentDataset,
+    ranks: Ranks,
+    std: tuple[float, ...] | None = None,
+    schedule_start: int = 0,
 ) -> list[Phase]:
-    """First-order steps, and second-order ones after them if the config asks for some."""
+    """First-order steps, and second-order ones after them if the config asks for some.
+
+    std             by which the dataset's states are standardised, for losses in raw units, see `told_loss`
+    schedule_start  the first-order step at which the schedule of learning rates begins
+    """
     first, second = config.training, config.refinement
     options: dict[str, Any] = {
         **first.reading,
@@ -46,11 +55,11 @@ def make_phases(
         "world_size": ranks.size,
     }
     loader = make_loader(dataset, share(first, len(dataset), ranks), seed=first.seed, **options)
-    learner = FirstOrder(ranks.parallel(model), first)
+    learner = FirstOrder(ranks.parallel(model), first, std, schedule_start)
     phases = [Phase("train", learner, loader, first.steps, first.evaluate_every)]
     if second.steps:
         loader = make_loader(dataset, share(second, len(dataset), ranks), seed=first.seed + 1, **options)
-        learner = LevenbergMarquardt(model, second, first.seed, ranks)
+        learner = LevenbergMarquardt(model, second, first.seed, ranks, std)
         phases.append(Phase("refine", learner, loader, second.steps, second.evaluate_every))
     return phases
 

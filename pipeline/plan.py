@@ -8,12 +8,16 @@ from .config import Experiment
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """Rows `first_row` to `first_row + rows` of a split, and the file that holds them."""
+    """Rows `first_row` to `first_row + rows` of a split, and the file that holds them.
+
+    again  they are made only to be compared with those of the file, which is there
+    """
 
     split: str
     file: str
     first_row: int
     rows: int
+    again: bool = False
 
 
 def make_plan(config: Experiment) -> list[ShardPlan]:

@@ -2,8 +2,10 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
+from ..data.bystanders import is_bystander
 from ..data.errors import FormatError, TrajstoreError
 from ..data.files import LOCK, final_name
 from ..data.format import SPLITS, shard_name
@@ -11,8 +13,9 @@ from ..data.hashing import json_hash
 from ..data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest
 from ..data.parts import PART_NAME
 from ..data.shard import ShardRecord, inspect_shard, read_attributes
-from ..data.structure import open_shard, values
+from ..data.structure import json_attribute, open_shard, values
 from .config import Experiment
+from .differences import differing, in_words
 from .kept import KeptShards
 from .plan import ShardPlan
 from .sharing.documents import is_ours
@@ -21,14 +24,14 @@ from .sharing.documents import is_ours
 VERSIONED = ("software", "engine")
 
 
-def reusable(
+def standing(
     folder: Path,
     plans: list[ShardPlan],
     manifest: Manifest | None,
     attributes: dict[str, str | int],
     kept: KeptShards,
 ) -> dict[str, ShardRecord]:
-    """Records of the planned shards that are already there and right, by file name.
+    """Records of the planned shards that are already there and right, perhaps with fewer rows, by file name.
 
     A shard that the manifest knows is right if it is unchanged, see `KeptShards`; one that it does not (of a run
     that was killed) if its attributes are the plan's and its content has the hash that it states.
@@ -40,7 +43,7 @@ def reusable(
         if plan.file not in known:
             path = folder / plan.file
             record = _self_check(path, {**attributes, "split": plan.split, "first_row": plan.first_row})
-        if record is not None and (record.first_row, record.rows) == (plan.first_row, plan.rows):
+        if record is not None and record.first_row == plan.first_row and record.rows <= plan.rows:
             right[plan.file] = record
     return right
 
@@ -64,15 +67,24 @@ def retire_manifest(folder: Path, manifest: Manifest | None, missing: list[Shard
         (folder / MANIFEST).unlink()
 
 
+def discard(folder: Path, files: Iterable[str]) -> None:
+    """Remove shards, and before them the manifest that lists them."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for file in files:
+        (folder / file).unlink()
+
+
 def check_folder(
     folder: Path, config: Experiment, plans: list[ShardPlan], overwrite: bool, kept: KeptShards
 ) -> None:
     """Refuse a folder that holds something else; with `overwrite`, clear another config's dataset away."""
     planned = {plan.file: plan for plan in plans}
     recipe_hash = json_hash(config.recipe())
-    stale = []
+    stale, others = [], []
     reason = "the dataset of another config"
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if is_bystander(path.name):
+            continue
         if _is_shard_name(path.name):
             if not os.access(path, os.R_OK):
                 raise TrajstoreError(f"{path}: permission denied; whether it may stay cannot be told")
@@ -84,6 +96,7 @@ def check_folder(
                 other, larger = _compare(path, recipe_hash, plan)
             if other or larger or plan is None:
                 stale.append(path)
+                others += [path] if other else []
             if not other and (larger or plan is None):
                 reason = "more rows than this config asks for"
         elif path.name in DOCUMENTS and not is_ours(path):
@@ -97,13 +110,29 @@ def check_folder(
             )
     if stale and not overwrite:
         raise TrajstoreError(
-            f"{folder}: holds {reason} (see {stale[0].name}); choose another folder, or throw that away with "
-            "--overwrite"
+            f"{folder}: holds {reason} (see {stale[0].name}{_why_other(others, config)}); choose another folder, or "
+            "throw that away with --overwrite"
         )
     if stale:
-        (folder / MANIFEST).unlink(missing_ok=True)
-    for path in stale:
-        path.unlink()
+        discard(folder, [path.name for path in stale])
+
+
+def _why_other(paths: list[Path], config: Experiment) -> str:
+    """What the first of these shards says of its config that this one does not."""
+    if not paths:
+        return ""
+    with open_shard(paths[0]) as file:
+        there = json_attribute(read_attributes(file), "config", paths[0])
+    found = differing(there, config.recipe())
+    if not found:
+        return ""
+    chosen = config.engine.name == "auto" and all(key.startswith("engine.") for key in found)
+    why = (
+        "; this trajstore chooses another engine for these equations than the one that began it"
+        if chosen
+        else ""
+    )
+    return f": {in_words(found)}{why}"
 
 
 def _compare(path: Path, recipe_hash: str, plan: ShardPlan | None) -> tuple[bool, bool]:

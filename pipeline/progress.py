@@ -1,5 +1,6 @@
 """Progress of long work on stderr: how far, how fast, how long still."""
 
+import math
 import tempfile
 import threading
 from collections.abc import Iterable
@@ -43,6 +44,18 @@ def columns(unit: str) -> tuple[ProgressColumn, ...]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
+
+
+class FieldColumn(ProgressColumn):
+    """A task's field, named and with three digits; nothing as long as it is no number."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def render(self, task: Task) -> Text:
+        value = task.fields[self._name]
+        return Text(f"{self._name} {value:.3g}" if math.isfinite(value) else "")
 
 
 class InterruptedWork(Exception):  # noqa: N818

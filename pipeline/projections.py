@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from .dataset_labels import finish
 from .dataset_sample import DatasetSample
-from .figures import ROW_COLOURS, new_figure
+from .figures import ROW_COLOURS, equal_scales, new_figure
+from .percentages import percentage
 
 # Rows that are shown, and directions.
 PROJECTED, DIRECTIONS = 3, 3
@@ -31,8 +32,9 @@ def draw_principal(sample: DatasetSample, rows: Rows, states: Sequence[np.ndarra
                 projected = (path - centre) @ directions[list(pair)].T
                 axes.plot(*projected.T, color=colour, lw=0.8, alpha=0.8, label=name)
                 axes.plot(*projected[0], "o", ms=3, color=colour)
-            names = [f"component {axis + 1} ({100 * shares[axis]:.0f} %)" for axis in pair]
+            names = [f"component {axis + 1} ({percentage(shares[axis], 1.0)})" for axis in pair]
             axes.set(xlabel=names[0], ylabel=names[1])
+            equal_scales(axes, "box")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=PROJECTED)
         what += f" of {together.shape[1]}, with their shares of the variance"
     return finish(figure, sample, what, legend=False)

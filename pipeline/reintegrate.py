@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from ..data.errors import FormatError, TrajstoreError
+from ..data.finding import Finding
 from ..data.format import DERIVATIVE, DIAGNOSTICS, ENERGY_DRIFT
 from ..data.manifest import load_manifest
 from ..data.shard import Shard, read_shard
@@ -49,10 +51,25 @@ class Reintegration:
     judged: float
     coarsely: float
     lost: int
-    problems: list[str]
+    problems: list[Finding]
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-ready, but for the problems."""
+        return {key: value for key, value in asdict(self).items() if key != "problems"}
+
+    def remark(self) -> str:
+        """The same in words."""
+        said = (
+            f"{self.rows} rows integrated again by {self.engine}, largest deviation {self.largest:.1e}, "
+            f"{self.share:.2g} of what is allowed; judged {_percent(self.judged)} % of the points to 1e-6 of their "
+            f"component's scale, {_percent(self.coarsely)} % to 1e-3"
+        )
+        if self.lost:
+            said += f"; some states of {self.lost} rows could not be compared, for errors may hide them"
+        return said
 
 
-def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = None) -> Reintegration:
+def reintegrate(path: str | Path, rows: int, seed: int = 0, shards: slice | None = None) -> Reintegration:
     """Compare rows, drawn over all (or these) shards of a dataset folder or from one file, with the equations inside.
 
     Each component is judged by itself, against what both solvers may err in it: their tolerances relative to its own
@@ -64,7 +81,7 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
     Raises FormatError if the path is no dataset.
     """
     found, problems, checked, names = Compared(), [], 0, set()
-    for file, chosen in _draw(path, rows, seed, shards):
+    for file, chosen in _draw(Path(path), rows, seed, shards):
         shard = read_shard(file)
         system, observation = _equations(file, shard)
         stored = json_attribute(shard.attributes, "engine", file)
@@ -79,9 +96,9 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
             for row, compared in compare(shard, some, stored, system, solved, allowance):
                 found += compared
                 if compared.wrong:
-                    problems.append(f"{file.name}: row {shard.trajectory[row]}: {compared.wrong}")
+                    problems.append(Finding(file.name, f"row {shard.trajectory[row]}: {compared.wrong}"))
             for row, wrong in drift_problems(shard, some, system, solved, promise):
-                problems.append(f"{file.name}: row {shard.trajectory[row]}: {wrong}")
+                problems.append(Finding(file.name, f"row {shard.trajectory[row]}: {wrong}"))
         checked += len(chosen)
     total = max(found.numbers, 1)
     return Reintegration(
@@ -94,6 +111,11 @@ def reintegrate(path: Path, rows: int, seed: int = 0, shards: slice | None = Non
         found.lost,
         problems,
     )
+
+
+def _percent(share: float) -> str:
+    """Of 100 only what is all."""
+    return "100" if share == 1 else f"{min(100 * share, 99.9):.1f}"
 
 
 def _draw(path: Path, rows: int, seed: int, shards: slice | None) -> list[tuple[Path, np.ndarray]]:

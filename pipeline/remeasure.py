@@ -11,6 +11,7 @@ from ..data.grid import initial_time
 from ..data.shard import Shard
 from .diagnostics import energy_drift, lyapunov_exponents
 from .engines import EngineSettings
+from .engines.engine import revision_of
 from .growth import NUDGE, ROUNDING, Promise, terms_of
 from .reference import Reference
 from .systems import System
@@ -39,6 +40,7 @@ def status_with_diagnostics(shard: Shard, rows: np.ndarray, system: System, solv
             int(shard.attributes["seed"]),
             str(shard.attributes["split"]),
             shard.trajectory[rows[doubtful]],
+            revision_of(json.loads(str(shard.attributes["engine"]))),
         )
         status[doubtful[np.isnan(exponents)]] = Status.SOLVER_FAILED
     return status

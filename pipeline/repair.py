@@ -44,7 +44,7 @@ PLAIN: dict[str, Callable[[Path], Any]] = {
 FETCH = "Fetch it again, or generate it again with the same config."
 
 
-def repair(folder: Path, isolated: bool = False) -> list[str]:
+def repair(folder: str | Path, isolated: bool = False) -> list[str]:
     """Write manifest and SHA256SUMS of a dataset again where they are lost or damaged; names of those written.
 
     Every shard must be sound by itself, all must be of one config, and each split's rows without gap from 0 on.
@@ -57,9 +57,11 @@ def repair(folder: Path, isolated: bool = False) -> list[str]:
 
     Raises FormatError that names the file in the way, and then has changed nothing.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise FormatError(
-            f"{folder}: no folder; expected a dataset whose {MANIFEST} or {CHECKSUMS} is damaged"
+            f"{folder}: no folder is there (no such folder); expected a dataset whose {MANIFEST} or "
+            f"{CHECKSUMS} is damaged"
         )
     with locked(folder), IsolatedReader() as reader:
         read: Read = reader if isolated else lambda task, path: PLAIN[task](path)
@@ -81,7 +83,7 @@ def _sound_manifest(folder: Path, isolated: bool) -> Manifest | None:
     except FormatError:
         return None
     parts = {MANIFEST, *(record.file for record in (*manifest.all_parts, *manifest.shards))}
-    return None if any(problem.partition(": ")[0] in parts for problem in problems) else manifest
+    return None if any(problem.file in parts for problem in problems) else manifest
 
 
 def _rebuilt_manifest(folder: Path, sums: dict[str, str], read: Read) -> Manifest:
@@ -144,7 +146,7 @@ def _manifest_of_shard(path: Path, read: Read) -> Manifest:
     if not path.is_file():
         raise FormatError(f"{path}: missing, though a later shard is there. {FETCH}")
     for problem in read("problems", path):
-        raise FormatError(f"{path.parent}/{problem}. {FETCH}")
+        raise FormatError(f"{path}: {problem}. {FETCH}")
     return Manifest.model_validate(read("manifest", path))
 
 

@@ -1,6 +1,6 @@
 """What the commands print: a few lines or a small table for people, JSON for programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -10,7 +10,9 @@ from rich.text import Text
 
 from ..data.manifest import Manifest
 from .generate import Summary
+from .percentages import percentage
 from .sharing.description import IDENTITY_SHOWN, Description, ParameterLine, line
+from .standing import ending
 from .systems import System
 from .systems.delay import DelaySystem
 
@@ -42,15 +44,20 @@ def dataset_facts(manifest: Manifest) -> dict[str, Any]:
         "shards": len(manifest.shards),
         "trajectories": description.trajectories,
         "failed": description.failed,
-        "splits": {
-            name: {
-                "trajectories": split.trajectories,
-                "failed": split.failed,
-                "shards": len(split.shards),
-                "statistics": split.statistics.model_dump(),
-            }
-            for name, split in manifest.splits.items()
-        },
+        "splits": splits_facts(manifest),
+    }
+
+
+def splits_facts(manifest: Manifest) -> dict[str, Any]:
+    """Of each split, JSON-ready."""
+    return {
+        name: {
+            "trajectories": split.trajectories,
+            "failed": split.failed,
+            "shards": len(split.shards),
+            "statistics": split.statistics.model_dump(),
+        }
+        for name, split in manifest.splits.items()
     }
 
 
@@ -164,10 +171,26 @@ def print_summary(console: Console, summary: Summary) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if summary.compared:
+        console.print(
+            f"{summary.compared} shards of another revision of the engines come out the same by this one",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if summary.shared:
+        mend = "; [system.parameters_by_split] holds values out" if manifest.system.get("parameters") else ""
+        console.print(
+            f"warning: {summary.shared}{mend}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     for name, count in failed.items():
         total = manifest.splits[name].trajectories
         console.print(
-            f"{name}: {count:,} of {total:,} rows failed; they are kept as NaN with a status that says why",
+            f"{name}: {count:,} of {total:,} rows failed ({percentage(count, total)}); they are kept as NaN with a "
+            "status that says why",
             style="yellow",
             highlight=False,
             soft_wrap=True,
@@ -218,8 +241,13 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
     table = Table("predictor", "test MSE", "times the model's", box=box.SIMPLE_HEAD)
     table.add_row(metrics["model"]["name"], f"{test['mse']:.3g}", "1")
     for name, baseline in sorted(metrics["baselines"].items(), key=lambda item: item[1]["mse"]):
-        table.add_row(name, f"{baseline['mse']:.3g}", f"{baseline['mse'] / test['mse']:.3g}")
+        times = f"{baseline['mse'] / test['mse']:.3g}" if test["mse"] else "-"
+        table.add_row(name, f"{baseline['mse']:.3g}", times)
     console.print(table)
+    training = metrics.get("training", {})
+    if said := ending(training):
+        best = f"judged are the weights of step {training['best_step']:,}"
+        console.print(f"{said}; {best}", highlight=False, soft_wrap=True)
     noise = test.get("noise")
     if noise is not None:
         floor = ", below which no test MSE can be expected" if noise["target"] == "observed" else ""
@@ -229,18 +257,27 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    rollout = metrics["rollout"]
-    if rollout is None:
-        return
+    if metrics["rollout"] is not None:
+        for line in _rollout_lines(metrics["rollout"]):
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def _rollout_lines(rollout: Mapping[str, Any]) -> Iterator[str]:
+    """How long rollouts are valid, and what cycle they come to; from how many starts, for one says little."""
+    starts, end = rollout["trajectories"], rollout["duration"]
     valid = rollout["valid_prediction_time"]["median"]
-    console.print(
-        f"rollouts: {rollout['trajectories']} over t = {rollout['duration']:g}; valid until {valid:g} (median)",
-        highlight=False,
-    )
+    until = f"{valid:g}, the end" if valid == end else f"{valid:g}"
+    which = f"median of {starts} starts" if starts > 1 else "from 1 start alone; others may differ"
+    yield f"rollouts over t = {end:g}: valid until {until} ({which})"
+    measured = rollout["with_cycle"]
     for what in ("amplitude", "period"):
         found = rollout[what]
         if found is None:
             continue
-        error = found["relative_error"]
-        said = "no cycle found" if error is None else f"{found['predicted']:.5f}, off by {error:.2g}"
-        console.print(f"{what} of the cycle: {said}; true {found['true']:.5f}", highlight=False)
+        true = f"true {found['true']:.5f}"
+        if not measured:
+            yield f"{what} of the cycle: {true}; no rollout swings evenly, so there is none to compare"
+            continue
+        which = f"median of {measured} of {starts} rollouts" if starts > 1 else "from 1 rollout alone"
+        error = f"relative error {found['relative_error']:.2g}"
+        yield f"{what} of the cycle: {found['predicted']:.5f}, {true}, {error} ({which})"

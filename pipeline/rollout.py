@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
-from ..data.format import Status
+from ..data.arguments import whole_number
+from ..data.errors import DataError
 from ..data.normalize import Normalizer
+from ..data.tasks import get_task
 from ..models import RecurrentModel
 from .cycle import Cycle, measure_cycle
-from .engines import Engine
 
 # Normalised error at which a forecast is no longer valid (as in Vlachas et al. 2020,
 # doi:10.1016/j.neunet.2020.02.016).
@@ -34,47 +36,76 @@ def roll_out(
     model: RecurrentModel,
     normalizer: Normalizer | None,
     task: str,
-    starts: np.ndarray,
+    starts: ArrayLike,
     window: int,
     lengths: int,
-    channels: np.ndarray | None = None,
+    channels: ArrayLike | None = None,
 ) -> np.ndarray:
-    """Predictions (N, lengths * (window - 1) + 1, D) in raw units from starts (N, D).
+    """Predictions (N, lengths * (window - 1) + 1, D) float64 in raw units from starts (N, D).
 
     channels  (N, P) parameters as the model is told them, beside the states at every step
 
     initial-value: the last state of a predicted trajectory is the next x(0), `lengths` times.
     forecast: each prediction is the next input, and the hidden state goes along.
+    Raises DataError for another task, or for starts or channels of another shape than the model takes.
     """
+    task = get_task(task).name
+    if normalizer is not None and not isinstance(normalizer, Normalizer):
+        raise DataError(
+            f"normalizer is {normalizer!r:.80}; expected a Normalizer, as `load_normalizer` gives it"
+        )
+    window, lengths = whole_number("window", window, 2), whole_number("lengths", lengths, 1)
+    starts = _rows("starts", starts)
+    told = np.empty((len(starts), 0)) if channels is None else _rows("channels", channels)
+    _check_sizes(model, starts, told)
     states = torch.from_numpy(starts).to(torch.float32)
     first = states if normalizer is None else normalizer.apply(states)
-    told = first.new_tensor(np.empty((len(first), 0)) if channels is None else channels)
+    beside = first.new_tensor(told)
     pieces = [first[:, None]]
     if task == "forecast":
         hidden, now = None, first
         for _ in range(lengths * (window - 1)):
-            now, hidden = model.step(torch.cat([now, told], dim=1), hidden)
+            now, hidden = model.step(torch.cat([now, beside], dim=1), hidden)
             pieces.append(now[:, None])
     else:
         for _ in range(lengths):
             inputs = first.new_zeros(len(first), window, first.shape[1])
             inputs[:, 0] = pieces[-1][:, -1]
-            inputs = torch.cat([inputs, told[:, None].expand(-1, window, -1)], dim=2)
+            inputs = torch.cat([inputs, beside[:, None].expand(-1, window, -1)], dim=2)
             pieces.append(model(inputs)[:, 1:])
     return _raw(torch.cat(pieces, dim=1), normalizer)
 
 
+def _rows(name: str, values: ArrayLike) -> np.ndarray:
+    """Numbers in rows and columns, float64. Raises DataError, which names the argument, for anything else."""
+    try:
+        found = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    if found.ndim != 2:
+        raise DataError(
+            f"{name} is {values!r:.80}; expected numbers of two dimensions, a row for each rollout"
+        )
+    return found
+
+
+def _check_sizes(model: RecurrentModel, starts: np.ndarray, told: np.ndarray) -> None:
+    """Raises DataError if the starts and what is told beside them are not what the model takes."""
+    if len(told) != len(starts):
+        raise DataError(f"channels have {len(told)} rows, starts have {len(starts)}; expected as many")
+    if not hasattr(model, "readout"):
+        # A model of another make, which says nothing of its sizes.
+        return
+    components, inputs = model.readout.out_features, model.recurrence.input_size
+    if (starts.shape[1], told.shape[1]) != (components, inputs - components):
+        raise DataError(
+            f"starts of {starts.shape[1]} components and {told.shape[1]} channels; expected {components} and "
+            f"{inputs - components}, which the model was trained on"
+        )
+
+
 def _raw(values: Tensor, normalizer: Normalizer | None) -> np.ndarray:
     return (values if normalizer is None else normalizer.invert(values)).double().numpy()
-
-
-def true_rollouts(
-    engine: Engine, starts: np.ndarray, parameters: np.ndarray, times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The true trajectories (n, T, D), and which of the starts they belong to: those that do not fail."""
-    solution = engine.solve(starts, parameters, times)
-    sound = solution.status == Status.OK
-    return solution.states[sound], sound
 
 
 def judge(rollouts: Rollouts, scale: np.ndarray, cycle: Cycle | None) -> dict[str, Any]:

@@ -11,15 +11,19 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from ..data.bystanders import is_bystander
 from ..data.dataset import TrajectoryDataset
 from ..data.errors import TrajstoreError
 from ..data.files import LOCK, reason, remove_leftovers, write_json, write_text
 from ..data.hashing import json_hash
 from ..data.normalize import Normalizer
+from ..data.representation import few, system_name, told
 from ..models import RecurrentModel, make_model
 from .config_file import check_learning
+from .differences import in_words
 from .learning_sections import Learning
 from .run_files import RunError, load_checkpoint, read_text
+from .section import ConfigError
 from .systems import System, system_of
 
 CONFIG = "config.json"
@@ -30,6 +34,8 @@ TRAINING = "training.json"
 METRICS = "metrics.json"
 EVALUATION = "evaluation.npz"
 FIGURES = "figures"
+# Keys that say how long a training is, and nothing else.
+LENGTHS = {"training.steps", "training.minutes", "refinement.steps"}
 FILES = (CONFIG, LAST, BEST, CURVE, TRAINING, METRICS, EVALUATION)
 
 
@@ -53,6 +59,14 @@ class RunConfig:
     components: list[str]
     parameter_normalizer: dict[str, list[float]] | None = None
 
+    def __repr__(self) -> str:
+        model, task = (self.config.get(key) for key in ("model", "task"))
+        names = [part["name"] for part in (model, task) if isinstance(part, dict) and "name" in part]
+        what = f"{' for '.join(map(str, names))}, trained on {system_name(self.config)}"
+        return told(
+            type(self), f"{what}, dataset {self.dataset.get('id')}; components {few(self.components)}"
+        )
+
     @classmethod
     def of(cls, config: Learning, dataset: TrajectoryDataset, data: Path, run: Path) -> Self:
         """A run's own settings, and the dataset's as the dataset states them."""
@@ -74,6 +88,19 @@ class RunConfig:
         sections = {key: self.config[key] for key in Learning.model_fields if key in self.config}
         return check_learning(sections, "the run's config")
 
+    def difference(self, other: "RunConfig") -> dict[str, tuple[Any, Any]]:
+        """The keys in which another run is not this one, each with its value there and here; none of the same run."""
+        if other.identity == self.identity:
+            return {}
+        try:
+            before, after = other.learning.learning(), self.learning.learning()
+        except ConfigError:
+            return {"config": ("of another version", "this one")}
+        keys = [(section, key) for section in after for key in {**before[section], **after[section]}]
+        values = {f"{part}.{key}": (before[part].get(key), after[part].get(key)) for part, key in keys}
+        values["dataset"] = (other.dataset["id"], self.dataset["id"])
+        return {key: both for key, both in values.items() if both[0] != both[1]}
+
     @property
     def system(self) -> System | None:
         """The equations, or None of data that were measured. Raises TrajstoreError if they are none."""
@@ -89,13 +116,16 @@ class RunConfig:
         write_json(run / CONFIG, vars(self))
 
     @classmethod
-    def load(cls, run: Path) -> Self:
+    def load(cls, run: str | Path) -> Self:
         """Raises RunError if the folder is no run."""
+        run = Path(run)
         try:
             return cls(**json.loads(read_text(run / CONFIG)))
         except (FileNotFoundError, NotADirectoryError):
+            absent = "" if run.exists() else "no such folder; "
             raise RunError(
-                f"{run}: no run: {CONFIG} is missing. Make one with `trajstore train CONFIG --data DIR --out RUN`"
+                f"{run}: {absent}no run: {CONFIG} is missing. Make one with `trajstore train CONFIG --data DIR "
+                "--out RUN`"
             ) from None
         except OSError as error:
             raise RunError(reason(error)) from None
@@ -118,34 +148,53 @@ def _relative(path: Path, start: Path) -> str:
 
 
 def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: bool) -> None:
-    """Make a folder ready for a run: empty, or holding the same run to go on with.
+    """Make a folder ready for a run: empty, or holding the same run to go on with, or one that asked for less.
 
     Raises RunError if it holds something else, or an unfinished run that is not to be resumed.
     """
     remove_leftovers(run, FILES.__contains__)
-    # The config goes last: a folder that was being cleared when a crash came is still known for a run.
-    entries = sorted(
-        (path for path in run.iterdir() if path.name != LOCK), key=lambda path: path.name == CONFIG
-    )
-    if entries:
-        same = RunConfig.load(run).identity == described.identity
-        if not (same and (resume or (run / TRAINING).is_file())):
+    if entries_of(run):
+        difference = described.difference(RunConfig.load(run))
+        goes_on = resume if difference.keys() <= LENGTHS else False
+        if not (goes_on or (not difference and (run / TRAINING).is_file())):
             if not overwrite:
-                what = "an unfinished run of this config" if same else "a run of another config or dataset"
-                mend = "go on with --resume, or " if same else ""
-                raise RunError(
-                    f"{run}: holds {what}; {mend}throw it away with --overwrite, or choose another folder"
-                )
-            for path in entries:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                raise RunError(f"{run}: {_in_the_way(difference)}")
+            clear(run)
+        elif difference and (run / LAST).is_file():
+            # It is another run's until its checkpoint is known to be the beginning of this one.
+            return
     described.save(run)
 
 
-def load_trained(path: Path) -> tuple[RunConfig, RecurrentModel]:
+def entries_of(run: Path) -> list[Path]:
+    """All that the folder holds. The config is last: where it is cleared and a crash comes, it is still a run's."""
+    entries = (path for path in run.iterdir() if path.name != LOCK and not is_bystander(path.name))
+    return sorted(entries, key=lambda path: path.name == CONFIG)
+
+
+def clear(run: Path) -> None:
+    """Throw away all that the folder holds."""
+    for path in entries_of(run):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _in_the_way(difference: dict[str, tuple[Any, Any]]) -> str:
+    """Why a folder cannot be trained in, and how to mend it; `difference` is of the run that it holds."""
+    mend = "throw it away with --overwrite, or choose another folder"
+    if difference.keys() <= LENGTHS:
+        mend = f"go on with --resume, or {mend}"
+    if not difference:
+        return f"holds an unfinished run of this config; {mend}"
+    told = in_words(difference)
+    return f"holds a run of another config or dataset ({told}); {mend}"
+
+
+def load_trained(path: str | Path) -> tuple[RunConfig, RecurrentModel]:
     """Config and model, with the best weights and in evaluation mode, of a run or of one checkpoint file.
 
     Raises RunError if the path is neither.
     """
+    path = Path(path)
     file = path if path.is_file() else path / BEST
     config = None if path.is_file() else RunConfig.load(path)
     saved = load_checkpoint(file)
@@ -206,10 +255,10 @@ def dataset_options(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def read_curve(run: Path) -> Iterator[dict[str, Any]]:
+def read_curve(run: str | Path) -> Iterator[dict[str, Any]]:
     """The lines of `metrics.jsonl`; a last line that was cut off by a crash is left out."""
     try:
-        lines = (run / CURVE).read_text(encoding="utf-8").splitlines()
+        lines = (Path(run) / CURVE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return
     for line in lines:

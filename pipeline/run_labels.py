@@ -6,13 +6,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .figures import PREDICTED, SKY, TRUE, parameters_label, plain, symbol
+from .figures import LONGEST_NAME, PREDICTED, SKY, TRUE, parameters_label, plain, symbol
+from .movement import first_moving
+from .sharing.description import line
 
 # Lines that lie on each other are both seen.
 SOLID: dict[str, Any] = {"color": TRUE, "lw": 1.3}
 DASHED: dict[str, Any] = {"color": PREDICTED, "lw": 0.9, "ls": (0, (4, 2.5))}
 POINTS: dict[str, Any] = {"color": SKY, "ls": "", "marker": ".", "ms": 3.5, "mew": 0, "zorder": 3}
 SMALL_POINTS: dict[str, Any] = {**POINTS, "ms": 2.2}
+SAMPLES: dict[str, Any] = {"color": TRUE, "ls": "", "marker": ".", "ms": 3.5, "mew": 0}
+FORECAST: dict[str, Any] = {"color": PREDICTED, "ls": "", "marker": "x", "ms": 3.5, "mew": 0.9, "zorder": 3}
+# More samples than these are not marked on a line, and of more forecasts some are shown.
+MARKED = 60
 # Characters of a title in one line.
 LONGEST_TITLE = 64
 
@@ -33,11 +39,11 @@ def finish(figure: Figure, axes: Axes, heading: str, columns: int) -> Figure:
 def run_title(results: Results, what: str = "") -> str:
     """The system with its parameters, and what is shown; in two lines where one would be long."""
     described = results["config"].config["system"]
-    name, values = plain(described["name"]), parameters_label(described["parameters"])
+    name, values = plain(line(described["name"], LONGEST_NAME)), parameters_label(described["parameters"])
     what = f": {what}" if what else ""
-    line = f"{name}, {values}{what}" if values else name + what
-    if not values or len(line.translate({ord(c): None for c in "$\\{}"})) <= LONGEST_TITLE:
-        return line
+    one = f"{name}, {values}{what}" if values else name + what
+    if not values or len(one.translate({ord(c): None for c in "$\\{}"})) <= LONGEST_TITLE:
+        return one
     return f"{name}{what}\n{values}"
 
 
@@ -47,7 +53,7 @@ def component_label(results: Results, component: int) -> str:
 
 def time_label(results: Results) -> str:
     unit = results["config"].config["system"].get("time_unit", "1")
-    return "time $t$" if unit == "1" else f"time $t$ ({plain(unit)})"
+    return "time $t$" if unit == "1" else f"time $t$ ({plain(line(unit, LONGEST_NAME))})"
 
 
 def is_noisy(results: Results) -> bool:
@@ -64,6 +70,36 @@ def noise_floor(results: Results) -> float | None:
 def truth(results: Results) -> np.ndarray:
     """The test trajectories (N, T, D) as they are, without noise where that is known."""
     return results.get("clean", results["true"])
+
+
+def is_forecast(results: Results) -> bool:
+    """Is each prediction one step from what was true before, so that they are no trajectory together?"""
+    return results["config"].learning.task.name == "forecast"
+
+
+def shown_label(results: Results, what: str = "") -> str:
+    """What the predictions of the test split are, for titles."""
+    return f"one-step forecasts{what}" if is_forecast(results) else f"test trajectories{what}"
+
+
+def predicted_label(results: Results) -> str:
+    return "forecast from the sample before" if is_forecast(results) else "predicted"
+
+
+def row_label(results: Results, place: int) -> str:
+    """Which row of the test split is shown there, and from which time on, if not from the first."""
+    if "row" not in results:
+        return ""
+    begin = results["begin"][place]
+    since = f", from $t$ = {begin:.4g}" if begin != results["begin"].min() or begin > 0 else ""
+    return f"row {results['row'][place]}{since}"
+
+
+def rollout_row(results: Results) -> str:
+    """Which row of the test split the rollout that is shown begins like."""
+    if "rollout_row" not in results:
+        return ""
+    return f"test row {results['rollout_row'][first_moving(results['rollout_true'])]}"
 
 
 def truth_label(results: Results) -> str:

@@ -25,6 +25,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ..data.seeds import mix_seeds
 from .learning_sections import RefinementSection
+from .losses import told_loss
 from .ranks import ALONE, Ranks
 
 # Samples whose Jacobian products are held at once; bounds memory at this times probes times parameters.
@@ -37,12 +38,20 @@ class LevenbergMarquardt:
     """One damped Gauss-Newton step a batch; the gradient is exact, the matrix sampled and averaged.
 
     Costs memory of parameters squared (2000 parameters: 32 MB) and is for networks of a few thousand.
+
+    std  (D,) by which the batches are standardised, for losses in raw units, see `told_loss`
     """
 
     def __init__(
-        self, model: nn.Module, settings: RefinementSection, seed: int, ranks: Ranks = ALONE
+        self,
+        model: nn.Module,
+        settings: RefinementSection,
+        seed: int,
+        ranks: Ranks = ALONE,
+        std: tuple[float, ...] | None = None,
     ) -> None:
         self._model, self._settings, self._seed, self._ranks = model, settings, seed, ranks
+        self._std = std
         self._parameters = list(model.parameters())
         size = sum(parameter.numel() for parameter in self._parameters)
         self._matrix = torch.zeros(size, size, dtype=torch.float64)
@@ -55,7 +64,7 @@ class LevenbergMarquardt:
         """
         memory = self._settings.memory if number else 0.0
         self._matrix = memory * self._matrix + (1.0 - memory) * self._sample_matrix(number, inputs)
-        gradient, before = self._gradient(inputs, targets)
+        gradient, before, told = self._gradient(inputs, targets)
         now = parameters_to_vector(self._parameters).detach().double().cpu()
         while self._damping <= LARGEST_DAMPING:
             step = self._solve(gradient)
@@ -64,11 +73,11 @@ class LevenbergMarquardt:
                 after = self._loss(inputs, targets)
                 if after < before:
                     self._adapt(before - after, float(2 * gradient @ step - step @ self._matrix @ step))
-                    return torch.tensor(before)
+                    return told
             self._damping *= 4
         self._set(now)
         self._damping = self._settings.damping
-        return torch.tensor(before)
+        return told
 
     def _adapt(self, gained: float, promised: float) -> None:
         """Less damping where the quadratic model keeps its promise, more where it does not."""
@@ -97,12 +106,15 @@ class LevenbergMarquardt:
     def _loss(self, inputs: Tensor, targets: Tensor) -> float:
         return self._ranks.mean(mse_loss(self._model(inputs), targets)).item()
 
-    def _gradient(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, float]:
-        """J^T r / n, half the gradient of the loss, and the loss."""
-        loss = mse_loss(self._model(inputs), targets)
+    def _gradient(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, float, Tensor]:
+        """J^T r / n, half the gradient of the loss; the loss; and the loss as it is told, a scalar."""
+        outputs = self._model(inputs)
+        loss = mse_loss(outputs, targets)
         gradients = torch.autograd.grad(loss, self._parameters)
         gradient = self._ranks.mean(parameters_to_vector(gradients))
-        return 0.5 * gradient.double().cpu(), self._ranks.mean(loss.detach()).item()
+        # A mean over processes is taken in place.
+        told = self._ranks.mean(told_loss(loss, outputs, targets, self._std).clone())
+        return 0.5 * gradient.double().cpu(), self._ranks.mean(loss.detach()).item(), told
 
     def _sample_matrix(self, number: int, inputs: Tensor) -> Tensor:
         """An unbiased estimate of J^T J / n from the first samples of the global batch.

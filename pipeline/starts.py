@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validato
 
 from ..data.errors import TrajstoreError
 from ..data.hashing import array_hash
+from ..data.suggestions import did_you_mean
 from .draws import Range
 from .sampling import INITIAL_STATES, standard_normal, uniform_rows
 from .systems import System
@@ -78,7 +79,7 @@ class InitialStates(BaseModel):
             if path.suffix == ".npy":
                 rows = np.load(path, allow_pickle=False)
             else:
-                rows = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+                rows = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2, encoding="utf-8-sig")
         except (OSError, ValueError, EOFError) as error:
             raise TrajstoreError(f"initial_states.path: {path}: cannot be read ({error})") from None
         if rows.ndim != 2 or rows.dtype.kind not in "iuf" or not np.isfinite(rows).all():
@@ -103,7 +104,8 @@ class InitialStates(BaseModel):
             for name in getattr(self, key) or {}:
                 if name not in system.states:
                     raise TrajstoreError(
-                        f"initial_states.{key}.{name}: no such state; there are {', '.join(system.states)}"
+                        f"initial_states.{key}.{name}: no such state; there are {', '.join(system.states)}."
+                        + did_you_mean(name, system.states)
                     )
         if self.kind in ("normal", "shell") and system.spatial:
             raise TrajstoreError(

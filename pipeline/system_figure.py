@@ -15,16 +15,20 @@ from .figures import (
     BLUE,
     FLOW,
     GREEN,
+    LONGEST_NAME,
     ORANGE,
     PURPLE,
     SKY,
     STYLE,
     VERMILION,
+    alike,
+    equal_scales,
     new_figure,
     plain,
     save_figure,
     symbol,
 )
+from .sharing.description import line
 from .space_time import colours, places, value_label
 from .starts import InitialStates
 from .systems import System
@@ -43,10 +47,10 @@ FIELD_STEPS = 40
 SAMPLES_A_DELAY, SHOWN_PERIODS = 50, 10
 
 
-def plot_system(system: System, path: Path) -> None:
+def plot_system(system: System, path: str | Path) -> None:
     """Write the figure as a PNG. Raises TrajstoreError if no trajectory from the default box is sound."""
     with mpl.rc_context(STYLE), np.errstate(all="ignore"):
-        save_figure(draw_system(system), path)
+        save_figure(draw_system(system), Path(path))
 
 
 def draw_system(system: System) -> Figure:
@@ -70,7 +74,7 @@ def draw_system(system: System) -> Figure:
     ]
     # Of a long list the names say more than numbers that do not fit.
     shown = f": {', '.join(values)}" if 0 < len(values) <= 5 else ""
-    figure.suptitle(plain(system.name) + shown, x=0.02, ha="left", fontsize=10)
+    figure.suptitle(plain(line(system.name, LONGEST_NAME)) + shown, x=0.02, ha="left", fontsize=10)
     return figure
 
 
@@ -126,6 +130,7 @@ def _draw_delayed(system: DelaySystem) -> Figure:
     figure = new_figure(8.4, 3.9)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
     left.plot(*embed(states[0, :, 0], SAMPLES_A_DELAY), color=BLUE, lw=0.5)
+    equal_scales(left, "box")
     name = symbol(system.states[0])
     label_embedding(left, name.strip("$"), times, SAMPLES_A_DELAY)
     first = round(SHOWN_PERIODS * unit / step)
@@ -142,6 +147,7 @@ def _draw_plane(system: System) -> Figure:
     _draw_paths(axes, states)
     if system.autonomous and system.kind == System.kind:
         _draw_flow(axes, system)
+    equal_scales(axes, "box")
     axes.set(xlabel=symbol(system.states[0]), ylabel=symbol(system.states[1]))
     return figure
 
@@ -162,6 +168,7 @@ def _draw_pairs(system: System, planes: list[tuple[str, str]]) -> Figure:
         return figure
     for axes, pair in zip(panels, planes, strict=True):
         _draw_paths(axes, states[:, :, [columns[name] for name in pair]])
+        equal_scales(axes, "box")
         axes.set(xlabel=symbol(pair[0]), ylabel=symbol(pair[1]))
     return figure
 
@@ -176,10 +183,15 @@ def _draw_space(system: System) -> Figure:
         per_subplot_kw={"space": {"projection": "3d"}},
     ).values()
     space.plot(*path[:, :3].T, color=BLUE, lw=0.5)
+    widths = np.ptp(path[:, :3], axis=0)
+    if alike(widths.min(), widths.max()):
+        space.set_aspect("equal")
     names = [symbol(name) for name in system.states[:3]]
     space.set(xlabel=names[0], ylabel=names[1], zlabel=names[2])
     for axes, (one, other) in zip(panels, ((0, 1), (0, 2), (1, 2)), strict=True):
         axes.plot(path[:, one], path[:, other], color=BLUE, lw=0.4)
+        axes.locator_params(nbins=4)
+        equal_scales(axes, "box")
         axes.set(xlabel=names[one], ylabel=names[other])
     if len(system.states) > len(names):
         space.set_title(f"the first three of {len(system.states)} components", loc="left", fontsize=9)

@@ -1,13 +1,21 @@
 """The [system] section: a system of the library, or one of your own."""
 
+import math
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any, Literal
+
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from ..data.format import mentions_delay
+from ..data.suggestions import did_you_mean
 from .draws import Draw, Range, Value
 from .section import ConfigError, Section
 from .systems import Parameter, System, get_system
 from .systems.delay import DelaySystem
 from .systems.hamiltonian import from_hamiltonian
+
+Split = Literal["train", "validation", "test"]
 
 
 class SystemSection(Section):
@@ -17,6 +25,7 @@ class SystemSection(Section):
     hamiltonian  the energy as text; with `momenta`, coordinate -> its momentum, the equations follow from it; beside
                  equations it is what diagnostics call the energy
     period       a natural time scale
+    parameters_by_split  split -> parameters that have other values there, so that values can be held out
     """
 
     name: str
@@ -25,6 +34,7 @@ class SystemSection(Section):
     hamiltonian: str | None = None
     momenta: dict[str, str] | None = None
     parameters: dict[str, Value] = Field(default_factory=dict)
+    parameters_by_split: dict[Split, dict[str, Value]] = Field(default_factory=dict)
     initial_state: dict[str, Range] | None = None
     time_unit: str | None = None
     description: str | None = None
@@ -52,7 +62,10 @@ class SystemSection(Section):
                     "system.initial_state: missing; a system of your own needs a range [low, high] for "
                     f"each of {', '.join(states)}"
                 )
-            parameters = {name: _parameter(value) for name, value in self.parameters.items()}
+            self._check_by_split(self.parameters, self.equations or (self.initial_state or {}), "this system")
+            parameters = {
+                name: self._parameter(name, Parameter(), value) for name, value in self.parameters.items()
+            }
             if self.equations is not None and self.momenta is None:
                 made = DelaySystem if mentions_delay(self.equations) else System
                 return made(
@@ -88,25 +101,50 @@ class SystemSection(Section):
             for name in given:
                 if name not in allowed:
                     raise ConfigError(
-                        f"system.{kind}.{name}: {self.name} has no {name!r}; it has {', '.join(allowed)}"
+                        f"system.{kind}.{name}: {self.name} has no {name!r}; it has {', '.join(allowed)}."
+                        + did_you_mean(name, allowed)
                     )
+        self._check_by_split(known.parameters, known.equations, self.name)
         parameters = {
-            name: _parameter(self.parameters.get(name, default.value), default.unit, default.meaning)
+            name: self._parameter(name, default, self.parameters.get(name, default.value))
             for name, default in known.parameters.items()
         }
         if known.spatial:
             # A field has one range for all its points.
             boxes = {state: box for box in boxes.values() for state in known.states}
         raw = {**known.to_dict(), **more, "initial_state": {**known.initial_state, **boxes}}
-        if self.parameters or self.size is not None:
+        if self.parameters or any(self.parameters_by_split.values()) or self.size is not None:
             # They are those of the library's own values.
             raw = {
                 key: value for key, value in raw.items() if key in more or key not in ("lyapunov", "period")
             }
         return System.from_dict({**raw, "parameters": {k: vars(p) for k, p in parameters.items()}})
 
+    def _parameter(self, name: str, known: Parameter, value: float | Draw) -> Parameter:
+        others = {split: given[name] for split, given in self.parameters_by_split.items() if name in given}
+        if not others and not isinstance(value, Draw):
+            return replace(known, value=value)
+        by_split = {str(split): _drawn(other) for split, other in others.items()} or None
+        return replace(known, value=math.nan, draw=_drawn(value), by_split=by_split)
 
-def _parameter(value: float | Draw, unit: str = "1", meaning: str = "") -> Parameter:
-    if isinstance(value, Draw):
-        return Parameter(unit=unit, meaning=meaning, draw=value.to_dict())
-    return Parameter(value, unit, meaning)
+    def _check_by_split(self, parameters: Collection[str], states: Collection[str], where: str) -> None:
+        """Raises ConfigError if it names what is none of these parameters."""
+        for split, given in self.parameters_by_split.items():
+            for name in given:
+                if name in parameters:
+                    continue
+                key = f"system.parameters_by_split.{split}.{name}"
+                if name in states:
+                    raise ConfigError(
+                        f"{key}: is a state, not a parameter; expected one of {_listed(parameters)}"
+                    )
+                raise ConfigError(f"{key}: {where} has no parameter {name!r}; it has {_listed(parameters)}")
+
+
+def _drawn(value: float | Draw) -> dict[str, Any]:
+    """How rows are given these values, as it is stored."""
+    return value.to_dict() if isinstance(value, Draw) else {"values": [value]}
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(names) or "none"

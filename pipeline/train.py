@@ -8,65 +8,53 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import Progress, TextColumn
+from rich.progress import Progress
 from torch import Tensor
 
 from ..data.dataset import Batch, TrajectoryDataset
 from ..data.files import finite, reason, write_json
 from ..data.manifest import load_manifest
+from ..data.seeds import torch_seed
 from ..models import RecurrentModel
+from .checkpoints import Checkpoints
 from .device import choose_device, choose_threads, place
 from .interrupt import StopRequest
 from .learning_sections import Learning
 from .locking import locked
+from .losses import RAW
 from .phases import make_phases, share
-from .progress import columns
+from .progress import FieldColumn, columns
 from .ranks import Ranks, joined
-from .run import BEST, CURVE, LAST, TRAINING, RunConfig, build_model, cut_curve, prepare_folder
-from .run_files import RunError, load_checkpoint, save_checkpoint
+from .run import CURVE, TRAINING, RunConfig, build_model, cut_curve, prepare_folder
+from .run_files import RunError
+from .standing import Standing
 from .validation import mean_squared_error
 
 LOG_EVERY = 10
 
 
-@dataclass
-class Standing:
-    """Where a run stands: all that a checkpoint keeps beside weights and learner.
-
-    `step` counts over all phases, `phase_step` in the current one; times are in seconds.
-    """
-
-    phase: int = 0
-    step: int = 0
-    phase_step: int = 0
-    smoothed: float = math.nan
-    best_step: int = 0
-    best_validation: float = math.inf
-    stale: int = 0
-    seconds: float = 0.0
-    waiting: float = 0.0
-
-
 def train(
     config: Learning,
-    data: Path,
-    run: Path,
+    data: str | Path,
+    run: str | Path,
     *,
     resume: bool = False,
+    restart_schedule: bool = False,
     overwrite: bool = False,
     console: Console | None = None,
     ranks: Ranks | None = None,
 ) -> Standing:
     """Train the model of a config on a dataset; the run's folder keeps everything.
 
-    resume     go on with an unfinished run, or begin if there is none
+    resume     go on with an unfinished run, or with one whose config asked for less; begin if there is none
+    restart_schedule  begin the schedule of learning rates anew where a longer training needs another one
     overwrite  throw away a run of another config or dataset that the folder holds
     console    where progress is shown; None shows none
     ranks      the processes that train together, where these have joined already
@@ -75,10 +63,14 @@ def train(
     number of threads. Under torchrun the processes share each batch, and the first one writes and shows.
     KeyboardInterrupt is raised when all is saved. Raises TrajstoreError for a dataset or folder that cannot be used.
     """
+    if restart_schedule and not resume:
+        raise RunError("--restart-schedule goes on with a run; give --resume, too")
     console = console or Console(quiet=True)
     with joined() if ranks is None else nullcontext(ranks) as ranks:
         shown = console if ranks.first else Console(quiet=True)
-        return _prepare_and_train(config, data, run, resume, overwrite, shown, ranks)
+        return _prepare_and_train(
+            config, Path(data), Path(run), resume, restart_schedule, overwrite, shown, ranks
+        )
 
 
 def _prepare_and_train(
@@ -86,6 +78,7 @@ def _prepare_and_train(
     data: Path,
     run: Path,
     resume: bool,
+    restart_schedule: bool,
     overwrite: bool,
     console: Console,
     ranks: Ranks,
@@ -115,7 +108,18 @@ def _prepare_and_train(
         try:
             if ranks.first:
                 prepare_folder(run, described, resume, overwrite)
-            return _train(config, described, dataset, validation, run, device, console, ranks)
+            return _train(
+                config,
+                described,
+                dataset,
+                validation,
+                run,
+                device,
+                restart_schedule,
+                overwrite,
+                console,
+                ranks,
+            )
         except OSError as error:
             raise RunError(
                 f"{run}: cannot be written ({reason(error)}). The last checkpoint is kept: mend the cause and go on "
@@ -130,50 +134,46 @@ def _train(
     validation: TrajectoryDataset | None,
     run: Path,
     device: torch.device,
+    restart_schedule: bool,
+    overwrite: bool,
     console: Console,
     ranks: Ranks,
 ) -> Standing:
     torch.set_num_threads(choose_threads(config, ranks))
-    torch.manual_seed(config.training.seed)
+    torch.manual_seed(torch_seed(config.training.seed))
     model = build_model(config, len(dataset.components)).to(device)
     # A shuffle in blocks is for what is larger than any memory, and reads from disk.
     placed = place(dataset, device) if config.training.shuffle == "full" else dataset
-    phases = make_phases(config, model, placed, ranks)
-    now = Standing()
-    saved = None
-    if ranks.first and (run / LAST).is_file():
-        saved = load_checkpoint(run / LAST)
-    saved = ranks.from_first(saved)
-    if saved is not None:
-        try:
-            model.load_state_dict(saved["model"])
-            now = Standing(**saved["standing"])
-            if now.phase < len(phases):
-                phases[now.phase].learner.load_state_dict(saved["learner"])
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
-            raise RunError(
-                f"{run / LAST}: is no checkpoint of this run; begin again with --overwrite"
-            ) from None
-    if (run / TRAINING).is_file() and now.phase == len(phases):
+    checkpoints = Checkpoints(run, described, model, ranks)
+    beginning = checkpoints.begin(config, restart_schedule=restart_schedule, overwrite=overwrite)
+    now = beginning.standing
+    std = dataset.normalizer.std if dataset.normalizer else None
+    now.loss_units = now.loss_units if std else RAW
+    told_std = std if now.loss_units == RAW else None
+    phases = make_phases(config, model, placed, ranks, told_std, now.schedule_start)
+    try:
+        if beginning.model is not None:
+            model.load_state_dict(beginning.model)
+        learner = phases[min(now.phase, len(phases) - 1)].learner
+        if beginning.learner is not None:
+            learner.load_state_dict(beginning.learner)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
+        raise checkpoints.foreign() from None
+    if now.phase == len(phases) and now.stopped_by is None:
+        now.stopped_by = now.ended[-1][1]
+    told = now.stopped_by is not None and (run / TRAINING).is_file()
+    if told:
         console.print(f"{run}: was trained to its end before; nothing to do", highlight=False, soft_wrap=True)
+    checkpoints.take_over(beginning, learner)
     if ranks.first:
         cut_curve(run, now.step)
-    # Each checkpoint can be loaded without the folder that it lies in.
-    own = {"run": vars(described)}
-
-    def save() -> None:
-        if not ranks.first:
-            return
-        learner = phases[min(now.phase, len(phases) - 1)].learner.state_dict()
-        save_checkpoint(
-            run / LAST, {**own, "model": model.state_dict(), "learner": learner, "standing": asdict(now)}
-        )
-
     begin, before = perf_counter(), now.seconds
-    progress = Progress(*columns("steps"), TextColumn("loss {task.fields[loss]:.3g}"), console=console)
+    limit = math.inf if config.training.minutes is None else 60 * config.training.minutes
+    progress = Progress(*columns("steps"), FieldColumn("loss"), console=console)
     written = run / CURVE if ranks.first else Path(os.devnull)
+    going_on = None
     with StopRequest() as stop, progress, written.open("a", encoding="utf-8") as curve:
-        while now.phase < len(phases):
+        while now.stopped_by is None:
             phase = phases[now.phase]
             bar = progress.add_task(
                 phase.name, total=phase.steps, completed=now.phase_step, loss=now.smoothed
@@ -185,48 +185,54 @@ def _train(
                 inputs, targets = next(batches)
                 losses.append(phase.learner.step(now.phase_step, inputs.to(device), targets.to(device)))
                 now.step, now.phase_step = now.step + 1, now.phase_step + 1
-                finished = now.phase_step >= phase.steps
-                evaluates = finished or now.phase_step % phase.evaluate_every == 0
-                logs = evaluates or now.phase_step % LOG_EVERY == 0
-                asked = stop.requested
+                enough, due = now.phase_step >= phase.steps, now.phase_step % phase.evaluate_every == 0
+                logs = enough or due or now.phase_step % LOG_EVERY == 0
+                wishes = stop.requested, before + perf_counter() - begin >= limit
                 # Several processes agree on a stop where they meet anyway.
-                if not (logs or (asked and ranks.size == 1)):
+                if not (logs or (any(wishes) and ranks.size == 1)):
                     continue
-                *read, stops = _read(losses, asked, ranks)
+                *read, stops, late = _read(losses, wishes, ranks)
                 losses.clear()
                 _follow(now, read)
                 now.seconds = before + perf_counter() - begin
-                line: dict[str, float] = {}
-                if logs:
-                    line = {"loss": read[-1], "smoothed_loss": now.smoothed}
+                line: dict[str, Any] = {}
+                if logs or late:
+                    line = {"loss": read[-1], "smoothed_loss": now.smoothed, "loss_units": now.loss_units}
                     progress.update(bar, completed=now.phase_step, loss=now.smoothed)
-                if evaluates:
-                    line |= _validate(model, validation, device, now, run / BEST, own, ranks)
+                if evaluates := bool(enough or due or late):
+                    going_on = checkpoints.before(now, due)
+                    line |= _validate(model, validation, device, now, checkpoints)
+                    going_on = going_on or {"standing": asdict(now)}
                     patience = config.training.patience
-                    finished = finished or (patience is not None and now.stale >= patience)
+                    impatient = patience is not None and now.stale >= patience
+                    finished = now.end(enough, impatient, bool(late), len(phases))
                 if line:
                     row = {"step": now.step, "phase": phase.name, **line, "seconds": round(now.seconds, 4)}
                     curve.write(json.dumps(finite(row)) + "\n")
-                if finished:
-                    now.phase, now.phase_step, now.stale = now.phase + 1, 0, 0
                 if evaluates or stops:
                     curve.flush()
-                    save()
+                    learner = phases[min(now.phase, len(phases) - 1)].learner
+                    # Of a phase that has ended, and another comes after it, nothing goes on.
+                    rests = now.stopped_by and (now.phase == len(phases) or now.phase_step)
+                    checkpoints.save(now, learner, going_on if rests else None)
                 if stops:
+                    if not now.best_step:
+                        checkpoints.keep_best(now.step)
                     # When one process ends, torchrun ends the others: not before all is saved.
                     ranks.wait()
                     raise KeyboardInterrupt
-    if ranks.first:
-        write_json(run / TRAINING, _summary(now))
+    if ranks.first and not (told and beginning.same):
+        write_json(run / TRAINING, now.summary())
     return now
 
 
-def _read(losses: list[Tensor], asked: bool, ranks: Ranks) -> list[float]:
-    """Losses of global batches from those of shares; last, not 0 if any process was asked to stop.
+def _read(losses: list[Tensor], wishes: tuple[bool, ...], ranks: Ranks) -> list[float]:
+    """Losses of global batches from those of shares; behind them each wish, not 0 if any process has it.
 
     Until then a GPU need not wait for Python, nor a process for another one's losses.
     """
-    return ranks.mean(torch.stack([*losses, losses[0].new_tensor(float(asked))]).cpu().double()).tolist()
+    wished = (losses[0].new_tensor(float(wish)) for wish in wishes)
+    return ranks.mean(torch.stack([*losses, *wished]).cpu().double()).tolist()
 
 
 def _follow(now: Standing, losses: list[float]) -> None:
@@ -242,34 +248,18 @@ def _validate(
     validation: TrajectoryDataset | None,
     device: torch.device,
     now: Standing,
-    best: Path,
-    own: dict[str, Any],
-    ranks: Ranks,
+    checkpoints: Checkpoints,
 ) -> dict[str, float]:
     """The validation error, as an entry of the curve; the best weights so far are kept in the run.
 
     Without a validation split the latest weights count as the best.
     """
-    mse = math.nan if validation is None else mean_squared_error(model, validation, device, ranks)
+    mse = math.nan if validation is None else mean_squared_error(model, validation, device, checkpoints.ranks)
     now.stale += 1
     if validation is None or mse < now.best_validation:
         now.best_step, now.best_validation, now.stale = now.step, mse, 0
-        content = {"model": model.state_dict(), "step": now.step, "validation_mse": mse}
-        if ranks.first:
-            save_checkpoint(best, {**own, **content})
+        checkpoints.keep_best(now.step, mse)
     return {} if validation is None else {"validation_mse": mse}
-
-
-def _summary(now: Standing) -> dict[str, Any]:
-    """What `training.json` holds; the file is there only when the run has ended."""
-    return {
-        "steps": now.step,
-        "best_step": now.best_step,
-        "validation_mse": now.best_validation,
-        "final_smoothed_loss": now.smoothed,
-        "seconds": now.seconds,
-        "waiting_share": now.waiting / max(now.seconds, 1e-9),
-    }
 
 
 def _timed(batches: Iterator[Batch], now: Standing) -> Iterator[Batch]:

@@ -10,7 +10,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
-from trajstore.data import DataError, FormatError, Normalizer, TrajectoryDataset, layout, make_loader
+from trajstore.data import (
+    DataError,
+    FormatError,
+    Normalizer,
+    TrajectoryDataset,
+    layout,
+    load_manifest,
+    make_loader,
+    read_shard,
+)
 from trajstore.data import shard as shard_module
 from trajstore.pipeline.generate import generate
 
@@ -334,3 +343,77 @@ def test_a_compressed_dataset_comes_out_of_generate_with_the_same_contents(
         np.testing.assert_array_equal(by_h5py(tmp_path / "gzip", split), by_h5py(small_dataset, split))
     with h5py.File(tmp_path / "gzip" / "train-00000.h5") as file:
         assert file["state"].compression == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        (torch.float64, torch.float64),
+        (torch.float32, torch.float32),
+        (np.float64, torch.float64),
+        (np.dtype("<f8"), torch.float64),
+        (np.dtype(">f4"), torch.float32),
+        (float, torch.float64),
+        ("float64", torch.float64),
+        ("torch.float64", torch.float64),
+        ("float32", torch.float32),
+        ("f8", torch.float64),
+    ],
+)
+def test_samples_have_the_type_that_is_asked_for(dtype, expected, failing_dataset):
+    dataset = TrajectoryDataset(failing_dataset, "train", dtype=dtype)
+    inputs, targets = dataset[3]
+    assert {inputs.dtype, targets.dtype, dataset.states(0).dtype, dataset.states([0, 1]).dtype} == {expected}
+    assert dataset.sample_bytes == (inputs.nbytes + targets.nbytes)
+    assert dataset.dtype == expected
+
+
+def test_float64_samples_are_what_is_stored_and_what_float32_rounds(failing_dataset):
+    stored = read_shard(failing_dataset / "train-00000.h5")
+    exact = TrajectoryDataset(failing_dataset, "train", dtype=torch.float64)
+    row = int(np.flatnonzero(stored.status == 0)[0])
+    np.testing.assert_array_equal(exact[0][1].numpy(), stored.state[row])
+    for normalize in (False, True):
+        wide = TrajectoryDataset(failing_dataset, "train", normalize=normalize, dtype="float64")
+        narrow = TrajectoryDataset(failing_dataset, "train", normalize=normalize)
+        torch.testing.assert_close(wide[:][1].float(), narrow[:][1])
+        for shuffle in (True, "block"):
+            for inputs, targets in make_loader(wide, 4, shuffle=shuffle):
+                assert inputs.dtype == targets.dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    "dtype", ["int64", torch.int64, torch.float16, "half", None, "no", 3, object, complex]
+)
+def test_a_type_that_samples_cannot_have_is_an_error_that_lists_those_that_they_can(dtype, small_dataset):
+    with pytest.raises(DataError, match=r"dtype is .*; expected one of float32, float64"):
+        TrajectoryDataset(small_dataset, dtype=dtype)
+
+
+def test_what_users_meet_tells_in_a_line_what_it_is(small_dataset, failing_dataset):
+    dataset = TrajectoryDataset(small_dataset, "validation", "forecast", window=8, stride=4, normalize=True)
+    line = repr(dataset)
+    for part in (
+        "TrajectoryDataset", "van-der-pol", "validation", "20 rows of 21 points", "windows of 8, 4 apart",
+        "x1, x2", "forecast", "float32", "normalized", str(small_dataset),
+    ):  # fmt: skip
+        assert part in line
+    failed = TrajectoryDataset(failing_dataset, dtype=torch.float64)
+    assert f"{failed.trajectories} rows ({failed.failed} more failed) of 21 points;" in repr(failed)
+    assert "float64" in repr(failed)
+    loader = make_loader(dataset, 16, shuffle=True, seed=7, world_size=2, rank=1)
+    assert "3 batches of 16 an epoch, shuffle True, seed 7; rank 1 of 2" in repr(loader)
+    assert line in repr(loader)
+    assert "70 train, 20 validation, 10 test rows" in repr(load_manifest(small_dataset))
+    shard = repr(read_shard(small_dataset / "train-00001.h5"))
+    assert "van-der-pol, train from row 32, 32 x 21 x 2" in shard
+    for told in (line, repr(loader), repr(load_manifest(small_dataset)), shard, repr(dataset.store)):
+        assert "\n" not in told
+        assert len(told) < 600
+
+
+def test_many_components_are_counted_not_listed(make_shard, write_dataset, tmp_path):
+    names = tuple(f"u{number}" for number in range(40))
+    folder = write_dataset(tmp_path / "wide", {"train": [make_shard(4, 5, names)]})
+    assert "u5, ... (40 in all)" in repr(TrajectoryDataset(folder))
+    assert len(repr(TrajectoryDataset(folder))) < 400

@@ -1,5 +1,6 @@
 """Standardisation: by the numbers of the train split, and back."""
 
+import numpy as np
 import pytest
 import torch
 from trajstore.data import DataError, Normalizer
@@ -26,3 +27,29 @@ def test_moments_of_nothing_are_refused():
 def test_a_normalizer_survives_its_state():
     normalizer = Normalizer(mean=(0.1, 0.2), std=(1.5, 2.5))
     assert Normalizer.from_state_dict(normalizer.state_dict()) == normalizer
+
+
+def test_lists_arrays_and_whole_numbers_are_taken_as_tensors_are():
+    normalizer = Normalizer(mean=[1.0, -2.0], std=np.array([2.0, 0.5]))
+    assert normalizer == Normalizer(mean=(1.0, -2.0), std=(2.0, 0.5))
+    assert hash(normalizer)
+    expected = torch.tensor([[0.0, 4.0], [0.5, 8.0]])
+    for values in ([[1, 0], [2, 2]], np.array([[1, 0], [2, 2]]), torch.tensor([[1, 0], [2, 2]])):
+        torch.testing.assert_close(normalizer.apply(values), expected)
+        back = normalizer.invert(normalizer.apply(values))
+        torch.testing.assert_close(back, torch.as_tensor(values).float())
+    assert normalizer.apply(np.zeros((1, 2))).dtype == torch.float64
+    torch.testing.assert_close(normalizer.apply([0.0, 0.0]), torch.tensor([-0.5, 4.0]))
+    assert Normalizer.of_columns([[1, 5], [3, 5]]) == Normalizer((2.0, 5.0), (1.0, 1.0))
+
+
+@pytest.mark.parametrize("values", [[1.0], [[1.0, 2.0, 3.0]], 3.0])
+def test_values_of_another_number_of_components_are_refused(values):
+    with pytest.raises(DataError, match="2 components"):
+        Normalizer((0.0, 0.0), (1.0, 1.0)).apply(values)
+
+
+@pytest.mark.parametrize("std", [(1.0,), (1.0, 0.0), (1.0, float("nan"))])
+def test_a_normalizer_that_cannot_be_undone_is_refused(std):
+    with pytest.raises(DataError, match="deviations above 0"):
+        Normalizer((0.0, 0.0), std)

@@ -101,6 +101,20 @@ def test_a_pickled_store_carries_no_open_files_and_reads_the_same(table):
     np.testing.assert_array_equal(again.gather(rows, None, Windows(SAMPLES, SAMPLES)), states)
 
 
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_a_relative_path_means_the_folder_where_it_was_said(tmp_path, make_shard, monkeypatch, compression):
+    (tmp_path / "elsewhere").mkdir()
+    shard_module.write_shard(tmp_path / "train-00000.h5", make_shard(), compression)
+    monkeypatch.chdir(tmp_path)
+    store = Store("train-00000.h5", None)
+    packed = pickle.dumps(store)
+    monkeypatch.chdir("elsewhere")
+    expected = make_shard().state
+    rows, whole = np.arange(len(expected)), Windows(expected.shape[1], expected.shape[1])
+    for found in (store, pickle.loads(packed)):
+        np.testing.assert_array_equal(found.gather(rows, None, whole), expected)
+
+
 def test_plain_shards_are_mapped_and_compressed_ones_are_not(tmp_path, make_shard):
     for compression, kind in ((None, MappedStates), ("gzip", ChunkedStates)):
         shard_module.write_shard(tmp_path / "train-00000.h5", make_shard(), compression)

@@ -54,7 +54,8 @@ SYSTEMS = ["oscillator", "anharmonic", "observed", "sprott", "delayed"]
 
 
 @pytest.mark.parametrize(
-    ("name", "folder"), [("docs/sharing.md", ""), *(("docs/systems.md", x) for x in SYSTEMS)]
+    ("name", "folder"),
+    [("docs/sharing.md", ""), ("docs/training.md", ""), *(("docs/systems.md", x) for x in SYSTEMS)],
 )
 def test_the_commands_run_as_they_stand(
     name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -72,7 +73,8 @@ def test_the_commands_run_as_they_stand(
 def test_nothing_of_these_documents_is_left_out(tmp_path: Path) -> None:
     for command in lay_out(tmp_path, "docs/systems.md"):
         assert sum(f" {folder}" in command for folder in SYSTEMS) == 1
-    assert not blocks("python", "docs/systems.md") + blocks("python", "docs/sharing.md")
+    documents = ("docs/systems.md", "docs/sharing.md", "docs/training.md")
+    assert not [block for name in documents for block in blocks("python", name)]
 
 
 def test_the_readmes_own_system_goes_the_whole_way(tmp_path: Path) -> None:

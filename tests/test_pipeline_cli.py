@@ -1,6 +1,7 @@
 """The commands: what they print, and how each kind of bad input ends."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -301,12 +302,35 @@ def test_a_path_that_is_no_run_is_an_error(command, tmp_path):
     ends_in_2(run(command, tmp_path / "none"), "no run: config.json is missing")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plot", "none"],
+        ["evaluate", "none"],
+        ["verify", "none"],
+        ["verify", "none", "--repair"],
+        ["info", "none"],
+        ["train", str(QUICK), "--data", "none", "--out", "run"],
+        ["merge", "none", "other", "--out", "new"],
+        ["select", "none", "--out", "new"],
+        ["export", "none", "--format", "csv", "--out", "new"],
+        ["fetch", "none", "new"],
+    ],
+)
+def test_a_folder_that_is_not_there_is_called_one(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    ends_in_2(run(*arguments), "none: no", "no such folder")
+
+
 def test_each_later_stage_says_which_stage_is_missing(workspace):
     out = workspace / "run"
     (out / "metrics.json").unlink()
     ends_in_2(run("plot", out), "metrics.json is missing; run `trajstore evaluate")
     (out / "training.json").unlink()
-    ends_in_2(run("evaluate", out), "its training has not ended")
+    result = run("evaluate", out)
+    assert (result.exit_code, "training has not ended, 20 steps are done" in result.stdout) == (0, True)
+    (out / "best.pt").unlink()
+    ends_in_2(run("evaluate", out), "best.pt: missing; train first")
     shutil.rmtree(workspace / "dataset")
     ends_in_2(run("evaluate", out), "")
 
@@ -352,8 +376,8 @@ def test_wrong_options_end_in_2():
     assert run("generate", QUICK, "--out", "x", "--jobs", "0").exit_code == 2
 
 
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_training_says_how_to_go_on_and_does(kill, trained, tmp_path):
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_training_that_is_stopped_says_how_to_go_on_and_can_be_judged(kill, trained, tmp_path):
     settings = [*SMALL, "--set", "training.steps=100000", "--set", "training.evaluate_every=100000"]
     command = [
         sys.executable, "-m", "trajstore.pipeline", "train", QUICK, "--data", trained / "dataset", "--out",
@@ -367,9 +391,14 @@ def test_an_interrupted_training_says_how_to_go_on_and_does(kill, trained, tmp_p
     time.sleep(0.5)
     process.send_signal(kill)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "with --resume goes on" in errors
+    killed = kill == signal.SIGKILL
+    assert process.returncode == (-kill if killed else 130), errors
+    assert killed or "with --resume goes on" in errors
     assert "Traceback" not in errors
+    assert "nan" not in errors
+    judged = run("evaluate", tmp_path / "run")
+    assert (judged.exit_code, "training has not ended" in judged.stdout) == (0, True)
+    assert run("plot", tmp_path / "run").exit_code == 0
     data = trained / "dataset"
     refused = run("train", QUICK, "--data", data, "--out", tmp_path / "run", *settings)
     ends_in_2(refused, "an unfinished run of this config; go on with --resume")
@@ -397,15 +426,79 @@ def test_an_interrupted_generation_ends_quietly_and_goes_on(engine, kill, tmp_pa
     assert all(path.suffix == ".h5" for path in out.iterdir())
 
 
-@pytest.mark.parametrize("delay", [0.1, 0.3, 0.6])
+@pytest.mark.parametrize("delay", [0.05, 0.1, 0.3, 0.6])
 def test_ctrl_c_while_the_command_is_loaded_ends_it_quietly(delay, trained):
-    program = Path(sys.executable).with_name("trajstore")
-    process = subprocess.Popen(
-        [program, "info", trained / "dataset"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    # What interrupts Python itself, before it comes to us, is not ours.
+    program = (
+        "import os, signal, sys, threading; from trajstore.pipeline.__main__ import run; "
+        "threading.Timer(float(sys.argv.pop(1)), os.kill, (os.getpid(), signal.SIGINT)).start(); run()"
     )
-    time.sleep(delay)
-    process.send_signal(signal.SIGINT)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(delay), "info", trained / "dataset"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
     # It may have been done before.
     assert process.returncode in (0, 130)
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "key"),
+    [
+        ("[dataset]", 'title = "a\\u0007b"', "dataset.title"),
+        ("[dataset]", 'license = "\\u001b[31mred"', "dataset.license"),
+        ("[system]", 'description = "a\\u009fb"', "system.description"),
+        ("[dataset]", f'creator = "{"x" * (1 << 20)}x"', "dataset.creator"),
+    ],
+)
+def test_a_text_that_no_shard_may_hold_is_found_before_any_work(tmp_path, section, line, key):
+    config = tmp_path / "c.toml"
+    text = Path(QUICK).read_text()
+    config.write_text(text.replace(section, f"{section}\n{line}", 1))
+    ends_in_2(run("generate", config, "--out", tmp_path / "d"), key, "expected plain text")
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_folder_whose_name_is_no_utf8_goes_the_whole_way(tmp_path):
+    data, out = (os.fsencode(tmp_path) + name for name in (b"/d\xff", b"/r\xfe"))
+    for command in (
+        ["generate", QUICK, "--out", data],
+        ["train", QUICK, "--data", data, "--out", out],
+        ["train", QUICK, "--data", data, "--out", out, "--resume"],
+        ["evaluate", out],
+        ["plot", out],
+    ):
+        settings = SMALL if command[0] in ("generate", "train") else []
+        result = CliRunner().invoke(main, [os.fsdecode(part) for part in (*command, *settings)])
+        assert result.exit_code == 0, result.output
+
+
+def test_training_without_a_validation_split_tells_no_number_that_it_has_not(tmp_path):
+    none = ["--set", "dataset.validation=0"]
+    assert run("generate", QUICK, "--out", tmp_path / "data", *SMALL, *none).exit_code == 0
+    result = run("train", QUICK, "--data", tmp_path / "data", "--out", tmp_path / "run", *SMALL, *none)
+    assert result.exit_code == 0
+    assert "20 steps in" in result.stderr
+    assert "nan" not in result.stderr
+    assert "None" not in result.stderr
+    assert "validation" not in result.stderr
+    judged = run("evaluate", tmp_path / "run")
+    assert judged.exit_code == 0
+    assert "nan" not in judged.output
+
+
+def test_more_steps_go_on_at_the_command_line_and_a_cosine_wants_its_option(workspace):
+    arguments = ["train", QUICK, "--data", workspace / "dataset", "--out", workspace / "run", *SMALL]
+    more = [*arguments, "--set", "training.steps=30"]
+    ends_in_2(run(*more), "training.steps is 20 there, 30 here", "go on with --resume")
+    ends_in_2(run(*more, "--restart-schedule"), "give --resume")
+    ends_in_2(run(*more, "--resume"), "training.steps: was 20, is 30", "--restart-schedule")
+    ends_in_2(run(*arguments, "--set", "training.steps=10", "--resume"), "got 10, but 20 are done")
+    result = run(*more, "--resume", "--restart-schedule")
+    assert result.exit_code == 0
+    assert "30 steps in" in result.stderr
+    assert "schedule restarted at step 20: not repeatable" in result.stderr
+    assert "schedule restarted at step 20: not repeatable" in run("evaluate", workspace / "run").stdout

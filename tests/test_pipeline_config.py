@@ -502,3 +502,56 @@ def test_shards_stay_small_whatever_the_length_of_a_trajectory(experiment, point
     row = points * 2 * 4
     assert 1 <= config.shard_rows <= 65_536
     assert config.shard_rows == 1 or config.shard_rows * row <= 64 << 20
+
+
+@pytest.mark.parametrize(
+    ("override", "meant"),
+    [
+        ("system.equation=1", "equations"),
+        ("dataste.train=1", "dataset"),
+        ("training.step=1", "steps"),
+        ('engine.name="heyoca"', "heyoka"),
+        ('engine.method="RK54"', "RK45"),
+        ('task.name="forcast"', "forecast"),
+        ('model.name="lstn"', "lstm"),
+        ('system.name="van-der-poll"', "van-der-pol"),
+        ("system.parameters.mu1=1.0", "mu"),
+        ('initial_states={ kind = "shel" }', "shell"),
+    ],
+)
+def test_a_mistyped_name_is_told_what_was_meant(load, override, meant):
+    with pytest.raises(TrajstoreError, match=rf"Did you mean {meant}\?"):
+        load(GOOD, override)
+
+
+def test_a_name_like_no_other_is_told_nothing(load):
+    for name in ("qqq", "x" * 100_000):
+        with pytest.raises(ConfigError) as caught:
+            load(GOOD, f"dataset.{name}=1")
+        assert "Did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["lambda", "in", "is", "None", "True", "async"])
+def test_a_keyword_is_told_as_one(load, name):
+    text = OWN.replace("c*v", f"{name}*v").replace("c = 0.1", f"{name} = 0.1")
+    with pytest.raises(TrajstoreError, match=f"'{name}' is a keyword of Python"):
+        load(text)
+
+
+def test_a_date_is_one_of_toml_or_a_text(load):
+    for date in ("2026-11-22", '"2026-11-22"'):
+        assert load(GOOD, f"dataset.date={date}").dataset.date == "2026-11-22"
+        assert load(f"{GOOD}date = {date}\n").dataset.date == "2026-11-22"
+    for wrong in ("2026-11-22T10:00:00", "10:00:00", '"22.11.2026"', "2026"):
+        with pytest.raises(ConfigError, match=r"dataset\.date"):
+            load(f"{GOOD}date = {wrong}\n")
+
+
+def test_a_byte_order_mark_is_passed_over_and_utf_16_is_told(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert load_config(path).dataset.train == 100
+    for coding in ("utf-16", "utf-16-be", "utf-32"):
+        path.write_bytes(("" if coding[-1] in "62" else "\ufeff").encode(coding) + GOOD.encode(coding))
+        with pytest.raises(ConfigError, match="is UTF-16; save it as UTF-8"):
+            load_config(path)

@@ -72,3 +72,64 @@ def test_a_damped_oscillator_has_no_limit_cycle():
     system = System("damped", {"x": "v", "v": "-x - 0.1*v"}, {}, {"x": (-1, 1), "v": (-1, 1)})
     engine = make_engine(system, EngineSettings())
     assert limit_cycle(engine, np.array([1.0, 0.0])[None], np.empty(0)[None], 50.0, 0.05) is None
+
+
+def chained(times, values, window, jumps, decay):
+    """The values, thrown off by a jump wherever a window of that length begins; each dies away in time `decay`."""
+    number = (times // window).astype(int)
+    return values + jumps[number % len(jumps)] * np.exp(-(times - number * window) / decay)
+
+
+@given(
+    size=st.floats(1e-4, 0.4),
+    window=st.floats(0.7, 5.0),
+    decay=st.sampled_from([0.1, 1.0, 1e9]),
+    period=st.floats(3.0, 15.0),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_kinks_where_windows_are_chained_are_no_extrema(size, window, decay, period, seed):
+    """Jumps of up to 0.4 times the amplitude change what is measured by less than their own size."""
+    rng, times = np.random.default_rng(seed), np.linspace(0.0, 100.0, 1001)
+    wave = np.sin(2 * np.pi * times / period + rng.uniform(0, 6.28))
+    cycle = measure_cycle(times, chained(times, wave, window, size * rng.uniform(-1, 1, 200), decay))
+    assert cycle.amplitude == pytest.approx(1.0, abs=0.8 * size + 1e-3)
+    assert cycle.period == pytest.approx(period, rel=0.1 * size + 1e-3)
+
+
+@given(
+    noise=st.floats(0.0, 0.1),
+    drift=st.floats(-2.0, 2.0),
+    period=st.floats(3.0, 15.0),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_noise_and_drift_are_no_swings(noise, drift, period, seed):
+    rng, times = np.random.default_rng(seed), np.linspace(0.0, 100.0, 1001)
+    wave = np.sin(2 * np.pi * times / period) + drift * times / 100 + noise * rng.normal(size=1001)
+    cycle = measure_cycle(times, wave)
+    # The highest of some samples lies up to three standard deviations above their mean.
+    assert -noise - 0.01 < cycle.amplitude - 1.0 < 3 * noise + 0.01
+    assert cycle.period == pytest.approx(period, rel=0.1 * noise + 1e-3)
+
+
+def test_ripples_on_a_cycle_change_neither_its_period_nor_its_extremes_much():
+    """A relaxation wave, flat and rippled at top and bottom: many extrema, one swing up and one down a period."""
+    times = np.linspace(0.0, 200.0, 4001)
+    wave = np.tanh(5 * np.sin(2 * np.pi * times / 9.0)) + 0.1 * np.sin(2 * np.pi * times / 0.9)
+    cycle = measure_cycle(times, wave)
+    assert cycle.amplitude == pytest.approx(1.1, abs=0.01)
+    assert cycle.period == pytest.approx(9.0, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["noise", "steps", "decay", "stops", "begins", "one period"])
+def test_what_does_not_swing_evenly_from_beginning_to_end_has_no_cycle(kind):
+    times = np.linspace(0.0, 100.0, 1001)
+    rng, wave = np.random.default_rng(0), np.sin(times)
+    values = {
+        "noise": rng.normal(size=1001),
+        "steps": np.repeat(rng.uniform(-1, 1, 77), 13),
+        "decay": np.exp(-times / 10) * wave,
+        "stops": np.where(times < 50, wave, wave[500]),
+        "begins": np.where(times < 50, 0.0, wave),
+        "one period": np.sin(2 * np.pi * times / 70),
+    }[kind]
+    assert measure_cycle(times, values) is None

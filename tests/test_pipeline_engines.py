@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.integrate import quad, solve_ivp
 from trajstore.data.format import Status
 from trajstore.pipeline.engines import EngineError, EngineSettings, make_engine
-from trajstore.pipeline.engines.heyoka import LANES, HeyokaEngine, _by_neighbourhood
+from trajstore.pipeline.engines.batches import by_neighbourhood
+from trajstore.pipeline.engines.heyoka import LANES, HeyokaEngine
 from trajstore.pipeline.engines.scipy import ScipyEngine
 from trajstore.pipeline.systems import Parameter, System, get_system
 from trajstore.pipeline.systems.expressions import FUNCTIONS
@@ -464,7 +465,7 @@ def test_the_order_of_integration_has_every_row_once(dimension, rows, data):
     starts = np.random.default_rng(rows).standard_normal((rows, dimension))
     starts *= {"spread": 1.0, "equal": 0.0, "one component": np.eye(dimension)[0], "huge": 1e307}[kind]
     chosen = np.flatnonzero(np.random.default_rng(dimension).random(rows) < 0.9)
-    order = _by_neighbourhood(starts, chosen)
+    order = by_neighbourhood(starts, chosen)
     assert sorted(order.tolist()) == chosen.tolist()
 
 

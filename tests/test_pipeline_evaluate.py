@@ -6,8 +6,8 @@ from math import comb
 import numpy as np
 import pytest
 import torch
-from trajstore.data import Normalizer, TrajectoryDataset
-from trajstore.models import RecurrentModel
+from trajstore.data import DataError, Normalizer, TrajectoryDataset
+from trajstore.models import RecurrentModel, make_model
 from trajstore.pipeline.baselines import make_baselines, monomials
 from trajstore.pipeline.cycle import limit_cycle
 from trajstore.pipeline.engines import EngineSettings, make_engine
@@ -153,6 +153,38 @@ def test_rollouts_are_normalised_and_back():
     starts = np.array([[4.0, 1.0]])
     predicted = roll_out(Still(0.1), normalizer, "initial-value", starts, window=5, lengths=3)
     np.testing.assert_allclose(predicted, np.broadcast_to(starts, (1, 13, 2)), rtol=1e-6)
+
+
+def test_rollouts_take_lists_and_whole_numbers():
+    lists = roll_out(Exact(0.1), None, "forecast", [[1, 0], [0, 1]], window=5, lengths=2)
+    arrays = roll_out(Exact(0.1), None, "forecast", np.eye(2), window=np.int64(5), lengths=2)
+    np.testing.assert_array_equal(lists, arrays)
+
+
+@pytest.mark.parametrize("task", ["forecasting", "Forecast", "initial_value", "", None, 3, ["forecast"]])
+def test_a_task_that_is_none_is_refused_and_those_that_are_are_listed(task):
+    with pytest.raises(DataError, match="initial-value, forecast"):
+        roll_out(Exact(0.1), None, task, [[1.0, 0.0]], window=5, lengths=2)
+
+
+@pytest.mark.parametrize(
+    ("starts", "channels", "said"),
+    [
+        ([1.0, 0.0], None, "starts is .*two dimensions"),
+        ([["a", "b"]], None, "starts is .*two dimensions"),
+        ([[1.0, 0.0, 2.0]], None, "starts of 3 components and 0 channels; expected 2 and 1"),
+        ([[1.0, 0.0]], None, "expected 2 and 1"),
+        ([[1.0, 0.0]], [[1.0], [2.0]], "channels have 2 rows, starts have 1"),
+        ([[1.0, 0.0]], [0.1], "channels is .*two dimensions"),
+    ],
+)
+def test_starts_and_channels_that_do_not_fit_the_model_are_refused(starts, channels, said):
+    model = make_model("lstm", 3, 2, hidden=4)
+    with pytest.raises(DataError, match=said):
+        roll_out(model, None, "initial-value", starts, 5, 2, channels)
+    with pytest.raises(DataError, match="normalizer is True; expected a Normalizer"):
+        roll_out(model, True, "initial-value", [[1, 0]], 5, 2, [[0.1]])
+    assert roll_out(model, None, "initial-value", [[1, 0]], 5, 2, [[0.1]]).shape == (1, 9, 2)
 
 
 def test_the_valid_prediction_time_is_when_the_error_first_passes_the_bound():

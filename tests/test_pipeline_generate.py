@@ -293,13 +293,36 @@ OTHER_CONFIGS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"grid": {"duration": 2.0, "points": 11}}, r"grid\.points is 21 there, 11 here\)"),
+        (
+            {"system": {"name": "van-der-pol", "parameters": {"mu": {"values": [1.0]}}}},
+            r"system\.parameters\.mu\.draw\.values is not given there, \[1\.0\] here; ",
+        ),
+        ({"engine": SCIPY}, r'engine\.name is "heyoka" there, "scipy" here'),
+    ],
+)
+def test_the_keys_in_which_a_config_differs_are_told(experiment, small_dataset, sections, told):
+    with pytest.raises(TrajstoreError, match=told) as refused:
+        generate(experiment(**sections), small_dataset)
+    assert "chooses another engine" not in str(refused.value)
+
+
+def test_an_engine_that_is_chosen_otherwise_than_before_is_told(experiment, dataset_copy, monkeypatch):
+    monkeypatch.setattr("trajstore.pipeline.engines.settings.find_spec", lambda _: None)
+    with pytest.raises(TrajstoreError, match="this trajstore chooses another engine for these equations"):
+        generate(experiment(), dataset_copy)
+
+
 @pytest.mark.parametrize("case", OTHER_CONFIGS)
 def test_the_dataset_of_another_config_is_refused_and_replaced_only_on_demand(
     experiment, dataset_copy, contents, case, tmp_path
 ):
     before = contents(dataset_copy)
     other = experiment(**OTHER_CONFIGS[case])
-    with pytest.raises(TrajstoreError, match=r"(another config|more rows).*--overwrite"):
+    with pytest.raises(TrajstoreError, match=r"(another config.* here, .* there|more rows).*--overwrite"):
         generate(other, dataset_copy, jobs=1)
     assert contents(dataset_copy) == before
     assert verify(dataset_copy) == []

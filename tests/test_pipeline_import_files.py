@@ -5,6 +5,7 @@ import netCDF4
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.io import savemat
 from trajstore.data import load_manifest
 from trajstore.data.verification import verify
 from trajstore.pipeline.cli import main
@@ -275,7 +276,7 @@ def test_groups_that_hold_themselves_are_walked_once(tmp_path, time_limit):
     np.testing.assert_array_equal(imported(tmp_path / "out")[0], WALK)
 
 
-@pytest.mark.parametrize("form", ["npz", "compressed", "netcdf"])
+@pytest.mark.parametrize("form", ["npz", "compressed", "netcdf", "matlab", "npy"])
 def test_damaged_files_are_messages(tmp_path, form):
     path = tmp_path / "data"
     if form == "netcdf":
@@ -284,6 +285,11 @@ def test_damaged_files_are_messages(tmp_path, form):
             file.createDimension("time", 5)
             file.createVariable("state", "f8", ("run", "time"))[:] = WALK[:, :, 0].T.reshape(4, 5)
             file.createVariable("time", "f8", ("time",))[:] = np.arange(5.0)
+    elif form == "matlab":
+        savemat(path, {"state": WALK, "time": np.arange(5.0)}, appendmat=False, do_compression=True)
+    elif form == "npy":
+        with path.open("wb") as file:
+            np.save(file, WALK)
     else:
         with path.open("wb") as file:
             (np.savez if form == "npz" else np.savez_compressed)(file, state=WALK, time=np.arange(5.0))

@@ -1,13 +1,16 @@
 """Merged datasets are their sources, row by row, and no trajectory lies in two splits."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from trajstore.data import DataError, FormatError, load_manifest
+from trajstore.data import DataError, FormatError, load_manifest, read_shard
 from trajstore.data.manifest import Manifest
 from trajstore.data.verification import verify
 from trajstore.pipeline.cli import main
+from trajstore.pipeline.engines.engine import REVISION, revision_of
 from trajstore.pipeline.evaluate import evaluate
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.reintegrate import reintegrate
@@ -47,6 +50,14 @@ def test_rows_are_those_of_the_sources_in_order(small_dataset, strong, tmp_path)
     assert named == [load_manifest(folder).id for folder in (small_dataset, strong)]
     assert manifest.system["initial_state"] == {"x1": [-6.0, 5.0], "x2": [-5.0, 5.0]}
     assert "value" not in manifest.system["parameters"]["mu"]
+
+
+def test_the_earliest_revision_is_stated(dataset_copy, made_before, strong, tmp_path):
+    made_before(dataset_copy)
+    for number, (sources, revision) in enumerate((([strong], REVISION), ([strong, dataset_copy], 0))):
+        merge(sources, tmp_path / str(number))
+        engine = json.loads(str(read_shard(tmp_path / str(number) / "test-00000.h5").attributes["engine"]))
+        assert revision_of(engine) == revision
 
 
 def test_each_row_follows_from_the_equations_with_its_own_parameters(small_dataset, strong, tmp_path):

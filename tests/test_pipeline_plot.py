@@ -71,10 +71,11 @@ def test_the_error_figure_shows_the_metrics_root_mean_square(run):
     np.testing.assert_allclose(lines["root mean square"] ** 2, metrics["test"]["mse_by_time"])
 
 
-def test_the_bars_are_all_predictors_and_the_model(run):
+def test_the_dots_are_all_predictors_and_the_model_and_none_is_a_bar(run):
     axes = draw_predictors(_load(run)).axes[0]
     metrics = json.loads((run / "metrics.json").read_text())
-    ends = sorted(bar.get_x() + bar.get_width() for bar in axes.patches)
+    assert not axes.patches, "a bar on a logarithmic axis has no origin"
+    ends = sorted(line.get_xdata()[0] for line in axes.lines)
     values = [metrics["test"]["mse"], *(entry["mse"] for entry in metrics["baselines"].values())]
     np.testing.assert_allclose(ends, sorted(values))
     names = {label.get_text() for label in axes.get_yticklabels()}

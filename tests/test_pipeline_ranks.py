@@ -126,7 +126,8 @@ TrajectoryDataset.__getitem__ = reading
 for name, config in configs.items():
     rows.clear()
     try:
-        train(check_config(config, "test"), data, out / name)
+        folder, more, _ = name.partition("+")
+        train(check_config(config, "test"), data, out / folder, resume=bool(more))
     except RunError as error:
         (out / f"{name}.{rank}").write_text(str(error))
     except KeyboardInterrupt:
@@ -137,12 +138,15 @@ for name, config in configs.items():
 
 
 def test_two_processes_train_as_one(experiment, small_dataset, tmp_path, monkeypatch):
-    """SGD, in blocks, too; Adam, then Levenberg-Marquardt; what cannot be done, raised by all; Ctrl-C."""
+    """SGD, in blocks, in parts, too; Adam, then Levenberg-Marquardt; what cannot be done, raised by all; Ctrl-C."""
     monkeypatch.setattr("trajstore.pipeline.second_order.CHUNK", 13)
     configs = {
         "sgd": SGD,
         "adam": LEARNING,
         "block": {**SGD, "training": {**SGD["training"], **IN_BLOCKS}},
+        "parts": {**SGD, "training": {**SGD["training"], "steps": 25}},
+        "parts+more": SGD,
+        "late": {**SGD, "training": {**SGD["training"], "minutes": 1e-9}},
         "one-epoch": {**SGD, "training": {**SGD["training"], "steps": 5}},
         "uneven": {**SGD, "training": {**SGD["training"], "batch": 15}},
         "wild": {**SGD, "training": {**SGD["training"], "learning_rate": 1e30, "clip": None}},
@@ -166,6 +170,11 @@ def test_two_processes_train_as_one(experiment, small_dataset, tmp_path, monkeyp
             json.loads((run / name / "training.json").read_text()) for run in (tmp_path, tmp_path / "alone")
         ]
         assert summaries[0]["best_step"] == summaries[1]["best_step"]
+    for file in ("last.pt", "best.pt"):
+        parts, whole = (load_checkpoint(tmp_path / name / file)["model"] for name in ("parts", "sgd"))
+        assert all(torch.equal(parts[key], whole[key]) for key in whole)
+    late = json.loads((tmp_path / "late/training.json").read_text())
+    assert (late["steps"], late["stopped_by"], late["repeatable"]) == (7, "minutes", False)
     rows = [json.loads((tmp_path / f"one-epoch.{rank}").read_text()) for rank in (0, 1)]
     assert len(rows[0]) == len(rows[1]) == 35
     assert sorted(rows[0] + rows[1]) == list(range(70)), "every row once an epoch, by one process"

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from rich.console import Console
 from trajstore.data import load_manifest
 from trajstore.pipeline.cli import main
-from trajstore.pipeline.report import dataset_facts, print_dataset
+from trajstore.pipeline.report import dataset_facts, print_dataset, print_metrics
 
 
 def printed(manifest, width=80) -> str:
@@ -128,3 +128,50 @@ def test_what_a_stranger_wrote_is_short_printable_text(small_dataset, junk):
         update={"config": {**kept.config, "dataset": {**kept.config["dataset"], "title": "[bold]x[/bold]"}}}
     )
     assert "[bold]x[/bold]" in plain(titled)
+
+
+def metrics(starts, measured=0, valid=100.0):
+    """What `evaluate` gives, as far as it is printed."""
+    cycle = {
+        "true": 2.0001,
+        "predicted": 2.08 if measured else None,
+        "relative_error": 0.04 if measured else None,
+    }
+    return {
+        "test": {"mse": 0.1},
+        "model": {"name": "lstm"},
+        "baselines": {},
+        "rollout": {
+            "trajectories": starts,
+            "duration": 100.0,
+            "with_cycle": measured,
+            "valid_prediction_time": {"median": valid},
+            "amplitude": cycle,
+            "period": None,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((64, 60, 31.5), ["valid until 31.5 (median of 64 starts)", "2.08000, true 2.00010, relative error 0.04"]),
+        ((64, 60), ["(median of 60 of 64 rollouts)"]),
+        ((2, 2), ["valid until 100, the end (median of 2 starts)", "(median of 2 of 2 rollouts)"]),
+        ((1, 1, 31.5), ["valid until 31.5 (from 1 start alone; others may differ)", "(from 1 rollout alone)"]),
+        ((64, 0), ["amplitude of the cycle: true 2.00010; no rollout swings evenly"]),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_rollouts_says_of_how_many(arguments, said):
+    out = io.StringIO()
+    print_metrics(Console(file=out, width=80), metrics(*arguments))
+    for text in said:
+        assert text in out.getvalue()
+    assert "None" not in out.getvalue()
+
+
+def test_shares_are_no_powers_of_ten(small_dataset):
+    kept = load_manifest(small_dataset)
+    for failed, said in ((100, "(100 %)"), (99, "(99 %)"), (1, "(1 %)")):
+        train = kept.splits["train"].model_copy(update={"failed": failed})
+        assert said in plain(kept.model_copy(update={"splits": {**kept.splits, "train": train}}))

@@ -8,11 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from trajstore.data.format import SPLITS
-from trajstore.pipeline.sampling import uniform_rows
+from trajstore.data.verification import verify
+from trajstore.pipeline import sampling
+from trajstore.pipeline.engines.engine import REVISION
+from trajstore.pipeline.generate import generate
+from trajstore.pipeline.reintegrate import reintegrate
+from trajstore.pipeline.sampling import INITIAL_STATES, NOISE, PARAMETERS, TANGENTS, stream_key, uniform_rows
 from trajstore.pipeline.starts import InitialStates
 from trajstore.pipeline.systems import System
 
 DIMENSION = st.integers(1, 9)
+STREAMS = (INITIAL_STATES, PARAMETERS, NOISE, TANGENTS)
+SMALL = st.integers(0, 5)
+# Those that may meet: small numbers in each of the two words, and ends of their ranges.
+SEEDS = (
+    st.builds(lambda low, high: low + 2**32 * high, SMALL, SMALL)
+    | st.integers(0, 2**63 - 1)
+    | st.sampled_from([2**32 - 1, 2**32, 2**33, 2**62, 2**63 - 2**32, 2**63 - 1])
+)
 
 
 def initial_states(box, seed, split, start, stop) -> np.ndarray:
@@ -60,6 +73,71 @@ def test_seeds_splits_streams_and_components_are_independent():
     correlation = np.corrcoef(numbers.T) - np.eye(numbers.shape[1])
     # 1431 pairs of 4000 numbers: sigma is 1/sqrt(4000) = 0.0158.
     assert np.abs(correlation).max() < 5 * 0.0158
+
+
+def format_md(seed: int, split: int, stream: int, start: int, stop: int, columns: int) -> np.ndarray:
+    """The numbers of rows as docs/format.md says."""
+    words = [seed, split, stream]
+    if seed >= 2**32:
+        words = [seed % 2**32, seed // 2**32, split, stream, 1]
+    key = np.random.SeedSequence(words).generate_state(2, np.uint64)
+    counts = -(-columns // 4)
+    drawn = np.random.Generator(np.random.Philox(key=key)).random(stop * counts * 4)
+    return drawn.reshape(stop, counts * 4)[start:, :columns]
+
+
+@given(seed=SEEDS, split=st.sampled_from(range(3)), stream=st.sampled_from(STREAMS), columns=DIMENSION)
+def test_numbers_are_those_of_the_specification(seed, split, stream, columns):
+    ours = uniform_rows(seed, SPLITS[split], stream, 3, 9, columns)
+    np.testing.assert_array_equal(ours, format_md(seed, split, stream, 3, 9, columns), strict=True)
+
+
+def keys(seeds, revision=REVISION) -> list[bytes]:
+    return [
+        stream_key(seed, split, stream, revision).tobytes()
+        for seed in seeds
+        for split in SPLITS
+        for stream in STREAMS
+    ]
+
+
+@given(seeds=st.sets(SEEDS, min_size=1, max_size=30))
+def test_no_two_seeds_splits_and_streams_share_a_key(seeds):
+    assert len(set(keys(seeds))) == len(seeds) * len(SPLITS) * len(STREAMS)
+
+
+def test_no_seeds_of_small_words_share_a_key():
+    # All that differ by words which may be taken for a split or a stream, and their neighbours.
+    seeds = [low + 2**32 * high for low in range(24) for high in (*range(24), 2**31 - 1)]
+    assert len(set(keys(seeds))) == len(seeds) * len(SPLITS) * len(STREAMS)
+
+
+def test_seeds_met_before_revision_1_and_small_ones_keep_their_keys():
+    # So its rows are drawn again as they were.
+    train, validation = (uniform_rows(*which, 0, 0, 5, 2, revision=0) for which in WHO_MET)
+    np.testing.assert_array_equal(train, validation)
+    small = [0, 1, 2**31, 2**32 - 1]
+    assert keys(small) == keys(small, revision=0)
+
+
+WHO_MET = ((7 + 2**32, "train"), (7, "validation"))
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_noise_of_a_large_seed_is_drawn_again_as_its_revision_drew_it(
+    before, experiment, made_before, tmp_path, monkeypatch
+):
+    observation, dataset = {"noise": {"absolute": 0.1}}, {"train": 4, "test": 3, "seed": 7 + 2**32}
+    config = experiment(observation=observation, dataset=dataset)
+    with monkeypatch.context() as patch:
+        if before:
+            patch.setattr(sampling, "WIDE_REVISION", REVISION + 1)
+        generate(config, tmp_path, jobs=1)
+    assert bool(reintegrate(tmp_path, 20).problems) == before
+    if before:
+        made_before(tmp_path)
+        assert verify(tmp_path) == []
+        assert reintegrate(tmp_path, 20).problems == []
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 4, 5])

@@ -1,15 +1,21 @@
 """What the commands share: errors as messages, exit codes, arguments and options."""
 
+import json
 import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ...data.errors import TrajstoreError, printable
-from ...data.files import reason
+from ...data.files import finite, reason
+from ...data.shortage import shortage
+from ..interrupt import end_deaf
+
+if TYPE_CHECKING:
+    from ...data.manifest import Manifest
 
 PATH = click.Path(path_type=Path)
 INTERRUPTED = 130
@@ -33,9 +39,14 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             function(*arguments, **options)
         except TrajstoreError as error:
             raise Failure(str(error)) from None
-        except OSError as error:
+        except (OSError, MemoryError, RuntimeError) as error:
+            if short := shortage(error):
+                raise Failure(str(short)) from None
+            if not isinstance(error, OSError):
+                raise
             raise Failure(reason(error)) from None
         except KeyboardInterrupt:
+            end_deaf()
             click.echo("trajstore: interrupted; the same command goes on from here", err=True)
             sys.exit(INTERRUPTED)
 
@@ -46,7 +57,24 @@ config_argument = click.argument("config", type=PATH)
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Override a key of the config."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, and nothing else, to stdout; words go to stderr."
+)
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Throw away what the folder holds of another config."
 )
+
+
+def print_json(value: Any) -> None:
+    """On stdout; a number that JSON has not is null, and what no terminal or encoding takes is an escape."""
+    text = json.dumps(finite(value), indent=1, ensure_ascii=False)
+    click.echo(
+        "".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text)
+    )
+
+
+def print_dataset_json(path: Path, manifest: "Manifest", **more: Any) -> None:
+    """Of a dataset that was made: id, path as given and splits, as `info --json` has them, and more."""
+    from ..report import splits_facts
+
+    print_json({"id": manifest.id, "path": str(path), "splits": splits_facts(manifest), **more})

@@ -1,6 +1,5 @@
 """Commands that make and look at datasets: generate, verify, info, systems."""
 
-import json
 import re
 import sys
 from pathlib import Path
@@ -10,10 +9,19 @@ import click
 from rich.console import Console
 
 from ...data.errors import printable
-from ...data.files import finite
-from .common import PATH, command, config_argument, json_option, overwrite_option, set_option
+from .common import (
+    PATH,
+    command,
+    config_argument,
+    json_option,
+    overwrite_option,
+    print_dataset_json,
+    print_json,
+    set_option,
+)
 
 if TYPE_CHECKING:
+    from ...data.finding import Findings
     from ..backends import Backend
     from ..systems import System
 
@@ -35,6 +43,7 @@ SHOWN_STATES = 4
 )
 @overwrite_option
 @set_option
+@json_option
 @command
 def generate_command(
     config: Path,
@@ -44,6 +53,7 @@ def generate_command(
     scheduler: str | None,
     overwrite: bool,
     overrides: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Integrate the system of CONFIG and store the trajectories; goes on where it was interrupted."""
     from ..config_file import load_config
@@ -61,6 +71,8 @@ def generate_command(
         console=console,
     )
     print_summary(console, summary)
+    if as_json:
+        print_dataset_json(out, summary.manifest)
 
 
 @click.command("verify")
@@ -84,8 +96,11 @@ def generate_command(
     callback=lambda _, __, text: None if text is None else _slice(text),
     help="Read only these of the manifest's shards, numbered from 0, B not among them; as a Python slice.",
 )
+@json_option
 @command
-def verify_command(path: Path, reintegrate: int, wants_repair: bool, shards: slice | None) -> None:
+def verify_command(
+    path: Path, reintegrate: int, wants_repair: bool, shards: slice | None, as_json: bool
+) -> None:
     """Check a dataset or a shard: 0 if sound; 1 if not, a line a problem; 2 if it cannot be checked, for there is
     no manifest, or none that can be read.
 
@@ -94,38 +109,43 @@ def verify_command(path: Path, reintegrate: int, wants_repair: bool, shards: sli
     shown = printable(str(path))
     if wants_repair and shards is not None:
         raise click.UsageError("--repair reads all shards; leave out --shards.")
+    facts: dict[str, Any] = {}
     if wants_repair:
         from ..repair import repair
 
-        written = " and ".join(repair(path, isolated=True))
+        facts["repaired"] = repair(path, isolated=True)
+        written = " and ".join(facts["repaired"])
         click.echo(
-            f"{shown}: {written} written from the shards" if written else f"{shown}: nothing to repair"
+            f"{shown}: {written} written from the shards" if written else f"{shown}: nothing to repair",
+            err=as_json,
         )
 
-    problems, note = _verify_with_progress(path, shards)
+    found, total = _verify_with_progress(path, shards)
+    problems, remark = found.problems, ""
+    if shards is not None:
+        first, last, _ = shards.indices(total)
+        remark = (
+            f"; of {total:,} shards, {first} to {last - 1} checked, the other {total - last + first:,} not"
+        )
+        facts["shards"] = {"first": first, "last": last - 1, "of": total}
     if reintegrate and not problems:
         from ..reintegrate import reintegrate as integrate_again
 
         again = integrate_again(path, reintegrate, shards=shards)
         problems += again.problems
-        note += (
-            f"; {again.rows} rows integrated again by {again.engine}, largest deviation {again.largest:.1e}, "
-            f"{again.share:.2g} of what is allowed; judged {_percent(again.judged)} % of the points to 1e-6 of their "
-            f"component's scale, {_percent(again.coarsely)} % to 1e-3"
-        )
-        if again.lost:
-            note += f"; some states of {again.lost} rows could not be compared, for errors may hide them"
-    for problem in problems:
-        click.echo(problem)
+        facts["reintegration"] = again.facts()
+        remark += f"; {again.remark()}"
+    if as_json:
+        print_json({**found.to_dict(), **facts})
+    else:
+        for problem in problems:
+            click.echo(problem)
+        for note in found.notes:
+            click.echo(f"note: {note}")
     if problems:
-        click.echo(f"{shown}: {len(problems)} problem{'s' if len(problems) > 1 else ''}{note}", err=True)
+        click.echo(f"{shown}: {len(problems)} problem{'s' if len(problems) > 1 else ''}{remark}", err=True)
         sys.exit(1)
-    click.echo(f"{shown}: sound{note}")
-
-
-def _percent(share: float) -> str:
-    """Of 100 only what is all."""
-    return "100" if share == 1 else f"{min(100 * share, 99.9):.1f}"
+    click.echo(f"{shown}: sound{remark}", err=as_json)
 
 
 def _slice(text: str) -> slice:
@@ -136,12 +156,12 @@ def _slice(text: str) -> slice:
     return slice(*(int(number) if number else None for number in found.groups()))
 
 
-def _verify_with_progress(path: Path, shards: slice | None) -> tuple[list[str], str]:
-    """The problems, and which shards were not looked at."""
+def _verify_with_progress(path: Path, shards: slice | None) -> tuple["Findings", int]:
+    """What was found, and how many shards there are."""
     from rich.progress import Progress
 
     from ...data.manifest import load_manifest
-    from ...data.verification import verify
+    from ...data.verification import examine
     from ..progress import columns
 
     total = len(load_manifest(path).shards) if path.is_dir() else 1
@@ -150,13 +170,10 @@ def _verify_with_progress(path: Path, shards: slice | None) -> tuple[list[str], 
     bar = Progress(*columns("shards"), console=console, transient=True, disable=not console.is_terminal)
     with bar as progress:
         task = progress.add_task("verify", total=max(0, last - first))
-        problems = verify(
+        found = examine(
             path, lambda done: progress.update(task, completed=done), isolated=True, shards=shards
         )
-    if shards is None:
-        return problems, ""
-    left = total - (last - first)
-    return problems, f"; of {total:,} shards, {first} to {last - 1} checked, the other {left:,} not"
+    return found, total
 
 
 @click.command("info")
@@ -175,7 +192,7 @@ def info_command(path: Path, as_json: bool) -> None:
     else:
         manifest = load_manifest(path)
     if as_json:
-        click.echo(json.dumps(dataset_facts(manifest), indent=1, ensure_ascii=False))
+        print_json(dataset_facts(manifest))
     else:
         print_dataset(Console(), manifest)
 
@@ -259,7 +276,7 @@ def _check_options(
 
 def _print_json(facts: list[dict[str, Any]], one: bool) -> None:
     """A list, or what is asked of one system alone."""
-    click.echo(json.dumps(finite(facts[0] if one else facts), indent=1, ensure_ascii=False))
+    print_json(facts[0] if one else facts)
 
 
 def _list(systems: list["System"]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ...data.format import SPLITS, STATE_DTYPES, Status
-from .common import PATH, command
+from .common import PATH, command, json_option, print_dataset_json
 
 
 class Range(click.ParamType):
@@ -59,6 +59,19 @@ class Names(click.ParamType):
         return names
 
 
+class Dimensions(click.ParamType):
+    """Some of trajectory, time and component, in any order, time among them."""
+
+    name = "dimensions"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        names = tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else tuple(value)
+        known = ("trajectory", "time", "component")
+        if "time" not in names or not set(names) <= set(known) or len(set(names)) < len(names):
+            self.fail(f"got {value!r}, expected some of {', '.join(known)}, time among them", param, ctx)
+        return names
+
+
 FRACTION = click.FloatRange(0.0, 1.0, max_open=True)
 out_option = click.option("--out", type=PATH, required=True, help="New folder to write to.")
 split_option = click.option(
@@ -84,6 +97,17 @@ split_option = click.option(
 @click.option(
     "--parameters", type=Names(), metavar="NAME,...", help="Columns or variables that are constant a row."
 )
+@click.option(
+    "--dimensions",
+    type=Dimensions(),
+    metavar="NAME,...",
+    help="Of arrays of states, in the file's order: trajectory, time, component; where the file does not tell.",
+)
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    help="Sign of decimals in tables, where their numbers leave it open.",
+)
 @click.option("--length", type=click.IntRange(min=2), help="Cut trajectories into pieces of so many samples.")
 @click.option(
     "--validation", type=FRACTION, default=0.1, show_default=True, help="Share of the validation split."
@@ -101,10 +125,20 @@ split_option = click.option(
     "--dtype", type=click.Choice(STATE_DTYPES), help="Of the stored states; the file's if left out."
 )
 @click.option("--name", default="measured", show_default=True, help="Name of what was measured.")
-@click.option("--time-unit", default="1", show_default=True)
+@click.option(
+    "--time-unit",
+    help="Of the times; that which the files state if left out, else 1. Known ones are converted.",
+)
+@click.option(
+    "--resample",
+    type=click.FloatRange(0.0, min_open=True),
+    metavar="STEP",
+    help="Put irregular times on a grid of this interval, by cubic splines, never beyond the samples.",
+)
 @click.option("--title")
 @click.option("--license", default="unspecified", show_default=True)
 @click.option("--creator", default="unspecified", show_default=True)
+@json_option
 @command
 def import_command(
     files: tuple[Path, ...],
@@ -115,29 +149,38 @@ def import_command(
     state: str | None,
     components: dict[str, str] | None,
     parameters: dict[str, str] | None,
+    dimensions: tuple[str, ...] | None,
+    decimal: str | None,
     split_by: str,
+    as_json: bool,
     **settings: Any,
 ) -> None:
-    """Make a dataset of measured trajectories: CSV, NPZ, HDF5 or netCDF files. It has no equations."""
+    """Make a dataset of measured trajectories: CSV, NPZ, NPY, HDF5, netCDF, MATLAB or OpenSim files.
+
+    It has no equations.
+    """
     from ..sharing.importing import Import, import_files, summary
     from ..sharing.measurements import Columns
 
-    columns = Columns(time_name, trajectory, state, components or {}, parameters or {}, step)
+    columns = Columns(
+        time_name, trajectory, state, components or {}, parameters or {}, step, dimensions or (), decimal
+    )
     imported = import_files(files, out, Import(columns, by=split_by, **settings))
-    _say(out, imported.manifest)
+    _say(out, imported.manifest, as_json)
     for line in summary(imported, columns):
-        click.echo(line)
+        click.echo(line, err=as_json)
 
 
 @click.command("merge")
 @click.argument("paths", nargs=-1, required=True, type=PATH, metavar="DATASET DATASET...")
 @out_option
+@json_option
 @command
-def merge_command(paths: tuple[Path, ...], out: Path) -> None:
+def merge_command(paths: tuple[Path, ...], out: Path, as_json: bool) -> None:
     """Join datasets of the same equations and grid into a new one."""
     from ..sharing.merge import merge
 
-    _say(out, merge(paths, out))
+    _say(out, merge(paths, out), as_json)
 
 
 @click.command("select")
@@ -162,12 +205,15 @@ def merge_command(paths: tuple[Path, ...], out: Path) -> None:
 @click.option(
     "--stride", type=click.IntRange(min=1), default=1, help="Only every so many-th of these samples."
 )
+@json_option
 @command
-def select_command(path: Path, out: Path, where: tuple[tuple[str, Any], ...], **conditions: Any) -> None:
+def select_command(
+    path: Path, out: Path, where: tuple[tuple[str, Any], ...], as_json: bool, **conditions: Any
+) -> None:
     """Write some rows and times of a dataset to a new one."""
     from ..sharing.select import Selection, select
 
-    _say(out, select(path, out, Selection(where=dict(where), **conditions)))
+    _say(out, select(path, out, Selection(where=dict(where), **conditions)), as_json)
 
 
 @click.command("export")
@@ -184,9 +230,13 @@ def export_command(path: Path, form: str, out: Path, splits: tuple[str, ...]) ->
         click.echo(str(written))
 
 
-def _say(out: Path, manifest: Any) -> None:
-    """What was made, a line."""
+def _say(out: Path, manifest: Any, as_json: bool) -> None:
+    """What was made, a line; with JSON it goes to stderr."""
     sizes = ", ".join(f"{split.trajectories:,} {name}" for name, split in manifest.splits.items())
     failed = sum(split.failed for split in manifest.splits.values())
     note = f"; {failed:,} of them not sound, kept as NaN with a status" if failed else ""
-    click.echo(f"{out}: {sizes} rows{note}; {manifest.bytes / 1e6:,.1f} MB; id {manifest.id[:16]}")
+    click.echo(
+        f"{out}: {sizes} rows{note}; {manifest.bytes / 1e6:,.1f} MB; id {manifest.id[:16]}", err=as_json
+    )
+    if as_json:
+        print_dataset_json(out, manifest)

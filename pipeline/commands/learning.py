@@ -1,5 +1,6 @@
 """Commands that learn from datasets: train, evaluate, plot."""
 
+import math
 import os
 import signal
 import sys
@@ -12,24 +13,56 @@ import click
 from rich.console import Console
 
 from ...data.errors import TrajstoreError
-from .common import INTERRUPTED, PATH, Failure, command, config_argument, overwrite_option, set_option
+from ..interrupt import end_deaf
+from ..percentages import percentage
+from .common import (
+    INTERRUPTED,
+    PATH,
+    Failure,
+    command,
+    config_argument,
+    json_option,
+    overwrite_option,
+    print_json,
+    set_option,
+)
 
 if TYPE_CHECKING:
     from ..ranks import Ranks
+    from ..standing import Standing
 
 
 @click.command("train")
 @config_argument
 @click.option("--data", type=PATH, required=True, help="Folder of the dataset.")
 @click.option("--out", type=PATH, required=True, help="Folder of the run.")
-@click.option("--resume", is_flag=True, help="Go on with an unfinished run; begin if there is none.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with an unfinished run, or one that was asked for fewer steps or minutes; begin if there is none.",
+)
+@click.option(
+    "--restart-schedule",
+    is_flag=True,
+    help="With --resume, where more steps would need another schedule from the first one on: begin it anew over the "
+    "steps that are left, the refinement after it.",
+)
 @overwrite_option
 @set_option
 @command
 def train_command(
-    config: Path, data: Path, out: Path, resume: bool, overwrite: bool, overrides: tuple[str, ...]
+    config: Path,
+    data: Path,
+    out: Path,
+    resume: bool,
+    restart_schedule: bool,
+    overwrite: bool,
+    overrides: tuple[str, ...],
 ) -> None:
-    """Train the model of CONFIG on a dataset. Under torchrun several processes share each batch."""
+    """Train the model of CONFIG on a dataset. Under torchrun several processes share each batch.
+
+    Whatever stops it leaves RUN/best.pt, which evaluate and plot take.
+    """
     from ..config_file import load_learning
 
     # torch's threads wait for each other asleep: spinning, they take the cores from those that they wait for.
@@ -46,12 +79,23 @@ def train_command(
             from ..train import train
 
             console = Console(stderr=True)
-            now = train(learning, data, out, resume=resume, overwrite=overwrite, console=console, ranks=ranks)
+            now = train(
+                learning,
+                data,
+                out,
+                resume=resume,
+                restart_schedule=restart_schedule,
+                overwrite=overwrite,
+                console=console,
+                ranks=ranks,
+            )
     except (KeyboardInterrupt, TrajstoreError, OSError) as error:
         if several:
             # When one process ends, torchrun ends the others. This one is about to end by itself.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         interrupted = isinstance(error, KeyboardInterrupt)
+        if interrupted:
+            end_deaf()
         if tells and not interrupted:
             raise
         if tells:
@@ -61,12 +105,21 @@ def train_command(
             )
         sys.exit(INTERRUPTED if interrupted else Failure.exit_code)
     if tells:
-        click.echo(
-            f"{now.step} steps in {now.seconds:.1f} s, {now.waiting / max(now.seconds, 1e-9):.1%} of it waiting "
-            f"for data; smoothed loss {now.smoothed:.3g}; best validation MSE {now.best_validation:.3g} at step "
-            f"{now.best_step}",
-            err=True,
-        )
+        click.echo(_told(now), err=True)
+
+
+def _told(now: "Standing") -> str:
+    """What came of a training."""
+    from ..standing import ending
+
+    units = "" if now.loss_units == "raw" else f" ({now.loss_units})"
+    waiting = percentage(now.waiting, now.seconds)
+    said = [f"{now.step} steps in {now.seconds:.1f} s, {waiting} of it waiting for data"]
+    if math.isfinite(now.smoothed):
+        said.append(f"smoothed loss {now.smoothed:.3g}{units}")
+    if math.isfinite(now.best_validation):
+        said.append(f"best validation MSE {now.best_validation:.3g} at step {now.best_step}")
+    return "; ".join([*said, *filter(None, [ending(now.summary())])])
 
 
 @contextmanager
@@ -88,14 +141,18 @@ def _together(several: bool) -> Iterator["Ranks | None"]:
 @click.command("evaluate")
 @click.argument("run", type=PATH)
 @click.option("--data", type=PATH, help="Another dataset than the one trained on.")
+@json_option
 @command
-def evaluate_command(run: Path, data: Path | None) -> None:
-    """Judge a trained run on its test split; writes RUN/metrics.json."""
+def evaluate_command(run: Path, data: Path | None, as_json: bool) -> None:
+    """Judge a trained run on its test split; writes RUN/metrics.json, and prints a table, or with --json the same."""
     from ..evaluate import evaluate
     from ..report import print_metrics
 
-    console = Console(stderr=True)
-    print_metrics(console, evaluate(run, data, console))
+    metrics = evaluate(run, data, Console(stderr=True))
+    if as_json:
+        print_json(metrics)
+    else:
+        print_metrics(Console(), metrics)
 
 
 @click.command("plot")

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from .common import PATH, command
+from .common import PATH, command, json_option, print_dataset_json
 
 
 @click.command("fetch")
@@ -23,8 +23,11 @@ from .common import PATH, command
     "--jobs", type=click.IntRange(1, 16), default=4, show_default=True, help="Files fetched at once."
 )
 @click.option("--overwrite", is_flag=True, help="Throw away another dataset that the folder holds.")
+@json_option
 @command
-def fetch_command(url: str, folder: Path, identity: str | None, jobs: int, overwrite: bool) -> None:
+def fetch_command(
+    url: str, folder: Path, identity: str | None, jobs: int, overwrite: bool, as_json: bool
+) -> None:
     """Bring the dataset at URL into DIR, and check it: 0 if sound, 1 if not.
 
     URL is where the dataset's folder lies: http, https, file, or a path. The same command goes on where it was
@@ -40,12 +43,15 @@ def fetch_command(url: str, folder: Path, identity: str | None, jobs: int, overw
         highlight=False,
         soft_wrap=True,
     )
+    if as_json:
+        more = {"problems": [problem.to_dict() for problem in done.problems]} if done.problems else {}
+        print_dataset_json(folder, done.manifest, **more)
     for problem in done.problems:
-        click.echo(problem)
+        click.echo(problem, err=as_json)
     if done.problems:
         click.echo(
             f"{folder}: all files are as the manifest says, but the dataset is not sound; ask who shares it",
             err=True,
         )
         sys.exit(1)
-    click.echo(f"{folder}: sound")
+    click.echo(f"{folder}: sound", err=as_json)

@@ -20,6 +20,8 @@ FIRST = 2.0**-10
 SHORTER = 30
 # Of the largest, where a component does not even then move: relative control alone is left to it.
 NOTHING = 1e-30
+# A component that cannot be followed while it is small is held to this part of its largest value along the row.
+AT_REST = 2.0**-10
 
 
 Field = Callable[[float, np.ndarray], Any]
@@ -63,6 +65,11 @@ class Even(Stated):
                 raise UnevenError
 
     @property
+    def sizes(self) -> np.ndarray:
+        """The largest value (D,) of each component so far."""
+        return self._sizes
+
+    @property
     def even(self) -> bool:
         """Was it right for the row?"""
         try:
@@ -81,14 +88,17 @@ class ByComponent(Stated):
     """A part of the largest value that each component has had so far.
 
     SciPy's solvers look at the same array again at each step.
+
+    least  (D,) sizes that components have at least, or a number
     """
 
-    def __init__(self, relative: float) -> None:
+    def __init__(self, relative: float, least: np.ndarray | float = 0.0) -> None:
         super().__init__(relative)
-        self._relative = relative
+        self._relative, self._least = relative, least
 
     def begin(self, field: Field, times: np.ndarray, state: np.ndarray) -> None:
-        self._sizes = _first_sizes(field, float(times[0]), state, float(times[-1] - times[0]))
+        first = _first_sizes(field, float(times[0]), state, float(times[-1] - times[0]))
+        self._sizes = np.fmax(first, self._least)
         self._own = self._relative * self._sizes
         self.tolerance = self._own
 

@@ -1,9 +1,12 @@
 """Rows on their way through an engine that takes many at once: what goes in, and what comes out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+from ...data.format import Status
+from .scales import bounds, doubtful, largest, uneven
 
 # A row that gets nowhere has diverged if it has grown so many times since the first half of its way.
 LARGE = 1e3
@@ -18,6 +21,9 @@ class Batches:
 
     starts, parameters, times  (D, N), (P, N), (T,): what goes in
     states, status             (N, T, D), (N,) int8: what comes out
+    near, before_poles         (N,) bool: which may have come near to a root's end, and to a pole; if all steps are
+                               looked at `closely`, `near` are those that came to either
+    beyond                     (N,) bool: which came to a place beyond which a series says nothing
     """
 
     starts: np.ndarray
@@ -25,9 +31,15 @@ class Batches:
     times: np.ndarray
     states: np.ndarray
     status: np.ndarray
+    near: np.ndarray
+    before_poles: np.ndarray
+    beyond: np.ndarray
+    closely: bool = False
 
     @classmethod
-    def of(cls, starts: np.ndarray, parameters: np.ndarray, times: np.ndarray) -> "Batches":
+    def of(
+        cls, starts: np.ndarray, parameters: np.ndarray, times: np.ndarray, *, closely: bool = False
+    ) -> "Batches":
         """Rows that go in, (D, N) and (P, N)."""
         size, rows = starts.shape
         return cls(
@@ -36,11 +48,36 @@ class Batches:
             times,
             np.empty((rows, len(times), size)),
             np.zeros(rows, dtype=np.int8),
+            *(np.zeros(rows, dtype=bool) for _ in range(3)),
+            closely=closely,
         )
 
-    def part(self, rows: np.ndarray, times: np.ndarray) -> "Batches":
-        """Some of the rows by themselves, to be integrated along another grid."""
-        return Batches.of(self.starts[:, rows], self.parameters[:, rows], times)
+    def part(self, rows: np.ndarray, times: np.ndarray, *, closely: bool = False) -> "Batches":
+        """Some of the rows by themselves, to be integrated anew, perhaps along another grid."""
+        return Batches.of(self.starts[:, rows], self.parameters[:, rows], times, closely=closely)
+
+    def uneven(
+        self, rows: np.ndarray, first_steps: Callable[["Batches", np.ndarray], np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the rows whose components differ too much in size, and these sizes (n, D) in their first steps.
+
+        first_steps  gives states (n, D) of rows after their first step
+        """
+        first = np.abs(self.starts)
+        failed = self.status != Status.OK
+        # Of a row that failed no more than the start is known.
+        sizes = np.where(failed, first.max(axis=0), bounds(self.states))
+        rows = rows[doubtful(first, sizes)[rows]]
+        sizes = np.where(failed[rows], sizes[rows], largest(self.states[rows]))
+        doubted = doubtful(first[:, rows], sizes)
+        rows = rows[doubted]
+        first = np.fmax(first[:, rows].T, np.abs(first_steps(self, rows)))
+        rough = doubtful(first.T, sizes[doubted])
+        for failing in (True, False):
+            looked_at = np.flatnonzero(rough & (failed[rows] == failing))
+            along = self.starts.T[:, None] if failing else self.states
+            rough[looked_at] = uneven(along[rows[looked_at]], first[looked_at])
+        return rows[rough], first[rough]
 
     def has_grown(self, row: int, state: np.ndarray, time: float) -> bool:
         """Has a row that gets nowhere grown without bound, that is at this state (D,) and time?"""
@@ -53,3 +90,24 @@ def grids_of(times: np.ndarray, lanes: int, piece: int) -> Iterator[tuple[int, n
     """A grid in pieces of so many points, each of which begins where the one before it ends."""
     for first in range(0, max(1, len(times) - 1), piece - 1):
         yield first, np.repeat(times[first : first + piece, None], lanes, axis=1)
+
+
+def by_neighbourhood(initial_states: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The rows in Z-order of their initial states (Morton 1966).
+
+    The lanes of a batch wait for each other, and rows that start close together take steps of about the
+    same size: a quarter less time for van der Pol.
+    """
+    chosen = initial_states[rows]
+    low, high = chosen.min(axis=0), chosen.max(axis=0)
+    dimension = chosen.shape[1]
+    bits = min(6, 62 // dimension)
+    if bits == 0:
+        return rows
+    extent = np.where(high > low, high - low, 1.0)
+    cells = ((chosen - low) / extent * (2**bits - 1)).astype(np.int64)
+    key = np.zeros(len(rows), dtype=np.int64)
+    for bit in range(bits):
+        for component in range(dimension):
+            key |= ((cells[:, component] >> bit) & 1) << (bit * dimension + component)
+    return rows[np.argsort(key, kind="stable")]

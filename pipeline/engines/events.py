@@ -17,23 +17,27 @@ class Events:
     """The events of a system, whose equations mention `parameters`; `convert` makes heyoka's expressions of SymPy's.
 
     equations  a right-hand side for each state
+    mapping    heyoka's expressions of the sides
     extra      how many parameters they have beyond the system's own
     events     where a trajectory meets a surface, or can no longer slide along it
     """
 
     def __init__(self, pieces: Pieces, parameters: int, convert: Callable[..., Any]) -> None:
         self._switch = Switch(pieces)
-        self._parameters, self._sides = parameters, len(pieces.sides)
-        self.extra = self._sides + 1
-        mode = heyoka.par[parameters + self._sides]
-        mapping = {side: heyoka.par[parameters + number] for number, side in enumerate(pieces.sides)}
+        self._parameters = parameters
+        # Numbers of the parameters that are sides, and of the mode.
+        self._sides = slice(parameters, parameters + len(pieces.sides))
+        self._mode = self._sides.stop
+        self.extra = len(pieces.sides) + 1
+        mode = heyoka.par[self._mode]
+        self.mapping = {side: heyoka.par[parameters + number] for number, side in enumerate(pieces.sides)}
 
         lost, never = heyoka.lt(mode, 0.0), heyoka.expression(1.0)
         # heyoka warns where it cannot place a crossing; `watch` finds what comes of it.
         heyoka.set_logger_level_error()
 
         def converted(expression: Any) -> Any:
-            return convert(expression, mapping)
+            return convert(expression, self.mapping)
 
         self.equations = [converted(expression) for expression in pieces.field]
         self.events = []
@@ -66,17 +70,17 @@ class Events:
 
     def _on_meeting(self, number: int) -> Callable[[Any, int, int], bool]:
         # A function without an object, for an integrator is copied with what hangs on it.
-        own, switch = self._parameters, self._switch
+        own, last, switch = self._parameters, self._mode, self._switch
 
         def callback(integrator: Any, direction: int, lane: int) -> bool:
             time, state = integrator.time[lane], integrator.state[:, lane].tolist()
             column = integrator.pars[:, lane].tolist()
-            values, sides, mode = column[:own], column[own:-1], int(column[-1])
+            values, sides, mode = column[:own], column[own:last], int(column[last])
             if mode == number + 1:
                 sides, mode = switch.leave(number, time, state, values, sides)
             else:
                 sides, mode = switch.settle(time, state, values, sides, mode, number, direction)
-            integrator.pars[own:, lane] = [*sides, mode]
+            integrator.pars[own : last + 1, lane] = [*sides, mode]
             return True
 
         return callback
@@ -88,17 +92,17 @@ class Events:
         for lane in range(integrator.state.shape[1]):
             values, state = integrator.pars[: self._parameters, lane], integrator.state[:, lane]
             sides, mode = self._switch.first(integrator.time[lane], state.tolist(), values.tolist())
-            integrator.pars[self._parameters :, lane] = [*sides, mode]
+            integrator.pars[self._parameters : self._mode + 1, lane] = [*sides, mode]
 
     def watch(self, integrator: Any) -> bool:
         """After each step: find the lanes that missed a surface."""
-        own, pars = self._parameters, integrator.pars
+        own, mode, pars = self._parameters, self._mode, integrator.pars
         astray = self._switch.astray(
-            integrator.time, integrator.last_h, integrator.state, pars[:own], pars[own:-1], pars[-1]
+            integrator.time, integrator.last_h, integrator.state, pars[:own], pars[self._sides], pars[mode]
         )
-        pars[-1, astray] = LOST
+        pars[mode, astray] = LOST
         return True
 
     def lost(self, integrator: Any) -> np.ndarray:
         """Which lanes could not be followed."""
-        return integrator.pars[-1] == LOST
+        return integrator.pars[self._mode] == LOST

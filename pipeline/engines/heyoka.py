@@ -16,13 +16,14 @@ import sympy
 
 from ...data.format import Status
 from ..systems import System
-from .batches import Batches, Grids, grids_of
+from .batches import Batches, Grids, by_neighbourhood, grids_of
 from .budget import Budget
 from .engine import HOPELESS, REVISION, Solution, blank_failed
-from .events import Events
-from .pieces import Pieces
+from .guards import Near, Watch
+from .heyoka_equations import compiled
 from .scaled import Scales
-from .scales import SPARSE, STEPS_AN_INTERVAL, bounds, closer, doubtful, largest, uneven
+from .scales import SPARSE, STEPS_AN_INTERVAL, closer
+from .scipy import ScipyEngine
 
 # Rows a batch: more of them share the call from Python, and let threads wait less for each other, but take
 # longer to compile (0.1 s, 0.3 s, 1 s; kept on disk) and are wasted where there are few rows. All are multiples of
@@ -39,6 +40,9 @@ REPORT_SECONDS = 0.1
 
 # Most rows need far fewer steps; of those that need more, it is seen then whether they get anywhere.
 FIRST_STEPS = 20_000
+# Of SciPy's DOP853, which follows the rows that come to a branch, and after how many steps it gives one up.
+BEYOND_TOLERANCE, BEYOND_STEPS = 1e-13, 20_000
+
 _NOT_FINITE, _STEP_LIMIT = heyoka.taylor_outcome.err_nf_state, heyoka.taylor_outcome.step_limit
 
 
@@ -75,7 +79,11 @@ class HeyokaEngine:
         # heyoka wants values of those parameters alone that the equations mention.
         mentioned = {symbol for expression in system.vector_field for symbol in expression.free_symbols}
         self._used = [column for column, symbol in enumerate(system.parameter_symbols) if symbol in mentioned]
-        self._equations, self._events = _equations(system, self._used)
+        self._equations, self._events, self._guards = compiled(system, self._used)
+        self._beyond, self._turn = None, threading.Lock()
+        if self._guards is not None and scales is None:
+            steps = min(max_steps or BEYOND_STEPS, BEYOND_STEPS)
+            self._beyond = ScipyEngine(system, BEYOND_TOLERANCE, steps)
         self._unrolled = sum(len(equation) for _, equation in self._equations) <= MOST_UNROLLED and not any(
             expression.has(sympy.Function) for expression in system.vector_field
         )
@@ -93,6 +101,7 @@ class HeyokaEngine:
             "method": "taylor",
             "tolerance": self._tolerance,
             **self._budget.describe(),
+            **({} if self._beyond is None else {"beyond_branches": self._beyond.describe()}),
         }
 
     def solve(
@@ -104,9 +113,17 @@ class HeyokaEngine:
     ) -> Solution:
         """See `Engine.solve`."""
         finite = np.isfinite(initial_states).all(axis=1) & np.isfinite(parameters).all(axis=1)
-        order = _by_neighbourhood(initial_states, np.flatnonzero(finite))
+        order = np.flatnonzero(finite)
+        if len(order) > FEW_LANES:
+            order = by_neighbourhood(initial_states, order)
         batches = Batches.of(initial_states[order].T, parameters[order][:, self._used].T, times)
         self._solve_rows(batches, report)
+        if self._beyond is not None and batches.beyond.any():
+            rows = np.flatnonzero(batches.beyond)
+            with self._turn:
+                # SciPy holds the GIL, and what silences its warnings is not for several threads.
+                again = self._beyond.solve(initial_states[order[rows]], parameters[order[rows]], times)
+            batches.states[rows], batches.status[rows] = again.states, again.status
         if np.array_equal(order, np.arange(len(initial_states))):
             return blank_failed(batches.states, batches.status)
         states = np.full((len(initial_states), len(times), self._dimension), np.nan)
@@ -129,16 +146,37 @@ class HeyokaEngine:
             looked_at = batches.part(closely, every)
             self._solve_rows(looked_at, report)
             batches.states[closely], batches.status[closely] = looked_at.states[:, own], looked_at.status
+            batches.beyond[closely] = looked_at.beyond
         elif limit != most:
             # Rows that need many steps share batches, so that no batch waits for a single one.
             left = self._solve_all(batches, left, most, report)
         batches.status[left] = Status.STEP_LIMIT
+        rows = np.setdiff1d(rows, closely, assume_unique=True)
+        if self._guards is not None:
+            batches.beyond[self._at_branches(batches, rows, limit, most)] = True
         if self._by_component:
-            self._solve_in_scales(batches, np.setdiff1d(rows, closely, assume_unique=True))
+            self._solve_in_scales(batches, rows[~batches.beyond[rows]])
+
+    def _at_branches(self, batches: Batches, rows: np.ndarray, limit: int, most: int) -> np.ndarray:
+        """Those of the rows that came to a branch: what may have come near is integrated again, and looked at.
+
+        Those that were lost between kinks are among them, for the other side of a kink may be out of a root's domain.
+        """
+        # One that fails before a pole has failed.
+        sound, lost = batches.status == Status.OK, batches.status == Status.SOLVER_FAILED
+        near = rows[(batches.near | (batches.before_poles & sound) | lost)[rows]]
+        again = batches.part(near, batches.times, closely=True)
+        left = self._solve_all(again, np.arange(len(near)), limit, None)
+        # Of one that fails it is enough to know how it began.
+        left = left[~again.near[left]]
+        self._solve_all(again, left[sound[near[left]]], most, None)
+        return near[again.near | lost[near]]
 
     def _solve_in_scales(self, batches: Batches, rows: np.ndarray) -> None:
         """Integrate those of the rows again, in scaled states, whose components differ too much in size."""
-        rows, begun = self._uneven(batches, rows)
+        with np.errstate(all="ignore"):
+            # Of a row that failed states may be anything.
+            rows, begun = batches.uneven(rows, self._first_steps)
         if not len(rows):
             return
         scales, engine = self._scaled()
@@ -146,24 +184,7 @@ class HeyokaEngine:
         engine._solve_rows(scaled)
         batches.states[rows] = scales.end(scaled, batches.starts[:, rows])
         batches.status[rows] = scaled.status
-
-    def _uneven(self, batches: Batches, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Those of the rows that differ too much in size, and the largest states (n, D) of their first steps."""
-        first = np.abs(batches.starts)
-        failed = batches.status != Status.OK
-        # Of a row that failed no more than the start is known.
-        sizes = np.where(failed, first.max(axis=0), bounds(batches.states))
-        rows = rows[doubtful(first, sizes)[rows]]
-        sizes = np.where(failed[rows], sizes[rows], largest(batches.states[rows]))
-        doubted = doubtful(first[:, rows], sizes)
-        rows = rows[doubted]
-        first = np.fmax(first[:, rows].T, np.abs(self._first_steps(batches, rows)))
-        rough = doubtful(first.T, sizes[doubted])
-        for failing in (True, False):
-            looked_at = np.flatnonzero(rough & (failed[rows] == failing))
-            along = batches.starts.T[:, None] if failing else batches.states
-            rough[looked_at] = uneven(along[rows[looked_at]], first[looked_at])
-        return rows[rough], first[rough]
+        batches.beyond[rows] = scaled.beyond
 
     def _first_steps(self, batches: Batches, rows: np.ndarray) -> np.ndarray:
         """States (n, D) of rows after their first step, or where they came to."""
@@ -224,9 +245,15 @@ class HeyokaEngine:
             chosen = slice(rows[0], rows[-1] + 1) if whole else rows
             padded = chosen if lanes == width else np.resize(rows, width)
             self._begin(integrator, batches, padded)
-            reached, late = self._propagate(
-                integrator, grids or grids_of(batches.times, width, PIECE), batches, chosen, lanes, limit
-            )
+            guard = None if self._guards is None else self._guards.begin(integrator, batches.closely)
+            grid = grids or grids_of(batches.times, width, PIECE)
+            reached, late = self._propagate(integrator, grid, batches, chosen, lanes, limit, guard)
+            if guard is not None:
+                batches.near[rows] |= guard.lanes[:lanes]
+                if guard.poles is None:
+                    reached |= guard.lanes[:lanes]
+                else:
+                    batches.before_poles[rows] |= guard.poles[:lanes]
             if self._events is not None:
                 batches.status[rows[self._events.lost(integrator)[:lanes]]] = Status.SOLVER_FAILED
             if reached.all():
@@ -248,7 +275,14 @@ class HeyokaEngine:
         return np.sort(np.concatenate(left))
 
     def _propagate(
-        self, integrator: Any, grids: Grids, batches: Batches, rows: Any, lanes: int, limit: int
+        self,
+        integrator: Any,
+        grids: Grids,
+        batches: Batches,
+        rows: Any,
+        lanes: int,
+        limit: int,
+        guard: Near | Watch | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Go along the grid, piece by piece: which rows reached its end, and which need more steps than the limit.
 
@@ -263,7 +297,9 @@ class HeyokaEngine:
                 if late.all():
                     break
             most = int(limit - steps[~late].min()) if limit else 0
-            values = self._along(integrator, grid, most)
+            values = self._along(integrator, grid, most, guard)
+            if guard is not None:
+                guard.note(integrator)
             batches.states[rows, first : first + len(grid)] = values[:, :, :lanes].transpose(2, 0, 1)
             # Grid values that were not reached are NaN.
             arrived = np.asarray(np.isfinite(values[-1, :, :lanes]).all(axis=0))
@@ -285,12 +321,15 @@ class HeyokaEngine:
         if self._events is not None:
             self._events.begin(integrator)
 
-    def _along(self, integrator: Any, grid: np.ndarray, most: int) -> np.ndarray:
+    def _along(self, integrator: Any, grid: np.ndarray, most: int, guard: Near | Watch | None) -> np.ndarray:
         """States (T, D, lanes) on a grid (T, lanes) after which the integrator stands, NaN where it did not come."""
+        # The guard first, for after a step that went astray there is nothing to look at; and once more when all
+        # that holds for the next step is set.
+        first, last = ([], []) if guard is None else guard.callbacks
         watches = [] if self._events is None else [self._events.watch]
 
         def go(*more: Callable[[Any], bool]) -> np.ndarray:
-            callbacks = [*watches, *more]
+            callbacks = [*first, *watches, *more, *last]
             _, values = integrator.propagate_grid(grid, max_steps=most, callback=callbacks or None)
             return np.asarray(values)
 
@@ -307,11 +346,14 @@ class HeyokaEngine:
         with self._compiling:
             if lanes not in self._compiled:
                 extra, events = (0, []) if self._events is None else (self._events.extra, self._events.events)
+                watched = [] if self._guards is None else self._guards.events
+                extra += len(watched)
                 self._compiled[lanes] = heyoka.taylor_adaptive_batch(
                     self._equations,
                     np.zeros((self._dimension, lanes)),
                     pars=np.zeros((len(self._used) + extra, lanes)),
                     t_events=events,
+                    nt_events=watched,
                     tol=self._tolerance,
                     compact_mode=not self._unrolled,
                 )
@@ -322,74 +364,3 @@ def _hopeless(integrator: Any, end: float, lanes: int) -> np.ndarray:
     """Which lanes would need more steps to the end, at the size of their last one, than anybody waits for."""
     rest = np.abs(end - integrator.time[:lanes])
     return np.abs(integrator.last_h[:lanes]) * HOPELESS < rest
-
-
-def _by_neighbourhood(initial_states: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The rows in Z-order of their initial states (Morton 1966).
-
-    The lanes of a batch wait for each other, and rows that start close together take steps of about the
-    same size: a quarter less time for van der Pol.
-    """
-    if len(rows) <= FEW_LANES:
-        return rows
-    chosen = initial_states[rows]
-    low, high = chosen.min(axis=0), chosen.max(axis=0)
-    dimension = chosen.shape[1]
-    bits = min(6, 62 // dimension)
-    if bits == 0:
-        return rows
-    extent = np.where(high > low, high - low, 1.0)
-    cells = ((chosen - low) / extent * (2**bits - 1)).astype(np.int64)
-    key = np.zeros(len(rows), dtype=np.int64)
-    for bit in range(bits):
-        for component in range(dimension):
-            key |= ((cells[:, component] >> bit) & 1) << (bit * dimension + component)
-    return rows[np.argsort(key, kind="stable")]
-
-
-def _equations(system: System, used: list[int]) -> tuple[list[tuple[Any, Any]], Events | None]:
-    """What heyoka integrates, and the events at which equations with kinks or jumps change."""
-    mapping: dict[Any, Any] = {
-        system.parameter_symbols[column]: heyoka.par[index] for index, column in enumerate(used)
-    }
-    mapping[system.time_symbol] = heyoka.time
-    variables = [heyoka.expression(name) for name in system.states]
-    mapping |= dict(zip(system.state_symbols, variables, strict=True))
-    if system.smooth:
-        expressions = [_convert(expression, mapping) for expression in system.vector_field]
-        return list(zip(variables, expressions, strict=True)), None
-    pieces = Pieces(system, [system.parameter_symbols[column] for column in used])
-    events = Events(pieces, len(used), lambda expression, sides: _convert(expression, mapping | sides))
-    return list(zip(variables, events.equations, strict=True)), events
-
-
-def _convert(expression: sympy.Basic, mapping: dict[Any, Any]) -> Any:
-    """A SymPy expression as heyoka's, with what heyoka's own conversion refuses or cannot do.
-
-    It refuses exact rationals whose denominator is no power of two. Its series of a power beyond the square divides
-    by the base, which may pass zero: whole powers are products of squares.
-    """
-    mapping = dict(mapping)
-    while powers := {part for part in expression.atoms(sympy.Pow) if _is_high(part)}:
-        for part in powers:
-            if not any(map(_is_high, part.base.atoms(sympy.Pow))):
-                symbol = sympy.Dummy()
-                mapping[symbol] = _power(_convert(part.base, mapping), int(part.exp))
-                expression = expression.xreplace({part: symbol})
-    exact = {
-        atom: sympy.Float(float(atom))
-        for atom in expression.atoms(sympy.Rational, sympy.NumberSymbol)
-        if not isinstance(atom, sympy.Integer)
-    }
-    return heyoka.from_sympy(expression.xreplace(exact), mapping)
-
-
-def _is_high(power: sympy.Pow) -> bool:
-    return bool(power.exp.is_number and power.exp > 2 and power.exp == int(power.exp))
-
-
-def _power(base: Any, exponent: int) -> Any:
-    if exponent == 1:
-        return base
-    square = _power(base, exponent // 2) ** 2.0
-    return square * base if exponent % 2 else square

@@ -21,14 +21,16 @@ class Pieces:
 
     system, parameters  whose equations, and those symbols of its parameters that functions below are given values of
 
+    system    the same
     sides     symbols of s, one for each surface
     surfaces  g in the system's symbols and the sides of surfaces before it
     field     the equations in those symbols
+    variables  symbols of the states and of the time
     moving    which surfaces have a g that changes along a trajectory
     """
 
     def __init__(self, system: System, parameters: Sequence[sympy.Symbol]) -> None:
-        self._system = system
+        self.system = system
         self._parameters = tuple(parameters)
         self.sides: list[sympy.Symbol] = []
         self.surfaces: list[sympy.Expr] = []
@@ -36,8 +38,8 @@ class Pieces:
         self.field = [self._take_apart(expression) for expression in system.vector_field]
         # A solver places the zeros of g by parts of 1.
         self.surfaces = [surface * _unit(surface, system.units) for surface in self.surfaces]
-        changing = {*system.state_symbols, system.time_symbol}
-        self.moving = [bool(surface.free_symbols & changing) for surface in self.surfaces]
+        self.variables = (*system.state_symbols, system.time_symbol)
+        self.moving = [bool(surface.free_symbols & {*self.variables}) for surface in self.surfaces]
 
     def _take_apart(self, expression: Any) -> Any:
         kinds = (sympy.Abs, sympy.sign)
@@ -113,8 +115,7 @@ class Pieces:
     @cached_property
     def normals(self) -> list[list[sympy.Expr]]:
         """The gradient of each g, in space and time."""
-        variables = (*self._system.state_symbols, self._system.time_symbol)
-        return [[surface.diff(variable) for variable in variables] for surface in self.surfaces]
+        return [[surface.diff(variable) for variable in self.variables] for surface in self.surfaces]
 
     @cached_property
     def sizes(self) -> list[list[sympy.Expr]]:
@@ -122,12 +123,11 @@ class Pieces:
 
         Those are its terms, and what each of them changes by where a state or the time changes by itself.
         """
-        variables = (*self._system.state_symbols, self._system.time_symbol)
         return [
             [
                 part
                 for term in sympy.Add.make_args(surface)
-                for part in (term, *(term.diff(variable) * variable for variable in variables))
+                for part in (term, *(term.diff(variable) * variable for variable in self.variables))
                 if part != 0
             ]
             for surface in self.surfaces
@@ -148,8 +148,8 @@ class Pieces:
     def function(self, expressions: Any, modules: str) -> Callable[..., Any]:
         """A Python function (t, x, p, s) of expressions; x, p, and s are sequences."""
         arguments = (
-            self._system.time_symbol,
-            self._system.state_symbols,
+            self.system.time_symbol,
+            self.system.state_symbols,
             self._parameters,
             self.sides,
         )
@@ -157,7 +157,7 @@ class Pieces:
 
 
 def _unit(surface: Any, units: Mapping[sympy.Symbol, sympy.Expr]) -> Any:
-    """What makes a distance of a state's size one of about 1."""
+    """What makes a distance of a state's size one of about 1; what does not mention a scale already is."""
     measured = sorted(surface.free_symbols & units.keys(), key=str)
     return units[measured[0]] if measured else sympy.Integer(1)
 

@@ -48,7 +48,7 @@ class Scales:
         self.system.__dict__.update(
             _parsed=tuple(field),
             parameter_symbols=(*system.parameter_symbols, *scales, *inverses),
-            units=dict(zip(system.state_symbols, inverses, strict=True)),
+            units=dict(zip(scales, inverses, strict=True)),
         )
         self.system.__dict__.pop("jacobian", None)
         mentioned = {symbol for expression in field for symbol in expression.free_symbols}

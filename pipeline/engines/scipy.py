@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from scipy.integrate import solve_ivp
 
 from ...data.format import Status
 from ..systems import System
-from .absolute import ByComponent, Even, Stated, UnevenError, watched
+from .absolute import AT_REST, ByComponent, Even, Stated, UnevenError, watched
 from .budget import Budget
+from .careful import Careful, LeftDomainError, March, StepLimitReachedError, careful
+from .clamped import clamped
 from .engine import HOPELESS, REVISION, EngineError, Solution, blank_failed
 
 METHODS = ("DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF")
@@ -31,14 +33,6 @@ PATIENCE = 10_000
 RUNAWAY = 1e6
 
 
-class _StepLimitReachedError(Exception):
-    pass
-
-
-class _LeftDomainError(Exception):
-    pass
-
-
 class _Counted:
     """The right-hand side of one row, with an end to its patience.
 
@@ -52,18 +46,21 @@ class _Counted:
 
     def __call__(self, time: float, state: np.ndarray) -> Any:
         self._calls += 1
+        if isnan(time):
+            # What a solver makes of slopes that were no numbers at its start; it would not stop.
+            raise LeftDomainError
         if not self._calls & (self._calls - 1):
             # Ever less often.
             self._passed.append((time, float(np.abs(state).max())))
         if self._limit and self._calls > self._limit:
-            raise _StepLimitReachedError
+            raise StepLimitReachedError
         if self._calls % PATIENCE == 0:
             advance = abs(time - self._seen)
             if advance <= PATIENCE * np.spacing(abs(time)):
-                raise _LeftDomainError
+                raise LeftDomainError
             if advance * HOPELESS < abs(self._end - time) * PATIENCE:
                 # Counted in evaluations; before a pole, or on a jump, along which a state slides?
-                raise _LeftDomainError if self._has_grown(time, state) else _StepLimitReachedError
+                raise LeftDomainError if self._has_grown(time, state) else StepLimitReachedError
             self._seen = time
         try:
             values = self._field(time, state.tolist(), self._parameters)
@@ -75,7 +72,7 @@ class _Counted:
             pass
         self._undefined += 1
         if self._undefined > UNDEFINED_IN_A_ROW:
-            raise _LeftDomainError
+            raise LeftDomainError
         return [np.nan] * len(state)
 
     def _has_grown(self, time: float, state: np.ndarray) -> bool:
@@ -134,10 +131,11 @@ class ScipyEngine:
         self._max_step = np.inf if max_step is None else max_step
         self._resampling = resampling
         self._functions: tuple[Callable[..., Any], Callable[..., Any]] | None = None
+        self._careful: Careful | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Compiled functions do not travel to worker processes; they are made again there.
-        return {**self.__dict__, "_functions": None}
+        return {**self.__dict__, "_functions": None, "_careful": None}
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -185,9 +183,9 @@ class ScipyEngine:
                 sizes, half = np.abs(path.y).max(axis=0), (path.t[0] + path.t[-1]) / 2
                 grown = sizes[-1] > RUNAWAY * sizes[path.t <= half].max()
                 return Status.DIVERGED if grown else Status.SOLVER_FAILED
-        except _StepLimitReachedError:
+        except StepLimitReachedError:
             return Status.STEP_LIMIT
-        except (_LeftDomainError, ValueError, np.linalg.LinAlgError):
+        except (LeftDomainError, ValueError, np.linalg.LinAlgError):
             # The last two are what implicit methods raise when the state is no longer finite.
             return Status.DIVERGED
         if linear:
@@ -211,16 +209,25 @@ class ScipyEngine:
         if not self._by_component:
             return self._integrate(*row, Stated(self._absolute))
         one = Even(self._absolute)
+        rough = None
         try:
-            result = self._integrate(*row, one)
+            rough = self._integrate(*row, one)
             if one.even:
-                return result
+                return rough
         except UnevenError:
             pass
         except Exception:
             if one.even:
                 raise
-        return self._integrate(*row, ByComponent(self._tolerance))
+        try:
+            result = self._integrate(*row, ByComponent(self._tolerance))
+            if result.status == 0 or rough is None or rough.status != 0:
+                return result
+        except Exception:
+            if rough is None or rough.status != 0:
+                raise
+        # What is all but at rest for a while may be the noise that cancellation leaves; nobody can follow that.
+        return self._integrate(*row, ByComponent(self._tolerance, AT_REST * one.sizes))
 
     def _integrate(
         self,
@@ -230,12 +237,17 @@ class ScipyEngine:
         grid: np.ndarray | None,
         control: Stated,
     ) -> Any:
-        return solve_ivp(
-            t_span=(times[0], times[-1]),
-            y0=initial_state,
-            t_eval=grid,
-            **self._options(initial_state, parameters, times, control, *self._compiled()),
-        )
+        options = self._options(initial_state, parameters, times, control, *self._compiled())
+        if self._careful is None:
+            return solve_ivp(t_span=(times[0], times[-1]), y0=initial_state, t_eval=grid, **options)
+        function, method = options.pop("fun"), options.pop("method")
+        return March(
+            self._careful,
+            lambda time, state, end: method(function, time, state, end, **options),
+            self._compiled()[0],
+            parameters.tolist(),
+            (self._tolerance, control.tolerance),
+        ).run(initial_state, times, grid)
 
     def _options(
         self,
@@ -267,5 +279,9 @@ class ScipyEngine:
 
     def _compiled(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self._functions is None:
+            self._careful = careful(self._system) if self._system.kind == System.kind else None
             self._functions = self._system.numeric()
+            if self._careful is not None:
+                field, jacobian = list(self._system.vector_field), self._system.jacobian.tolist()
+                self._functions = clamped(self._system, field), clamped(self._system, jacobian)
         return self._functions

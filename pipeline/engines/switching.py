@@ -32,13 +32,13 @@ class Switch:
         self._surfaces = pieces.function(pieces.surfaces, "math")
         self._rates = pieces.function(pieces.rates, "math")
         self._jumps = set(pieces.jumps)
-        self._normals = pieces.function(pieces.normals, "numpy")
+        self._normals = pieces.function(pieces.normals, "scipy")
         self._scales = pieces.function([pieces.sizes, pieces.motions], "math")
         # Which sides other surfaces mention: along those nothing slides that is known here.
         self._shapes = [any(surface.has(side) for surface in pieces.surfaces) for side in pieces.sides]
         # Which surfaces move where a side changes.
         self._nested = [surface.has(*pieces.sides) for surface in pieces.surfaces]
-        self._vectorised = pieces.function([pieces.surfaces, pieces.sizes, pieces.motions], "numpy")
+        self._vectorised = pieces.function([pieces.surfaces, pieces.sizes, pieces.motions], "scipy")
 
     def first(self, time: float, state: Sequence[float], values: Sequence[float]) -> tuple[list[float], int]:
         """Sides and mode at the start of a trajectory."""

@@ -1,27 +1,31 @@
 """Named arrays -> measured trajectories, whichever kind of file the arrays come from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ...data.errors import DataError
+from ...data.suggestions import did_you_mean
+from .axes import Axes, is_time
+from .exact import as_floats
 from .measurements import (
     STATE_NAMES,
     Columns,
     Measurements,
     Trajectory,
+    check_time,
     check_trajectory,
+    listed,
     regular_times,
     time_name,
 )
+from .regular import last_digits
+from .time_units import TimeUnit
+from .variables import Variable, Variables
 
-Arrays = Mapping[str, Callable[[], np.ndarray]]
-"""Name -> a function that reads the array."""
-SHOWN_NAMES = 40
 
-
-def from_arrays(path: Path, arrays: Arrays, columns: Columns) -> Measurements:
+def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measurements:
     """The trajectories of one array of states, or of one for each component.
 
     Raises DataError that names the variable that is missing or of another shape, and what reading an array raises.
@@ -30,105 +34,154 @@ def from_arrays(path: Path, arrays: Arrays, columns: Columns) -> Measurements:
         raise DataError(
             f"{path}: --trajectory {columns.trajectory} is for tables; in arrays a trajectory is a row"
         )
-    components, state, values = _states(path, arrays, columns)
+    timed = _time(variables, columns)
+    axes = Axes(path, variables, columns, timed)
+    components, state, values = _states(path, variables, columns, axes)
     if 0 in values.shape:
         raise DataError(
             f"{path}: the states have shape {values.shape} (trajectory, time, component): no numbers"
         )
+    check_time(path, variables, timed, columns)
     count, samples = values.shape[:2]
-    timed = time_name(path, arrays, columns)
-    time = _numbers(path, arrays, timed) if timed else regular_times(samples, columns.step)
-    if time.shape not in ((samples,), (count, samples)):
-        raise DataError(
-            f"{path}: {timed} has shape {time.shape}, expected ({samples},), a time for each sample of "
-            f"states {values.shape}"
-        )
-    time = time.astype(np.float64)
-    parameters = {}
-    for new, old in columns.parameters.items():
-        constants = _numbers(path, arrays, old)
-        if constants.shape not in ((), (1,), (count,)):
-            raise DataError(
-                f"{path}: {old} has shape {constants.shape}, expected one number a trajectory ({count},)"
-            )
-        parameters[new] = np.broadcast_to(constants, (count,))
+    time = regular_times(samples, columns.step)[None]
+    digits = (0.0, 0.0)
+    if timed:
+        time, digits = _times(path, variables, timed, axes, values.shape)
+    parameters = _parameters(path, variables, columns, axes, count)
+    shared = time[0]
     trajectories = [
         Trajectory(
             number,
-            time if time.ndim == 1 else time[number],
+            shared if len(time) == 1 else time[number],
             values[number],
             {name: float(constants[number]) for name, constants in parameters.items()},
         )
         for number in range(count)
     ]
-    for trajectory in trajectories if time.ndim == 2 or parameters else trajectories[:1]:
+    for trajectory in trajectories if len(time) > 1 or parameters else trajectories[:1]:
         check_trajectory(path, trajectory)
     used = {timed, *columns.parameters.values(), *([state, "component"] if state else components.values())}
     dtype = "float32" if values.dtype == np.float32 else "float64"
-    unused = tuple(name for name in arrays if name not in used)
-    return Measurements(components, trajectories, dtype, state, timed, None, unused)
+    unused = tuple(name for name in variables if name not in used)
+    renamed = {**columns.parameters, **({} if state else components)}
+    units = {new: each for new, old in renamed.items() if (each := variables[old].unit)}
+    if state and (of_states := variables[state].unit):
+        units |= dict.fromkeys(components, of_states)
+    unit = _unit(variables[timed]) if timed else None
+    return Measurements(
+        components, trajectories, dtype, state, timed, None, unused, unit, units, last_digits=digits
+    )
 
 
-def _states(path: Path, arrays: Arrays, columns: Columns) -> tuple[Mapping[str, str], str | None, np.ndarray]:
+def _unit(variable: Variable) -> TimeUnit | None:
+    return TimeUnit.of(variable.unit, variable.said("calendar")) if variable.unit else None
+
+
+def _time(variables: Variables, columns: Columns) -> str | None:
+    """Name of the times: one that is usual, else that of the one variable that says what it is."""
+    name = time_name(variables, columns)
+    if name is not None or columns.step is not None:
+        return name
+    taken = {*columns.components.values(), *columns.parameters.values()}
+    saying = [name for name, variable in variables.items() if is_time(variable) and name not in taken]
+    return saying[0] if len(saying) == 1 else None
+
+
+def _times(
+    path: Path, variables: Variables, timed: str, axes: Axes, shape: tuple[int, ...]
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Times (1 or N, T) float64, and their last digits."""
+    stored, found = axes.arrange(timed, _numbers(path, variables, timed), "times")
+    axes.check_along(timed, found)
+    count, samples = shape[:2]
+    if stored.shape not in ((1, samples), (count, samples)):
+        flat = stored[0] if len(stored) == 1 else stored
+        raise DataError(
+            f"{path}: {timed} has shape {flat.shape}, expected ({samples},), a time for each sample of "
+            f"states {shape}. If their dimensions have another order, say it, as in --dimensions "
+            "time,trajectory,component"
+        )
+    return stored.astype(np.float64), last_digits(stored)
+
+
+def _parameters(
+    path: Path, variables: Variables, columns: Columns, axes: Axes, count: int
+) -> dict[str, np.ndarray]:
+    parameters = {}
+    for new, old in columns.parameters.items():
+        constants = _numbers(path, variables, old)
+        if constants.shape not in ((), (1,), (count,)):
+            raise DataError(
+                f"{path}: {old} has shape {constants.shape}, expected one number a trajectory ({count},)"
+            )
+        if constants.ndim:
+            constants, found = axes.arrange(old, constants, "a parameter")
+            axes.check_along(old, found)
+        parameters[new] = np.broadcast_to(constants, (count,))
+    return parameters
+
+
+def _states(
+    path: Path, variables: Variables, columns: Columns, axes: Axes
+) -> tuple[Mapping[str, str], str | None, np.ndarray]:
     """Components (new name -> name in the file), the array that has them all, if one does, and values (N, T, D)."""
-    name = columns.state or next((name for name in STATE_NAMES if name in arrays), None)
+    name = columns.state or next((name for name in STATE_NAMES if name in variables), None)
     if name is None:
-        return columns.components, None, _joined(path, arrays, columns)
-    values = _numbers(path, arrays, name)
-    if not 1 <= values.ndim <= 3:
-        raise DataError(f"{path}: {name} has shape {values.shape}, expected (trajectory, time, component)")
-    if values.ndim == 1:
-        values = values[:, None]
-    if values.ndim == 2:
-        values = values[None]
-    known = _labels(arrays, values.shape[2])
+        return columns.components, None, _joined(path, variables, columns, axes)
+    values, found = axes.arrange(name, _numbers(path, variables, name), "states")
+    axes.note_states(found)
+    known = _labels(axes, found, values.shape[2])
     if len(set(known)) < len(known):
-        raise DataError(f"{path}: components of {name} have the same name: {', '.join(known[:SHOWN_NAMES])}")
+        raise DataError(f"{path}: components of {name} have the same name: {listed(known)}")
     if not columns.components:
         return dict(zip(known, known, strict=True)), name, values
     places = dict(zip(known, range(len(known)), strict=True))
     missing = [old for old in columns.components.values() if old not in places]
     if missing:
-        raise DataError(f"{path}: {name} has no component {', '.join(missing)}; it has {', '.join(known)}")
+        raise DataError(
+            f"{path}: {name} has no component {', '.join(missing)}; it has {', '.join(known)}."
+            + did_you_mean(missing[0], known)
+        )
     return columns.components, name, values[:, :, [places[old] for old in columns.components.values()]]
 
 
-def _joined(path: Path, arrays: Arrays, columns: Columns) -> np.ndarray:
+def _joined(path: Path, variables: Variables, columns: Columns, axes: Axes) -> np.ndarray:
     """Values (N, T, D) of an array (N, T) or (T,) for each component."""
     if not columns.components:
         raise DataError(
-            f"{path}: which variables are the state? It has {_list(arrays)}; say --state NAME or "
+            f"{path}: which variables are the state? It has {listed(variables)}; say --state NAME or "
             "--components NAME,NAME"
         )
-    parts = [_numbers(path, arrays, old) for old in columns.components.values()]
-    if len({part.shape for part in parts}) > 1 or not 1 <= parts[0].ndim <= 2:
+    parts = []
+    for old in columns.components.values():
+        values, found = axes.arrange(old, _numbers(path, variables, old), "one component")
+        axes.check_along(old, found)
+        axes.note_states(found)
+        parts.append(values)
+    if len({part.shape for part in parts}) > 1:
         shapes = ", ".join(str(part.shape) for part in parts)
         raise DataError(f"{path}: components of shapes {shapes}, expected (trajectory, time) for each")
-    joined = np.stack(parts, axis=-1)
-    return joined if joined.ndim == 3 else joined[None]
+    return np.stack(parts, axis=-1)
 
 
-def _labels(arrays: Arrays, count: int) -> list[str]:
+def _labels(axes: Axes, found: dict[str, str | None], count: int) -> list[str]:
     """Names of the components: those that the file gives, else x1, x2, ..."""
-    if "component" in arrays:
-        labels = arrays["component"]()
-        if labels.shape == (count,):
-            return [label.decode() if isinstance(label, bytes) else str(label) for label in labels]
+    read = axes.labels(found)
+    labels = np.empty(0) if read is None else read()
+    if labels.shape == (count,) and labels.dtype.kind in "SUO":
+        return [label.decode() if isinstance(label, bytes) else str(label) for label in labels]
     return [f"x{number + 1}" for number in range(count)]
 
 
-def _numbers(path: Path, arrays: Arrays, name: str) -> np.ndarray:
+def _variable(path: Path, variables: Variables, name: str) -> Variable:
+    if name not in variables:
+        raise DataError(
+            f"{path}: no variable {name!r}; it has {listed(variables)}.{did_you_mean(name, variables)}"
+        )
+    return variables[name]
+
+
+def _numbers(path: Path, variables: Variables, name: str) -> np.ndarray:
     """An array as float32, if it is that, or float64."""
-    if name not in arrays:
-        raise DataError(f"{path}: no variable {name!r}; it has {_list(arrays)}")
-    values = np.asarray(arrays[name]())
-    if values.dtype.kind not in "iuf":
-        raise DataError(f"{path}: {name} has dtype {values.dtype}, expected numbers")
-    dtype = np.float32 if values.dtype.kind == "f" and values.dtype.itemsize == 4 else np.float64
-    with np.errstate(all="ignore"):
-        return values.astype(dtype)
-
-
-def _list(arrays: Arrays) -> str:
-    names = list(arrays)
-    return ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "") or "none"
+    values = np.asarray(_variable(path, variables, name).read())
+    return as_floats(values, f"{path}: {name}")

@@ -16,17 +16,20 @@ SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 STATISTICS = ("mean", "std", "minimum", "maximum")
 
 
-def data_card(manifest: Manifest, engine: Mapping[str, Any], software: Mapping[str, Any]) -> str:
+def data_card(
+    manifest: Manifest, engine: Mapping[str, Any], software: Mapping[str, Any], shared: str = ""
+) -> str:
     """The card as GitHub's Markdown; the same dataset gives the same text.
 
     engine, software  what the dataset's shards say of their integrator and of package versions
+    shared            which splits share rows, "" where none do
     """
     description = Description(manifest)
     sections = (
         _head(description),
         _equations(description),
         _parameters(description),
-        _splits(manifest),
+        _splits(manifest, shared),
         _statistics(description),
         _initial_states(description),
         _making(description, engine, software),
@@ -104,9 +107,12 @@ def _parameters(description: Description) -> Iterable[str]:
     ]
     yield from _table(("name", "value", "unit", "meaning"), rows)
     yield "Every row also carries its own values, in variables of these names.\n"
+    if description.held_out:
+        names = ", ".join(f"`{_code(name)}`" for name in description.held_out)
+        yield f"Splits differ in how their rows get {names}, so that values can be held out of what is learned.\n"
 
 
-def _splits(manifest: Manifest) -> Iterable[str]:
+def _splits(manifest: Manifest, shared: str) -> Iterable[str]:
     yield "## Splits\n"
     rows = [
         (name, f"{split.trajectories:,}", f"{split.failed:,}", str(len(split.shards)))
@@ -114,6 +120,11 @@ def _splits(manifest: Manifest) -> Iterable[str]:
     ]
     yield from _table(("split", "rows", "failed", "files"), rows, "lrrr")
     yield "A row that failed stays a row: its `status` says why, its states are NaN. So row numbers never shift.\n"
+    if shared:
+        yield (
+            f"**Note**: {escape(shared)}. What is learned from the one is no surprise in the other: an error "
+            "measured there says nothing of new trajectories.\n"
+        )
 
 
 def _statistics(description: Description) -> Iterable[str]:

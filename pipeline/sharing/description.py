@@ -13,6 +13,7 @@ from ...data.errors import FormatError, TrajstoreError
 from ...data.format import DELAY_KIND
 from ...data.manifest import Manifest
 from ...data.observed import Observed, observed
+from ..percentages import percentage
 from ..systems import System
 from ..systems.kuramoto_sivashinsky import KIND as FIELD
 
@@ -129,9 +130,16 @@ class Description:
             entry = entry if isinstance(entry, Mapping) else {"value": entry}
             value, unit = entry.get("value"), line(entry.get("unit"))
             meaning = line(entry.get("meaning"))
-            text = drawing(entry.get("draw")) if value is None else number(value)
+            text = drawing(entry.get("draw"), entry.get("by_split")) if value is None else number(value)
             lines.append(ParameterLine(line(name), text, "" if unit == "1" else unit, meaning))
         return lines
+
+    @property
+    def held_out(self) -> list[str]:
+        """Names of the parameters that have values of their own in some splits."""
+        parameters = self._system.get("parameters")
+        entries = parameters.items() if isinstance(parameters, Mapping) else ()
+        return [line(name) for name, entry in entries if isinstance(entry, Mapping) and entry.get("by_split")]
 
     @property
     def boxes(self) -> dict[str, tuple[str, str]]:
@@ -241,8 +249,8 @@ class Description:
         """How many rows there are, and how many of them failed."""
         if not self.failed:
             return f"{self.trajectories:,}, none failed"
-        part = 100 * self.failed / max(1, self.trajectories)
-        return f"{self.trajectories:,}, of which {self.failed:,} failed ({part:.2g} %)"
+        part = percentage(self.failed, self.trajectories)
+        return f"{self.trajectories:,}, of which {self.failed:,} failed ({part})"
 
     @property
     def short_id(self) -> str:
@@ -257,11 +265,19 @@ def line(value: Any, longest: int = LONGEST) -> str:
     return joined if len(joined) <= longest else joined[: longest - 1] + "…"
 
 
-def drawing(draw: Any) -> str:
-    """How the rows were given values of a parameter."""
+def drawing(draw: Any, by_split: Any = None) -> str:
+    """How the rows were given values of a parameter, and those of splits that got theirs in another way."""
     if not isinstance(draw, Mapping):
         return "one a row"
-    return "one a row: " + ", ".join(f"{line(kind)} {as_json(values)}" for kind, values in draw.items())
+    others = by_split.items() if isinstance(by_split, Mapping) else ()
+    told = [f"{_drawn(draw)}", *(f"in {line(split, 20)} {_drawn(other)}" for split, other in others)]
+    return f"one a row: {'; '.join(told)}"
+
+
+def _drawn(draw: Any) -> str:
+    if not isinstance(draw, Mapping):
+        return line(draw)
+    return ", ".join(f"{line(kind)} {as_json(values)}" for kind, values in draw.items())
 
 
 def number(value: Any) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ...data.manifest import Manifest
 from ...data.shard import read_attributes
+from ...data.shared_rows import shared_rows_note, shared_rows_of
 from ...data.structure import json_attribute, open_shard
 from . import card, croissant
 
@@ -12,8 +13,10 @@ MARKERS = {"README.md": card.MARKER, "croissant.json": croissant.MARKER}
 HEAD = 4096
 
 
-def save_dataset(folder: Path, manifest: Manifest) -> None:
+def save_dataset(folder: Path, manifest: Manifest) -> str:
     """Write README.md, croissant.json, SHA256SUMS and, last, the manifest of a dataset whose shards are there.
+
+    Returns which splits share rows, in a line, "" where none do; the card says it, too.
 
     What is already there and right is left alone. Raises FormatError if the first shard cannot be read.
     """
@@ -23,11 +26,13 @@ def save_dataset(folder: Path, manifest: Manifest) -> None:
         with open_shard(path) as file:
             attributes = read_attributes(file)
         engine, software = (json_attribute(attributes, name, path) for name in ("engine", "software"))
+    shared = shared_rows_note(manifest, lambda record: shared_rows_of(folder / record.file))
     documents = {
-        "README.md": card.data_card(manifest, engine, software),
+        "README.md": card.data_card(manifest, engine, software, shared),
         "croissant.json": croissant.croissant(manifest, software),
     }
     manifest.save(folder, documents)
+    return shared
 
 
 def is_ours(path: Path) -> bool:

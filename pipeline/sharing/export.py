@@ -1,17 +1,19 @@
 """A dataset -> files of another kind, one a split: NPZ, CSV or netCDF."""
 
 import csv
+import json
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-import h5py
 import numpy as np
 
+from ...data.arguments import one_of
 from ...data.errors import DataError
 from ...data.files import atomic_path, write_json
 from ...data.format import CONVENTIONS, DIAGNOSTICS, SPLITS, SYSTEM_STATE
+from ...data.hdf5_writing import new_hdf5
 from ...data.layout import fill_rows, make_variables
 from ...data.shard import Shard
 from .source import Source
@@ -19,11 +21,13 @@ from .writer import new_folder
 
 # Attributes that are true of a shard alone.
 OF_A_SHARD = ("format", "format_version", "first_row", "content_hash")
+# The array that says the units, and what stands for none.
+UNITS, NO_UNIT = "units", "1"
 # As many digits as it takes to read the same number again.
 DIGITS = {"float32": "%.9g", "float64": "%r"}
 
 
-def export(path: Path, out: Path, form: str, splits: Sequence[str] = ()) -> list[Path]:
+def export(path: str | Path, out: str | Path, form: str, splits: Sequence[str] = ()) -> list[Path]:
     """Write a file `SPLIT.npz`, `.csv` or `.nc` for each split, and `dataset.json`, to a new folder.
 
     form    a key of FORMS
@@ -32,12 +36,13 @@ def export(path: Path, out: Path, form: str, splits: Sequence[str] = ()) -> list
     One shard at a time is in memory. `dataset.json` keeps id, config and provenance. Raises FormatError if the
     path is no dataset, DataError if it has no such split.
     """
+    path, out = Path(path), Path(out)
+    suffix, write = FORMS[one_of("form", form, FORMS)]
     source = Source.open(path)
     present = [split for split in SPLITS if source.manifest.splits[split].shards]
     for split in splits:
         if split not in present:
             raise DataError(f"{path}: has no rows of the split {split!r}; it has {', '.join(present)}")
-    suffix, write = FORMS[form]
     names = []
     with new_folder(out) as folder:
         for split in dict.fromkeys(splits or present):
@@ -51,7 +56,10 @@ def export(path: Path, out: Path, form: str, splits: Sequence[str] = ()) -> list
 
 
 def _write_npz(path: Path, source: Source, split: str) -> None:
-    """Arrays by the names of the format, uncompressed, so that `numpy.load` can read one without the others."""
+    """Arrays by the names of the format, uncompressed, so that `numpy.load` can read one without the others.
+
+    Where there are units, an array of that name has them as JSON.
+    """
     rows = source.manifest.splits[split].trajectories
     small: dict[str, list[np.ndarray]] = {}
     with zipfile.ZipFile(path, "w") as archive:
@@ -64,12 +72,20 @@ def _write_npz(path: Path, source: Source, split: str) -> None:
             for name, values in _columns(shard).items():
                 small.setdefault(name, []).append(values)
         arrays = {name: np.concatenate(parts) for name, parts in small.items()}
+        units = _units(source.first)
+        if units:
+            arrays[UNITS] = np.array(json.dumps(units, sort_keys=True))
         arrays |= {"time": source.first.time, "component": np.array(source.first.components)}
         if source.first.system_states:
             arrays[SYSTEM_STATE] = np.array(source.first.system_states)
         for name, values in arrays.items():
             with _member(archive, name) as member:
                 np.lib.format.write_array(member, values, allow_pickle=False)
+
+
+def _units(shard: Shard) -> dict[str, str]:
+    """Units of the times and parameters that have one."""
+    return {name: unit for name, unit in shard.units.items() if unit != NO_UNIT}
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
@@ -96,6 +112,7 @@ def _columns(shard: Shard) -> dict[str, np.ndarray]:
 def _write_csv(path: Path, source: Source, split: str) -> None:
     """A line a sample: trajectory, time, components, parameters, diagnostics; failed rows are empty cells.
 
+    What has a unit has it in brackets behind its name, as "time [s]".
     What is kept beside the states has columns like "derivative:x". Parameters and diagnostics are the same in all
     lines of a row.
     """
@@ -107,6 +124,8 @@ def _write_csv(path: Path, source: Source, split: str) -> None:
         names += [f"{prefix}{component}" for component in first.components]
         form += [DIGITS[values.dtype.name]] * len(first.components)
     names += [*first.parameters, *diagnostics]
+    units = _units(first)
+    names = [f"{name} [{units[name]}]" if name in units else name for name in names]
     form += ["%r"] * (len(first.parameters) + len(diagnostics))
     with path.open("w", encoding="utf-8", newline="\n") as file:
         csv.writer(file, lineterminator="\n").writerow(names)
@@ -132,7 +151,7 @@ def _write_netcdf(path: Path, source: Source, split: str) -> None:
     rows = source.manifest.splits[split].trajectories
     first = source.first
     attributes = {name: value for name, value in first.attributes.items() if name not in OF_A_SHARD}
-    with h5py.File(path, "w", locking=False) as file:
+    with new_hdf5(path) as file:
         made = make_variables(file, first.variables, first.parameters, first.units, rows)
         for name, value in {**attributes, "Conventions": CONVENTIONS, "split": split}.items():
             file.attrs[name] = value

@@ -12,8 +12,10 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import Progress
 
+from ...data.bystanders import is_bystander
 from ...data.errors import FormatError, TrajstoreError
 from ...data.files import LOCK, final_name, remove_leftovers, sync
+from ...data.finding import Finding
 from ...data.guard import MAX_TEXT_FILE_BYTES
 from ...data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest, load_if_present, parse_manifest
 from ...data.parts import PartRecord
@@ -39,12 +41,12 @@ class Fetched:
     kept: int
     bytes: int
     seconds: float
-    problems: list[str]
+    problems: list[Finding]
 
 
 def fetch(
-    url: str,
-    folder: Path,
+    url: str | Path,
+    folder: str | Path,
     *,
     identity: str | None = None,
     jobs: int = 4,
@@ -62,7 +64,7 @@ def fetch(
     anything else. Files that came, whole or in part, are kept: the same call goes on from there.
     """
     begin = perf_counter()
-    origin = Origin(url)
+    origin, folder = Origin(str(url)), Path(folder)
     with closing(origin.connect()) as connection:
         manifest = _read_manifest(origin, connection, identity, folder)
         listed = _read_checksums(origin, connection, manifest)
@@ -168,7 +170,7 @@ def _check_folder(folder: Path, manifest: Manifest, listed: Mapping[str, str], o
     same = found is not None and found.id == manifest.id
     parts = []
     for path in sorted(folder.iterdir()):
-        if path.name in (LOCK, WORK) and not path.is_symlink():
+        if (path.name in (LOCK, WORK) and not path.is_symlink()) or is_bystander(path.name):
             continue
         foreign = not is_part(final_name(path.name)) or (path.is_dir() and not path.is_symlink())
         if path.name in DOCUMENTS and not same:
@@ -222,7 +224,7 @@ def _prepare(folder: Path, manifest: Manifest) -> None:
     manifest.write(work)
 
 
-def _verify(folder: Path, manifest: Manifest, console: Console | None) -> list[str]:
+def _verify(folder: Path, manifest: Manifest, console: Console | None) -> list[Finding]:
     with Progress(*columns("shards"), console=console or Console(quiet=True, stderr=True)) as bar:
         task = bar.add_task("check", total=len(manifest.shards))
         return verify(folder, lambda done: bar.update(task, completed=done), isolated=True)

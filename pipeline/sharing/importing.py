@@ -6,22 +6,27 @@ from pathlib import Path
 
 import numpy as np
 
+from ...data.arguments import one_of
 from ...data.errors import DataError, TrajstoreError
-from ...data.format import SPLITS, Status
+from ...data.format import SPLITS, STATE_DTYPES, Status
 from ...data.grid import describe_grid
 from ...data.hashing import file_hash
 from ...data.manifest import Manifest
 from ...data.shard import Shard
 from ..config import MAX_SHARD_ROWS, SHARD_BYTES
+from ..section import check_texts
 from ..systems.system import check_name
-from .duplicates import Trajectories
+from .agreement import check_alike, check_twice, in_one_unit
 from .measurements import Columns, Measurements
 from .pieces import LeftOut, Piece, common_times, counted, cut, split
 from .reading import read_measurements
+from .resampling import INTERPOLATION, resampled
 from .source import origin
+from .time_units import TimeUnit
 from .writer import DatasetWriter, new_folder
 
 NO_ENGINE = {"name": "none"}
+SPLIT_BY = ("trajectory", "time")
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Import:
     length      cut each trajectory into pieces of so many samples; None keeps them whole
     validation  share of the trajectories (or, split by time, of each) that goes to the validation split
     test        and to the test split
+    time_unit   of the times; None is that which the files state
+    resample    interval of the samples of the dataset, between those of the files; None takes these as they are
     by          "trajectory", or "time": each trajectory's first pieces to train, its last to test
     """
 
@@ -42,7 +49,8 @@ class Import:
     by: str = "trajectory"
     seed: int = 0
     dtype: str | None = None
-    time_unit: str = "1"
+    time_unit: str | None = None
+    resample: float | None = None
     title: str | None = None
     license: str = "unspecified"
     creator: str = "unspecified"
@@ -50,14 +58,15 @@ class Import:
 
 @dataclass(frozen=True)
 class Imported:
-    """A new dataset, what the files hold, and what of them is not in it."""
+    """A new dataset, what the files hold, what of them is not in it, and what was made of their times."""
 
     manifest: Manifest
     read: list[Measurements]
     left_out: LeftOut
+    remarks: list[str]
 
 
-def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Imported:
+def import_files(files: Sequence[str | Path], out: str | Path, settings: Import) -> Imported:
     """Write the trajectories of measured files to a new dataset folder.
 
     All become rows of one grid: with their own times where these agree, else with times from their first sample
@@ -65,32 +74,49 @@ def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Imported
     files do not go together, a trajectory occurs twice, or the trajectories differ in length and no `length` is
     given.
     """
+    paths, out = [Path(file) for file in files], Path(out)
+    one_of("by", settings.by, SPLIT_BY)
+    if settings.dtype is not None:
+        one_of("dtype", settings.dtype, STATE_DTYPES)
+    check_texts({key: getattr(settings, key) for key in ("name", "title", "license", "creator", "time_unit")})
     if settings.validation + settings.test >= 1:
         raise DataError(
             f"validation ({settings.validation:g}) and test ({settings.test:g}) leave nothing for train; expected "
             "shares that add up to less than 1"
         )
     read = [read_measurements(path, settings.columns) for path in paths]
-    _check_alike(paths, read)
-    _check_twice(paths, read)
+    check_alike(paths, read)
+    check_twice(paths, read)
+    read, unit, remarks = in_one_unit(paths, read, settings.time_unit)
     components, parameters = tuple(read[0].components), tuple(settings.columns.parameters)
     for name in (*components, *parameters):
         _check_name(name)
+    if settings.resample is not None:
+        read = [resampled(path, each, settings.resample) for path, each in zip(paths, read, strict=True)]
     pieces, left_out = cut(paths, read, settings.length)
-    times = common_times(paths, pieces)
+    grid = common_times(paths, pieces, read)
+    times = grid.times
+    if grid.relative:
+        unit = str(TimeUnit.of(unit).plain)
+    if grid.regular is not None:
+        remarks.append(
+            f"times are regular, a step of {grid.regular.step}, but for the last digit of the files "
+            f"({grid.regular.last_digit:.3g})"
+        )
     dtype = settings.dtype or max(
         (measured.dtype for measured in read), key=lambda name: np.dtype(name).itemsize
     )
+    units = {name: read[0].units.get(name, "1") for name in parameters}
     row_bytes = len(times) * len(components) * np.dtype(dtype).itemsize
     config = {
         "system": {
             "name": settings.name,
             "states": list(components),
-            "parameters": {name: {"unit": "1", "meaning": ""} for name in parameters},
-            "time_unit": settings.time_unit,
+            "parameters": {name: {"unit": units[name], "meaning": ""} for name in parameters},
+            "time_unit": unit,
             "description": "Measured trajectories; their equations are not known.",
         },
-        "grid": describe_grid(times, float(times[0]), "none"),
+        "grid": describe_grid(times, float(times[0]), "none" if settings.resample is None else INTERPOLATION),
         "dataset": {
             "seed": settings.seed,
             "dtype": dtype,
@@ -106,6 +132,8 @@ def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Imported
             "arguments": {
                 "split_by": settings.by,
                 **({"length": settings.length} if settings.length else {}),
+                **({"resample": settings.resample} if settings.resample is not None else {}),
+                **({"regular_step": str(grid.regular.step)} if grid.regular else {}),
                 **({"left_out": asdict(left_out)} if left_out != LeftOut() else {}),
             },
             "sources": [
@@ -123,8 +151,10 @@ def import_files(paths: Sequence[Path], out: Path, settings: Import) -> Imported
             rows = config["dataset"]["shard_rows"]
             for first in range(0, len(chosen), rows):
                 some = chosen[first : first + rows]
-                writer.add(name, _as_rows(some, times, components, parameters, dtype, settings.time_unit))
-        return Imported(writer.finish(), read, left_out)
+                writer.add(
+                    name, _as_rows(some, times, components, parameters, dtype, {"time": unit, **units})
+                )
+        return Imported(writer.finish(), read, left_out, remarks)
 
 
 def _check_name(name: str) -> None:
@@ -134,39 +164,13 @@ def _check_name(name: str) -> None:
         raise DataError(f"{error}: as in --components NEW={name!r}") from None
 
 
-def _check_alike(paths: Sequence[Path], read: list[Measurements]) -> None:
-    for path, measured in zip(paths, read, strict=True):
-        if tuple(measured.components) != tuple(read[0].components):
-            raise DataError(
-                f"{path}: components are {', '.join(measured.components)}, those of {paths[0]} are "
-                f"{', '.join(read[0].components)}; expected the same in all files"
-            )
-
-
-def _check_twice(paths: Sequence[Path], read: list[Measurements]) -> None:
-    """Raises DataError if two trajectories that move are the same, number by number, whatever their times."""
-    seen = Trajectories()
-    for path, measured in zip(paths, read, strict=True):
-        # What rests, or is one long gap, gives the same numbers each time it is measured.
-        known = [each for each in measured.trajectories if _moves(each.states)]
-        seen.add(
-            ((each.states.astype(np.float64), np.array(list(each.parameters.values()))) for each in known),
-            lambda row, known=known, path=path: f"trajectory {known[row].number} of {path}",
-        )
-    seen.check("Leave one out.")
-
-
-def _moves(states: np.ndarray) -> bool:
-    return bool((np.isfinite(states) & (states != states[:1])).any())
-
-
 def _as_rows(
     pieces: list[Piece],
     times: np.ndarray,
     components: tuple[str, ...],
     parameters: tuple[str, ...],
     dtype: str,
-    time_unit: str,
+    units: Mapping[str, str],
 ) -> Shard:
     measured = np.stack([piece.trajectory.states[piece.start : piece.stop] for piece in pieces]).astype(
         np.float64
@@ -195,7 +199,7 @@ def _as_rows(
         },
         status=status,
         attributes={},
-        units={"time": time_unit, **dict.fromkeys(parameters, "1")},
+        units=dict(units),
         optional={**origin(len(pieces), 0, numbers), "source": sources},
     )
 
@@ -203,7 +207,7 @@ def _as_rows(
 def summary(imported: Imported, columns: Columns) -> list[str]:
     """What was left out, if anything was, and what each variable became: lines for people."""
     first, left_out = imported.read[0], imported.left_out
-    lines = []
+    lines = [*imported.remarks, *(remark for each in imported.read for remark in each.remarks)]
     if left_out != LeftOut():
         length = imported.manifest.config["derived"]["arguments"]["length"]
         lines.append(

@@ -1,14 +1,18 @@
 """Measured trajectories as they come from any kind of file, and what is said of its variables."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ...data.errors import DataError
+from .time_units import TimeUnit
 
 TIME_NAMES, STATE_NAMES, TRAJECTORY_NAMES = ("time", "t"), ("state", "states"), ("trajectory",)
+WITH_UNIT = re.compile(r"(.*\S)\s*(?:\[([^][]+)\]|\(([^()]+)\))")
+SHOWN_NAMES = 40
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,8 @@ class Columns:
 
     components, parameters  new name -> name in the file
     step                    sampling interval, of a file without times
+    dimensions              of the states, in the order in which the file has them: "trajectory", "time", "component"
+    decimal                 the sign of decimals in a table, "." or ","; None where its numbers tell
     """
 
     time: str | None = None
@@ -25,6 +31,8 @@ class Columns:
     components: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     step: float | None = None
+    dimensions: tuple[str, ...] = ()
+    decimal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,10 @@ class Measurements:
     time        name of the times in the file; None if it has none
     group       name of the column that tells trajectories apart, if there is one
     unused      names of all that became nothing
+    unit        of the times, as the file states it
+    units       of components and parameters, by new name, as far as the file states them
+    last_digits  to which part of their unit the times are given, see `regular.last_digits`; 0 if that is not known
+    remarks     which of two readings was taken, where a file leaves it open, a line each
     """
 
     components: Mapping[str, str]
@@ -55,21 +67,46 @@ class Measurements:
     time: str | None = None
     group: str | None = None
     unused: tuple[str, ...] = ()
+    unit: TimeUnit | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
+    last_digits: tuple[float, float] = (0.0, 0.0)
+    remarks: tuple[str, ...] = ()
 
 
-def time_name(path: Path, names: Mapping[str, object] | list[str], columns: Columns) -> str | None:
-    """The variable of the times: the one asked for, else one named as usual that is not asked for otherwise.
-
-    Raises DataError if the file has times and an interval is given too, or neither.
-    """
+def time_name(names: Iterable[str], columns: Columns) -> str | None:
+    """The variable of the times: the one asked for, else one named as usual that is not asked for otherwise."""
     taken = {*columns.components.values(), *columns.parameters.values()}
-    usual = (name for name in TIME_NAMES if name in names and name not in taken)
-    name = columns.time or next(usual, None)
+    return columns.time or next((name for name in usual_times(names) if name not in taken), None)
+
+
+def check_time(path: Path, names: Iterable[str], name: str | None, columns: Columns) -> None:
+    """Raises DataError if the file has times, of that name, and an interval is given too, or neither."""
     if name is None and columns.step is None:
-        raise DataError(f"{path}: has no times; say which variable with --time, or the interval with --step")
+        raise DataError(
+            f"{path}: has no times, or none that are called {' or '.join(TIME_NAMES)}; say which variable with "
+            f"--time, or the interval with --step. It has {listed(names)}"
+        )
     if name is not None and columns.step is not None:
         raise DataError(f"{path}: has times, {name!r}, and --step gives others; leave out --step")
-    return name
+
+
+def usual_times(names: Iterable[str]) -> list[str]:
+    """Which of these are called as times usually are: "time", "t", and also "Time" or "time [ms]"."""
+    names = list(names)
+    exact = [name for name in TIME_NAMES if name in names]
+    return exact or [name for name in names if without_unit(name)[0].casefold() == TIME_NAMES[0]]
+
+
+def without_unit(name: str) -> tuple[str, str | None]:
+    """The name of a column and its unit, of "time [ms]" or "time (ms)"; of any other name None."""
+    found = WITH_UNIT.fullmatch(name)
+    return (found[1], (found[2] or found[3]).strip()) if found else (name, None)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message."""
+    several = list(names)
+    return ", ".join(several[:SHOWN_NAMES]) + (", ..." if len(several) > SHOWN_NAMES else "") or "none"
 
 
 def regular_times(samples: int, step: float | None) -> np.ndarray:
@@ -77,13 +114,22 @@ def regular_times(samples: int, step: float | None) -> np.ndarray:
     return (step or 0.0) * np.arange(samples)
 
 
-def check_trajectory(path: Path, trajectory: Trajectory) -> None:
-    """Raises DataError if times do not increase or a parameter is no finite number."""
+def check_trajectory(path: Path, trajectory: Trajectory, place: Callable[[int], str] | None = None) -> None:
+    """Raises DataError if times do not increase or a parameter is no finite number.
+
+    place  says where in the file the sample of that number is
+    """
     time = trajectory.time
-    with np.errstate(over="ignore"):
-        sound = np.isfinite(time).all() and (np.diff(time) > 0).all()
-    if not sound:
-        raise DataError(f"{path}: the times of trajectory {trajectory.number} do not increase")
+    with np.errstate(over="ignore", invalid="ignore"):
+        wrong = _not_after(time)
+    if len(wrong):
+        sample = int(wrong[0])
+        where = place(sample) if place else f"sample {sample} (from 0)"
+        before = f" after {time[sample - 1]:.17g}" if sample else ""
+        raise DataError(
+            f"{path}: {where}: the times of trajectory {trajectory.number} do not increase: "
+            f"{time[sample]:.17g}{before}"
+        )
     if len(time) and not np.isfinite(time[-1] - time[0]):
         raise DataError(
             f"{path}: the times of trajectory {trajectory.number} span more than a number can hold"
@@ -91,3 +137,8 @@ def check_trajectory(path: Path, trajectory: Trajectory) -> None:
     for name, value in trajectory.parameters.items():
         if not np.isfinite(value):
             raise DataError(f"{path}: parameter {name} of trajectory {trajectory.number} is {value}")
+
+
+def _not_after(time: np.ndarray) -> np.ndarray:
+    """Samples whose time is no number, or not later than that before."""
+    return np.flatnonzero(~np.isfinite(time) | np.r_[False, ~(np.diff(time) > 0)])

@@ -10,6 +10,7 @@ from ...data.grid import diagnosed, initial_time
 from ...data.manifest import Manifest
 from ...data.observed import observed
 from ...data.shard import Shard
+from ..engines.engine import revision_of
 from .duplicates import Trajectories
 from .source import Source, with_origin
 from .writer import DatasetWriter, new_folder
@@ -18,14 +19,14 @@ SHOWN = 80
 TWICE = "Were they made with the same seed? Choose other rows with `trajstore select`."
 
 
-def merge(paths: Sequence[Path], out: Path) -> Manifest:
+def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
     """Write the rows of several datasets, split by split in the order given, to a new folder.
 
     They must have the same equations, names, grid and dtype; values of parameters, seeds and boxes of initial
     states may differ. A trajectory that occurs twice is an error, for it could lie in two splits. Raises
     FormatError if a path is no dataset, DataError if they do not go together.
     """
-    sources = [Source.open(path) for path in paths]
+    sources = [Source.open(Path(path)) for path in paths]
     for other in sources[1:]:
         _check_alike(sources[0], other)
     config = {
@@ -42,7 +43,7 @@ def merge(paths: Sequence[Path], out: Path) -> Manifest:
         # Each source says how its own were drawn.
         config.pop("initial_states", None)
     trajectories = Trajectories()
-    with new_folder(out) as folder:
+    with new_folder(Path(out)) as folder:
         writer = DatasetWriter(folder, config, _loosest_engine(sources))
         for split in SPLITS:
             for number, source in enumerate(sources):
@@ -125,13 +126,15 @@ def _joint_system(sources: list[Source]) -> dict[str, Any]:
 
 
 def _loosest_engine(sources: list[Source]) -> dict[str, Any]:
-    """The integrator with the largest tolerance: what holds for its rows holds for all."""
+    """The integrator with the largest tolerance, of the earliest revision: what holds for its rows holds for all."""
 
     def tolerance(engine: dict[str, Any]) -> float:
         stated = engine.get("tolerance")
         return stated if isinstance(stated, int | float) else 0.0
 
-    return max((source.engine for source in sources), key=tolerance)
+    engine = dict(max((source.engine for source in sources), key=tolerance))
+    revision = min(revision_of(source.engine) for source in sources)
+    return engine | {"revision": revision} if "revision" in engine else engine
 
 
 def _note(trajectories: Trajectories, shard: Shard, source: Source, split: str) -> None:

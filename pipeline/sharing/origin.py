@@ -137,6 +137,8 @@ class FolderConnection:
         path = Path(self._origin.shown(name))
         # A pipe or a device would never end.
         if not path.is_file():
+            if not path.parent.exists():
+                raise NotThereError(f"{path.parent}: no such folder; expected that of a dataset")
             raise NotThereError(f"{path}: no such file; expected the folder of a dataset, or its {MANIFEST}")
         with path.open("rb") as file:
             size = path.stat().st_size

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...data.errors import DataError
+from .exact import check_exact
 
 # What the netCDF library writes where nothing was written, by kind and bytes; bytes have none.
 DEFAULT_FILLS = {
@@ -25,7 +26,8 @@ def unpacked(values: np.ndarray, attributes: Mapping[str, Any], name: str, *, de
 
     Missing is what equals _FillValue or missing_value, or lies outside valid_range, valid_min and valid_max; with
     `defaults`, also the library's own fill value where the variable names none. All of them speak of stored
-    numbers. Raises DataError if one of these attributes is no number.
+    numbers. Raises DataError if one of these attributes is no number, or float64 does
+    not hold a value.
     """
     if values.dtype.kind not in "iuf":
         return values
@@ -54,6 +56,7 @@ def unpacked(values: np.ndarray, attributes: Mapping[str, Any], name: str, *, de
         for bounds, beyond in ((low, np.less), (high, np.greater)):
             for bound in bounds:
                 gaps |= beyond(values, bound.astype(values.dtype) if values.dtype.kind == "f" else bound)
+        check_exact(values, name, gaps)
         for key, apply in (("scale_factor", np.multiply), ("add_offset", np.add)):
             given = _given(attributes, key, name)
             if len(given) > 1:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...data.errors import DataError
 from .measurements import Measurements, Trajectory
+from .regular import Regular, regular
 
 # Times that agree to this part of a sampling interval are the same grid.
 SAME_GRID = 1e-6
@@ -67,20 +68,41 @@ def cut(paths: Sequence[Path], read: list[Measurements], length: int | None) -> 
     return pieces, LeftOut(shorter, ends)
 
 
-def common_times(paths: Sequence[Path], pieces: list[Piece]) -> np.ndarray:
-    """The grid of all rows: their own times if these are the same, else the times since their first samples."""
+@dataclass(frozen=True)
+class Grid:
+    """The times (T,) of all rows; are they since the first sample of each, and made regular from rounded ones?"""
+
+    times: np.ndarray
+    relative: bool = False
+    regular: Regular | None = None
+
+
+def common_times(paths: Sequence[Path], pieces: list[Piece], read: list[Measurements]) -> Grid:
+    """The grid of all rows: their own times if these are the same, else the times since their first samples.
+
+    Where these differ by the rounding of the files alone, they are the regular times that were rounded. Raises
+    DataError if they differ by more.
+    """
     first = pieces[0].time
     slack = SAME_GRID * np.diff(first).min()
     if all(np.abs(piece.time - first).max() <= slack for piece in pieces):
-        return first
+        return Grid(first)
     relative = first - first[0]
-    for piece in pieces:
-        if np.abs(piece.time - piece.time[0] - relative).max() > slack:
-            raise DataError(
-                f"{paths[piece.source]}: trajectory {piece.trajectory.number} is sampled at other times than the "
-                f"first one of {paths[pieces[0].source]}; a dataset has one grid: resample them before"
-            )
-    return relative
+    other = next((p for p in pieces if np.abs(p.time - p.time[0] - relative).max() > slack), None)
+    if other is None:
+        return Grid(relative, relative=True)
+    whole = {(piece.source, piece.trajectory.number): piece.trajectory.time for piece in pieces}
+    found = regular(list(whole.values()), [read[source].last_digits for source, _ in whole])
+    if found is None:
+        raise DataError(
+            f"{paths[other.source]}: trajectory {other.trajectory.number} is sampled at other times than the "
+            f"first one of {paths[pieces[0].source]}; a dataset has one grid: --resample STEP puts all on one"
+        )
+    numbers = np.arange(len(first))
+    times = numbers * float(found.step.numerator) / float(found.step.denominator)
+    if all(abs(piece.time[0] - first[0]) <= found.last_digit for piece in pieces):
+        return Grid(first[0] + times, regular=found)
+    return Grid(times, relative=True, regular=found)
 
 
 def split(

@@ -1,7 +1,8 @@
-"""Opens a file of measured trajectories by its kind: CSV, NPZ, HDF5 or netCDF. It may be a stranger's."""
+"""Opens a file of measured trajectories by its kind. It may be a stranger's."""
 
+import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,16 +11,15 @@ import numpy as np
 from scipy.io import netcdf_file
 
 from ...data.errors import DataError, TrajstoreError
-from ...data.guard import FREE_UNPACKING, MAX_LINKS, MAX_UNPACKING
-from .arrays import Arrays, from_arrays
-from .measurements import Columns, Measurements
+from ...data.guard import FREE_UNPACKING, MAX_UNPACKING
+from .arrays import from_arrays
+from .hdf5_files import hdf5_variables
+from .kinds import HEAD_BYTES, MATLAB_5, NPY, told, told_archive
+from .matlab_files import matlab_variables
+from .measurements import STATE_NAMES, Columns, Measurements
 from .packing import unpacked
 from .tables import read_table
-
-SAFE_FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
-MAX_DEPTH = 8
-# Byte order marks of UTF-16, which Excel calls Unicode text.
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+from .variables import SPOKEN, Variable, Variables
 
 
 def read_measurements(path: Path, columns: Columns) -> Measurements:
@@ -41,76 +41,76 @@ def read_measurements(path: Path, columns: Columns) -> Measurements:
 
 def _by_kind(path: Path, columns: Columns) -> Measurements:
     with path.open("rb") as file:
-        head = file.read(8)
+        head = file.read(HEAD_BYTES)
     if head.startswith(b"PK\x03\x04"):
-        with _npz(path) as arrays:
-            return from_arrays(path, arrays, columns)
+        with _npz(path) as variables:
+            return from_arrays(path, variables, columns)
     if h5py.is_hdf5(path):
         with h5py.File(path, "r", locking=False) as file:
-            return from_arrays(path, _hdf5(path, file), columns)
+            return from_arrays(path, hdf5_variables(path, file), columns)
     if head.startswith((b"CDF\x01", b"CDF\x02")):
         return from_arrays(path, _netcdf(path), columns)
-    if head.startswith(UTF_16):
-        raise DataError(f"{path}: is no UTF-8; save it as UTF-8")
-    if b"\0" in head:
-        raise DataError(f"{path}: neither CSV, NPZ, HDF5 nor netCDF")
+    if head.startswith(NPY):
+        return from_arrays(path, _npy(path, columns), columns)
+    if head.startswith(MATLAB_5):
+        return from_arrays(path, matlab_variables(path), columns)
+    if (what := told(path, head)) is not None:
+        raise DataError(f"{path}: {what}")
     return read_table(path, columns)
 
 
 @contextmanager
-def _npz(path: Path) -> Iterator[Arrays]:
+def _npz(path: Path) -> Iterator[Variables]:
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
+        what = told_archive(archive)
+    if what is not None:
+        raise DataError(f"{path}: {what}")
     if size > MAX_UNPACKING * path.stat().st_size + FREE_UNPACKING:
         raise DataError(f"{path}: unpacks to {size:,} bytes, too many for a file of its size")
     with np.load(path, allow_pickle=False) as arrays:
-        yield {name: lambda name=name: arrays[name] for name in arrays.files}
+        units = _units(arrays)
+        yield {
+            name: Variable(
+                lambda name=name: arrays[name], attributes={"units": units[name]} if name in units else {}
+            )
+            for name in arrays.files
+            if not (units and name == "units")
+        }
 
 
-def _netcdf(path: Path) -> Arrays:
+def _units(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """What `export` says in an array of its own: a JSON text, of the units by variable. Of any other, nothing."""
+    try:
+        found = json.loads(str(arrays["units"]))
+    # What the array of a stranger is called so for, and whether it can be read at all, is nobody's matter here.
+    except (KeyError, ValueError):
+        return {}
+    return {str(key): str(unit) for key, unit in found.items()} if isinstance(found, dict) else {}
+
+
+def _npy(path: Path, columns: Columns) -> Variables:
+    """One array, of all states: a file of more than it has cannot be mapped, so that none is read that lies."""
+    name = columns.state or STATE_NAMES[0]
+    return {name: Variable(lambda: np.array(np.load(path, mmap_mode="r", allow_pickle=False)))}
+
+
+def _netcdf(path: Path) -> Variables:
     with path.open("rb") as opened, netcdf_file(opened, "r", mmap=False) as file:
-        read = {
+        return {
             # SciPy keeps the attributes of the file apart from those of Python there.
-            name: (variable[...].copy(), dict(variable._attributes))
+            name: _classic(name, variable[...].copy(), variable.dimensions, dict(variable._attributes))
             for name, variable in file.variables.items()
         }
-    return {name: lambda name=name: unpacked(*read[name], name, defaults=True) for name in read}
 
 
-def _hdf5(path: Path, file: h5py.File) -> Arrays:
-    """The variables of a file and its groups that lie in it: no links, nothing virtual, no foreign filters."""
-    arrays: dict[str, Callable[[], np.ndarray]] = {}
-    # What the netCDF library wrote, or another that follows it.
-    netcdf = "_NCProperties" in file.attrs
-    seen: set[h5py.Group] = set()
-
-    def visit(group: h5py.Group, prefix: str) -> None:
-        # A group may be its own member.
-        if group in seen or prefix.count("/") > MAX_DEPTH:
-            return
-        seen.add(group)
-        for name in map(str, group):
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                continue
-            item = group[name]
-            if isinstance(item, h5py.Dataset):
-                arrays[prefix + name] = lambda item=item, name=prefix + name: _read(path, name, item, netcdf)
-                if len(arrays) > MAX_LINKS:
-                    raise DataError(f"{path}: has more than {MAX_LINKS} variables")
-            elif isinstance(item, h5py.Group):
-                visit(item, f"{prefix}{name}/")
-
-    visit(file, "")
-    return arrays
-
-
-def _read(path: Path, name: str, item: h5py.Dataset, netcdf: bool) -> np.ndarray:
-    properties = item.id.get_create_plist()
-    filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
-    if item.is_virtual or item.external or not set(filters) <= set(SAFE_FILTERS):
-        raise DataError(f"{path}: {name} lies in other files or needs filters that are not trusted")
-    if item.nbytes > MAX_UNPACKING * item.id.get_storage_size() + FREE_UNPACKING:
-        raise DataError(f"{path}: {name} unpacks to {item.nbytes:,} bytes, too many for what is stored")
-    if h5py.check_string_dtype(item.dtype):
-        return np.asarray(item.asstr()[()])
-    return unpacked(np.asarray(item[()]), dict(item.attrs), name, defaults=netcdf)
+def _classic(
+    name: str, values: np.ndarray, dimensions: tuple[str, ...], attributes: dict[str, object]
+) -> Variable:
+    """A variable of netCDF 3, whose texts are arrays of single letters."""
+    spoken = {key: attributes[key] for key in SPOKEN if key in attributes}
+    if values.dtype.kind == "S" and values.ndim == 2:
+        rows = values.tolist()
+        texts = np.array([b"".join(row).decode("utf-8", errors="replace").strip("\0 ") for row in rows])
+        return Variable(lambda: texts, dimensions[:1], spoken)
+    return Variable(lambda: unpacked(values, spoken, name, defaults=True), dimensions, spoken)

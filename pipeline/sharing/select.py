@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data.arguments import names, one_of
 from ...data.errors import DataError
 from ...data.format import DIAGNOSTICS, SPLITS, Status
 from ...data.grid import describe_grid, diagnosed, initial_time
@@ -54,13 +55,18 @@ class Selection:
         return {key: value for key, value in given.items() if value}
 
 
-def select(path: Path, out: Path, selection: Selection) -> Manifest:
+def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
     """Write the chosen part of a dataset folder, or of one shard, to a new folder.
 
     Rows keep their exact initial states, so they can still be integrated again, and say which rows of the source
     they were. Raises FormatError if the path is no dataset, DataError if nothing is left or the selection names
     what the dataset has not.
     """
+    path, out = Path(path), Path(out)
+    for split in names("splits", selection.splits):
+        one_of("split", split, SPLITS)
+    for status in names("status", selection.status):
+        one_of("status", status.lower(), [known.name.lower() for known in Status])
     source = Source.open(path)
     _check(source, selection)
     samples = _samples(source.first.time, selection)

@@ -1,9 +1,5 @@
 """Tables of measured trajectories: CSV with a header, a line a sample."""
 
-import csv
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -11,32 +7,30 @@ import numpy as np
 
 from ...data.errors import DataError
 from ...data.format import CLEAN_STATE, DERIVATIVE, DIAGNOSTICS, ORIGIN
+from ...data.suggestions import did_you_mean
+from .headers import read_header, read_lines
 from .measurements import (
     TRAJECTORY_NAMES,
     Columns,
     Measurements,
     Trajectory,
+    check_time,
     check_trajectory,
+    listed,
     regular_times,
     time_name,
+    without_unit,
 )
+from .numbers import Numbers
+from .regular import last_digits
+from .time_units import TimeUnit
 
 # Columns that are neither state nor parameter unless they are asked for, and those of what `export` writes beside the
 # states, as "derivative:x".
 BOOKKEEPING = ("status", *ORIGIN, *DIAGNOSTICS)
 BESIDE = (f"{CLEAN_STATE}:", f"{DERIVATIVE}:")
-GAPS = {"", "na", "n/a", "null", "nan"}
 # What pandas calls a column of row numbers when it reads back its own table.
 INDEX = ("", "Unnamed: 0")
-DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
-SHOWN = 80
-
-
-@dataclass(frozen=True)
-class _Header:
-    names: list[str]
-    delimiter: str
-    lines: int
 
 
 def read_table(path: Path, columns: Columns) -> Measurements:
@@ -48,123 +42,81 @@ def read_table(path: Path, columns: Columns) -> Measurements:
         raise DataError(f"{path}: is no UTF-8; save it as UTF-8") from None
 
 
-def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
-    if columns.state:
-        raise DataError(
-            f"{path}: --state {columns.state} is for arrays; of a table say --components NAME,NAME"
-        )
-    header = _header(path, file)
-    names = header.names
-    group = columns.trajectory or next((name for name in TRAJECTORY_NAMES if name in names), None)
-    time = time_name(path, names, columns)
-    own = {time, group, *INDEX, *BOOKKEEPING, *TRAJECTORY_NAMES, *columns.parameters.values()}
-    components = dict(columns.components)
-    if not components:
-        place = next((place for place, name in enumerate(names) if name in INDEX and place), None)
-        if place is not None:
+class _Names:
+    """Names of columns, where one with a unit, as "mass [kg]", goes by the name alone, too."""
+
+    def __init__(self, path: Path, names: list[str]) -> None:
+        self._path, self.all = path, names
+
+    def full(self, name: str) -> str:
+        """The name in the header. Raises DataError if there is none."""
+        if name in self.all:
+            return name
+        short = [full for full in self.all if without_unit(full)[0] == name]
+        if len(short) != 1:
             raise DataError(
-                f"{path}: column {place + 1} has no name; give it one, or say --components NAME,NAME"
+                f"{self._path}: no column {name!r}; it has {listed(self.all)}.{did_you_mean(name, self.all)}"
             )
-        components = {name: name for name in names if name not in own and not name.startswith(BESIDE)}
-        if not components:
-            raise DataError(f"{path}: no column is left for the state; it has {', '.join(names)}")
-    wanted = [*components.values(), *columns.parameters.values(), *([time] if time else [])]
-    for name in (*wanted, *([group] if group else [])):
-        if name not in names:
-            raise DataError(f"{path}: no column {name!r}; it has {', '.join(names)}")
-    places = [names.index(name) for name in wanted]
+        return short[0]
+
+
+def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
+    if columns.state or columns.dimensions:
+        option = f"--state {columns.state}" if columns.state else "--dimensions"
+        raise DataError(f"{path}: {option} is for arrays; of a table say --components NAME,NAME")
+    header, below = read_header(path, file)
+    names = _Names(path, header.names)
+    group = columns.trajectory or next((name for name in TRAJECTORY_NAMES if name in names.all), None)
+    time = time_name(names.all, columns)
+    check_time(path, names.all, time, columns)
+    group, time = group and names.full(group), time and names.full(time)
+    parameters = {new: names.full(old) for new, old in columns.parameters.items()}
+    components = {new: names.full(old) for new, old in columns.components.items()}
+    if not components:
+        components = _rest(path, names.all, {time, group, *parameters.values()})
+    wanted = [*components.values(), *parameters.values(), *([time] if time else [])]
+    places = [names.all.index(name) for name in wanted]
+    grouped = names.all.index(group) if group else None
     rows: dict[str, list[list[float]]] = {}
-    numbers = _Numbers(path, header)
-    for line, cells in _lines(path, file, header):
+    lines: dict[str, list[int]] = {}
+    numbers = Numbers(path, header.names, header.delimiter, columns.decimal)
+    for line, cells in read_lines(path, below, header):
         read = [numbers.read(line, place, cells[place]) for place in places]
-        rows.setdefault(cells[names.index(group)].strip() if group else "", []).append(read)
+        key = cells[grouped].strip() if grouped is not None else ""
+        rows.setdefault(key, []).append(read)
+        lines.setdefault(key, []).append(line)
     if not rows:
         raise DataError(f"{path}: no line below the header")
     trajectories = []
-    for number, lines in enumerate(rows.values()):
-        values = np.array(lines)
-        states = values[:, : len(components)]
-        constants = values[:, len(components) : len(components) + len(columns.parameters)]
+    for number, (key, of_key) in enumerate(rows.items()):
+        values = np.array(of_key)
+        constants = values[:, len(components) : len(components) + len(parameters)]
         if not np.array_equal(constants, np.broadcast_to(constants[0], constants.shape), equal_nan=True):
             raise DataError(
                 f"{path}: a parameter changes within trajectory {number}; expected one value a trajectory"
             )
         times = values[:, -1] if time else regular_times(len(values), columns.step)
-        parameters = dict(zip(columns.parameters, constants[0].tolist(), strict=True))
-        trajectories.append(Trajectory(number, times, states, parameters))
-        check_trajectory(path, trajectories[-1])
+        told = dict(zip(parameters, constants[0].tolist(), strict=True))
+        trajectories.append(Trajectory(number, times, values[:, : len(components)], told))
+        check_trajectory(path, trajectories[-1], lambda sample, key=key: f"line {lines[key][sample]}")
+    digits = last_digits(np.concatenate([each.time for each in trajectories])) if time else (0.0, 0.0)
+    unit = without_unit(time)[1] if time else None
+    units = {new: each for new, old in (components | parameters).items() if (each := without_unit(old)[1])}
     used = {*wanted, group}
-    unused = tuple(name or "column 1 (it has no name)" for name in names if name not in used)
-    return Measurements(components, trajectories, "float64", None, time, group, unused)
+    unused = tuple(name or "column 1 (it has no name)" for name in names.all if name not in used)
+    return Measurements(
+        components, trajectories, "float64", None, time, group, unused,
+        TimeUnit.of(unit) if unit else None, units, digits, numbers.remarks(),
+    )  # fmt: skip
 
 
-def _header(path: Path, file: TextIO) -> _Header:
-    """The first line that is neither empty nor a comment. Raises DataError if it names no columns."""
-    line, count = "", 0
-    for line in iter(file.readline, ""):
-        count += 1
-        if line.strip() and not line.startswith("#"):
-            break
-    delimiter = max(",;\t", key=line.count)
-    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
-    if not any(names) or line.startswith("#") or any(_is_number(name) for name in names):
-        raise DataError(
-            f"{path}: line {count}: expected a header with a name for each column, got {line[:SHOWN]!r}"
-        )
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: line {count}: more than one column is called {', '.join(twice)}")
-    return _Header(names, delimiter, count)
-
-
-def _lines(path: Path, file: TextIO, header: _Header) -> Iterator[tuple[int, list[str]]]:
-    """Number and cells of each line below the header."""
-    reader = csv.reader(file, delimiter=header.delimiter)
-    for cells in reader:
-        line = header.lines + reader.line_num
-        if not cells:
-            continue
-        if len(cells) != len(header.names):
-            raise DataError(f"{path}: line {line}: {len(cells)} cells, expected {len(header.names)}")
-        yield line, cells
-
-
-class _Numbers:
-    """Reads cells; a file has one decimal sign, a point or, between semicolons or tabs, a comma."""
-
-    def __init__(self, path: Path, header: _Header) -> None:
-        self._path, self._header = path, header
-        self._signs: dict[str, str] = {}
-
-    def read(self, line: int, place: int, cell: str) -> float:
-        """A cell's number; an empty one, or NA, is NaN."""
-        text = cell.strip()
-        if text.casefold() in GAPS:
-            return np.nan
-        if self._header.delimiter != "," and DECIMAL_COMMA.fullmatch(text):
-            self._note(line, ",", text)
-            text = text.replace(",", ".")
-        elif "." in text:
-            self._note(line, ".", text)
-        if "_" not in text and text.isascii():
-            try:
-                return float(text)
-            except ValueError:
-                pass
-        name = self._header.names[place]
-        raise DataError(f"{self._path}: line {line}: {name} is {cell!r:.40}, expected a number")
-
-    def _note(self, line: int, sign: str, text: str) -> None:
-        self._signs.setdefault(sign, text)
-        if len(self._signs) > 1:
-            shown = " and ".join(repr(found)[:40] for found in self._signs.values())
-            raise DataError(
-                f"{self._path}: line {line}: the file has numbers like {shown}; expected one sign for decimals"
-            )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return bool(np.isfinite(float(text.replace(",", "."))))
-    except ValueError:
-        return False
+def _rest(path: Path, names: list[str], taken: set[str | None]) -> dict[str, str]:
+    """The columns that are the state where none is named: all that are nothing else."""
+    own = {*taken, *INDEX, *BOOKKEEPING, *TRAJECTORY_NAMES}
+    place = next((place for place, name in enumerate(names) if name in INDEX and place), None)
+    if place is not None:
+        raise DataError(f"{path}: column {place + 1} has no name; give it one, or say --components NAME,NAME")
+    components = {name: name for name in names if name not in own and not name.startswith(BESIDE)}
+    if not components:
+        raise DataError(f"{path}: no column is left for the state; it has {listed(names)}")
+    return components

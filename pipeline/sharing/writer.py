@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data.bystanders import is_bystander
 from ...data.errors import DataError
 from ...data.format import SPLITS, shard_name
 from ...data.hashing import canonical_json, json_hash
@@ -27,7 +28,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     What a killed process left is cleared away. Raises DataError if `path` holds anything, or lies in a dataset.
     """
     path = path.absolute()
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    beside = list(path.iterdir()) if path.is_dir() else []
+    if path.exists() and not (path.is_dir() and all(is_bystander(each.name) for each in beside)):
         raise DataError(f"{path}: exists; choose a new or empty folder")
     # The lock lies beside the folder that is moved, in one of its own, which nobody else would name so.
     work = path.with_name(f".{path.name}.trajstore-new")
@@ -38,6 +40,8 @@ def new_folder(path: Path) -> Iterator[Path]:
             part.mkdir()
             try:
                 yield part
+                for each in beside:
+                    each.rename(part / each.name)
                 part.rename(path)
             finally:
                 shutil.rmtree(part, ignore_errors=True)

@@ -137,7 +137,8 @@ def _least(parameter: Parameter) -> float:
     # Of a grid, the last number is how many.
     numbers = [
         float(number)
-        for key, values in parameter.draw.items()
+        for draw in parameter.draws
+        for key, values in draw.items()
         for number in (values[:2] if key == "grid" else values)
     ]
     return min(numbers, default=np.nan)

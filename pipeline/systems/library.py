@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from ...data.errors import TrajstoreError
+from ...data.suggestions import did_you_mean
 from .chaotic import CHAOTIC
 from .delay import DELAY
 from .dysts_flows import PREFIX, flow_system
@@ -62,7 +63,7 @@ def get_system(name: str, size: int | None = None) -> System:
     if name not in LIBRARY:
         raise TrajstoreError(
             f"no system {name!r} in the library; it has {', '.join(LIBRARY)}, and {PREFIX}NAME the "
-            "flows of the package dysts. "
+            f"flows of the package dysts.{did_you_mean(name, LIBRARY)} "
             'A system of your own needs its equations: [system] equations = { x = "-x" }'
         )
     return LIBRARY[name] if size is None else LIBRARY.sized(name, size)

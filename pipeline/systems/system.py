@@ -30,13 +30,20 @@ class InvalidSystemError(TrajstoreError):
 class Parameter:
     """A parameter's value, NaN where each row has its own; its unit ("1" where there is none); what it means.
 
-    `draw` says, JSON-ready, how rows were given their values; None where all have the same.
+    `draw` says, JSON-ready, how rows were given their values; None where all have the same. `by_split` says it of
+    splits whose rows were given theirs in another way.
     """
 
     value: float = math.nan
     unit: str = "1"
     meaning: str = ""
     draw: Mapping[str, Any] | None = None
+    by_split: Mapping[str, Mapping[str, Any]] | None = None
+
+    @property
+    def draws(self) -> list[Mapping[str, Any]]:
+        """All ways in which rows were given values."""
+        return [*([self.draw] if self.draw else []), *(self.by_split or {}).values()]
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class System:
     kind: ClassVar[str] = "ode"
     # Are the components the values of one field at points of space?
     spatial: ClassVar[bool] = False
-    # Of states that are measured in scales of their own: one over the scale.
+    # Of states that are measured in scales of their own, which are parameters: one over each of them.
     units: ClassVar[Mapping[sympy.Symbol, sympy.Expr]] = MappingProxyType({})
     _kinds: ClassVar[dict[str, type["System"]]] = {}
 
@@ -292,13 +299,17 @@ def _described(parameter: Parameter) -> dict[str, Any]:
     described = asdict(parameter)
     if math.isnan(parameter.value):
         del described["value"]
-    if parameter.draw is None:
-        del described["draw"]
-    return described
+    return {
+        key: value for key, value in described.items() if key not in ("draw", "by_split") or value is not None
+    }
 
 
 def check_name(name: str) -> None:
-    if not NAME.fullmatch(name) or keyword.iskeyword(name):
+    if keyword.iskeyword(name):
+        raise InvalidSystemError(
+            f"{name!r} is a keyword of Python, which names in equations cannot be; choose another, as {name}_"
+        )
+    if not NAME.fullmatch(name):
         raise InvalidSystemError(f"{name!r} is no name; expected letters, digits and _, a letter first")
     if name in RESERVED:
         raise InvalidSystemError(f"{name!r} already means something in equations; choose another name")

@@ -1,0 +1,186 @@
+"""The variables of an HDF5 file: of netCDF-4, MATLAB 7.3, Julia, Octave, or of nobody in particular."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ...data.errors import DataError
+from ...data.guard import FREE_UNPACKING, MAX_LINKS, MAX_UNPACKING
+from .packing import unpacked
+from .variables import SPOKEN, Variable
+
+LZF = 32000
+SAFE_FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, LZF)
+# Numbers of filters that are registered with the HDF Group, and their names.
+FILTERS = {
+    4: "szip", 5: "nbit", 6: "scaleoffset", 305: "LZO", 307: "bzip2", 32001: "blosc", 32004: "lz4",
+    32008: "bitshuffle", 32013: "zfp", 32015: "zstd", 32017: "sz", 32024: "sz3", 32026: "blosc2",
+}  # fmt: skip
+MAX_DEPTH = 8
+# What the netCDF library calls a dimension that has no variable, and a variable that only has a dimension's name.
+NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
+NO_COORDINATE = "_nc4_non_coord_"
+COORDINATES, DIMENSION_ID = "_Netcdf4Coordinates", "_Netcdf4Dimid"
+# What Julia writes before its files, and MATLAB beside each array. Both store the last dimension first.
+JULIA = (b"HDF5-based Julia Data Format", b"Julia data file (HDF5)")
+MATLAB_CLASS, OCTAVE, RHDF5 = "MATLAB_class", "OCTAVE_NEW_FORMAT", "rhdf5-NA.OK"
+RHDF5_DOUBT = "was written by R (rhdf5), which turns the order of dimensions round, or not (native = TRUE)"
+# Groups of their own, in which no user keeps a variable.
+OWN_GROUPS = ("#refs#", "#subsystem#", "_types", "_refs", "_require", "_creator")
+
+
+def hdf5_variables(path: Path, file: h5py.File) -> dict[str, Variable]:
+    """The variables of a file and its groups that lie in it: no links, nothing virtual, no foreign filters.
+
+    Dimensions that have no variable are none. Raises DataError if there are too many.
+    """
+    with path.open("rb") as opened:
+        reversed_all = opened.read(64).startswith(JULIA)
+    found: dict[str, Variable] = {}
+    for name, item in _items(file, "", set()):
+        if _is_bare_dimension(item):
+            continue
+        if len(found) == MAX_LINKS:
+            raise DataError(f"{path}: has more than {MAX_LINKS} variables")
+        head, slash, tail = name.rpartition("/")
+        shown = head + slash + tail.removeprefix(NO_COORDINATE)
+        if tail == "value" and OCTAVE in item.parent.attrs:
+            shown = head
+        turned = reversed_all or MATLAB_CLASS in item.attrs or OCTAVE in item.parent.attrs
+        found[shown] = _variable(path, shown, file, item, turned)
+    return found
+
+
+def _items(group: h5py.Group, prefix: str, seen: set[h5py.Group]) -> Iterator[tuple[str, h5py.Dataset]]:
+    # A group may be its own member.
+    if group in seen or prefix.count("/") > MAX_DEPTH:
+        return
+    seen.add(group)
+    for name in map(str, group):
+        if name in OWN_GROUPS or not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            continue
+        item = group[name]
+        if isinstance(item, h5py.Dataset):
+            yield prefix + name, item
+        elif isinstance(item, h5py.Group) and "MATLAB_sparse" not in item.attrs:
+            yield from _items(item, f"{prefix}{name}/", seen)
+
+
+def _is_bare_dimension(item: h5py.Dataset) -> bool:
+    """Is it a dimension scale without values, as the netCDF library writes it for a dimension without a variable?"""
+    return h5py.h5ds.is_scale(item.id) and h5py.h5ds.get_scale_name(item.id).startswith(NO_VARIABLE)
+
+
+def _variable(path: Path, name: str, file: h5py.File, item: h5py.Dataset, turned: bool) -> Variable:
+    attributes = {key: item.attrs[key] for key in SPOKEN if key in item.attrs}
+    dimensions = _dimensions(file, item)
+    if turned:
+        dimensions = dimensions[::-1]
+    doubt = RHDF5_DOUBT if RHDF5 in item.attrs else None
+    return Variable(lambda: _read(path, name, file, item, attributes, turned), dimensions, attributes, doubt)
+
+
+def _dimensions(file: h5py.File, item: h5py.Dataset) -> tuple[str | None, ...]:
+    """Names of the dimension scales, or labels; empty where there is none."""
+    if h5py.h5ds.is_scale(item.id):
+        if item.ndim == 1:
+            return (_name(item),)
+        if COORDINATES in item.attrs:
+            return _by_number(file, _whole(item.attrs[COORDINATES]), item.ndim)
+    names: list[str | None] = []
+    for place in range(item.ndim):
+        dimension = item.dims[place]
+        names.append(_name(dimension[0]) if len(dimension) else dimension.label or None)
+    return tuple(names) if any(names) else ()
+
+
+def _name(scale: h5py.Dataset) -> str:
+    return str(scale.name).removeprefix("/")
+
+
+def _whole(value: Any) -> list[int]:
+    return [int(number) for number in np.asarray(value).reshape(-1)]
+
+
+def _by_number(file: h5py.File, numbers: list[int], count: int) -> tuple[str | None, ...]:
+    """Names of dimensions by the numbers that the netCDF library gives them."""
+    known = {
+        _whole(item.attrs[DIMENSION_ID])[0]: name
+        for name, item in _items(file, "", set())
+        if h5py.h5ds.is_scale(item.id) and DIMENSION_ID in item.attrs
+    }
+    return tuple(known.get(number) for number in numbers) if len(numbers) == count else ()
+
+
+def _read(
+    path: Path, name: str, file: h5py.File, item: h5py.Dataset, attributes: dict[str, Any], turned: bool
+) -> np.ndarray:
+    _check_storage(path, name, item)
+    netcdf = "_NCProperties" in file.attrs
+    if item.chunks and item.size and not netcdf and "_FillValue" not in attributes:
+        _check_written(path, name, item)
+    if h5py.check_string_dtype(item.dtype):
+        return np.asarray(item.asstr()[()])
+    kind = item.attrs.get(MATLAB_CLASS)
+    if h5py.check_enum_dtype(item.dtype) is not None and item.dtype.kind != "b":
+        raise DataError(f"{path}: {name} holds words for categories (an enumeration); expected numbers")
+    if "MATLAB_empty" in item.attrs:
+        return np.empty(0)
+    values = np.asarray(item[()])
+    if turned:
+        values = values.T
+        if kind is not None and values.ndim == 2 and 1 in values.shape:
+            # MATLAB knows no arrays of one dimension.
+            values = values.reshape(-1)
+    if kind is not None and _matlab(kind) in ("char", "cell"):
+        return _texts(file, values, _matlab(kind))
+    return unpacked(values, attributes, name, defaults=netcdf)
+
+
+def _check_storage(path: Path, name: str, item: h5py.Dataset) -> None:
+    if item.is_virtual or item.external:
+        raise DataError(f"{path}: {name} lies in other files; copy them into one, as h5repack does")
+    properties = item.id.get_create_plist()
+    filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
+    foreign = [FILTERS.get(number, str(number)) for number in filters if number not in SAFE_FILTERS]
+    if foreign:
+        raise DataError(
+            f"{path}: {name} needs filters that are not trusted: {', '.join(foreign)}; rewrite it without, as in "
+            "h5repack -f NONE FILE data.h5"
+        )
+    if item.nbytes > MAX_UNPACKING * item.id.get_storage_size() + FREE_UNPACKING:
+        raise DataError(f"{path}: {name} unpacks to {item.nbytes:,} bytes, too many for what is stored")
+
+
+def _check_written(path: Path, name: str, item: h5py.Dataset) -> None:
+    """Raises DataError if some chunks were never written: HDF5 reads zeros there, or what fills them."""
+    expected = int(
+        np.prod([-(-size // step) for size, step in zip(item.shape, item.chunks or (), strict=True)])
+    )
+    written = item.id.get_num_chunks()
+    if written < expected:
+        raise DataError(
+            f"{path}: {name} was written in part: {written} of {expected} chunks are there; the rest would be read "
+            f"as {item.fillvalue}. Write what is missing as NaN, or name it in an attribute _FillValue"
+        )
+
+
+def _matlab(kind: Any) -> str:
+    return kind.decode("latin-1") if isinstance(kind, bytes) else str(kind)
+
+
+def _texts(file: h5py.File, values: np.ndarray, kind: str) -> np.ndarray:
+    """Texts of MATLAB: one a row of characters, or one a cell."""
+    if kind == "char":
+        rows = values.reshape(-1, values.shape[-1]) if values.ndim else values.reshape(1, 1)
+        return np.array(["".join(map(chr, row)).strip() for row in rows.tolist()])
+    texts = []
+    for reference in values.reshape(-1)[:MAX_LINKS]:
+        cell = file[reference] if isinstance(reference, h5py.Reference) and reference else None
+        if not isinstance(cell, h5py.Dataset) or _matlab(cell.attrs.get(MATLAB_CLASS, "")) != "char":
+            return np.empty(0)
+        texts.append("".join(map(chr, np.asarray(cell[()]).T.reshape(-1).tolist())))
+    return np.array(texts)

@@ -1,0 +1,110 @@
+"""Limits that a shell or a cluster sets: a sound dataset is sound, or the limit is named; never damage."""
+
+import errno
+import resource
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from trajstore.data import FormatError
+from trajstore.data.isolation import IsolatedReader
+from trajstore.data.shard import read_shard, write_shard
+from trajstore.data.shortage import ShortageError, shortage
+
+TRAJSTORE = Path(sys.executable).with_name("trajstore")
+GIB = 1 << 30
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits are those of Linux")
+
+
+def limited(kind: int, limit: int, *arguments) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [TRAJSTORE, *map(str, arguments)],
+        preexec_fn=partial(resource.setrlimit, kind, (limit, limit)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("command", ["verify {}", "info {}/train-00000.h5", "fetch {} {}"])
+def test_sound_files_are_sound_under_a_hard_limit_of_address_space(small_dataset, tmp_path, command):
+    arguments = command.format(small_dataset, tmp_path / "copy").split()
+    done = limited(resource.RLIMIT_AS, 4 * GIB, *arguments)
+    assert (done.returncode, "damaged" in done.stderr + done.stdout) == (0, False), done.stderr
+
+
+def test_damage_is_still_damage_under_a_limit_that_leaves_enough(dataset_copy):
+    shard = dataset_copy / "train-00000.h5"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    done = limited(resource.RLIMIT_AS, 4 * GIB, "verify", dataset_copy)
+    assert done.returncode == 1
+    assert "train-00000.h5" in done.stdout
+
+
+@pytest.mark.parametrize("limit", [60 << 20, 150 << 20, 350 << 20])
+def test_too_little_address_space_is_named(small_dataset, limit):
+    done = limited(resource.RLIMIT_AS, limit, "verify", small_dataset)
+    assert done.returncode == 2
+    assert f"limited to {limit // 1024:,} kB of address space (ulimit -v)" in done.stderr
+
+
+def test_a_shard_that_needs_more_than_the_limit_is_not_called_damaged(tmp_path, make_shard):
+    path = tmp_path / "train-00000.h5"
+    write_shard(path, make_shard(60_000))
+    # Most of it is what the child may need for a file of that size.
+    done = limited(resource.RLIMIT_AS, 500 << 20, "verify", path)
+    assert done.returncode in (0, 2), done.stdout
+    assert "damaged" not in done.stdout + done.stderr
+
+
+def test_too_few_file_descriptors_are_named(small_dataset):
+    for limit in (6, 8):
+        done = limited(resource.RLIMIT_NOFILE, limit, "verify", small_dataset)
+        assert done.returncode == 2, done.stdout
+        assert f"limited to {limit} open files (ulimit -n)" in done.stderr
+
+
+def test_a_reader_without_descriptors_says_nothing_against_the_file(tmp_path, make_shard, monkeypatch):
+    path = tmp_path / "train-00000.h5"
+    write_shard(path, make_shard())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        while True:
+            held.append(path.open("rb"))
+    except OSError:
+        try:
+            with pytest.raises(ShortageError, match="64 open files"):
+                read_shard(path)
+            with IsolatedReader() as reader, pytest.raises(ShortageError, match="64 open files"):
+                reader("problems", path)
+        finally:
+            for file in held:
+                file.close()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(read_shard(path).status)
+
+
+def test_what_a_child_dies_of_is_its_limit_where_that_is_too_low(tmp_path, make_shard, monkeypatch):
+    path = tmp_path / "train-00000.h5"
+    write_shard(path, make_shard())
+    crash = "print('ready', flush=True); import os, sys; sys.stdin.readline(); os.abort()"
+    monkeypatch.setattr("trajstore.data.isolation.COMMAND", (sys.executable, "-c", crash))
+    with IsolatedReader() as reader, pytest.raises(FormatError, match="crashes"):
+        reader("problems", path)
+    monkeypatch.setattr("trajstore.data.isolation.limit_of", lambda _: 100 << 20)
+    with IsolatedReader() as reader, pytest.raises(ShortageError, match="too little memory"):
+        reader("problems", path)
+
+
+def test_only_what_is_about_the_system_is_a_shortage():
+    assert shortage(OSError(errno.EACCES, "no")) is None
+    assert shortage(ValueError("no")) is None
+    assert shortage(RuntimeError("other")) is None
+    assert shortage(OSError("unable to open file (errno = 24, error message = 'Too many open files')"))
+    assert shortage(RuntimeError("can't start new thread"))
+    assert shortage(MemoryError())
