@@ -17,7 +17,7 @@ TRAINED := $(OUT)/run/training.json
 METRICS := $(OUT)/run/metrics.json
 FIGURES := $(OUT)/run/figures/predictors.png
 
-.PHONY: FORCE all help install data train evaluate plot test lint soak fuzz properties bench bench-dysts clean models tests pipeline
+.PHONY: FORCE all help install data train evaluate plot test lint soak fuzz properties no-false-alarms bench bench-dysts clean models tests pipeline
 .DELETE_ON_ERROR:
 # A stage writes its file whole or not at all, so make need not delete it on Ctrl-C.
 .PRECIOUS: $(DATASET) $(TRAINED) $(METRICS) $(FIGURES)
@@ -70,6 +70,9 @@ soak: $(INSTALLED)   ## KILLS=100 kills at random times, against runs that nobod
 
 fuzz: $(INSTALLED)   ## CASES=100000 damaged files, each refused or found; about a quarter of an hour
 	$(BIN)/python -W ignore tests/fuzz.py
+
+no-false-alarms: $(INSTALLED) ## CONFIGS=200 sound datasets of random configs, none of which verify may accuse
+	$(BIN)/python -W ignore tests/no_false_alarms.py
 
 properties: $(INSTALLED) ## random equations against tiny steps, seeds from FIRST=0 on, COUNT=10000 of them; some hours
 	$(BIN)/python -W ignore tests/properties.py --first $(or $(FIRST),0) --count $(or $(COUNT),10000)

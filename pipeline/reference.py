@@ -1,148 +1,95 @@
 """Rows of a shard integrated again, by the engine that did not make them, as far as its equations say where they go.
 
-Chaos magnifies errors until two solutions have nothing to do with each other. From there on, rows are followed from
-stored state to stored state, in pieces that are short enough.
+Chaos magnifies errors until two solutions have nothing to do with each other. Rows are followed from stored state to
+stored state, in pieces that are short enough for small errors to be seen.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..data.errors import FormatError
-from ..data.format import CLEAN_STATE, DELAY_KIND, Status
+from ..data.format import CLEAN_STATE, Status
 from ..data.grid import initial_time
 from ..data.shard import Shard
-from .engines import Engine, EngineSettings, Solution, make_engine
+from .growth import Errors, Promise, errors_along
 from .observation import Observation
+from .other_solver import OtherSolver
 from .systems import System
 
-REFERENCE_TOLERANCE = 1e-12
-# Between steps an explicit method errs more than its tolerance says, where a state rises steeply.
-EXPLICIT_TOLERANCE = 1e-13
-# Size of the perturbation that measures how the flow magnifies errors, relative to 1 and the largest state of a row.
-PERTURBATION = 1e-8
-# Errors are followed until such a perturbation is so large, relative to the same.
-FOLLOWED = 1e-3
-# A piece is at most this part of the time after which errors of the whole row were too large to follow.
-PIECE = 1 / 4
 # As long as errors can be followed a row is integrated in so many pieces, each as long as those before it together:
-# so what chaos hides is not integrated far, and each piece may show for itself that it is stiff.
+# so each piece may show for itself that it is stiff.
 PIECES = 7
-# After so many steps an explicit method is at a stiff row, which LSODA takes over.
-EXPLICIT_STEPS = 2_000
-# SciPy's methods cannot slide along a jump; for rows that do, Taylor series of this tolerance check themselves.
-OTHER_TOLERANCE = 1e-13
-# Of many components those that decay fast bound an explicit step, but the algebra of an implicit one costs more.
-FIELD_STEPS = 20_000
-
-_Solve = Callable[[np.ndarray, np.ndarray, np.ndarray], Solution]
+# Of a component that begins at 0: an absolute tolerance that is above 0, as a part of that by its scale at the end.
+LEAST = 1e-6
 
 
 @dataclass(frozen=True)
 class Reference:
     """Rows (K, T, S) integrated again.
 
-    engine      names of the methods
-    perturbed   the same with slightly other initial states
+    methods     their names
+    states      NaN where nothing can be said
     parameters  (K, P)
     status      (K,)
-    restarts    by row, the places in time after which states follow from the stored state there
+    errors      how far solvers' errors may have carried them
     """
 
-    engine: str
+    methods: tuple[str, ...]
     states: np.ndarray
-    perturbed: np.ndarray
     parameters: np.ndarray
     status: np.ndarray
-    restarts: dict[int, list[int]] = field(default_factory=dict)
-
-
-def too_far(states: np.ndarray, perturbed: np.ndarray) -> np.ndarray:
-    """Where (..., T) a perturbation of rows (..., T, D) has become too large to tell how errors grow."""
-    size = np.fmax.reduce(np.abs(states).reshape(*states.shape[:-2], -1), axis=-1)
-    return ~(np.abs(perturbed - states).max(axis=-1) <= FOLLOWED * (1.0 + size[..., None]))
+    errors: Errors
 
 
 def integrate_again(
-    system: System, observation: Observation, stored: dict[str, Any], shard: Shard, rows: np.ndarray
+    system: System,
+    observation: Observation,
+    stored: dict[str, Any],
+    shard: Shard,
+    rows: np.ndarray,
+    promise: Promise,
+    *,
+    samples: bool = False,
 ) -> Reference:
-    """Rows of a shard that the engine that is described there made. Raises FormatError if a parameter lacks."""
+    """Rows of a shard that the engine that is described there made. Raises FormatError if a parameter lacks.
+
+    promise  what both engines may err
+    samples  keep those of the errors
+    """
     missing = [name for name in system.parameters if name not in shard.parameters]
     if missing:
         raise FormatError(f"no variable for the parameters {', '.join(missing)} of the stored equations")
     parameters = np.empty((len(rows), len(system.parameters)))
     for column, name in enumerate(system.parameters):
         parameters[:, column] = shard.parameters[name][rows]
-    methods: list[str] = []
-    solve = _solver(system, str(stored.get("name")), methods)
+    solver = OtherSolver(system, str(stored.get("name")), len(rows))
+    starts, (times, before) = shard.initial_state[rows], times_from_start(shard)
     known = _stored_states(system, observation, shard)
-    starts, (times, before) = shard.initial_state[rows], _times_from_start(shard)
+    if known is not None:
+        known = known[rows].astype(np.float64)
+        known = np.concatenate([np.full((len(rows), before, known.shape[2]), np.nan), known], axis=1)
+    errors = errors_along(system, starts, parameters, times, known, promise, samples=samples)
+    failed = shard.status[rows] != Status.OK
     # A delay equation goes on from a history, and not from a state.
-    pieces = 1 if system.kind == "delay" else PIECES
-    # A row that is stored as failed has no states to go on from.
-    to_end = (shard.status[rows] != Status.OK) | (known is None)
-    states, perturbed, status = _follow(solve, starts, parameters, times, pieces, to_end)
-    states, perturbed = states[:, before:], perturbed[:, before:]
-    sound = (status == Status.OK) & (shard.status[rows] == Status.OK)
-    hidden = too_far(states, perturbed) & sound[:, None]
-    chosen = np.flatnonzero(hidden.any(axis=1))
-    begun: list[int] = []
-    if known is not None and len(chosen):
-        first = max(0, int(hidden[chosen].argmax(axis=1).min()) - 1)
-        stored_states = known[rows[chosen]].astype(np.float64)
-        begun, *again = _restart(solve, stored_states, parameters[chosen], shard.time, first)
-        states[chosen, first + 1 :], perturbed[chosen, first + 1 :], status[chosen] = again
-    restarts = {int(row): begun for row in chosen}
-    return Reference(" and ".join(methods), states, perturbed, parameters, status, restarts)
+    halves = 1 if system.kind == "delay" else PIECES
+    pieces = _pieces(errors, failed, len(times), halves)
+    states, status = _follow(solver, starts, parameters, times, known, errors, promise, pieces)
+    return Reference(tuple(solver.methods), states[:, before:], parameters, status, _from(errors, before))
 
 
-def _solver(system: System, stored: str, methods: list[str]) -> _Solve:
-    """A function of states, parameters and times, which adds the name of each method that it takes."""
-    engine, other = _other_engine(system, stored)
-
-    def solve(states: np.ndarray, parameters: np.ndarray, times: np.ndarray) -> Solution:
-        solution = engine.solve(states, parameters, times)
-        used = [engine]
-        stiff = solution.status == Status.STEP_LIMIT
-        if system.kind == DELAY_KIND:
-            # Through a corner that is all but touched, SciPy's dense output may not find its way.
-            stiff |= solution.status == Status.SOLVER_FAILED
-        if other is not None and stiff.any():
-            again = other.solve(states[stiff], parameters[stiff], times)
-            solution.states[stiff], solution.status[stiff] = again.states, again.status
-            used.append(other)
-        for name in (each.describe()["method"] for each in used):
-            methods.extend([name] if name not in methods else [])
-        return solution
-
-    return solve
+def _from(errors: Errors, first: int) -> Errors:
+    """From a point on."""
+    samples = None if errors.samples is None else errors.samples[:, :, first:]
+    restarts = [[point - first for point in points] for points in errors.restarts]
+    size, scale, unit = (values[:, first:] for values in (errors.size, errors.scale, errors.unit))
+    return Errors(size, scale, unit, samples, restarts)
 
 
-def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:
-    """An engine, and one for the rows that are too stiff for it."""
-    if stored == "scipy":
-        settings = EngineSettings().resolve(system=system)
-        if settings.name != "scipy":
-            return make_engine(system, settings), None
-    limit = EXPLICIT_STEPS if system.kind == System.kind else FIELD_STEPS
-    explicit = EngineSettings(name="scipy", tolerance=EXPLICIT_TOLERANCE, max_steps=limit)
-    if stored == "heyoka" and not system.smooth:
-        return make_engine(system, explicit), make_engine(
-            system, EngineSettings(name=stored, tolerance=OTHER_TOLERANCE)
-        )
-    if stored == "collocation" and not system.smooth:
-        return make_engine(system, explicit), make_engine(
-            system, EngineSettings(name=stored, tolerance=REFERENCE_TOLERANCE)
-        )
-    stiff = EngineSettings(name="scipy", method="LSODA", tolerance=REFERENCE_TOLERANCE)
-    return make_engine(system, explicit), make_engine(system, stiff)
-
-
-def _times_from_start(shard: Shard) -> tuple[np.ndarray, int]:
+def times_from_start(shard: Shard) -> tuple[np.ndarray, int]:
     """The grid, with the time of the initial states before it where it begins later, and how many that adds."""
     grid = json.loads(str(shard.attributes["config"])).get("grid", {})
     start = initial_time(grid)
@@ -151,76 +98,64 @@ def _times_from_start(shard: Shard) -> tuple[np.ndarray, int]:
     return shard.time, 0
 
 
-def _beside(starts: np.ndarray) -> np.ndarray:
-    """States (K, S) a little beside these."""
-    scale = 1.0 + np.abs(starts).max(axis=1, keepdims=True)
-    # Of random signs: a shift of all components alike is a symmetry of some systems, and does not grow.
-    signs = 2 * np.random.default_rng(0).integers(0, 2, starts.shape[1]) - 1
-    return starts + PERTURBATION * scale * signs
-
-
-def _both(
-    solve: _Solve, starts: np.ndarray, beside: np.ndarray, parameters: np.ndarray, times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """States (K, T, S) from the first states and from the second, and the status of the former."""
-    solution = solve(np.concatenate([starts, beside]), np.concatenate([parameters, parameters]), times)
-    count = len(starts)
-    return solution.states[:count], solution.states[count:], solution.status[:count]
-
-
 def _follow(
-    solve: _Solve,
+    solver: OtherSolver,
     starts: np.ndarray,
     parameters: np.ndarray,
     times: np.ndarray,
-    pieces: int,
-    to_end: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """States from the starts and from a little beside them, and status, in pieces that double.
-
-    Rows that chaos hides are left at NaN after the piece in which it does, but those (K,) that are wanted to the end.
-    """
-    count, size = starts.shape
-    states, perturbed = np.full((2, count, len(times), size), np.nan)
-    states[:, 0], perturbed[:, 0] = starts, _beside(starts)
-    status = np.full(count, Status.OK)
-    ends = sorted({max(1, (len(times) - 1) >> shift) for shift in range(pieces)})
-    left = np.arange(count)
-    for begin, end in pairwise([0, *ends]):
-        if not len(left):
-            break
-        found = _both(
-            solve, states[left, begin], perturbed[left, begin], parameters[left], times[begin : end + 1]
-        )
-        states[left, begin : end + 1], perturbed[left, begin : end + 1], status[left] = found
-        left = left[status[left] == Status.OK]
-        reached = slice(0, end + 1)
-        lost = too_far(states[left, reached], perturbed[left, reached]).any(axis=1)
-        left = left[to_end[left] | ~lost]
-    states[status != Status.OK] = np.nan
-    return states, perturbed, status
-
-
-def _restart(
-    solve: _Solve, known: np.ndarray, parameters: np.ndarray, times: np.ndarray, first: int
-) -> tuple[list[int], np.ndarray, np.ndarray, np.ndarray]:
-    """Rows after a time, in pieces that begin at known states (K, T, S): where, the states, those beside, status."""
-    last, length = len(times) - 1, max(1, int(first * PIECE))
-    begun, place = [], first
-    parts, status = [], np.full(len(known), Status.OK)
-    while place < last:
-        end = min(place + length, last)
-        starts = known[:, place]
-        states, perturbed, failed = _both(solve, starts, _beside(starts), parameters, times[place : end + 1])
-        if length > 1 and too_far(states, perturbed)[failed == Status.OK].any():
-            length //= 2
+    known: np.ndarray | None,
+    errors: Errors,
+    promise: Promise,
+    pieces: dict[tuple[int, int], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """States (K, T, S) and status (K,) of rows, in pieces that begin at the start and at known states."""
+    states = np.full((*errors.size.shape[:2], starts.shape[1]), np.nan)
+    states[:, 0] = starts
+    status = np.full(len(starts), Status.OK, dtype=np.int8)
+    for begin, end in sorted(pieces):
+        rows = pieces[begin, end]
+        rows = rows[status[rows] == Status.OK]
+        anew = np.array([begin in errors.restarts[row] for row in rows], dtype=bool)
+        begins = states[rows, begin]
+        if known is not None:
+            begins = np.where(anew[:, None], known[rows, begin], begins)
+        # What is hidden is not known where a piece goes on.
+        told = np.isfinite(begins).all(axis=1) | (begin == 0)
+        rows, begins = rows[told], begins[told]
+        if not len(rows):
             continue
-        begun.append(place)
-        parts.append((states[:, 1:], perturbed[:, 1:]))
-        status = np.where(status == Status.OK, failed, status)
-        place = end
-    states, perturbed = (np.concatenate(some, axis=1) for some in zip(*parts, strict=True))
-    return begun, states, perturbed, status
+        scale = errors.scale[rows]
+        scales = np.fmax(scale[:, begin], LEAST * np.nan_to_num(scale[:, end], posinf=0.0))
+        noise = promise.tolerance * np.nan_to_num(errors.unit[rows, end] - scale[:, end])
+        found = solver.solve(rows, begins, parameters[rows], times[begin : end + 1], scales, noise)
+        # The state at the begin is that of the piece before, which the stored one is held to.
+        states[rows, begin + 1 : end + 1], status[rows] = found.states[:, 1:], found.status
+    states[status != Status.OK] = np.nan
+    return states, status
+
+
+def _pieces(
+    errors: Errors, failed: np.ndarray, points: int, halves: int
+) -> dict[tuple[int, int], np.ndarray]:
+    """First and last point of each piece, with the rows that have it.
+
+    A row that is stored as failed has no states to go on from, and is followed to the end; others are not where their
+    errors are hidden. The first piece of a row is cut in so many parts, each as long as those before it together.
+    """
+    pieces: dict[tuple[int, int], list[int]] = {}
+    for row, fails in enumerate(failed):
+        seen = np.isfinite(errors.size[row]).all(axis=1)
+        begins = [0] if fails else [0, *errors.restarts[row]]
+        for begin, end in pairwise([*begins, points - 1]):
+            last = end
+            if not fails and not seen[begin + 1 : end + 1].all():
+                last = begin + int(np.argmin(seen[begin + 1 : end + 1]))
+            # Later pieces are short, and a row that was stiff may be so no more.
+            shifts = range(halves if begin == 0 else 1)
+            parts = sorted({begin + max(1, (last - begin) >> shift) for shift in shifts})
+            for part in pairwise([begin, *parts] if last > begin else []):
+                pieces.setdefault(part, []).append(row)
+    return {part: np.array(rows) for part, rows in pieces.items()}
 
 
 def _stored_states(system: System, observation: Observation, shard: Shard) -> np.ndarray | None:

@@ -1,10 +1,10 @@
 """Do the stored diagnostics follow from the equations? Measured again, along rows that were integrated again."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import sympy
 
 from ..data.format import ENERGY_DRIFT, LYAPUNOV_EXPONENT, Status
 from ..data.grid import initial_time
@@ -12,11 +12,9 @@ from ..data.shard import Shard
 from .diagnostics import energy_drift, lyapunov_exponents
 from .engines import EngineSettings
 from .engines.engine import revision_of
-from .reference import FOLLOWED, PERTURBATION, Reference
+from .growth import NUDGE, ROUNDING, Promise, terms_of
+from .reference import Reference
 from .systems import System
-
-# Of the terms of an energy, added up, in units in the last place.
-ROUNDING = 64 * np.finfo(np.float64).eps
 
 
 def status_with_diagnostics(shard: Shard, rows: np.ndarray, system: System, solved: Reference) -> np.ndarray:
@@ -49,21 +47,20 @@ def status_with_diagnostics(shard: Shard, rows: np.ndarray, system: System, solv
 
 
 def drift_problems(
-    shard: Shard, rows: np.ndarray, system: System, solved: Reference, errors: np.ndarray
+    shard: Shard, rows: np.ndarray, system: System, solved: Reference, promise: Promise
 ) -> list[tuple[int, str]]:
     """(row, what is wrong) for each sound row whose stored drift is not that of its energy.
 
-    errors  (K,) that a state may gather while it travels as far as it is large, in parts of its size
+    promise  what solvers may err; energies may be off by what such errors make of them
 
-    Energies may be off by what such errors make of them, magnified like the perturbation. Where times were cut off,
-    the stored drift, of all times, is no smaller than that of those left.
+    Where times were cut off, the stored drift, of all times, is no smaller than that of those left.
     """
     if ENERGY_DRIFT not in shard.optional or system.energy is None:
         return []
     if shard.attributes["resampling"] != "dense":
         # The energy of a straight line between its steps is known to the solver alone.
         return []
-    energy, terms = (system.function(each, "numpy") for each in (system.energy, _terms(system.energy)))
+    energy, terms = (system.function(each, "numpy") for each in (system.energy, terms_of(system.energy)))
     states, columns = solved.states, [column[:, None] for column in solved.parameters.T]
 
     def along(function: Any, states: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -71,24 +68,10 @@ def drift_problems(
         return np.broadcast_to(np.asarray(values, dtype=np.float64), states.shape[:2])
 
     times, start = shard.time, initial_time(_grid(shard))
-    size = 1.0 + np.abs(states).max(axis=(1, 2))[:, None]
     with np.errstate(all="ignore"):
         value = along(energy, states, times)
         first = along(energy, shard.initial_state[rows][:, None], np.array([start]))
-        # How much of an energy a state's size is worth.
-        steep = np.zeros_like(value)
-        for component in range(states.shape[2]):
-            beside = states.copy()
-            beside[..., component] += PERTURBATION * size
-            steep += np.abs(along(energy, beside, times) - value) / PERTURBATION
-        speed = np.abs(system.slopes(states, solved.parameters, times)).max(axis=2) / size
-        steps, mean = np.diff(times, prepend=start), speed.copy()
-        mean[:, 1:] = (speed[:, 1:] + speed[:, :-1]) / 2
-        travelled = 1.0 + np.cumsum(steps * mean, axis=1)
-        apart = np.abs(along(energy, solved.perturbed, times) - value)
-        # A neighbour whose energy is as far off as that says nothing more of this row.
-        magnified = np.where(apart <= FOLLOWED * steep, apart / PERTURBATION, np.inf)
-        off = errors[:, None] * (steep * travelled + np.maximum.accumulate(magnified, axis=1))
+        off = promise.tolerance * _energy_off(lambda states: along(energy, states, times), value, solved)
         rounding = ROUNDING * along(terms, states, times).max(axis=1)
         scale = np.abs(first[:, 0])
         expected, allowed = np.abs(value - first).max(axis=1) / scale, (off.max(axis=1) + rounding) / scale
@@ -109,6 +92,22 @@ def drift_problems(
     return problems
 
 
+def _energy_off(
+    energy: Callable[[np.ndarray], np.ndarray], value: np.ndarray, solved: Reference
+) -> np.ndarray:
+    """How far energies (K, T) are off by the errors of the states, as a multiple of the tolerance."""
+    errors, off = solved.errors, np.zeros_like(value)
+    if errors.samples is None:
+        raise ValueError("no samples of the errors were kept")
+    scale = np.maximum(errors.unit, np.finfo(np.float64).tiny)
+    for each in errors.samples:
+        size = (np.abs(each) / scale).max(axis=2)
+        nudge = np.where(np.isfinite(size) & (size > 0), NUDGE / size, np.nan)
+        moved = energy(solved.states + nudge[..., None] * each)
+        off = np.maximum(off, np.where(size > 0, np.abs(moved - value) / nudge, 0.0))
+    return np.where(np.isnan(off), np.inf, off)
+
+
 def _grid(shard: Shard) -> dict[str, Any]:
     return json.loads(str(shard.attributes["config"])).get("grid", {})
 
@@ -116,10 +115,3 @@ def _grid(shard: Shard) -> dict[str, Any]:
 def _was_cut(shard: Shard) -> bool:
     """Are the times some of those that were integrated?"""
     return "times_sha256" in _grid(shard)
-
-
-def _terms(energy: sympy.Expr) -> sympy.Expr:
-    """The terms of an energy without their signs, added up: what it is rounded by goes with them."""
-    if isinstance(energy, sympy.Add | sympy.Mul):
-        return energy.func(*map(_terms, energy.args))
-    return sympy.Abs(energy)

@@ -8,8 +8,7 @@ from trajstore.data import read_shard
 from trajstore.data.hashing import canonical_json
 from trajstore.data.verification import verify
 from trajstore.pipeline.generate import generate
-from trajstore.pipeline.reference import Reference
-from trajstore.pipeline.reintegrate import _judge, reintegrate
+from trajstore.pipeline.reintegrate import reintegrate
 from trajstore.pipeline.sharing.select import Selection, select
 
 FILE = "train-00001.h5"
@@ -219,7 +218,7 @@ def test_what_chaos_hides_is_followed_from_stored_states_and_a_late_state_off_by
     found = reintegrate(folder, 4)
     assert (len(found.problems), found.lost) == (3, 0), "the last row is sound"
     for row, (place, change) in enumerate(altered_at):
-        assert f"row {row}: off by {change:.1e} at time {place * 0.05:g}" in found.problems[row]
+        assert f"row {row}: z is off by {change:.1e} at time {place * 0.05:g}" in found.problems[row]
 
 
 def test_sound_chaos_stays_far_from_what_is_allowed(experiment, tmp_path):
@@ -241,7 +240,9 @@ def test_another_trajectory_from_a_late_time_on_is_found(experiment, tmp_path, f
     state = read_shard(folder / file).state.copy()
     state[0, 700:] = state[1, 700:]
     forge(folder, file, state=state)
-    assert "row 0: off by" in reintegrate(folder, 2).problems[0]
+    (problem,) = reintegrate(folder, 2).problems
+    assert "row 0: " in problem
+    assert " is off by " in problem
 
 
 @pytest.mark.parametrize(
@@ -342,22 +343,12 @@ def test_a_config_that_cannot_be_repeated_is_one_line_that_names_the_file(
     assert "http" not in str(caught.value)
 
 
-@pytest.mark.parametrize("where", ["stored", "expected"])
-def test_what_is_not_a_number_is_no_match(small_dataset, where):
-    shard = read_shard(small_dataset / FILE)
-    values = shard.state[:1].astype("f8")
-    if where == "stored":
-        shard.state[0, 3] = np.nan
-    else:
-        values[0, 3] = np.nan
-    solved = Reference("none", values, values, np.empty((1, 0)), np.zeros(1, np.int8))
-    found = _judge(shard, 0, {"tolerance": 1e-9}, solved, 0, {"state": (values, values)})
-    assert "do not follow" in found.wrong or "fails when integrated" in found.wrong
-
-
-def test_a_perturbation_that_fails_accuses_nobody(small_dataset):
-    shard = read_shard(small_dataset / FILE)
-    values = shard.state[:1].astype("f8")
-    solved = Reference("none", values, values * np.nan, np.empty((1, 0)), np.zeros(1, np.int8))
-    found = _judge(shard, 0, {}, solved, 0, {"state": (values, values * np.nan)})
-    assert (found.wrong, found.lost) == ("", True)
+@pytest.mark.parametrize("rows", [1, 4, 1000])
+def test_rows_that_all_failed_pass(experiment, tmp_path, rows):
+    # x' = x**2 from above 1 is infinite before the time is 1.
+    system = {"name": "blow-up", "equations": {"x": "x**2"}, "initial_state": {"x": [1.0, 2.0]}}
+    grid = {"duration": 2.0, "points": 21}
+    dataset = {"train": 5, "validation": 1, "test": 0, "shard_rows": 3}
+    generate(experiment(system=system, grid=grid, dataset=dataset), tmp_path / "dataset", jobs=1)
+    found = reintegrate(tmp_path / "dataset", rows)
+    assert (found.rows, found.problems) == (min(rows, 6), [])

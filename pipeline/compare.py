@@ -1,0 +1,143 @@
+"""Stored rows beside the same ones integrated again: what is off, and how much of them could be judged."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from ..data.errors import TrajstoreError
+from ..data.format import Status
+from ..data.shard import Shard
+from .allowance import Allowance, Expected
+from .engines import EngineSettings, make_engine
+from .reference import Reference, times_from_start
+from .systems import System
+
+# An error of so much of a component's scale would have been found.
+FINE, COARSE = 1e-6, 1e-3
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Of some rows: the largest deviation, and as a share of what is allowed; how many numbers were stored, and how
+    many of them could be judged; rows of which some could not be at all; what is wrong with a row."""
+
+    largest: float = 0.0
+    share: float = 0.0
+    numbers: int = 0
+    judged: int = 0
+    coarsely: int = 0
+    lost: int = 0
+    wrong: str = ""
+
+    def __add__(self, other: "Compared") -> "Compared":
+        return Compared(
+            max(self.largest, other.largest),
+            max(self.share, other.share),
+            self.numbers + other.numbers,
+            self.judged + other.judged,
+            self.coarsely + other.coarsely,
+            self.lost + other.lost,
+            self.wrong or other.wrong,
+        )
+
+
+def compare(
+    shard: Shard,
+    rows: np.ndarray,
+    stored: dict[str, Any],
+    system: System,
+    solved: Reference,
+    allowance: Allowance,
+) -> Iterator[tuple[int, Compared]]:
+    """(row, what came of it) for rows of a shard and the same ones integrated again."""
+    for index, row in enumerate(rows.tolist()):
+        expected = allowance.of(index)
+        failed = bool(shard.status[row] != Status.OK)
+        fails = solved.status[index] != Status.OK or not _within(shard, expected)
+        if not failed and not fails:
+            yield row, _beside(shard, row, expected)
+        elif not failed:
+            yield row, _failing(shard, row, solved.status[index], expected)
+        elif fails or not allowance.tells_state:
+            # It may be the noise, which is not known, that was beyond the stored type's range.
+            yield row, Compared()
+        elif _gives_up(shard, row, stored, system, solved, index):
+            yield row, Compared()
+        else:
+            yield row, Compared(wrong="is stored as failed, but does not fail when integrated again")
+
+
+def _within(shard: Shard, expected: dict[str, Expected]) -> bool:
+    """Are all numbers of a row that are known within the range of the stored type?"""
+    largest = np.finfo(shard.state.dtype).max
+    return all(
+        bool((np.abs(each.values[np.isfinite(each.allowed)]) <= largest).all()) for each in expected.values()
+    )
+
+
+def _failing(shard: Shard, row: int, status: int, expected: dict[str, Expected]) -> Compared:
+    """Of a row that is stored as sound, and fails."""
+    numbers = sum(each.values.size for each in expected.values())
+    if status == Status.STEP_LIMIT:
+        # The engine that integrates it again gives up, which says nothing of the row.
+        return Compared(numbers=numbers, lost=1)
+    return Compared(numbers=numbers, wrong="is stored as sound, but fails when integrated again")
+
+
+def _beside(shard: Shard, row: int, expected: dict[str, Expected]) -> Compared:
+    """Of a sound row."""
+    total, least = Compared(), float(np.finfo(shard.state.dtype).smallest_subnormal)
+    for name, each in expected.items():
+        found = np.asarray(shard.variables[name])[row].astype(np.float64)
+        followed = np.isfinite(each.allowed)
+        with np.errstate(all="ignore"):
+            fine, coarse = (
+                int(np.count_nonzero(each.allowed <= np.maximum(part * each.scale, least)))
+                for part in (FINE, COARSE)
+            )
+            deviation = np.where(followed, np.abs(found - each.values), 0.0)
+            share = np.where(followed & (deviation != 0), deviation / each.allowed, 0.0)
+        # What is not a number is no match.
+        share[followed & np.isnan(found)] = np.inf
+        worst = np.unravel_index(int(np.argmax(share)), share.shape)
+        wrong = ""
+        if not share[worst] <= 1:
+            what = "the states" if name == "state" else name
+            wrong = (
+                f"{shard.components[worst[1]]} is off by {deviation[worst]:.1e} at time {shard.time[worst[0]]:.6g}, "
+                f"allowed are {each.allowed[worst]:.1e}: {what} do not follow from the equations"
+            )
+        lost = int(not followed.all() and name == "state")
+        total += Compared(
+            float(np.nanmax(deviation)), float(share[worst]), found.size, fine, coarse, lost, wrong
+        )
+    return total
+
+
+def _gives_up(
+    shard: Shard, row: int, stored: dict[str, Any], system: System, solved: Reference, index: int
+) -> bool:
+    """Does the engine that made a row give it up by its own rules, though the other one does not?
+
+    It does not where it says that the row leaves all bounds, and errors cannot have led the other one astray.
+    """
+    hidden = not np.isfinite(solved.errors.size[index]).all()
+    if shard.status[row] == Status.DIVERGED and not hidden:
+        return False
+    keys = EngineSettings.model_fields
+    try:
+        settings = EngineSettings.model_validate(
+            {key: value for key, value in stored.items() if key in keys and value is not None}
+        )
+        engine = make_engine(
+            system, settings, "linear" if shard.attributes["resampling"] == "linear" else "dense"
+        )
+    except (ValidationError, TrajstoreError):
+        # Nobody can tell here what it does.
+        return hidden or shard.status[row] != Status.DIVERGED
+    times, _ = times_from_start(shard)
+    again = engine.solve(shard.initial_state[row : row + 1], solved.parameters[index : index + 1], times)
+    return bool(again.status[0] != Status.OK)
