@@ -101,7 +101,7 @@ class Allowance:
         with np.errstate(all="ignore"):
             off = self._promise.tolerance * errors.size[index]
             off[~known] = np.inf
-            straight = self._sagitta(self._solved.states[index])[self._columns]
+            straight = self._sagitta(index)[self._columns]
             found = {}
             for name, values in self._values.items():
                 if name == DERIVATIVE:
@@ -138,26 +138,39 @@ class Allowance:
         parameters = self._solved.parameters[index : index + 1]
         slopes = self._system.slopes(states[None], parameters, time)
         scale = np.maximum(self._solved.errors.unit[index], np.finfo(np.float64).tiny)
-        off, straight = np.zeros_like(states), CURVED * self._sagitta(states)
-        for each in samples[:, index]:
-            error = self._promise.tolerance * each + np.copysign(straight, each)
+        off, straight = np.zeros_like(states), CURVED * self._sagitta(index)
+
+        def changed(error: np.ndarray) -> np.ndarray:
+            """By so large an error (T, S), as by a small one."""
             size = np.nanmax(np.abs(error) / scale, axis=1, keepdims=True)
             nudge = np.where(np.isfinite(size) & (size > 0), NUDGE / size, 0.0)
-            moved = self._system.slopes(
-                (states + nudge * np.nan_to_num(error, posinf=0.0))[None], parameters, time
-            )
-            far = np.abs(moved - slopes)[0] / np.where(nudge > 0, nudge, 1.0)
-            off = np.fmax(off, far)
+            beside = states + nudge * np.nan_to_num(error, posinf=0.0)
+            moved = self._system.slopes(beside[None], parameters, time)
+            return np.abs(moved - slopes)[0] / np.where(nudge > 0, nudge, 1.0)
+
+        for each in samples[:, index]:
+            off = np.fmax(off, self._promise.tolerance * changed(each))
+        # Straight lines are off in all components together, in directions that random ones may miss.
+        for component in np.flatnonzero(straight):
+            alone = np.zeros_like(states)
+            alone[:, component] = straight[component]
+            off += np.nan_to_num(changed(alone))
         off += ROUNDING * np.nan_to_num(np.abs(slopes[0]))
         hidden = ~(known & np.isfinite(samples[:, index]).all(axis=(0, 2)))
         off[hidden] = np.inf
         return off
 
-    def _sagitta(self, values: np.ndarray) -> np.ndarray:
-        """How far a straight line between two steps of the solver is from each component (D,)."""
-        if self._shard.attributes["resampling"] != "linear" or len(values) < 2:
-            return np.zeros(values.shape[1])
-        time, step = self._shard.time, self._stored.get("max_step")
+    def _sagitta(self, index: int) -> np.ndarray:
+        """How far a straight line between two steps of the solver is from each component of a row, (S,)."""
+        states, time, step = self._solved.states[index], self._shard.time, self._stored.get("max_step")
+        if self._shard.attributes["resampling"] != "linear" or len(states) < 2:
+            return np.zeros(states.shape[1])
         step = float(step if isinstance(step, int | float) else time[-1])
-        curvature = np.gradient(np.gradient(values, time, axis=0), time, axis=0)
+        curvature = np.gradient(np.gradient(states, time, axis=0), time, axis=0)
+        if self._system.kind != "delay":
+            # Points of the grid may be farther apart than what curves a row.
+            parameters, late = self._solved.parameters[index : index + 1], NUDGE * step
+            slopes = self._system.slopes(states[None], parameters, time)
+            after = self._system.slopes(states[None] + late * slopes, parameters, time + late)
+            curvature = np.fmax(np.abs(curvature), np.abs(after - slopes)[0] / late)
         return step**2 / 4 * np.nanmax(np.abs(curvature), axis=0)
