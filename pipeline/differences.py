@@ -30,5 +30,5 @@ def _leaves(section: Mapping[str, Any], before: str = "") -> Iterator[tuple[str,
 
 
 def _value(value: Any) -> str:
-    text = "not given" if value is None else json.dumps(value, ensure_ascii=False)
+    text = "not given" if value is None else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
