@@ -71,6 +71,25 @@ def test_steps_in_parts_are_the_steps_at_once(first, optimizer, learn, tmp_path)
     assert [row["step"] for row in read_curve(tmp_path / "parts")][-1] == 20
 
 
+def test_the_best_of_a_longer_run_is_none_that_it_did_not_look_at(learn, tmp_path, monkeypatch):
+    """The shorter run ends between two evaluations, where the error is smaller than it ever is again."""
+    errors = {4: 0.5, 8: 0.4, 10: 0.1, 12: 0.3, 16: 0.35, 20: 0.36}
+    plain, done = FirstOrder.step, []
+
+    def stepping(self, number, inputs, targets):
+        done.append(number + 1)
+        return plain(self, number, inputs, targets)
+
+    monkeypatch.setattr(phases_module.FirstOrder, "step", stepping)
+    monkeypatch.setattr(train_module, "mean_squared_error", lambda *_: errors[done[-1]])
+    learn(tmp_path / "parts", steps=10)
+    assert load_checkpoint(tmp_path / "parts/best.pt")["step"] == 10
+    for run in ("parts", "whole"):
+        learn(tmp_path / run, steps=20)
+        assert load_checkpoint(tmp_path / run / "best.pt")["step"] == 12
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+
+
 def test_patience_counts_as_in_a_run_that_was_never_stopped(learn, tmp_path):
     keys = {"optimizer": "sgd", "learning_rate": 1e-30, "patience": 3}
     for steps in (6, 10, 40):

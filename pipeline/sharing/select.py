@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.arguments import names, one_of
+from ...data.arguments import one_of
 from ...data.errors import DataError
 from ...data.format import DIAGNOSTICS, SPLITS, Status
 from ...data.grid import describe_grid, diagnosed, initial_time
@@ -63,9 +63,9 @@ def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
     what the dataset has not.
     """
     path, out = Path(path), Path(out)
-    for split in names("splits", selection.splits):
+    for split in selection.splits:
         one_of("split", split, SPLITS)
-    for status in names("status", selection.status):
+    for status in selection.status:
         one_of("status", status.lower(), [known.name.lower() for known in Status])
     source = Source.open(path)
     _check(source, selection)
