@@ -99,7 +99,7 @@ def _dimensions(file: h5py.File, item: h5py.Dataset) -> tuple[str | None, ...]:
             return (_name(item),)
         if COORDINATES in item.attrs:
             return _by_number(file, _whole(item.attrs[COORDINATES]), item.ndim)
-    scales = np.asarray(item.attrs.get("DIMENSION_LIST", ()), dtype=object).reshape(-1)
+    scales = np.asarray(_references(item), dtype=object).reshape(-1)
     labels = np.asarray(item.attrs.get("DIMENSION_LABELS", ()), dtype=object).reshape(-1)
     names: list[str | None] = [None] * item.ndim
     for place in range(item.ndim):
@@ -117,6 +117,17 @@ def _name(scale: h5py.HLObject) -> str:
 
 def _whole(value: Any) -> list[int]:
     return [int(number) for number in np.asarray(value).reshape(-1)]
+
+
+def _references(item: h5py.Dataset) -> Any:
+    """The list of dimension scales; a damaged type of it, which could crash the library, is no list."""
+    if "DIMENSION_LIST" not in item.attrs:
+        return ()
+    stored = item.attrs.get_id("DIMENSION_LIST")
+    entry = h5py.check_vlen_dtype(stored.dtype)
+    if stored.shape != (item.ndim,) or entry is None or h5py.check_ref_dtype(entry) is not h5py.Reference:
+        raise DataError(f"{item.file.filename}: the list of dimensions of {item.name} is damaged")
+    return item.attrs["DIMENSION_LIST"]
 
 
 def _by_number(file: h5py.File, numbers: list[int], count: int) -> tuple[str | None, ...]:
