@@ -21,7 +21,7 @@ FILTERS = {
 }  # fmt: skip
 MAX_DEPTH = 8
 # What the netCDF library calls a dimension that has no variable, and a variable that only has a dimension's name.
-NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
+NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
 NO_COORDINATE = "_nc4_non_coord_"
 COORDINATES, DIMENSION_ID = "_Netcdf4Coordinates", "_Netcdf4Dimid"
 # What Julia writes before its files, and MATLAB beside each array. Both store the last dimension first.
@@ -71,7 +71,16 @@ def _items(group: h5py.Group, prefix: str, seen: set[h5py.Group]) -> Iterator[tu
 
 def _is_bare_dimension(item: h5py.Dataset) -> bool:
     """Is it a dimension scale without values, as the netCDF library writes it for a dimension without a variable?"""
-    return h5py.h5ds.is_scale(item.id) and h5py.h5ds.get_scale_name(item.id).startswith(NO_VARIABLE)
+    return _is_scale(item) and _text(item.attrs.get("NAME")).startswith(NO_VARIABLE)
+
+
+def _is_scale(item: h5py.Dataset) -> bool:
+    # By the attributes alone: HDF5's own functions for dimension scales crash on damaged ones.
+    return _text(item.attrs.get("CLASS")) == "DIMENSION_SCALE"
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _variable(path: Path, name: str, file: h5py.File, item: h5py.Dataset, turned: bool) -> Variable:
@@ -85,19 +94,24 @@ def _variable(path: Path, name: str, file: h5py.File, item: h5py.Dataset, turned
 
 def _dimensions(file: h5py.File, item: h5py.Dataset) -> tuple[str | None, ...]:
     """Names of the dimension scales, or labels; empty where there is none."""
-    if h5py.h5ds.is_scale(item.id):
+    if _is_scale(item):
         if item.ndim == 1:
             return (_name(item),)
         if COORDINATES in item.attrs:
             return _by_number(file, _whole(item.attrs[COORDINATES]), item.ndim)
-    names: list[str | None] = []
+    scales = np.asarray(_references(item), dtype=object).reshape(-1)
+    labels = np.asarray(item.attrs.get("DIMENSION_LABELS", ()), dtype=object).reshape(-1)
+    names: list[str | None] = [None] * item.ndim
     for place in range(item.ndim):
-        dimension = item.dims[place]
-        names.append(_name(dimension[0]) if len(dimension) else dimension.label or None)
+        attached = scales[place] if len(scales) == item.ndim else ()
+        if isinstance(attached, np.ndarray) and attached.size:
+            names[place] = _name(file[attached.reshape(-1)[0]])
+        elif len(labels) == item.ndim:
+            names[place] = _text(labels[place]) or None
     return tuple(names) if any(names) else ()
 
 
-def _name(scale: h5py.Dataset) -> str:
+def _name(scale: h5py.HLObject) -> str:
     return str(scale.name).removeprefix("/")
 
 
@@ -105,12 +119,23 @@ def _whole(value: Any) -> list[int]:
     return [int(number) for number in np.asarray(value).reshape(-1)]
 
 
+def _references(item: h5py.Dataset) -> Any:
+    """The list of dimension scales; a damaged type of it, which could crash the library, is no list."""
+    if "DIMENSION_LIST" not in item.attrs:
+        return ()
+    stored = item.attrs.get_id("DIMENSION_LIST")
+    entry = h5py.check_vlen_dtype(stored.dtype)
+    if stored.shape != (item.ndim,) or entry is None or h5py.check_ref_dtype(entry) is not h5py.Reference:
+        raise DataError(f"{item.file.filename}: the list of dimensions of {item.name} is damaged")
+    return item.attrs["DIMENSION_LIST"]
+
+
 def _by_number(file: h5py.File, numbers: list[int], count: int) -> tuple[str | None, ...]:
     """Names of dimensions by the numbers that the netCDF library gives them."""
     known = {
         _whole(item.attrs[DIMENSION_ID])[0]: name
         for name, item in _items(file, "", set())
-        if h5py.h5ds.is_scale(item.id) and DIMENSION_ID in item.attrs
+        if _is_scale(item) and DIMENSION_ID in item.attrs
     }
     return tuple(known.get(number) for number in numbers) if len(numbers) == count else ()
 
@@ -135,8 +160,8 @@ def _read(
         if kind is not None and values.ndim == 2 and 1 in values.shape:
             # MATLAB knows no arrays of one dimension.
             values = values.reshape(-1)
-    if kind is not None and _matlab(kind) in ("char", "cell"):
-        return _texts(file, values, _matlab(kind))
+    if kind is not None and _text(kind) in ("char", "cell"):
+        return _texts(file, values, _text(kind))
     return unpacked(values, attributes, name, defaults=netcdf)
 
 
@@ -168,10 +193,6 @@ def _check_written(path: Path, name: str, item: h5py.Dataset) -> None:
         )
 
 
-def _matlab(kind: Any) -> str:
-    return kind.decode("latin-1") if isinstance(kind, bytes) else str(kind)
-
-
 def _texts(file: h5py.File, values: np.ndarray, kind: str) -> np.ndarray:
     """Texts of MATLAB: one a row of characters, or one a cell."""
     if kind == "char":
@@ -180,7 +201,7 @@ def _texts(file: h5py.File, values: np.ndarray, kind: str) -> np.ndarray:
     texts = []
     for reference in values.reshape(-1)[:MAX_LINKS]:
         cell = file[reference] if isinstance(reference, h5py.Reference) and reference else None
-        if not isinstance(cell, h5py.Dataset) or _matlab(cell.attrs.get(MATLAB_CLASS, "")) != "char":
+        if not isinstance(cell, h5py.Dataset) or _text(cell.attrs.get(MATLAB_CLASS, "")) != "char":
             return np.empty(0)
         texts.append("".join(map(chr, np.asarray(cell[()]).T.reshape(-1).tolist())))
     return np.array(texts)

@@ -12,6 +12,7 @@ from scipy.io import netcdf_file
 
 from ...data.errors import DataError, TrajstoreError
 from ...data.guard import FREE_UNPACKING, MAX_UNPACKING
+from ...data.heaps import check_heaps
 from .arrays import from_arrays
 from .hdf5_files import hdf5_variables
 from .kinds import HEAD_BYTES, MATLAB_5, NPY, told, told_archive
@@ -46,6 +47,8 @@ def _by_kind(path: Path, columns: Columns) -> Measurements:
         with _npz(path) as variables:
             return from_arrays(path, variables, columns)
     if h5py.is_hdf5(path):
+        # Texts and names of dimensions lie in heaps, and a damaged one hangs the library for ever.
+        check_heaps(path, ())
         with h5py.File(path, "r", locking=False) as file:
             return from_arrays(path, hdf5_variables(path, file), columns)
     if head.startswith((b"CDF\x01", b"CDF\x02")):
