@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 # Of the keys that differ, and of the characters of a value.
-SHOWN, LONGEST = 4, 60
+SHOWN, LONGEST = 6, 60
 
 
 def differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

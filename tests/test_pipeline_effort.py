@@ -44,8 +44,10 @@ from trajstore.pipeline.cli import main
 result = CliRunner().invoke(main, sys.argv[1:])
 used = resource.getrusage(resource.RUSAGE_SELF)
 below = resource.getrusage(resource.RUSAGE_CHILDREN)
+# What getrusage says of this process counts the memory of the one that started it.
+held = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps({
-    "exit": result.exit_code, "output": result.output, "memory": max(used.ru_maxrss, below.ru_maxrss) / 1024,
+    "exit": result.exit_code, "output": result.output, "memory": max(held, below.ru_maxrss) / 1024,
     "seconds": used.ru_utime + used.ru_stime,
     "error": repr(result.exception) if result.exception and not isinstance(result.exception, SystemExit) else "",
 }))

@@ -284,7 +284,7 @@ def test_what_is_no_address_is_refused(tmp_path, url):
 
 
 def test_a_folder_that_holds_no_dataset_is_refused(tmp_path):
-    assert_refused(run(tmp_path / "nowhere", tmp_path / "here"), "no such file")
+    assert_refused(run(tmp_path / "nowhere", tmp_path / "here"), "no such folder")
     os.mkfifo(tmp_path / MANIFEST)
     assert_refused(run(tmp_path, tmp_path / "here"), "no such file")
     assert not (tmp_path / "here").exists()

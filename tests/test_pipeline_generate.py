@@ -322,7 +322,7 @@ def test_the_dataset_of_another_config_is_refused_and_replaced_only_on_demand(
 ):
     before = contents(dataset_copy)
     other = experiment(**OTHER_CONFIGS[case])
-    with pytest.raises(TrajstoreError, match=r"(another config.* here, .* there|more rows).*--overwrite"):
+    with pytest.raises(TrajstoreError, match=r"(another config.* there, .* here|more rows).*--overwrite"):
         generate(other, dataset_copy, jobs=1)
     assert contents(dataset_copy) == before
     assert verify(dataset_copy) == []

@@ -210,7 +210,7 @@ def test_other_keys_that_differ_are_listed_with_both_values(learn, tmp_path):
         learn(tmp_path / "run", steps=8, batch=4, clip=0.5, model={"hidden": 3})
     for part in (
         "another config", "model.hidden is 5 there, 3 here", "training.batch is 8 there, 4 here",
-        "training.clip is None there, 0.5 here", "--overwrite",
+        "training.clip is not given there, 0.5 here", "--overwrite",
     ):  # fmt: skip
         assert part in str(found.value)
     with pytest.raises(RunError, match=r"training.steps is 4 there, 8 here.*go on with --resume"):

@@ -142,7 +142,7 @@ def test_systems_of_the_library_can_be_integrated_read_and_cited(name):
         ({"parameters": {"sin": Parameter(1.0)}}, "'sin' already means something"),
         ({"parameters": {"t": Parameter(1.0)}}, "'t' already means something"),
         ({"parameters": {"pi": Parameter(1.0)}}, "'pi' already means something"),
-        ({"parameters": {"lambda": Parameter(1.0)}}, "'lambda' is no name"),
+        ({"parameters": {"lambda": Parameter(1.0)}}, "'lambda' is a keyword"),
         ({"parameters": {"2k": Parameter(1.0)}}, "'2k' is no name"),
         ({"parameters": {"_k": Parameter(1.0)}}, "'_k' is no name"),
         ({"parameters": {"k k": Parameter(1.0)}}, "'k k' is no name"),
