@@ -3,6 +3,7 @@
 import numpy as np
 import properties
 import pytest
+from scipy.integrate import quad
 from trajstore.data.format import Status
 from trajstore.pipeline.config import DatasetSection, Experiment
 from trajstore.pipeline.engines import EngineSettings, make_engine
@@ -222,3 +223,27 @@ def test_random_equations_come_out_as_tiny_steps_say_or_as_failed(part):
                 words.append(finding.word)
                 assert finding.word != "wrong", f"seed {seed}: {text}: {finding.told}"
     assert words.count("right") > len(words) / 3
+
+
+@pytest.mark.parametrize(
+    ("slope", "oracle"),
+    [
+        ("tanh(t**4)", lambda t: np.tanh(t**4)),
+        ("t**2*sin(t**2)", lambda t: t**2 * np.sin(t**2)),
+        ("t**3", lambda t: t**3),
+    ],
+)
+@pytest.mark.parametrize("points", [2, 9, 41])
+def test_a_start_at_which_the_last_orders_vanish_is_no_leap(slope, oracle, points):
+    """heyoka takes its steps from two orders alone; where both are zero at the start, it went all the way at once."""
+    times, exact = np.linspace(0.0, 4.0, points), quad(oracle, 0.0, 4.0, epsabs=1e-13, limit=500)[0]
+    found = solve(system({"x": slope}), [[0.0], [0.5]], times)
+    assert not found.status.any()
+    np.testing.assert_allclose(found.states[:, -1, 0], [exact, exact + 0.5], rtol=1e-11)
+    # So by a state in the place of the time, beside a row that does not leap.
+    found = solve(
+        system({"s": "1", "x": slope.replace("t", "s").replace("sanh", "tanh")}),
+        [[0.0, 0.0], [1e-3, 0.0]],
+        times,
+    )
+    assert found.states[0, -1, 1] == pytest.approx(exact, rel=1e-11)

@@ -11,6 +11,10 @@ from .scales import bounds, doubtful, largest, uneven
 # A row that gets nowhere has diverged if it has grown so many times since the first half of its way.
 LARGE = 1e3
 
+# Two integrations of a row agree to this part of each component's largest value, and to what rounding of the largest
+# component may leave in others.
+AGREED, NOISE = 1e-12, 1e-15
+
 Grids = Iterable[tuple[int, np.ndarray]]
 """Pieces of the grid: the number of the first point of each, and its times (n, lanes)."""
 
@@ -24,6 +28,8 @@ class Batches:
     near, before_poles         (N,) bool: which may have come near to a root's end, and to a pole; if all steps are
                                looked at `closely`, `near` are those that came to either
     beyond                     (N,) bool: which came to a place beyond which a series says nothing
+    leapt                      (N,) bool: which took very few steps for the grid, or for a piece of it
+    longest                    step that is taken
     """
 
     starts: np.ndarray
@@ -34,11 +40,19 @@ class Batches:
     near: np.ndarray
     before_poles: np.ndarray
     beyond: np.ndarray
+    leapt: np.ndarray
     closely: bool = False
+    longest: float = np.inf
 
     @classmethod
     def of(
-        cls, starts: np.ndarray, parameters: np.ndarray, times: np.ndarray, *, closely: bool = False
+        cls,
+        starts: np.ndarray,
+        parameters: np.ndarray,
+        times: np.ndarray,
+        *,
+        closely: bool = False,
+        longest: float = np.inf,
     ) -> "Batches":
         """Rows that go in, (D, N) and (P, N)."""
         size, rows = starts.shape
@@ -48,13 +62,24 @@ class Batches:
             times,
             np.empty((rows, len(times), size)),
             np.zeros(rows, dtype=np.int8),
-            *(np.zeros(rows, dtype=bool) for _ in range(3)),
+            *(np.zeros(rows, dtype=bool) for _ in range(4)),
             closely=closely,
+            longest=longest,
         )
 
-    def part(self, rows: np.ndarray, times: np.ndarray, *, closely: bool = False) -> "Batches":
+    def part(
+        self, rows: np.ndarray, times: np.ndarray, *, closely: bool = False, longest: float = np.inf
+    ) -> "Batches":
         """Some of the rows by themselves, to be integrated anew, perhaps along another grid."""
-        return Batches.of(self.starts[:, rows], self.parameters[:, rows], times, closely=closely)
+        starts, parameters = self.starts[:, rows], self.parameters[:, rows]
+        return Batches.of(starts, parameters, times, closely=closely, longest=longest)
+
+    def agrees(self, rows: np.ndarray, again: "Batches") -> np.ndarray:
+        """Which (n,) of these rows came out as all of the others, each component by its largest value."""
+        ours, theirs = self.states[rows], again.states
+        apart, size = np.abs(ours - theirs).max(axis=1), np.abs(theirs).max(axis=1)
+        allowed = AGREED * size + NOISE * size.max(axis=1, keepdims=True)
+        return (again.status == Status.OK) & (apart <= allowed).all(axis=1)
 
     def uneven(
         self, rows: np.ndarray, first_steps: Callable[["Batches", np.ndarray], np.ndarray]
