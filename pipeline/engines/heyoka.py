@@ -168,6 +168,8 @@ class HeyokaEngine:
         of tanh(t**4) are at t = 0, no step is too long for it.
         """
         longest = (batches.times[-1] - batches.times[0]) / LEAP_IN
+        # What a second look takes is not the row's.
+        most = most and max(most, FIRST_STEPS)
         for _ in range(LOOKS):
             if not len(rows):
                 return
