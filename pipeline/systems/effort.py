@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import CO_GENERATOR
 from types import FrameType
 from typing import Any
 
@@ -53,8 +54,9 @@ def bounded(what: str, effort: Effort | None = None) -> Iterator[None]:
         nonlocal left
         left -= 1
         spent = left < 0 or (left % LOOK_EVERY == 0 and time.thread_time() > end)
-        # What is raised in a finalizer is lost, and the tracer with it.
-        if spent and frame.f_code.co_name not in FINALIZERS:
+        # What is raised in a finalizer is lost, and the tracer with it; so it is in a generator that is given up.
+        code = frame.f_code
+        if spent and code.co_name not in FINALIZERS and not code.co_flags & CO_GENERATOR:
             raise _ExhaustedError
 
     def charge(calls: int) -> None:
@@ -68,6 +70,8 @@ def bounded(what: str, effort: Effort | None = None) -> Iterator[None]:
     sys.settrace(count)
     try:
         yield
+        if left < 0:
+            raise _ExhaustedError
     except _ExhaustedError:
         raise TooMuchAlgebraError(
             f"{what}: too much algebra, given up after {whole.calls - left} operations; write it in fewer or simpler "
