@@ -9,7 +9,8 @@ import numpy as np
 from ..data.format import DERIVATIVE
 from ..data.shard import Shard
 from .engines.engine import revision_of
-from .growth import NUDGE, ROUNDING, Promise
+from .engines.rounding import ROUNDING
+from .growth import NUDGE, Promise
 from .observation import Observation
 from .other_solver import REFERENCE_TOLERANCE
 from .reference import Reference

@@ -5,15 +5,13 @@ fastest engine as differences from a neighbour. So each component is held to its
 others make of it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import sympy
 
 from ..data.format import Status
 from .engines import Engine, EngineSettings, make_engine
+from .engines.rounding import ROUNDING, Terms
 from .systems import System
 
 # So many errors at once; the largest counts, for one may miss what another meets. Fewer where each costs more.
@@ -30,8 +28,6 @@ BLOCKS, FEW_BLOCKS = 1_000, 8
 BLURRED = 10.0
 # Where a state rises steeply, a method errs so many times more between its steps than at their ends.
 BETWEEN = 4.0
-# Of the terms of an equation, added up, in units in the last place: what is left where they cancel.
-ROUNDING = 64 * np.finfo(np.float64).eps
 # An error that shrinks at first and then grows is no better than what only grows, for errors are made in between;
 # what shrinks to less than this part of itself tells nothing of others.
 SHRUNK = 0.01
@@ -141,7 +137,7 @@ class _March:
         self._system, self._engine, self._promise, self._samples = system, engine, promise, samples
         self._parameters = parameters
         self._random = np.random.default_rng(0)
-        self._terms = _terms_of(system)
+        self._terms = None if system.spatial else Terms(system)
         self.base = starts.copy()
         self.scale = _size(system, starts)
         # How far a row has come since it began anew, in parts of its size, and its terms added up until there.
@@ -254,37 +250,3 @@ def _size(system: System, states: np.ndarray) -> np.ndarray:
     """|x| of each component (..., S); of a field, whose components are alike, the largest of them."""
     sizes = np.abs(states)
     return np.repeat(sizes.max(axis=-1, keepdims=True), sizes.shape[-1], axis=-1) if system.spatial else sizes
-
-
-_Terms = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
-def _terms_of(system: System) -> _Terms | None:
-    """A function of times (n,), states (K, n, S) and parameters: the slopes, and their terms without signs, added up.
-
-    None of a field, whose equation is in another space.
-    """
-    if system.spatial:
-        return None
-    fields = list(system.vector_field)
-    function = system.function([*fields, *map(terms_of, fields)], "numpy")
-    late = [one.component for one in getattr(system, "delayed", ())]
-
-    def terms(times: np.ndarray, states: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        x = [states[..., component] for component in range(states.shape[2])]
-        # Of a delay equation about as large as now.
-        found = function(
-            times[None], [*x, *(x[component] for component in late)], [p[:, None] for p in parameters.T]
-        )
-        values = np.stack([np.broadcast_to(np.asarray(each, np.float64), states.shape[:2]) for each in found])
-        slopes, terms = np.split(np.moveaxis(values, 0, 2), 2, axis=2)
-        return slopes, terms
-
-    return terms
-
-
-def terms_of(expression: sympy.Expr) -> Any:
-    """The terms of a sum without their signs, added up: what it is rounded by goes with them."""
-    if isinstance(expression, sympy.Add | sympy.Mul):
-        return expression.func(*map(terms_of, expression.args))
-    return sympy.Abs(expression)

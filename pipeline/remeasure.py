@@ -12,7 +12,8 @@ from ..data.shard import Shard
 from .diagnostics import energy_drift, lyapunov_exponents
 from .engines import EngineSettings
 from .engines.engine import revision_of
-from .growth import NUDGE, ROUNDING, Promise, terms_of
+from .engines.rounding import ROUNDING, terms_of
+from .growth import NUDGE, Promise
 from .reference import Reference
 from .systems import System
 

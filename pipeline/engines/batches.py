@@ -11,9 +11,8 @@ from .scales import bounds, doubtful, largest, uneven
 # A row that gets nowhere has diverged if it has grown so many times since the first half of its way.
 LARGE = 1e3
 
-# Two integrations of a row agree to this part of each component's largest value, and to what rounding of the largest
-# component may leave in others.
-AGREED, NOISE = 1e-12, 1e-15
+# Two integrations of a row agree to this part of each component's largest value, and to what rounding may leave.
+AGREED = 1e-12
 
 Grids = Iterable[tuple[int, np.ndarray]]
 """Pieces of the grid: the number of the first point of each, and its times (n, lanes)."""
@@ -74,12 +73,22 @@ class Batches:
         starts, parameters = self.starts[:, rows], self.parameters[:, rows]
         return Batches.of(starts, parameters, times, closely=closely, longest=longest)
 
-    def agrees(self, rows: np.ndarray, again: "Batches") -> np.ndarray:
-        """Which (n,) of these rows came out as all of the others, each component by its largest value."""
-        ours, theirs = self.states[rows], again.states
-        apart, size = np.abs(ours - theirs).max(axis=1), np.abs(theirs).max(axis=1)
-        allowed = AGREED * size + NOISE * size.max(axis=1, keepdims=True)
-        return (again.status == Status.OK) & (apart <= allowed).all(axis=1)
+    def agrees(
+        self, rows: np.ndarray, again: "Batches", rounded: Callable[["Batches", np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """Which (n,) of these rows came out as all of the others, each component by its largest value.
+
+        rounded  gives what rounding may leave in components (m, D) of some of the others
+        """
+        apart, size = (
+            np.abs(states).max(axis=1) for states in (self.states[rows] - again.states, again.states)
+        )
+        agree = (again.status == Status.OK) & (apart <= AGREED * size).all(axis=1)
+        doubted = np.flatnonzero(~agree & (again.status == Status.OK))
+        if len(doubted):
+            allowed = AGREED * size[doubted] + rounded(again, doubted)
+            agree[doubted] = (apart[doubted] <= allowed).all(axis=1)
+        return agree
 
     def uneven(
         self, rows: np.ndarray, first_steps: Callable[["Batches", np.ndarray], np.ndarray]

@@ -21,6 +21,7 @@ from .budget import Budget
 from .engine import HOPELESS, REVISION, Solution, blank_failed
 from .guards import Near, Watch
 from .heyoka_equations import compiled
+from .rounding import ROUNDING, Terms
 from .scaled import Scales
 from .scales import SPARSE, STEPS_AN_INTERVAL, closer
 from .scipy import ScipyEngine
@@ -176,11 +177,21 @@ class HeyokaEngine:
             again = batches.part(rows, batches.times, longest=longest)
             left = self._solve_all(again, np.arange(len(rows)), most, None)
             again.status[left] = Status.STEP_LIMIT
-            other = ~batches.agrees(rows, again)
+            other = ~batches.agrees(rows, again, self._rounded)
             rows = rows[other]
             batches.states[rows], batches.status[rows] = again.states[other], again.status[other]
             longest /= SHORTER
         batches.status[rows] = Status.SOLVER_FAILED
+
+    def _rounded(self, batches: Batches, rows: np.ndarray) -> np.ndarray:
+        """What rounding of the terms of their equations may leave in components (n, D) of rows."""
+        system = self._system if self._scales is None else self._scales.unscaled
+        parameters = np.zeros((len(rows), len(system.parameters)))
+        for place, column in enumerate(self._used):
+            if column < parameters.shape[1]:
+                parameters[:, column] = batches.parameters[place, rows]
+        _, terms = Terms(system)(batches.times, batches.states[rows], parameters)
+        return ROUNDING * (batches.times[-1] - batches.times[0]) * terms.max(axis=1)
 
     def _at_branches(self, batches: Batches, rows: np.ndarray, limit: int, most: int) -> np.ndarray:
         """Those of the rows that came to a branch: what may have come near is integrated again, and looked at.

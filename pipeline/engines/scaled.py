@@ -28,7 +28,8 @@ class Scales:
 
     Of the parameters an engine keeps those alone that the equations mention, in their order.
 
-    system  y' = f(s*y)/s; its states have their old names
+    system    y' = f(s*y)/s; its states have their old names
+    unscaled  x' = f(x)
     """
 
     def __init__(self, system: System) -> None:
@@ -40,7 +41,7 @@ class Scales:
         measured = {
             symbol: scale * symbol for symbol, scale in zip(system.state_symbols, scales, strict=True)
         }
-        self.system = copy.copy(system)
+        self.unscaled, self.system = system, copy.copy(system)
         field = [
             expression.xreplace(measured) * inverse
             for expression, inverse in zip(system.vector_field, inverses, strict=True)
