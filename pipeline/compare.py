@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
-from ..data.errors import TrajstoreError
 from ..data.format import Status
 from ..data.shard import Shard
 from .allowance import Allowance, Expected
-from .engines import EngineSettings, make_engine
-from .reference import Reference, times_from_start
+from .giving_up import gives_up
+from .reference import Reference
 from .systems import System
 
 # An error of so much of a component's scale would have been found.
@@ -120,24 +118,11 @@ def _beside(shard: Shard, row: int, expected: dict[str, Expected]) -> Compared:
 def _gives_up(
     shard: Shard, row: int, stored: dict[str, Any], system: System, solved: Reference, index: int
 ) -> bool:
-    """Does the engine that made a row give it up by its own rules, though the other one does not?
+    """Does the engine that made a row not bring it to an end, though the other one does?
 
-    It does not where it says that the row leaves all bounds, and errors cannot have led the other one astray.
+    Where errors cannot have led the other one astray, a row that is stored as diverged should have. What is stored as
+    given up has been looked at before.
     """
     hidden = not np.isfinite(solved.errors.size[index]).all()
-    if shard.status[row] == Status.DIVERGED and not hidden:
-        return False
-    keys = EngineSettings.model_fields
-    try:
-        settings = EngineSettings.model_validate(
-            {key: value for key, value in stored.items() if key in keys and value is not None}
-        )
-        engine = make_engine(
-            system, settings, "linear" if shard.attributes["resampling"] == "linear" else "dense"
-        )
-    except (ValidationError, TrajstoreError):
-        # Nobody can tell here what it does.
-        return hidden or shard.status[row] != Status.DIVERGED
-    times, _ = times_from_start(shard)
-    again = engine.solve(shard.initial_state[row : row + 1], solved.parameters[index : index + 1], times)
-    return bool(again.status[0] != Status.OK)
+    diverged = shard.status[row] == Status.DIVERGED
+    return bool(diverged and hidden and gives_up(shard, np.array([row]), stored, system)[0])

@@ -5,7 +5,7 @@ fastest engine as differences from a neighbour. So each component is held to its
 others make of it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,14 @@ class Errors:
     samples: np.ndarray | None
     restarts: list[list[int]]
 
+    def put(self, rows: np.ndarray, others: "Errors") -> None:
+        """Others, of fewer samples perhaps, in the place of rows (n,)."""
+        self.size[rows], self.scale[rows], self.unit[rows] = others.size, others.scale, others.unit
+        for row, restarts in zip(rows.tolist(), others.restarts, strict=True):
+            self.restarts[row] = restarts
+        if self.samples is not None and others.samples is not None:
+            self.samples[:, rows] = np.resize(others.samples, self.samples[:, rows].shape)
+
 
 @dataclass(frozen=True)
 class Promise:
@@ -83,8 +91,31 @@ def errors_along(
     known  (K, T, S) stored states, from which a row can be followed anew; NaN where it cannot; None where none can
     """
     settings = EngineSettings().resolve(system=system)
+    found, handed_over = _errors(settings, system, starts, parameters, times, known, promise, samples=samples)
+    if settings.name == "heyoka" and handed_over.any():
+        # By itself each block would cost such a row as much as the whole of it.
+        rows, slow = np.flatnonzero(handed_over), EngineSettings(name="scipy").resolve(system=system)
+        past, few = None if known is None else known[rows], replace(promise, floor=promise.floor[rows])
+        again, _ = _errors(slow, system, starts[rows], parameters[rows], times, past, few, samples=samples)
+        found.put(rows, again)
+    return found
+
+
+def _errors(
+    settings: EngineSettings,
+    system: System,
+    starts: np.ndarray,
+    parameters: np.ndarray,
+    times: np.ndarray,
+    known: np.ndarray | None,
+    promise: Promise,
+    *,
+    samples: bool,
+) -> tuple[Errors, np.ndarray]:
+    """Errors as an engine carries them, and the rows (K,) that it did not bring to an end for reasons of its own."""
     count = FEW_SAMPLES if settings.name == "scipy" or system.spatial else SAMPLES
-    march = _March(system, make_engine(system, settings), starts, parameters, promise, count)
+    engine = make_engine(system, settings, beyond_branches=False)
+    march = _March(system, engine, starts, parameters, promise, count)
     kept = np.empty((count, len(starts), len(times), starts.shape[1])) if samples else None
     size = np.empty((len(starts), len(times), starts.shape[1]))
     scale, unit = np.empty_like(size), np.empty_like(size)
@@ -105,7 +136,7 @@ def errors_along(
             for row in march.restart(known[:, end]):
                 restarts[row].append(end)
         begin = end
-    return Errors(size, scale, unit, kept, restarts)
+    return Errors(size, scale, unit, kept, restarts), march.handed_over
 
 
 def _block_ends(points: int, system: System, engine: str) -> list[int]:
@@ -123,6 +154,7 @@ class _March:
     base    (K, S) where rows are
     errors  (M, K, S)
     scale   (K, S) the largest |x| so far
+    handed_over  (K,) bool, which the engine could not follow
     """
 
     def __init__(
@@ -144,6 +176,7 @@ class _March:
         self._way = np.ones(len(starts))
         self._total = np.zeros_like(starts)
         self.errors = self._signs() * self._unit(self.scale, self._total)
+        self.handed_over = np.zeros(len(starts), dtype=bool)
 
     def _signs(self) -> np.ndarray:
         return 2.0 * self._random.integers(0, 2, (self._samples, *self.base.shape)) - 1
@@ -170,7 +203,9 @@ class _March:
             packed.reshape(-1, size), np.tile(self._parameters, (self._samples + 1, 1)), times
         )
         states = solution.states.reshape(self._samples + 1, count, len(times), size)
-        failed = (solution.status != Status.OK).reshape(self._samples + 1, count).any(axis=0)
+        status = solution.status.reshape(self._samples + 1, count)
+        failed = (status != Status.OK).any(axis=0)
+        self.handed_over |= (status == Status.SOLVER_FAILED).any(axis=0)
         base = states[0]
         with np.errstate(all="ignore"):
             along = np.fmax.accumulate(_size(self._system, base), axis=1)

@@ -4,17 +4,15 @@ Chaos magnifies errors until two solutions have nothing to do with each other. R
 stored state, in pieces that are short enough for small errors to be seen.
 """
 
-import json
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..data.errors import FormatError
 from ..data.format import CLEAN_STATE, Status
-from ..data.grid import initial_time
 from ..data.shard import Shard
+from .given import parameters_of, times_from_start
 from .growth import Errors, Promise, errors_along
 from .observation import Observation
 from .other_solver import OtherSolver
@@ -60,12 +58,7 @@ def integrate_again(
     promise  what both engines may err
     samples  keep those of the errors
     """
-    missing = [name for name in system.parameters if name not in shard.parameters]
-    if missing:
-        raise FormatError(f"no variable for the parameters {', '.join(missing)} of the stored equations")
-    parameters = np.empty((len(rows), len(system.parameters)))
-    for column, name in enumerate(system.parameters):
-        parameters[:, column] = shard.parameters[name][rows]
+    parameters = parameters_of(shard, rows, system)
     solver = OtherSolver(system, str(stored.get("name")), len(rows))
     starts, (times, before) = shard.initial_state[rows], times_from_start(shard)
     known = _stored_states(system, observation, shard)
@@ -87,15 +80,6 @@ def _from(errors: Errors, first: int) -> Errors:
     restarts = [[point - first for point in points] for points in errors.restarts]
     size, scale, unit = (values[:, first:] for values in (errors.size, errors.scale, errors.unit))
     return Errors(size, scale, unit, samples, restarts)
-
-
-def times_from_start(shard: Shard) -> tuple[np.ndarray, int]:
-    """The grid, with the time of the initial states before it where it begins later, and how many that adds."""
-    grid = json.loads(str(shard.attributes["config"])).get("grid", {})
-    start = initial_time(grid)
-    if start < shard.time[0]:
-        return np.concatenate([[start], shard.time]), 1
-    return shard.time, 0
 
 
 def _follow(

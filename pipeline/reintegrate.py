@@ -19,6 +19,7 @@ from ..data.verification import choose_shards
 from .allowance import Allowance, promise_of
 from .compare import Compared, compare
 from .diagnostics import check_diagnostics
+from .giving_up import given_up_again
 from .growth import SAMPLES
 from .observation import Observation
 from .reference import integrate_again
@@ -86,6 +87,9 @@ def reintegrate(path: str | Path, rows: int, seed: int = 0, shards: slice | None
         system, observation = _equations(file, shard)
         stored = json_attribute(shard.attributes, "engine", file)
         for some in _few_at_once(shard, chosen):
+            some = some[~given_up_again(shard, some, stored, system)]
+            if not len(some):
+                continue
             promise = promise_of(shard, some, stored)
             solved = integrate_again(
                 system, observation, stored, shard, some, promise, samples=_needs_samples(shard)

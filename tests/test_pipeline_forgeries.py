@@ -25,12 +25,16 @@ ROBERTSON = own(
     {"a": [0.9, 1.1], "b": [0.0, 0.0], "c": [0.0, 0.0]},
 )
 GROWTH = own("growth", {"x": "x", "y": "-y"}, {"x": [1.0, 2.0], "y": [1.0, 2.0]})
+TRIANGLES = own(
+    "triangles", {"x": "acos(cos(t)) - 1", "y": "asin(sin(t))*x"}, {"x": [0.0, 1.0], "y": [0.0, 1.0]}
+)
 CASES = {
     "tiny": (PENDULUM, [1e-15, 1e-15], 10.0),
     "huge": (PENDULUM, [1e15, 1e15], 10.0),
     "small beside large": (PENDULUM, [1e-6, 1e6], 10.0),
     "chaos in mixed units": (LORENZ, [1e-15, 1e15, 1.0], 30.0),
     "growing beside decaying": (GROWTH, [1e-9, 1e6], 20.0),
+    "beyond branches": (TRIANGLES, [1e-9, 1e6], 4.0),
 }
 
 

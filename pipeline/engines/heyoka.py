@@ -59,7 +59,8 @@ class HeyokaEngine:
     rows       how many there will be in all, if known
     scales     of a system in scaled states, which the rows are integrated in that need it
 
-    Where not `by_component`, none is thought to need it.
+    Where not `by_component`, none is thought to need it. Rows that come to a branch fail where SciPy is not to follow
+    them beyond.
     """
 
     threads = True
@@ -74,6 +75,7 @@ class HeyokaEngine:
         scales: Scales | None = None,
         *,
         by_component: bool = True,
+        beyond_branches: bool = True,
     ) -> None:
         self._system, self._scales = system, scales
         self._by_component = by_component and scales is None
@@ -85,7 +87,7 @@ class HeyokaEngine:
         self._used = [column for column, symbol in enumerate(system.parameter_symbols) if symbol in mentioned]
         self._equations, self._events, self._guards = compiled(system, self._used)
         self._beyond, self._turn = None, threading.Lock()
-        if self._guards is not None and scales is None:
+        if self._guards is not None and scales is None and beyond_branches:
             steps = min(max_steps or BEYOND_STEPS, BEYOND_STEPS)
             self._beyond = ScipyEngine(system, BEYOND_TOLERANCE, steps)
         self._unrolled = sum(len(equation) for _, equation in self._equations) <= MOST_UNROLLED and not any(
@@ -128,6 +130,8 @@ class HeyokaEngine:
                 # SciPy holds the GIL, and what silences its warnings is not for several threads.
                 again = self._beyond.solve(initial_states[order[rows]], parameters[order[rows]], times)
             batches.states[rows], batches.status[rows] = again.states, again.status
+        elif self._scales is None:
+            batches.status[batches.beyond] = Status.SOLVER_FAILED
         if np.array_equal(order, np.arange(len(initial_states))):
             return blank_failed(batches.states, batches.status)
         states = np.full((len(initial_states), len(times), self._dimension), np.nan)

@@ -144,6 +144,7 @@ def make_engine(
     rows: int | None = None,
     *,
     by_component: bool = True,
+    beyond_branches: bool = True,
 ) -> Engine:
     """The engine of these settings for a system; `rows`, if known, says how many it will be asked for.
 
@@ -159,7 +160,13 @@ def make_engine(
 
         with bounded(system.longest):
             return HeyokaEngine(
-                system, tolerance, settings.max_steps, rows, per_unit, by_component=by_component
+                system,
+                tolerance,
+                settings.max_steps,
+                rows,
+                per_unit,
+                by_component=by_component,
+                beyond_branches=beyond_branches,
             )
     if settings.name == "etdrk4":
         from .etdrk4 import DEFAULT_STEP, Etdrk4Engine
