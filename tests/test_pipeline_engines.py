@@ -13,7 +13,8 @@ from scipy.integrate import quad, solve_ivp
 from trajstore.data.format import Status
 from trajstore.pipeline.engines import EngineError, EngineSettings, make_engine
 from trajstore.pipeline.engines.batches import by_neighbourhood
-from trajstore.pipeline.engines.heyoka import LANES, HeyokaEngine
+from trajstore.pipeline.engines.heyoka import HeyokaEngine
+from trajstore.pipeline.engines.lanes import LANES
 from trajstore.pipeline.engines.scipy import ScipyEngine
 from trajstore.pipeline.systems import Parameter, System, get_system
 from trajstore.pipeline.systems.expressions import FUNCTIONS
@@ -602,7 +603,7 @@ def test_a_large_system_compiles_in_a_moment(time_limit):
 def test_a_long_grid_is_gone_along_in_pieces_that_fit_together(monkeypatch):
     """Against closed forms; seven rows fill no batch, and one runs into the pole of z' = z**2 on the way."""
     pytest.importorskip("heyoka")
-    from trajstore.pipeline.engines import heyoka as module
+    from trajstore.pipeline.engines import lanes as module
 
     system = System(
         "turning",
@@ -614,9 +615,9 @@ def test_a_long_grid_is_gone_along_in_pieces_that_fit_together(monkeypatch):
     starts = np.random.default_rng(0).uniform(-1, -0.1, (rows, 3))
     starts[3, 2] = 1 / 50.0
     times = np.linspace(0.0, 100.0, 2001)
-    whole = module.HeyokaEngine(system).solve(starts, np.empty((rows, 0)), times)
+    whole = HeyokaEngine(system).solve(starts, np.empty((rows, 0)), times)
     monkeypatch.setattr(module, "PIECE", 64)
-    pieces = module.HeyokaEngine(system).solve(starts, np.empty((rows, 0)), times)
+    pieces = HeyokaEngine(system).solve(starts, np.empty((rows, 0)), times)
     assert pieces.status.tolist() == whole.status.tolist() == [0, 0, 0, Status.DIVERGED, 0, 0, 0]
     assert np.isnan(pieces.states[3]).all()
     sound = np.arange(rows) != 3
@@ -626,19 +627,19 @@ def test_a_long_grid_is_gone_along_in_pieces_that_fit_together(monkeypatch):
     np.testing.assert_allclose(pieces.states[sound], exact, atol=2e-13)
     np.testing.assert_allclose(whole.states[sound], exact, atol=2e-13)
     # Neither neighbours nor lanes matter.
-    alone = module.HeyokaEngine(system).solve(starts[5:6], np.empty((1, 0)), times)
+    alone = HeyokaEngine(system).solve(starts[5:6], np.empty((1, 0)), times)
     np.testing.assert_array_equal(alone.states[0], pieces.states[5])
 
 
 def test_steps_are_counted_over_all_pieces(monkeypatch):
     pytest.importorskip("heyoka")
-    from trajstore.pipeline.engines import heyoka as module
+    from trajstore.pipeline.engines import lanes as module
 
     monkeypatch.setattr(module, "PIECE", 16)
     system, times = get_system("van-der-pol"), np.linspace(0, 200.0, 101)
     starts, parameters = np.full((2, 2), 1.0), np.full((2, 1), 0.1)
     few, many = (
-        module.HeyokaEngine(system, max_steps=limit).solve(starts, parameters, times).status.tolist()
+        HeyokaEngine(system, max_steps=limit).solve(starts, parameters, times).status.tolist()
         for limit in (100, 10_000)
     )
     assert few == [Status.STEP_LIMIT] * 2
@@ -648,7 +649,7 @@ def test_steps_are_counted_over_all_pieces(monkeypatch):
 def test_on_long_grids_a_row_fails_by_itself_whatever_its_neighbours_do(monkeypatch):
     """One row of many turns has no steps left half way, others have them where it has few, and the rest go on."""
     pytest.importorskip("heyoka")
-    from trajstore.pipeline.engines import heyoka as module
+    from trajstore.pipeline.engines import lanes as module
 
     monkeypatch.setattr(module, "PIECE", 64)
     turning = System(
@@ -669,7 +670,7 @@ def test_on_long_grids_a_row_fails_by_itself_whatever_its_neighbours_do(monkeypa
         starts = np.array([[1.0, 0.0, value] for value in last])
         seen = set()
         for limit in (60, 400, 700, 1_000, 1_500, 2_000, 3_000, 20_000):
-            engine = module.HeyokaEngine(system, max_steps=limit)
+            engine = HeyokaEngine(system, max_steps=limit)
             together = engine.solve(starts, np.empty((5, 0)), times)
             alone = [engine.solve(starts[[row]], np.empty((1, 0)), times) for row in range(5)]
             assert together.status.tolist() == [int(one.status[0]) for one in alone]
