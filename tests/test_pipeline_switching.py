@@ -57,6 +57,24 @@ def test_a_ball_thrown_up_with_quadratic_drag_rises_as_tan_and_falls_as_tanh():
     np.testing.assert_allclose(found.states[:, :, 0], expected, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("kinked", "smooth", "start"),
+    [
+        ({"x": "v", "v": "-sin(x) - v*abs(v)"}, {"x": "0", "v": "0"}, [0.0, 0.0]),
+        ({"x": "(x + abs(x))/2 - x", "v": "cos(t)*abs(v)"}, {"x": "0", "v": "cos(t)*v"}, [0.0, 1.0]),
+        ({"x": "v", "v": "-v*abs(v) - x + t**3"}, {"x": "v", "v": "-v**2 - x + t**3"}, [0.0, 0.0]),
+        ({"x": "v", "v": "-v*abs(v) - x - t**3"}, {"x": "v", "v": "v**2 - x - t**3"}, [0.0, 0.0]),
+        ({"x": "-t**2 + abs(asinh(x))"}, {"x": "-t**2 - asinh(x)"}, [0.0]),
+    ],
+)
+def test_a_row_may_begin_at_rest_on_a_kink(kinked, smooth, start):
+    """No derivative there tells a side: heyoka meets one event after the other, and never gets on."""
+    times = np.linspace(0.0, 2.0, 21)
+    found, expected = solve(system(kinked), [start], times), solve(system(smooth), [start], times)
+    assert not found.status.any()
+    np.testing.assert_allclose(found.states, expected.states, rtol=1e-10, atol=1e-13)
+
+
 def test_a_square_wave_is_integrated_to_a_triangle():
     times = np.linspace(0.0, 20.0, 101)
     found = solve(system({"x": "sign(sin(t))", "y": "x*sign(cos(3*t))**2"}), [[0.0, 0.0]], times).states[0]

@@ -24,7 +24,7 @@ class Events:
 
     def __init__(self, pieces: Pieces, parameters: int, convert: Callable[..., Any]) -> None:
         self._switch = Switch(pieces)
-        self._parameters = parameters
+        self._parameters, self.continuous = parameters, not pieces.jumps
         # Numbers of the parameters that are sides, and of the mode.
         self._sides = slice(parameters, parameters + len(pieces.sides))
         self._mode = self._sides.stop

@@ -72,9 +72,9 @@ class HeyokaEngine:
         mentioned = {symbol for expression in system.vector_field for symbol in expression.free_symbols}
         self._used = [column for column, symbol in enumerate(system.parameter_symbols) if symbol in mentioned]
         equations, events, guards = compiled(system, self._used)
-        self._guarded = guards is not None
+        self._guarded, self._kinked = guards is not None, events is not None and events.continuous
         self._beyond, self._turn = None, threading.Lock()
-        if self._guarded and scales is None and beyond_branches:
+        if (self._guarded or self._kinked) and scales is None and beyond_branches:
             steps = min(max_steps or BEYOND_STEPS, BEYOND_STEPS)
             self._beyond = ScipyEngine(system, BEYOND_TOLERANCE, steps)
         unrolled = sum(len(equation) for _, equation in equations) <= MOST_UNROLLED and not any(
@@ -156,6 +156,9 @@ class HeyokaEngine:
         self._look_again(batches, rows[(batches.leapt & (batches.status == Status.OK))[rows]], most)
         if self._guarded:
             batches.beyond[self._at_branches(batches, rows, limit, most)] = True
+        elif self._kinked:
+            # It rests on a kink, which heyoka sees as one event after the other.
+            batches.beyond[rows] = batches.status[rows] == Status.SOLVER_FAILED
         if self._by_component:
             self._solve_in_scales(batches, rows[~batches.beyond[rows]])
 
