@@ -144,14 +144,15 @@ class Finding:
 
 def judge(system: System, start: np.ndarray, row: np.ndarray, status: int, tools: tuple) -> Finding:
     """A row (POINTS, D) of an engine."""
-    field, arguments, kinds = tools
+    field, arguments, kinds, fixed = tools
     parameters = system.defaults
     fine = tiny_steps(field, start.tolist(), parameters, FINE)
     coarse = tiny_steps(field, start.tolist(), parameters, COARSE)
     with np.errstate(all="ignore"):
         apart = np.abs(fine - coarse).max(axis=1) / (1 + np.abs(fine).max(axis=1))
     seen = fine if status else row
-    lowest, crossed = math.inf, False
+    # What no state and no time moves is so for the whole row.
+    lowest, crossed = min([*fixed, math.inf]), False
     signs = [0.0] * len(kinds)
     for time, state in zip(np.linspace(0, DURATION, POINTS), seen.tolist(), strict=True):
         try:
@@ -181,21 +182,35 @@ def judge(system: System, start: np.ndarray, row: np.ndarray, status: int, tools
     return Finding("right", f"off by {off.max():.1g}")
 
 
+def _roots(system: System, moving: tuple[sympy.Symbol, ...]) -> list[sympy.Expr]:
+    """Arguments of roots that nothing moves but the parameter."""
+    return [
+        branch.argument
+        for branch in branches(system.vector_field, system.parameter_symbols)
+        if branch.kind is Kind.ROOT and not branch.argument.free_symbols & {*moving}
+    ]
+
+
+def _fixed_root(argument: sympy.Expr) -> float:
+    value = complex(argument)
+    return value.real if value.imag == 0 else -math.inf
+
+
 def check(seed: int, names: tuple[str, ...] = ("auto", "scipy")) -> list[tuple[str, Finding]]:
     """An example of a seed, by these engines: a finding for each and each of its rows."""
     system, starts = example(seed)
     # A power of the parameter is a root or a pole as its value says.
     known = {system.parameter_symbols[0]: sympy.Float(system.defaults[0])}
-    fields = [part.xreplace(known) for part in system.vector_field]
-    found = [
-        branch
-        for branch in branches(fields, (*system.state_symbols, system.time_symbol))
-        if branch.kind in (Kind.ROOT, Kind.POLE)
+    fields = [
+        part if part.xreplace(known).has(sympy.I) else part.xreplace(known) for part in system.vector_field
     ]
+    moving = (*system.state_symbols, system.time_symbol)
+    found = [branch for branch in branches(fields, moving) if branch.kind in (Kind.ROOT, Kind.POLE)]
     tools = (
         own(system, list(system.vector_field)),
         own(system, [branch.argument for branch in found]),
         [branch.kind for branch in found],
+        [_fixed_root(part.xreplace(known)) for part in _roots(system, moving)],
     )
     findings, parameters = [], np.tile(system.defaults, (len(starts), 1))
     for name in names:

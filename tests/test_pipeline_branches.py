@@ -257,3 +257,47 @@ def test_a_short_row_is_sound_where_rounding_is_all_that_its_terms_leave(duratio
     assert not found.status.any()
     np.testing.assert_allclose(found.states[0, :, 1], np.cos(times), rtol=1e-15)
     assert np.abs(found.states[0, :, [0, 3]]).max() < 1e-9
+
+
+@pytest.mark.parametrize("name", ["auto", "scipy"])
+@pytest.mark.parametrize(
+    "slope",
+    [
+        "sqrt(p) + abs(x)",
+        "p**0.3*abs(x)",
+        "sqrt(p - 2) + sqrt(x)",
+        "(p - 3)**(1/3)*sqrt(x)",
+        "asin(p - 3) + tan(x)",
+        "acosh(p)*sign(x)",
+        "tan(x*p**(2/3))",
+        "t + x*(p - 3)**(-0.5)",
+        "sqrt(asin(p)) + abs(x)",
+        "log(p)*sign(x)",
+    ],
+)
+def test_a_root_of_parameters_that_have_none_fails_every_row(slope, name):
+    """A little beyond its end a root is taken for zero; of parameters that would be so for good."""
+    model = System("test", {"x": slope}, {"p": Parameter(-1.0)}, {"x": (0.0, 1.0)})
+    engine = make_engine(model, EngineSettings(name=name))
+    found = engine.solve(np.array([[0.5], [1.0]]), np.full((2, 1), -1.0), np.linspace(0.0, 1.0, 5))
+    assert found.status.all()
+
+
+@pytest.mark.parametrize("name", ["auto", "scipy"])
+@pytest.mark.parametrize("shift", [0.0, 1.0, 1e-9, 1e9])
+@pytest.mark.parametrize(
+    "slope", ["abs(sign({x}))", "sign({x})**2", "sign(abs({x}))", "1 - cos(1.5707963267948966*sign({x}))"]
+)
+def test_no_row_rests_on_a_jump_that_it_goes_through(slope, shift, name):
+    """The equations are zero at the jump alone, which has no width."""
+    times = np.linspace(0.0, 2.0, 9)
+    found = solve(system({"x": slope.format(x=f"(x - {shift})")}), [[shift - 0.75]], times, name=name)
+    assert not found.status.any()
+    np.testing.assert_allclose(found.states[0, :, 0], shift - 0.75 + times, rtol=1e-11, atol=1e-9)
+
+
+@pytest.mark.parametrize("slope", ["log(sign(x))", "atanh(sign(x))", "acosh(sign(x)) + x", "sqrt(sign(x))"])
+def test_equations_without_a_value_beyond_a_jump_fail_there_alone(slope):
+    found = solve(system({"x": slope}), [[1.0], [-1.0]], np.linspace(0.0, 0.5, 5), name="auto")
+    assert found.status[1]
+    assert bool(found.status[0]) == ("atanh" in slope)

@@ -34,6 +34,9 @@ OFTEN, NOWHERE = 200, 1e-6
 TOWARDS = np.array([1e-6, 1e-7, 1e-8])
 ROUGH = 1e-6
 
+# So much nearer to a jump than a solver's errors are large, slopes are what they were there, and do not vanish.
+BESIDE, VANISHING = 1e-6, 0.9
+
 _GAUSS, _WEIGHTS = legendre.leggauss(8)
 
 
@@ -53,20 +56,39 @@ class Careful:
         terms = [sum(map(sympy.Abs, sympy.Add.make_args(branch.argument))) for branch in found]
         self.arguments = clamped(system, [*(branch.argument for branch in found), *terms])
         powers = [branch.exponent for branch in found if branch.exponent is not None]
-        fixed = {*system.parameter_symbols}
+        fixed, moving = {*system.parameter_symbols}, {*system.state_symbols, system.time_symbol}
         self._exponents = clamped(system, [power if power.free_symbols <= fixed else 0.5 for power in powers])
-        moving = {*system.state_symbols, system.time_symbol}
+        # Where a root of parameters alone has no value, no row has one; in its clamped form it would be zero.
+        still = [
+            branch
+            for branch in branches(system.vector_field, fixed)
+            if not branch.argument.free_symbols & moving
+        ]
+        roots = [branch for branch in still if branch.kind in (Kind.ROOT, Kind.POWER)]
+        self._roots = clamped(
+            system,
+            [
+                *(root.argument for root in roots),
+                *(0.5 if root.exponent is None else root.exponent for root in roots),
+            ],
+        )
         lines = [_line(branch.argument, system.state_symbols, moving) for branch in found]
         # Of an argument that is a state less a constant: the number of the state.
         self.lines = [None if line is None else line[0] for line in lines]
         self.slopes = clamped(system, [1 if line is None else line[1] for line in lines])
 
     def kinds(self, state: list[float], parameters: list[float]) -> list[Kind | None]:
-        """Of each branch, for a row; None where a power is no branch."""
+        """Of each branch, for a row; None where a power is no branch.
+
+        Raises LeftDomainError where parameters have no root.
+        """
         try:
             exponents = iter(self._exponents(0.0, state, parameters))
+            arguments, powers = np.array_split(np.array(self._roots(0.0, state, parameters), dtype=float), 2)
         except (ArithmeticError, ValueError, TypeError):
             raise LeftDomainError from None
+        if not ((arguments >= 0) | (powers == np.round(powers))).all():
+            raise LeftDomainError
         kinds: list[Kind | None] = []
         for branch in self.branches:
             kind: Kind | None = branch.kind
@@ -149,17 +171,23 @@ class March:
                 raise StepLimitReachedError
             self._met_at = step.end
         begun = BEGUN * (abs(step.begin) + self._span)
+        if found[0] <= step.begin + begun:
+            rests = self._resting(step.begin, step.before)
+            if (np.abs(rests - step.before) > 2 * np.spacing(np.abs(step.before))).any():
+                return step.begin, rests, self._end
         ahead = [time for time in found if step.begin + begun < time < step.end]
-        here = step.at(found[0])
-        rests = self._resting(found[0], here)
-        if np.array_equal(rests, here):
-            return (step.begin, step.before, ahead[0]) if ahead and not self._felt(step, found) else None
-        if ahead:
-            return step.begin, step.before, ahead[0]
-        return None if np.array_equal(rests, step.before) else (step.begin, rests, self._end)
+        if not ahead:
+            return None
+        here = step.at(ahead[0])
+        if np.array_equal(self._resting(ahead[0], here), here) and self._felt(step, found):
+            return None
+        return step.begin, step.before, ahead[0]
 
     def _resting(self, time: float, state: np.ndarray) -> np.ndarray:
-        """A state that is on a surface, but for an error, on which it stays: without the error."""
+        """A state that is on a surface, but for an error, on which it stays: without the error.
+
+        On a jump its slope may be zero there alone; where one side leads away, it goes on to that one.
+        """
         values, slopes = state.tolist(), self._careful.slopes(time, state.tolist(), self._parameters)
         arguments = self._arguments(time, values)
         allowed = FELT * (self._absolute + self._relative * np.abs(state)) + np.zeros(len(state))
@@ -174,8 +202,23 @@ class March:
                 and self._arguments(time, moved)[number] == 0
                 and self._slopes(time, moved)[component] == 0
             ):
-                values = moved
+                beside = BESIDE * allowed[component] + 4 * np.spacing(abs(there))
+                away = [side for side in (-1, 1) if self._leads_away(time, moved, component, side * beside)]
+                if not away:
+                    values = moved
+                elif len(away) == 1:
+                    values = [*values[:component], there + away[0] * beside, *values[component + 1 :]]
         return np.array(values)
+
+    def _leads_away(self, time: float, state: list[float], component: int, distance: float) -> bool:
+        """Does a component so far from where it is at rest go on from there, however near that is?"""
+        near, far = (
+            self._slopes(time, [*state[:component], state[component] + step, *state[component + 1 :]])[
+                component
+            ]
+            for step in (distance, distance / BESIDE)
+        )
+        return near * distance > 0 and abs(near) > VANISHING * abs(far)
 
     def _arguments(self, time: float, state: list[float]) -> list[float]:
         return self._real(self._careful.arguments, 2 * len(self._kinds), time, state)
@@ -185,7 +228,7 @@ class March:
 
     def _real(self, function: Callable[..., Any], count: int, time: float, state: list[float]) -> list[float]:
         try:
-            values = function(time, state, self._parameters)
+            values = function(float(time), state, self._parameters)
             # Of complex numbers, which powers of negative ones are, this raises.
             return values if isfinite(sum(values)) else [float(value) for value in values]
         except (ArithmeticError, ValueError, TypeError):

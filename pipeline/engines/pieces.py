@@ -15,6 +15,8 @@ from ..systems.compiling import compiled
 
 # With more of them, or longer equations, algebra and compiling take minutes.
 MOST_SURFACES, MOST_CHARACTERS = 30, 5_000
+# What SymPy makes of functions where they have no real, finite value.
+NO_NUMBERS = sympy.I, sympy.zoo, sympy.nan, sympy.oo, -sympy.oo
 
 
 class Pieces:
@@ -180,7 +182,8 @@ def _factors(surface: Any) -> list[tuple[Any, int]]:
 def analytic_in_pieces(system: System) -> bool:
     """Are the equations analytic up to every kink and jump, and are these few?
 
-    A root of what has a kink, such as `abs(x)**0.5`, has no series at the kink.
+    A root of what has a kink, such as `abs(x)**0.5`, has no series at the kink; `log(sign(x))` has no
+    value on one side.
     """
     kinds = (sympy.Abs, sympy.sign)
     rough = {
@@ -191,4 +194,14 @@ def analytic_in_pieces(system: System) -> bool:
     }
     surfaces = {part.args[0] for expression in system.vector_field for part in expression.atoms(*kinds)}
     small = len(surfaces) <= MOST_SURFACES and sum(map(len, system.equations.values())) <= MOST_CHARACTERS
-    return not rough and (small or not surfaces)
+    return not rough and (small or not surfaces) and not (surfaces and _is_empty_beyond_a_jump(system))
+
+
+def _is_empty_beyond_a_jump(system: System) -> bool:
+    """Have the equations no real, finite value on one side of a jump?"""
+    return any(
+        expression.xreplace({jump: side}).has(*NO_NUMBERS)
+        for expression in system.vector_field
+        for jump in expression.atoms(sympy.sign)
+        for side in (sympy.S.One, sympy.S.NegativeOne)
+    )

@@ -65,8 +65,9 @@ class _Counted:
                 raise LeftDomainError if self._has_grown(time, state) else StepLimitReachedError
             self._seen = time
         try:
-            values = self._field(time, state.tolist(), self._parameters)
-            # A sum is finite only if all are; of complex numbers, which roots of negative ones are, it raises.
+            values = self._field(float(time), state.tolist(), self._parameters)
+            # A sum is finite only if all are; of complex numbers, which roots of negative ones are, it raises, but of
+            # NumPy's, which a time of NumPy's would make of them, it takes the real part.
             if isfinite(sum(values)):
                 self._undefined = 0
                 return values
@@ -87,7 +88,7 @@ def _or_nan(
     function: Callable[..., Any], time: float, state: np.ndarray, values: list[float], shape: tuple[int, int]
 ) -> np.ndarray:
     try:
-        return np.array(function(time, state.tolist(), values), dtype=np.float64)
+        return np.array(function(float(time), state.tolist(), values), dtype=np.float64)
     except (OverflowError, ValueError, ZeroDivisionError, TypeError):
         return np.full(shape, np.nan)
 
