@@ -113,8 +113,9 @@ def limit_cycle(
 
     Where different initial states keep different amplitudes, as in a conservative system, there is none.
     """
-    found = [_rest(engine, starts[row], parameters[row], duration, step, component) for row in (0, -1)]
-    first, last = found
+    first = _rest(engine, starts[0], parameters[0], duration, step, component)
+    # Where one never comes to rest, as on a chaotic attractor, the search was long, and the other cannot help.
+    last = _rest(engine, starts[-1], parameters[-1], duration, step, component) if first is not None else None
     return first if first is not None and last is not None and _close(first, last) else None
 
 

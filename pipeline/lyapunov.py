@@ -13,7 +13,6 @@ import numpy as np
 from ..data.errors import TrajstoreError
 from ..data.format import Status
 from .engines import EngineSettings, make_engine
-from .engines.collocation import CollocationEngine
 from .engines.scales import apart
 from .starts import InitialStates
 from .systems import System
@@ -154,6 +153,9 @@ def _growth(system: DelaySystem, rows: int, duration: float, transient: float, s
     Its size is the root mean square over the longest delay, which is what the future depends on: Farmer (1982),
     Chaotic attractors of an infinite-dimensional dynamical system, doi:10.1016/0167-2789(82)90042-2.
     """
+    # It needs SciPy, which takes longer to load than most commands to do what they are asked.
+    from .engines.collocation import CollocationEngine
+
     size = len(system.states)
     states = InitialStates().rows(system, seed, "train", 0, rows)
     tangents = _orthonormal(np.random.default_rng(seed).standard_normal((rows, size, 1)))[0][..., 0]

@@ -9,7 +9,6 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ..data.manifest import Manifest
-from .generate import Summary
 from .percentages import percentage
 from .sharing.description import IDENTITY_SHOWN, Description, ParameterLine, line
 from .standing import ending
@@ -17,6 +16,7 @@ from .systems import System
 from .systems.delay import DelaySystem
 
 if TYPE_CHECKING:
+    from .generate import Summary
     from .lyapunov import Spectrum
 
 # Of equations, parameters, components; and the characters of an equation.
@@ -160,7 +160,7 @@ def _small_table(first: str, *heads: str) -> Table:
     return Table(first, *columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="cyan")
 
 
-def print_summary(console: Console, summary: Summary) -> None:
+def print_summary(console: Console, summary: "Summary") -> None:
     """What `generate` did."""
     manifest = summary.manifest
     failed = {name: split.failed for name, split in manifest.splits.items() if split.failed}

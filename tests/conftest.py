@@ -45,6 +45,18 @@ settings.register_profile(
 settings.load_profile("trajstore")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """In the tests' own processes: what is written there is read there, and a kill takes none of it.
+
+    Only a loss of power needs it on the disk, and thousands of files waited for that. The programs that tests start
+    wait as ever; in which order files are synced and renamed, test_data_files.py watches.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _descriptor: None)
+        yield
+
+
 class TooSlowError(BaseException):
     """Not an Exception, so that nothing under test can catch it."""
 

@@ -4,9 +4,12 @@ import copy
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +19,9 @@ import pytest
 from click.testing import CliRunner
 from trajstore.data import FormatError, load_manifest, read_shard
 from trajstore.data.hashing import canonical_json, json_hash
+from trajstore.data.isolation import MEMORY_BYTES
 from trajstore.data.manifest import CHECKSUMS, MANIFEST, Manifest
+from trajstore.data.memory import address_space
 from trajstore.data.shard import write_shard
 from trajstore.data.verification import verify
 from trajstore.pipeline.cli import main
@@ -37,6 +42,17 @@ def write_byte(path, offset: int, value: int) -> None:
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(bytes([value]))
+
+
+@contextmanager
+def memory_of_the_command() -> Iterator[None]:
+    """No more memory than the command grants a file: a text whose length is damaged takes gigabytes else."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (address_space() + MEMORY_BYTES, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_a_sound_dataset_has_no_problems(small_dataset, failing_dataset):
@@ -82,7 +98,9 @@ def test_each_of_a_thousand_flipped_bytes_is_found(tmp_path, make_shard, write_d
     for _ in range(1000):
         offset, change = int(generator.integers(len(whole))), int(generator.integers(1, 256))
         write_byte(path, offset, whole[offset] ^ change)
-        assert any(path.name in line for line in problems(folder)), (offset, change)
+        with memory_of_the_command():
+            found = problems(folder)
+        assert any(path.name in line for line in found), (offset, change)
         write_byte(path, offset, whole[offset])
     assert path.read_bytes() == whole
 

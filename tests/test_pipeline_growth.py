@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from trajstore.data import load_manifest
 from trajstore.data.verification import verify
+from trajstore.pipeline.cli import main
 from trajstore.pipeline.generate import generate
 
 QUICK = Path(__file__).parent.parent / "configs/quick.toml"
@@ -61,25 +63,19 @@ def test_a_dataset_whose_shards_are_full_grows_without_writing_any_again(experim
 def test_killed_while_it_grows_it_goes_on_and_writes_none_again(tmp_path):
     folder, fresh = tmp_path / "dataset", tmp_path / "fresh"
 
-    def command(rows, out):
+    def arguments(rows, out):
         settings = [f"dataset.train={rows}", "dataset.shard_rows=10000", "engine.name=heyoka"]
         options = [part for setting in settings for part in ("--set", setting)]
-        return [
-            sys.executable,
-            "-m",
-            "trajstore.pipeline",
-            "generate",
-            QUICK,
-            "--out",
-            out,
-            "--jobs",
-            "2",
-            *options,
-        ]
+        return ["generate", str(QUICK), "--out", str(out), "--jobs", "2", *options]
 
-    subprocess.run(command(25_000, folder), check=True, capture_output=True)
+    def run(rows, out):
+        result = CliRunner().invoke(main, arguments(rows, out))
+        assert result.exit_code == 0, result.output
+
+    run(25_000, folder)
     old = identities(folder)
-    process = subprocess.Popen(command(200_000, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "trajstore.pipeline", *arguments(200_000, folder)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(identities(folder)) < len(old) + 3:
         assert process.poll() is None
@@ -90,13 +86,13 @@ def test_killed_while_it_grows_it_goes_on_and_writes_none_again(tmp_path):
     kept = identities(folder)
     assert not (folder / "manifest.json").exists(), "it would be untrue"
     assert {name for name in old if kept[name] != old[name]} <= {"train-00002.h5"}
-    subprocess.run(command(200_000, folder), check=True, capture_output=True)
+    run(200_000, folder)
     after = identities(folder)
     # Its last shard before had 5000 rows, and may have been replaced only after the kill.
     assert {name for name in kept if after[name] != kept[name]} <= {"train-00002.h5"}
     assert {name: after[name] for name in old if name != "train-00002.h5"} == {
         name: identity for name, identity in old.items() if name != "train-00002.h5"
     }
-    subprocess.run(command(200_000, fresh), check=True, capture_output=True)
+    run(200_000, fresh)
     assert bytes_of(folder) == bytes_of(fresh)
     assert not [name for name in bytes_of(folder) if name.endswith((".part", ".lock"))]

@@ -22,7 +22,6 @@ from .lanes import FEW_LANES, MANY_ROWS, Lanes
 from .rounding import ROUNDING, Terms
 from .scaled import Scales
 from .scales import SPARSE, STEPS_AN_INTERVAL, closer
-from .scipy import ScipyEngine
 
 DEFAULT_TOLERANCE = 2.0**-52
 # Code of polynomials of so many nodes is unrolled, and a tenth faster; of others loops are about as fast, and take a
@@ -75,6 +74,9 @@ class HeyokaEngine:
         self._guarded, self._kinked = guards is not None, events is not None and events.continuous
         self._beyond, self._turn = None, threading.Lock()
         if (self._guarded or self._kinked) and scales is None and beyond_branches:
+            # SciPy takes longer to load than most datasets to integrate.
+            from .scipy import ScipyEngine
+
             steps = min(max_steps or BEYOND_STEPS, BEYOND_STEPS)
             self._beyond = ScipyEngine(system, BEYOND_TOLERANCE, steps)
         unrolled = sum(len(equation) for _, equation in equations) <= MOST_UNROLLED and not any(
