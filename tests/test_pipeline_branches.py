@@ -6,7 +6,7 @@ import pytest
 from scipy.integrate import quad
 from trajstore.data.format import Status
 from trajstore.pipeline.config import DatasetSection, Experiment
-from trajstore.pipeline.engines import EngineSettings, make_engine
+from trajstore.pipeline.engines import EngineError, EngineSettings, make_engine
 from trajstore.pipeline.engines.branches import bounds, branches
 from trajstore.pipeline.engines.guards import Guards
 from trajstore.pipeline.generate import generate
@@ -296,8 +296,13 @@ def test_no_row_rests_on_a_jump_that_it_goes_through(slope, shift, name):
     np.testing.assert_allclose(found.states[0, :, 0], shift - 0.75 + times, rtol=1e-11, atol=1e-9)
 
 
-@pytest.mark.parametrize("slope", ["log(sign(x))", "atanh(sign(x))", "acosh(sign(x)) + x", "sqrt(sign(x))"])
+@pytest.mark.parametrize(
+    "slope", ["log(sign(x))", "atanh(sign(x))", "acosh(sign(x)) + x", "sqrt(sign(x))", "acosh(asin(sign(x)))"]
+)
 def test_equations_without_a_value_beyond_a_jump_fail_there_alone(slope):
     found = solve(system({"x": slope}), [[1.0], [-1.0]], np.linspace(0.0, 0.5, 5), name="auto")
     assert found.status[1]
     assert bool(found.status[0]) == ("atanh" in slope)
+    if slope != "atanh(sign(x))":
+        with pytest.raises(EngineError, match=r"leave name out, or name .scipy."):
+            make_engine(system({"x": slope}), EngineSettings(name="heyoka"))

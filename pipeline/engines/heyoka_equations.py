@@ -6,6 +6,7 @@ import heyoka
 import sympy
 
 from ..systems import System
+from .engine import EngineError
 from .events import Events
 from .guards import Guards
 from .pieces import Pieces
@@ -49,7 +50,12 @@ def _convert(expression: sympy.Basic, mapping: dict[Any, Any]) -> Any:
         for atom in expression.atoms(sympy.Rational, sympy.NumberSymbol)
         if not isinstance(atom, sympy.Integer)
     }
-    return heyoka.from_sympy(expression.xreplace(exact), mapping)
+    try:
+        return heyoka.from_sympy(expression.xreplace(exact), mapping)
+    except TypeError as error:
+        raise EngineError(
+            f'engine "heyoka" has no way to compute {expression}: {error}; leave name out, or name "scipy"'
+        ) from None
 
 
 def _is_high(power: sympy.Pow) -> bool:
