@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 from .errors import FormatError
 
-# With the version, and three bytes of nothing.
-SIGNATURE = b"GCOL\x01\0\0\0"
+# With the version; three bytes of anything follow. In files of later versions of the format they lie at any offset.
+SIGNATURE, BEFORE_SIZE = b"GCOL\x01", 8
 HEADER_BYTES = 16
 ALIGNMENT = 8
 BLOCK_BYTES = 1 << 20
@@ -43,8 +43,7 @@ def _find(file: BinaryIO, begin: int, end: int) -> Iterable[int]:
         block = file.read(min(BLOCK_BYTES + len(SIGNATURE) - 1, end - first))
         at = block.find(SIGNATURE)
         while at >= 0:
-            if (first + at) % ALIGNMENT == 0:
-                yield first + at
+            yield first + at
             at = block.find(SIGNATURE, at + 1)
 
 
@@ -53,7 +52,7 @@ def _visited(file: BinaryIO, heap: int, limit: int) -> int:
 
     An object that does not end behind its beginning, as the library reckons in 64 bits, comes again without end.
     """
-    file.seek(heap + len(SIGNATURE))
+    file.seek(heap + BEFORE_SIZE)
     end = heap + int.from_bytes(file.read(8), "little")
     at = heap + HEADER_BYTES
     for count in range(1, limit + 1):

@@ -109,6 +109,14 @@ def examine(
         )
 
 
+def notes_of(folder: Path, problems: list[Finding], *, isolated: bool = False) -> list[Finding]:
+    """The notes that `examine` gives of a dataset folder whose problems are known."""
+    manifest = load_manifest(folder)
+    with IsolatedReader() as reader:
+        given = reader if isolated else None
+        return [*_notes(folder, manifest, list(manifest.shards), given, problems), *_bystanders(folder)]
+
+
 def _notes(
     path: Path,
     manifest: Manifest,

@@ -11,6 +11,7 @@ from scipy.signal import detrend
 
 from ..data.format import Status
 from .engines import EngineSettings, Solution, make_engine
+from .engines.rounding import ROUNDING, Terms
 from .engines.settings import Method
 from .starts import InitialStates
 from .systems import System
@@ -22,7 +23,7 @@ ROWS, SAMPLES_A_PERIOD = 4, 50
 # The horizon: so many Lyapunov times of a chaotic system, so many periods of any other.
 LYAPUNOV_TIMES, PERIODS, MOST_PERIODS = 3.0, 5.0, 10.0
 ENERGY_PERIODS = 100
-# Bars, relative to the largest component and to the largest energy among the rows.
+# Bars, relative to each component's own largest value and to the largest energy among the rows.
 LARGEST_DEVIATION, LARGEST_DRIFT = 1e-7, 1e-11
 # Of the spectrum that the period is read from: the first half of as many periods is dropped.
 SPECTRUM_PERIODS, SPECTRUM_SAMPLES = 160, 1 << 14
@@ -35,7 +36,8 @@ class Check:
     horizon    over which the two integrations were compared, in units of time
     engine     what was checked, and `reference` against what
     sound      rows of `rows` that both integrated to the end
-    deviation  the largest, relative to the largest component of its row; infinite if a row failed in one alone
+    deviation  the largest, relative to its component's largest value along the row, or to what rounding leaves of the
+               terms of its equation; infinite if a row failed in one alone
     drift      of the energy over ENERGY_PERIODS, relative to the largest of all rows; None where there is none
     """
 
@@ -90,8 +92,9 @@ def check_system(system: System, rows: int = ROWS) -> Check:
     if (settled & ((ours.status == Status.OK) != (theirs.status == Status.OK))).any():
         deviation = np.inf
     elif sound.any():
-        difference = np.abs(ours.states - theirs.states)[sound].max(axis=(1, 2))
-        deviation = float((difference / np.abs(theirs.states[sound]).max(axis=(1, 2))).max())
+        difference = np.abs(ours.states - theirs.states)[sound].max(axis=1)
+        scale = _scales(system, theirs.states[sound], parameters[sound], times)
+        deviation = float(np.divide(difference, scale, out=np.zeros_like(scale), where=difference > 0).max())
     return Check(
         system,
         length,
@@ -138,9 +141,10 @@ def print_checks(console: Console, checks: Iterable[Check]) -> bool:
         if not check.passed:
             failed.append(name)
     console.print(
-        f"\nDeviation at most {LARGEST_DEVIATION:g} of the largest component over {LYAPUNOV_TIMES:g} Lyapunov times "
-        f"(at most {MOST_PERIODS:g} periods) or {PERIODS:g} periods, energy drift at most {LARGEST_DRIFT:g} over "
-        f"{ENERGY_PERIODS} periods: {'all pass' if not failed else 'off: ' + ', '.join(failed)}.",
+        f"\nDeviation at most {LARGEST_DEVIATION:g} of each component's largest value over {LYAPUNOV_TIMES:g} "
+        f"Lyapunov times (at most {MOST_PERIODS:g} periods) or {PERIODS:g} periods, energy drift at most "
+        f"{LARGEST_DRIFT:g} over {ENERGY_PERIODS} periods: "
+        f"{'all pass' if not failed else 'off: ' + ', '.join(failed)}.",
         highlight=False,
         soft_wrap=True,
     )
@@ -216,6 +220,18 @@ def _reference(
             states[left], status[left] = again.states, again.status
             names.append(method)
     return Solution(states, status), " and ".join(names)
+
+
+def _scales(system: System, states: np.ndarray, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """What deviations of components (K, S) of rows are measured by."""
+    sizes = np.abs(states).max(axis=1)
+    if system.spatial:
+        # Its components are alike.
+        return np.repeat(sizes.max(axis=1, keepdims=True), sizes.shape[1], axis=1)
+    with np.errstate(all="ignore"):
+        terms = np.nan_to_num(Terms(system)(times, states, parameters)[1], posinf=0.0).max(axis=1)
+    # What cancels may leave nothing but rounding, which passes.
+    return np.maximum(sizes, ROUNDING / LARGEST_DEVIATION * (times[-1] - times[0]) * terms)
 
 
 def _period(system: System) -> float:

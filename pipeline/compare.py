@@ -98,20 +98,22 @@ def _beside(shard: Shard, row: int, expected: dict[str, Expected]) -> Compared:
             )
             deviation = np.where(followed, np.abs(found - each.values), 0.0)
             share = np.where(followed & (deviation != 0), deviation / each.allowed, 0.0)
-        # What is not a number is no match.
-        share[followed & np.isnan(found)] = np.inf
+        # What is no number matches nothing, not even where nobody can tell what should be there.
+        share[~np.isfinite(found)] = np.inf
         worst = np.unravel_index(int(np.argmax(share)), share.shape)
         wrong = ""
         if not share[worst] <= 1:
-            what = "the states" if name == "state" else name
-            wrong = (
-                f"{shard.components[worst[1]]} is off by {deviation[worst]:.1e} at time {shard.time[worst[0]]:.6g}, "
-                f"allowed are {each.allowed[worst]:.1e}: {what} do not follow from the equations"
+            off = (
+                f"off by {deviation[worst]:.1e} at time {shard.time[worst[0]]:.6g}, allowed are "
+                f"{each.allowed[worst]:.1e}"
+                if np.isfinite(found[worst])
+                else f"{found[worst]} at time {shard.time[worst[0]]:.6g}, though the row is stored as sound"
             )
+            what = "the states" if name == "state" else name
+            wrong = f"{shard.components[worst[1]]} is {off}: {what} do not follow from the equations"
         lost = int(not followed.all() and name == "state")
-        total += Compared(
-            float(np.nanmax(deviation)), float(share[worst]), found.size, fine, coarse, lost, wrong
-        )
+        largest = float(np.fmax.reduce(deviation, axis=None, initial=0.0))
+        total += Compared(largest, float(share[worst]), found.size, fine, coarse, lost, wrong)
     return total
 
 

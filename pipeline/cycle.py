@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from .engines import Engine
 
-# An oscillation smaller than this part of the initial state is no cycle but a decay.
+# An oscillation smaller than this part of what its component has been is no cycle but a decay.
 SMALLEST_AMPLITUDE = 1e-3
 # Two measurements of one cycle agree to this, relatively: the error of the spline is smaller.
 AGREEMENT = 1e-7
@@ -16,6 +16,8 @@ AGREEMENT = 1e-7
 SWING = 0.4
 # Swings of a cycle take the same time, but for this part of it: noise, and most chaos, swing less evenly.
 IRREGULAR = 0.3
+# Times are found to this part of a sampling interval.
+LAST_PLACE = 1e-14
 # So many periods there may be before the first full swing and after the last one.
 ENDS = 1.5
 
@@ -92,7 +94,8 @@ def _passing(
     """When the values first pass a level between two samples that lie on either side of it."""
     above = values[start : stop + 1] > level
     place = start + int(np.argmax(above != above[0]))
-    return float(brentq(lambda t: spline(t) - level, times[place - 1], times[place], xtol=1e-14))  # pyright: ignore
+    early, late = times[place - 1], times[place]
+    return float(brentq(lambda t: spline(t) - level, early, late, xtol=LAST_PLACE * (late - early)))  # pyright: ignore
 
 
 def limit_cycle(
@@ -128,12 +131,13 @@ def _rest(
     component: int,
 ) -> Cycle | None:
     times = np.linspace(0.0, duration, round(duration / step) + 1)
-    state, before = start, None
+    state, before, largest = start, None, 0.0
     for _ in range(100):
         solution = engine.solve(state[None], parameters[None], times)
         path = solution.states[0]
         swing = 0.5 * float(np.ptp(path[:, component]))
-        if not swing > SMALLEST_AMPLITUDE * (1e-12 + np.abs(start).max()):
+        largest = max(largest, float(np.abs(path[:, component]).max()))
+        if not swing > SMALLEST_AMPLITUDE * largest:
             return None
         # None while the trajectory is still on its way.
         cycle = measure_cycle(times, path[:, component])

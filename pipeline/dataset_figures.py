@@ -194,7 +194,9 @@ def _draw_field(axes: Axes, sample: DatasetSample) -> None:
     if drawn.shape[1] == 1:
         drawn = np.column_stack([np.tile(sample.time, len(states)), drawn])
     low, high = drawn.min(axis=0).astype(float), drawn.max(axis=0).astype(float)
-    margin = np.maximum(0.06 * (high - low), 1e-6 * np.maximum(1.0, np.abs(high)))
+    margin = np.maximum(0.06 * (high - low), 1e-6 * np.maximum(np.abs(low), np.abs(high)))
+    # Of what is 0 all along any part is seen.
+    margin[margin == 0] = 1.0
     low, high = low - margin, high + margin
     x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 50) for axis in (0, 1)))
     field = system.function(list(system.vector_field), "numpy")

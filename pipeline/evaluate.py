@@ -61,7 +61,7 @@ def evaluate(
             f"{', '.join(config.components)}"
         )
     step = float(np.diff(test.time).mean())
-    if not np.isclose(step, config.step, rtol=1e-9):
+    if not np.isclose(step, config.step, rtol=1e-9, atol=0):
         raise RunError(
             f"{data}: its samples are {step:g} apart, but the run was trained on {config.step:g}; "
             "generate it with the same grid"

@@ -91,3 +91,17 @@ def test_no_command_stumbles_over_them(folder):
     for name in ("d", "copy", "some", "both"):
         assert verify(folder / name) == []
         assert (folder / name / ".git/entry").read_text() == "left here"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_fetch_says_what_verify_does_of_the_same_folder(folder, tmp_path, as_json):
+    litter(tmp_path / "here")
+    done = CliRunner().invoke(
+        main, ["fetch", str(folder / "d"), str(tmp_path / "here"), *(["--json"] if as_json else [])]
+    )
+    notes = [line for line in run("verify", tmp_path / "here").splitlines() if line.startswith("note: ")]
+    assert len(notes) == len(NAMES) + len(FOLDERS)
+    said = done.stderr if as_json else done.stdout
+    assert (done.exit_code, [line for line in said.splitlines() if line.startswith("note: ")]) == (0, notes)
+    if as_json:
+        assert set(json.loads(done.stdout)) == {"id", "path", "splits"}

@@ -10,6 +10,7 @@ from trajstore.data.manifest import load_manifest
 from trajstore.data.verification import verify
 from trajstore.pipeline.engines import EngineSettings, make_engine
 from trajstore.pipeline.engines.budget import FEWEST, USUAL_PER_UNIT, Budget
+from trajstore.pipeline.engines.scipy import METHODS
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.starts import InitialStates
 from trajstore.pipeline.systems import Parameter, System, get_system
@@ -91,6 +92,35 @@ def test_rows_of_the_library_that_never_end_are_given_up_soon(time_limit):
             rows, parameters, np.linspace(0.0, 20 * system.period, 11)
         )
     assert set(solution.status.tolist()) == {Status.OK, Status.STEP_LIMIT}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_scipy_gives_up_rows_that_never_end_soon_by_each_method(method, time_limit):
+    """At the budget each would take minutes."""
+    system = get_system("rabinovich-fabrikant")
+    rows = InitialStates().rows(system, 0, "train", 0, 16)
+    parameters, times = np.tile(np.array(system.defaults), (16, 1)), np.linspace(0.0, 20 * system.period, 11)
+    status = make_engine(system, EngineSettings()).solve(rows, parameters, times).status
+    chosen = [np.flatnonzero(status == Status.STEP_LIMIT)[0], np.flatnonzero(status == Status.OK)[0]]
+    engine = make_engine(system, EngineSettings(name="scipy", method=method, tolerance=1e-6))
+    with time_limit(60):
+        together = engine.solve(rows[chosen], parameters[:2], times)
+    assert together.status.tolist() == [Status.STEP_LIMIT, Status.OK]
+    alone = engine.solve(rows[chosen[1:]], parameters[:1], times)
+    np.testing.assert_array_equal(alone.states[0], together.states[1])
+
+
+@pytest.mark.parametrize("fastest", [40.0, 300.0])
+def test_rows_that_slow_down_for_a_while_and_have_the_steps_to_end_do(fastest):
+    """w grows like exp(t) for a while, and steps shrink as it grows."""
+    equations = {"w": f"w*(1 - w/{fastest})", "x": "w*v", "v": "-w*x"}
+    chirp = System("chirp", equations, {}, dict.fromkeys(equations, (-1, 1)))
+    engine = make_engine(chirp, EngineSettings(name="scipy", method="RK45", tolerance=1e-11))
+    solution = engine.solve(np.array([[0.1, 1.0, 0.0]]), np.zeros((1, 0)), np.array([0.0, 6.0, 12.0]))
+    assert solution.status == [Status.OK]
+    grown = np.exp(np.array([0.0, 6.0, 12.0]))
+    w = 0.1 * grown / (1 + 0.1 * (grown - 1) / fastest)
+    np.testing.assert_allclose(solution.states[0, :, 0], w, rtol=1e-8)
 
 
 def test_what_is_not_stated_is_not_stored_and_what_is_stated_is(experiment, tmp_path):

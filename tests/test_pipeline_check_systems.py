@@ -94,6 +94,24 @@ def test_a_solver_that_errs_is_found(monkeypatch):
     assert check_system(get_system("lorenz")).deviation == np.inf
 
 
+@pytest.mark.parametrize("unit", ["1e-12", "1.0", "1e12"])
+def test_an_error_of_a_small_component_is_found_in_any_unit(monkeypatch, unit):
+    equations = {"x": "y", "y": "-x", "z": f"{unit}*x - z"}
+    small = System("small", equations, {}, {"x": (0.5, 1.0), "y": (0.0, 0.0), "z": (0.0, 0.0)}, period=6.0)
+    assert check_system(small).passed
+    right = check_systems._reference
+
+    def wrong(*arguments):
+        solution, name = right(*arguments)
+        solution.states[..., 2] *= 1 + 1e-5
+        return solution, name
+
+    monkeypatch.setattr(check_systems, "_reference", wrong)
+    check = check_system(small)
+    assert not check.passed
+    assert check.deviation == pytest.approx(1e-5, rel=1e-3)
+
+
 def test_the_horizon_is_a_few_lyapunov_times_or_periods():
     system = System("s", {"x": "-x"}, {}, {"x": (0.0, 1.0)}, period=2.0)
     assert horizon(system) == 10.0

@@ -68,6 +68,25 @@ def test_the_period_for_small_mu_is_that_of_perturbation_theory():
     assert cycle.period == pytest.approx(2 * np.pi * (1 + 0.1**2 / 16 - 5 * 0.1**4 / 3072), abs=1e-6)
 
 
+@pytest.mark.parametrize("unit", [2.0**-40, 2.0**40])
+def test_a_cycle_is_the_same_in_any_unit_of_state_and_time(unit):
+    times, wave = np.linspace(0.0, 50.0, 501), np.sin(1.3 * np.linspace(0.0, 50.0, 501))
+    cycle, other = measure_cycle(times, wave), measure_cycle(unit * times, unit * wave)
+    assert other.amplitude / unit == pytest.approx(cycle.amplitude, rel=1e-12)
+    assert other.period / unit == pytest.approx(cycle.period, rel=1e-12)
+
+
+@pytest.mark.parametrize("unit", [2.0**-60, 1.0, 2.0**60])
+def test_a_decay_in_any_unit_has_no_limit_cycle_and_a_cycle_beside_what_is_large_has_one(unit):
+    equations = {"x": "y", "y": f"0.1*(1 - (x/{unit!r})**2)*y - x", "z": "0", "d": "e", "e": "-d - 0.1*e"}
+    system = System("s", equations, {}, dict.fromkeys(equations, (0.0, 1.0)))
+    starts = np.array([[unit, 0.0, 1e9 * unit, unit, 0.0]])
+    engine = make_engine(system, EngineSettings())
+    cycle = limit_cycle(engine, starts, np.empty((1, 0)), 100.0, 0.01)
+    assert cycle.amplitude / unit == pytest.approx(2.0001, rel=1e-4)
+    assert limit_cycle(engine, starts, np.empty((1, 0)), 100.0, 0.01, component=3) is None
+
+
 def test_a_damped_oscillator_has_no_limit_cycle():
     system = System("damped", {"x": "v", "v": "-x - 0.1*v"}, {}, {"x": (-1, 1), "v": (-1, 1)})
     engine = make_engine(system, EngineSettings())

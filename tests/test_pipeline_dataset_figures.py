@@ -369,3 +369,16 @@ def test_a_folder_that_is_neither_run_nor_dataset_is_an_error(tmp_path, dataset_
     with pytest.raises(FormatError, match="train-00001"):
         plot_dataset(dataset_copy)
     assert not (tmp_path / "dataset-figures").exists()
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_the_field_is_drawn_where_the_trajectories_are_in_any_unit(experiment, tmp_path, unit):
+    system = {
+        "name": "rotation",
+        "equations": {"x": "v", "v": "-x"},
+        "initial_state": {"x": [unit, unit], "v": [0.0, 0.0]},
+    }
+    generate(experiment(system=system), tmp_path / "dataset", jobs=1)
+    axes = draw_phase(sample_dataset(tmp_path / "dataset")).axes[0]
+    low, high = axes.get_xlim()
+    assert 0.5 * unit < high - low < 5 * unit

@@ -8,6 +8,7 @@ from scipy.optimize import brentq
 from trajstore.data.format import Status
 from trajstore.pipeline.config_file import check_config
 from trajstore.pipeline.engines import EngineSettings, make_engine
+from trajstore.pipeline.engines.absolute import ByComponent
 from trajstore.pipeline.generate import generate
 from trajstore.pipeline.reintegrate import reintegrate
 from trajstore.pipeline.systems import Parameter
@@ -193,3 +194,38 @@ def test_a_dataset_of_relays_is_sound_when_the_other_engine_looks(engine, tmp_pa
     )
     generate(experiment, tmp_path / "d", jobs=1)
     assert reintegrate(tmp_path / "d", 3).problems == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_components_that_begin_at_0_have_the_same_digits_in_any_unit(engine):
+    times = np.linspace(0.0, 3.0, 13)
+    found = []
+    for unit in (1e-12, 1.0, 1e12):
+        equations = {"x": "-sign(delayed(x, 1))", "y": f"{unit!r}*abs(x) - y"}
+        status, states = solve(equations, [0.6, 0.0], times, name=engine)
+        assert status == Status.OK
+        found.append(states[:, 1] / unit)
+    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=BARS[engine])
+    np.testing.assert_allclose(found[2], found[1], rtol=0, atol=BARS[engine])
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_a_row_that_leaves_for_infinity_has_diverged_in_any_unit(unit):
+    """x' = x^2 / unit is infinite when the time is 1."""
+    equations = {"x": f"x**2/{unit!r} + {0.01 * unit!r}*sign(delayed(x, 5))"}
+    status, _ = solve(equations, [unit], [0.0, 3.0])
+    assert status == Status.DIVERGED
+
+
+def test_the_sizes_of_components_are_seen_on_the_sides_where_a_row_begins(monkeypatch):
+    sizes = []
+    begin = ByComponent.begin
+
+    def seen(self, field, times, state):
+        begin(self, field, times, state)
+        sizes.append(self._sizes.copy())
+
+    monkeypatch.setattr(ByComponent, "begin", seen)
+    solve({"x": "-sign(delayed(x, 1))", "y": "1e-9*abs(x) - y"}, [0.6, 0.0], [0.0, 0.5], name="scipy")
+    assert sizes
+    assert all(1e-16 < size[1] < 1e-9 for size in sizes)

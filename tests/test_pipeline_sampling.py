@@ -1,5 +1,6 @@
 """Initial states: row i is a function of (seed, split, i), and nothing else."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from trajstore.data import read_shard
 from trajstore.data.format import SPLITS
 from trajstore.data.verification import verify
 from trajstore.pipeline import sampling
@@ -90,6 +92,36 @@ def format_md(seed: int, split: int, stream: int, start: int, stop: int, columns
 def test_numbers_are_those_of_the_specification(seed, split, stream, columns):
     ours = uniform_rows(seed, SPLITS[split], stream, 3, 9, columns)
     np.testing.assert_array_equal(ours, format_md(seed, split, stream, 3, 9, columns), strict=True)
+
+
+@pytest.mark.parametrize("names", ["abcd", "dcba", "bdac", "dbca"])
+def test_parameters_are_drawn_in_the_order_in_which_the_config_declares_them(experiment, tmp_path, names):
+    """As docs/format.md says; what is stored is sorted."""
+    draws = {
+        "a": {"uniform": [1.0, 3.0]},
+        "b": {"values": [0.25, 0.5, 0.75]},
+        "c": {"log_uniform": [0.1, 10.0]},
+        "d": {"grid": [0.0, 1.0, 2]},
+    }
+    system = {
+        "name": "s",
+        "equations": {"x": "-(a + b + c + d)*x"},
+        "parameters": {name: draws[name] for name in names},
+        "initial_state": {"x": [0.5, 1.0]},
+    }
+    sizes = {"train": 7, "validation": 0, "test": 0, "seed": 5}
+    generate(
+        experiment(system=system, grid={"duration": 1.0, "points": 2}, dataset=sizes), tmp_path / "d", jobs=1
+    )
+    shard = read_shard(tmp_path / "d" / "train-00000.h5")
+    assert list(json.loads(shard.attributes["system"])["parameters"]) == sorted(names)
+    drawn = dict(zip(names, format_md(5, 0, 1, 0, 7, 4).T, strict=True))
+    np.testing.assert_allclose(shard.parameters["a"], 1.0 + 2.0 * drawn["a"], rtol=1e-15)
+    np.testing.assert_allclose(shard.parameters["c"], 0.1 * 100.0 ** drawn["c"], rtol=1e-14)
+    for row in range(7):
+        turn = row % 6
+        b, d = (turn % 3, turn // 3) if names.index("b") > names.index("d") else (turn // 2, turn % 2)
+        assert (shard.parameters["b"][row], shard.parameters["d"][row]) == (0.25 * (b + 1), float(d))
 
 
 def keys(seeds, revision=REVISION) -> list[bytes]:

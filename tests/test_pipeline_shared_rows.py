@@ -1,4 +1,4 @@
-"""Splits that share rows are told of: by `generate`, by the card, by `verify`."""
+"""Splits that share rows are told of: by `generate`, by the card, by `verify` and `fetch`."""
 
 import json
 
@@ -111,3 +111,13 @@ def test_the_commands_say_it_in_one_line_and_end_with_0(tmp_path):
     run = CliRunner().invoke(main, ["verify", folder, "--json"])
     found = json.loads(run.stdout)
     assert (found["sound"], found["problems"], len(found["notes"])) == (True, [], 1)
+
+
+def test_fetch_says_it_too(experiment, tmp_path):
+    config = experiment(system=decay({"values": [1.0, 2.0]}), grid=GRID, dataset=SIZES)
+    generate(config, tmp_path / "there", jobs=1)
+    done = CliRunner().invoke(main, ["fetch", str(tmp_path / "there"), str(tmp_path / "here")])
+    (note,) = [line for line in done.stdout.splitlines() if line.startswith("note: ")]
+    assert done.exit_code == 0
+    assert note == f"note: {examine(tmp_path / 'here').notes[0]}"
+    assert "splits share rows" in note

@@ -48,6 +48,8 @@ def fetch_command(
         print_dataset_json(folder, done.manifest, **more)
     for problem in done.problems:
         click.echo(problem, err=as_json)
+    for note in done.notes:
+        click.echo(f"note: {note}", err=as_json)
     if done.problems:
         click.echo(
             f"{folder}: all files are as the manifest says, but the dataset is not sound; ask who shares it",

@@ -120,17 +120,21 @@ class DelaySwitch:
 
     def first(self, time: float, values: list[np.ndarray], trial: Trial) -> tuple[np.ndarray, frozenset[int]]:
         """Sides at the start of a row, where values (1,) are these, and the surfaces on which it starts."""
-        sides = np.zeros(self._pieces.number)
+        sides, here = self.signs(time, values), np.array([time])
         if not self._pieces.number:
             return sides, frozenset()
-        here = np.array([time])
-        for number in range(self._pieces.number):
-            # One after the other, for a surface may mention the sides of those before it.
-            sides[number] = np.sign(self._pieces.surfaces(here, values, *self._spread(sides, 1))[number, 0])
         distances = np.abs(self._pieces.surfaces(here, values, *self._spread(sides, 1))[:, 0])
         sizes = self._pieces.sizes(here, values, *self._spread(sides, 1))[:, 0]
         met = frozenset(n for n in self._pieces.moving if distances[n] <= ROUNDING * sizes[n])
         return (self.settle(time, values, sides, met, trial) if met else sides), met
+
+    def signs(self, time: float, values: list[np.ndarray]) -> np.ndarray:
+        """On which sides values (1,) are; 0 where they are on a surface."""
+        sides, here = np.zeros(self._pieces.number), np.array([time])
+        for number in range(self._pieces.number):
+            # One after the other, for a surface may mention the sides of those before it.
+            sides[number] = np.sign(self._pieces.surfaces(here, values, *self._spread(sides, 1))[number, 0])
+        return sides
 
     def settle(
         self, time: float, values: list[np.ndarray], sides: np.ndarray, met: frozenset[int], trial: Trial

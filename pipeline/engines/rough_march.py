@@ -13,7 +13,7 @@ from .stops import Stops
 REFUSED = 1.0 + 1e-9
 # A trial step is this part of what the next step wants to be, and so much shorter as often as it fails.
 TRIAL, TRIALS, SHORTER = 1 / 16, 30, 0.25
-# A row that gets nowhere has diverged if it has grown so many times.
+# A row that gets nowhere has diverged if a component has grown so many times since the first half of its way.
 RUNAWAY = 1e6
 
 
@@ -38,7 +38,9 @@ class RoughMarch(March):
         self._switches = [
             DelaySwitch(self._pieces, parameters[row], float(self._shortest[row])) for row in range(rows)
         ]
-        self._large = RUNAWAY * (1 + np.abs(starts).max(axis=1))
+        # After 1, 2, 4, 8, ... steps of a row, its time and the largest value of each component so far.
+        self._passed = [[(start, np.abs(state))] for state in starts]
+        self._taken = np.zeros(rows, dtype=np.int64)
         self._found = [Stops(delays, self._pieces.carrying, LEVEL) for delays in self._delays.T]
         self._first = np.full(rows, np.inf)
         # Surfaces on which a row's next step begins, and on which its last one ended.
@@ -118,6 +120,9 @@ class RoughMarch(March):
     def _advance(self, rows: np.ndarray, width: np.ndarray, pieces: np.ndarray, after: np.ndarray) -> None:
         super()._advance(rows, width, pieces, after)
         self._moved = rows
+        self._taken[rows] += 1
+        for row in rows[self._taken[rows] & (self._taken[rows] - 1) == 0].tolist():
+            self._passed[row].append((float(self.time[row]), self._sizes[:, row].copy()))
 
     def _pass_stops(self, rows: np.ndarray, landed: np.ndarray) -> None:
         super()._pass_stops(rows, landed)
@@ -189,6 +194,12 @@ class RoughMarch(March):
     def _judge(self, rows: np.ndarray, accepted: np.ndarray, end: float) -> None:
         failed = self.status[rows] == Status.SOLVER_FAILED
         super()._judge(rows, accepted, end)
-        stuck = self.status[rows] == Status.DIVERGED
-        small = np.abs(self.state[:, rows]).max(axis=0) < self._large[rows]
-        self.status[rows[failed | (stuck & small)]] = Status.SOLVER_FAILED
+        stuck = rows[self.status[rows] == Status.DIVERGED]
+        lost = [row for row in stuck.tolist() if not self._has_grown(row)]
+        self.status[rows[failed]] = Status.SOLVER_FAILED
+        self.status[lost] = Status.SOLVER_FAILED
+
+    def _has_grown(self, row: int) -> bool:
+        half = (self._passed[row][0][0] + float(self.time[row])) / 2
+        before = [sizes for time, sizes in self._passed[row] if time <= half][-1]
+        return bool((np.abs(self.state[:, row]) > RUNAWAY * before)[before > 0].any())

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable
 from functools import partial
-from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,8 @@ from .absolute import AT_REST, ByComponent, Even, Stated, UnevenError, watched
 from .budget import Budget
 from .careful import Careful, LeftDomainError, March, StepLimitReachedError, careful
 from .clamped import clamped
-from .engine import HOPELESS, REVISION, EngineError, Solution, blank_failed
+from .counted import RUNAWAY, Counted
+from .engine import REVISION, EngineError, Solution, blank_failed
 
 METHODS = ("DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF")
 STIFF_METHODS = ("LSODA", "Radau", "BDF")
@@ -26,62 +26,6 @@ DEFAULT_TOLERANCE = 1e-12
 REPORT_EVERY = 16
 # More than any method needs for a step, Newton iterations and numbers for dense output included.
 EVALUATIONS_A_STEP = 40
-# So many evaluations in a row without a finite value, and the row is given up.
-UNDEFINED_IN_A_ROW = 1000
-# A solver that in so many evaluations advances by no more than as many units in the last place stands before a pole.
-PATIENCE = 10_000
-# A solver that gives up with the state this many times larger than in the first half of its way has met a
-# singularity.
-RUNAWAY = 1e6
-
-
-class _Counted:
-    """The right-hand side of one row, with an end to its patience.
-
-    A solver may look beyond the domain of the equations and come back with a smaller step, but some never do.
-    """
-
-    def __init__(self, field: Callable[..., Any], parameters: list[float], limit: int, end: float) -> None:
-        self._field, self._parameters, self._limit, self._end = field, parameters, limit, end
-        self._calls, self._undefined, self._seen = 0, 0, -np.inf
-        self._passed: list[tuple[float, float]] = []
-
-    def __call__(self, time: float, state: np.ndarray) -> Any:
-        self._calls += 1
-        if isnan(time):
-            # What a solver makes of slopes that were no numbers at its start; it would not stop.
-            raise LeftDomainError
-        if not self._calls & (self._calls - 1):
-            # Ever less often.
-            self._passed.append((time, float(np.abs(state).max())))
-        if self._limit and self._calls > self._limit:
-            raise StepLimitReachedError
-        if self._calls % PATIENCE == 0:
-            advance = abs(time - self._seen)
-            if advance <= PATIENCE * np.spacing(abs(time)):
-                raise LeftDomainError
-            if advance * HOPELESS < abs(self._end - time) * PATIENCE:
-                # Counted in evaluations; before a pole, or on a jump, along which a state slides?
-                raise LeftDomainError if self._has_grown(time, state) else StepLimitReachedError
-            self._seen = time
-        try:
-            values = self._field(float(time), state.tolist(), self._parameters)
-            # A sum is finite only if all are; of complex numbers, which roots of negative ones are, it raises, but of
-            # NumPy's, which a time of NumPy's would make of them, it takes the real part.
-            if isfinite(sum(values)):
-                self._undefined = 0
-                return values
-        except (OverflowError, ValueError, ZeroDivisionError, TypeError):
-            pass
-        self._undefined += 1
-        if self._undefined > UNDEFINED_IN_A_ROW:
-            raise LeftDomainError
-        return [np.nan] * len(state)
-
-    def _has_grown(self, time: float, state: np.ndarray) -> bool:
-        half = (self._passed[0][0] + time) / 2
-        before = max(size for passed, size in self._passed if passed <= half)
-        return bool(np.abs(state).max() > RUNAWAY * before)
 
 
 def _or_nan(
@@ -264,7 +208,7 @@ class ScipyEngine:
         """Of solve_ivp along the whole grid, the function included, but for the interval and the initial state."""
         values = parameters.tolist()
         most = EVALUATIONS_A_STEP * self._budget.steps(times)
-        counted = _Counted(field, values, most, float(times[-1]))
+        counted = Counted(field, values, most, float(times[-1]))
         control.begin(counted, times, initial_state)
         options: dict[str, Any] = {
             "fun": counted,

@@ -47,24 +47,21 @@ class RoughWay:
         self._switch = DelaySwitch(pieces, parameters, self._shortest)
         self._past, self._found = past, Stops(self._delays, pieces.carrying, level)
         self._sides = np.zeros(pieces.number)
-        field, jacobian = pieces.scalar()
-        self._options = options(
-            lambda time, state, _: field(
-                time, [*state, *self._late(time)], self._values, self._sides.tolist()
-            ),
-            lambda time, state, _: jacobian(
-                time, [*state, *self._late(time)], self._values, self._sides.tolist()
-            ),
-        )
+        self._make, self._options = options, dict[str, Any]()
 
     def go(self, state: np.ndarray, start: float, end: float) -> Any:
         """Yields (begin, the result of solve_ivp) for each piece; the last one may have failed."""
         known = [*breaking_points(self._delays, start, end, self._level), end]
         time, settled, asked = start, frozenset[int](), np.nan
+        # How large components become that begin at 0 is seen with these sides.
+        self._sides = self._switch.signs(time, self._here(time, state))
+        self._options = self._make(*self._functions())
         try:
             self._sides, settled = self._switch.first(
                 time, self._here(time, state), lambda sides: self._trial(time, end, state, sides)
             )
+            if settled:
+                self._options = self._make(*self._functions())
             while time < end:
                 near = self._switch.nearness(time)
                 stop = min(known[bisect_right(known, time + near) :] or [end])
@@ -97,6 +94,17 @@ class RoughWay:
                     self._found.follow(time)
         except LostError:
             yield time, None
+
+    def _functions(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """Right-hand side and Jacobian at a time and state, on the sides where the row is."""
+
+        def on_sides(function: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda time, state, _: function(
+                time, [*state, *self._late(time)], self._values, self._sides.tolist()
+            )
+
+        field, jacobian = self._pieces.scalar()
+        return on_sides(field), on_sides(jacobian)
 
     def meets_branch(self, solution: Any) -> bool:
         """Does a function such as a root come to its branch point on the way of the solver? A first glance tells

@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +19,7 @@ from ...data.finding import Finding
 from ...data.guard import MAX_TEXT_FILE_BYTES
 from ...data.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest, load_if_present, parse_manifest
 from ...data.parts import PartRecord
-from ...data.verification import contradictions, verify
+from ...data.verification import contradictions, notes_of, verify
 from ..locking import locked
 from ..present import is_part
 from ..progress import columns
@@ -34,7 +34,7 @@ DIGEST = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Fetched:
-    """What `fetch` did: shards fetched and found right, bytes that came, seconds, and what `verify` says."""
+    """What `fetch` did: shards fetched and found right, bytes that came, seconds, and what `verify` says of it."""
 
     manifest: Manifest
     fetched: int
@@ -42,6 +42,7 @@ class Fetched:
     bytes: int
     seconds: float
     problems: list[Finding]
+    notes: list[Finding] = field(default_factory=list)
 
 
 def fetch(
@@ -84,13 +85,15 @@ def fetch(
                 manifest.save(folder, documents)
                 sync(folder)
                 problems = _verify(folder, manifest, console)
+                notes = notes_of(folder, problems, isolated=True)
             except OSError as error:
                 raise TrajstoreError(
                     f"{error.filename or folder}: {error.strerror or error}. What was fetched is kept: mend the "
                     "cause and run the same command again to go on."
                 ) from None
     seconds = perf_counter() - begin
-    return Fetched(manifest, transfer.fetched, transfer.kept, transfer.transferred, seconds, problems)
+    counts = transfer.fetched, transfer.kept, transfer.transferred
+    return Fetched(manifest, *counts, seconds, problems, notes)
 
 
 def _read_manifest(origin: Origin, connection: Connection, identity: str | None, folder: Path) -> Manifest:

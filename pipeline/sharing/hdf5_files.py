@@ -40,6 +40,7 @@ def hdf5_variables(path: Path, file: h5py.File) -> dict[str, Variable]:
     with path.open("rb") as opened:
         reversed_all = opened.read(64).startswith(JULIA)
     found: dict[str, Variable] = {}
+    doubtful = _unanswered(file)
     for name, item in _items(file, "", set()):
         if _is_bare_dimension(item):
             continue
@@ -50,7 +51,7 @@ def hdf5_variables(path: Path, file: h5py.File) -> dict[str, Variable]:
         if tail == "value" and OCTAVE in item.parent.attrs:
             shown = head
         turned = reversed_all or MATLAB_CLASS in item.attrs or OCTAVE in item.parent.attrs
-        found[shown] = _variable(path, shown, file, item, turned)
+        found[shown] = _variable(path, shown, file, item, turned, doubtful.get(item))
     return found
 
 
@@ -83,12 +84,14 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _variable(path: Path, name: str, file: h5py.File, item: h5py.Dataset, turned: bool) -> Variable:
+def _variable(
+    path: Path, name: str, file: h5py.File, item: h5py.Dataset, turned: bool, doubt: str | None
+) -> Variable:
     attributes = {key: item.attrs[key] for key in SPOKEN if key in item.attrs}
     dimensions = _dimensions(file, item)
     if turned:
         dimensions = dimensions[::-1]
-    doubt = RHDF5_DOUBT if RHDF5 in item.attrs else None
+    doubt = RHDF5_DOUBT if RHDF5 in item.attrs else doubt
     return Variable(lambda: _read(path, name, file, item, attributes, turned), dimensions, attributes, doubt)
 
 
@@ -128,6 +131,34 @@ def _references(item: h5py.Dataset) -> Any:
     if stored.shape != (item.ndim,) or entry is None or h5py.check_ref_dtype(entry) is not h5py.Reference:
         raise DataError(f"{item.file.filename}: the list of dimensions of {item.name} is damaged")
     return item.attrs["DIMENSION_LIST"]
+
+
+def _unanswered(file: h5py.File) -> dict[h5py.Dataset, str]:
+    """What stands against variables that do not say of a dimension what its scale says of them: one was damaged."""
+    doubtful = {}
+    for name, scale in _items(file, "", set()):
+        if not _is_scale(scale) or "REFERENCE_LIST" not in scale.attrs:
+            continue
+        kind = scale.attrs.get_id("REFERENCE_LIST").dtype
+        if kind.names is None or len(kind.names) != 2 or h5py.check_ref_dtype(kind[0]) is not h5py.Reference:
+            raise DataError(f"{file.filename}: the list of what {name} is a dimension of is damaged")
+        for reference, place in np.asarray(scale.attrs["REFERENCE_LIST"]).reshape(-1).tolist():
+            # Of a variable that was deleted there is nothing.
+            item = _referred(file, reference)
+            if not isinstance(item, h5py.Dataset) or item.ndim < 2:
+                continue
+            scales = np.asarray(_references(item), dtype=object).reshape(-1)
+            attached = scales[place] if len(scales) == item.ndim and 0 <= place < item.ndim else ()
+            if not any(_referred(file, each) == scale for each in np.asarray(attached).reshape(-1)):
+                doubtful[item] = f"does not say that {name} is a dimension of it, as {name} does"
+    return doubtful
+
+
+def _referred(file: h5py.File, reference: Any) -> h5py.HLObject | None:
+    try:
+        return file[reference] if reference else None
+    except (KeyError, OSError, RuntimeError, ValueError):
+        return None
 
 
 def _by_number(file: h5py.File, numbers: list[int], count: int) -> tuple[str | None, ...]:

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from scipy.io import netcdf_file
 
-from ...data.errors import DataError, TrajstoreError
+from ...data.errors import DataError, FormatError, TrajstoreError
 from ...data.guard import FREE_UNPACKING, MAX_UNPACKING
 from ...data.heaps import check_heaps
 from .arrays import from_arrays
@@ -48,7 +48,10 @@ def _by_kind(path: Path, columns: Columns) -> Measurements:
             return from_arrays(path, variables, columns)
     if h5py.is_hdf5(path):
         # Texts and names of dimensions lie in heaps, and a damaged one hangs the library for ever.
-        check_heaps(path, ())
+        try:
+            check_heaps(path, ())
+        except FormatError:
+            raise DataError(f"{path}: is damaged: the texts in it cannot be read") from None
         with h5py.File(path, "r", locking=False) as file:
             return from_arrays(path, hdf5_variables(path, file), columns)
     if head.startswith((b"CDF\x01", b"CDF\x02")):
