@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from ..data.bystanders import is_bystander
 from ..data.errors import FormatError, TrajstoreError
 from ..data.files import LOCK, final_name
@@ -16,6 +18,7 @@ from ..data.shard import ShardRecord, inspect_shard, read_attributes
 from ..data.structure import json_attribute, open_shard, values
 from .config import Experiment
 from .differences import differing, in_words
+from .engines.engine import REVISION, revision_of
 from .kept import KeptShards
 from .plan import ShardPlan
 from .sharing.documents import is_ours
@@ -108,6 +111,10 @@ def check_folder(
             raise TrajstoreError(
                 f"{folder}: holds {path.name}, which is no part of a dataset; choose an empty or new folder"
             )
+    names = [name for name, each in config.dynamics.parameters.items() if each.draw or each.by_split]
+    if not stale and len(names) > 1:
+        stale = _drawn_in_another_order(folder, config, plans)
+        reason = f"rows whose parameters were declared in another order than here: {', '.join(names)}"
     if stale and not overwrite:
         raise TrajstoreError(
             f"{folder}: holds {reason} (see {stale[0].name}{_why_other(others, config)}); choose another folder, or "
@@ -115,6 +122,31 @@ def check_folder(
         )
     if stale:
         discard(folder, [path.name for path in stale])
+
+
+def _drawn_in_another_order(folder: Path, config: Experiment, plans: list[ShardPlan]) -> list[Path]:
+    """All planned shards that are there, if parameters of a first row are not those that this config draws.
+
+    They are drawn in the order in which they are declared, which the hash of a config does not tell.
+    """
+    there = [plan for plan in plans if (folder / plan.file).is_file()]
+    first = {plan.split: plan for plan in reversed(there)}
+    for plan in first.values():
+        drawn = config.parameter_rows(plan.split, plan.first_row, plan.first_row + 1)[0]
+        try:
+            with open_shard(folder / plan.file) as file:
+                # Another revision may draw otherwise, which is asked later.
+                if (
+                    revision_of(json_attribute(read_attributes(file), "engine", folder / plan.file))
+                    != REVISION
+                ):
+                    continue
+                found = [values(file, name)[0] for name in config.dynamics.parameters]
+        except (FormatError, IndexError):
+            continue
+        if not np.array_equal(drawn, found):
+            return [folder / plan.file for plan in there]
+    return []
 
 
 def _why_other(paths: list[Path], config: Experiment) -> str:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
+from trajstore.data import TrajstoreError
 from trajstore.data.verification import verify
 from trajstore.pipeline.draws import Draw, parameter_rows
 from trajstore.pipeline.generate import generate
@@ -82,3 +83,25 @@ def test_what_is_no_draw_is_an_error_that_names_the_key(experiment, value, messa
     with pytest.raises(ConfigError) as caught:
         experiment(system={"name": "van-der-pol", "parameters": {"mu": value}})
     assert message in str(caught.value)
+
+
+def test_rows_drawn_in_another_order_are_those_of_another_dataset(experiment, tmp_path):
+    """The order in which parameters are declared decides what rows draw, and is not in the hash of a config."""
+
+    def declared(names, rows):
+        system = {
+            "name": "spring",
+            "equations": {"x": "b*v", "v": "-a*x"},
+            "parameters": {name: {"uniform": [1.0, 2.0]} for name in names},
+            "initial_state": {"x": [0.0, 1.0], "v": [0.0, 1.0]},
+        }
+        return experiment(system=system, dataset={"train": rows, "validation": 0, "test": 0, "shard_rows": 4})
+
+    generate(declared("ab", 4), tmp_path / "dataset", jobs=1)
+    before = (tmp_path / "dataset" / "train-00000.h5").read_bytes()
+    with pytest.raises(TrajstoreError, match="declared in another order than here: b, a"):
+        generate(declared("ba", 8), tmp_path / "dataset", jobs=1)
+    assert (tmp_path / "dataset" / "train-00000.h5").read_bytes() == before
+    assert generate(declared("ab", 8), tmp_path / "dataset", jobs=1).reused == 1
+    other = generate(declared("ba", 8), tmp_path / "dataset", jobs=1, overwrite=True)
+    assert other.manifest.id == generate(declared("ba", 8), tmp_path / "other", jobs=1).manifest.id
