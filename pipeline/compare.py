@@ -93,7 +93,7 @@ def _beside(shard: Shard, row: int, expected: dict[str, Expected]) -> Compared:
         followed = np.isfinite(each.allowed)
         with np.errstate(all="ignore"):
             fine, coarse = (
-                int(np.count_nonzero(each.allowed <= np.maximum(part * each.scale, least)))
+                int(np.count_nonzero(each.allowed <= np.where(each.scale > 0, part * each.scale, least)))
                 for part in (FINE, COARSE)
             )
             deviation = np.where(followed, np.abs(found - each.values), 0.0)

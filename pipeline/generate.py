@@ -226,8 +226,9 @@ def _stored(
     states = solution.states[:, -len(times) :]
     observed = config.observation.observe(system, seed, split, rows, states, parameters, times)
     status, variables = solution.status, {"state": observed.state, **observed.beside}
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         for name, values in variables.items():
+            _check_digits(config, name, values, status)
             kept = blank_failed(values.astype(config.dataset.dtype, copy=False), status)
             variables[name], status = kept.states, kept.status
     diagnostics = config.dataset.diagnostics or ()
@@ -243,6 +244,27 @@ def _stored(
     for values in variables.values():
         values[failed] = np.nan
     return variables, status.astype(np.int8)
+
+
+def _check_digits(config: Experiment, name: str, values: np.ndarray, status: np.ndarray) -> None:
+    """Refuse values (N, T, D) of which a component is too small, in all sound rows, to keep its digits when stored.
+
+    What is so small for a while, or in some rows, is nothing beside the rest.
+    """
+    sound, kind = status == Status.OK, np.finfo(config.dataset.dtype)
+    if not sound.any():
+        return
+    for component, component_name in enumerate(config.observation.names(config.dynamics)):
+        # Of almost all components the first row tells that they are large enough.
+        if np.abs(values[sound.argmax(), :, component]).max() >= kind.tiny:
+            continue
+        largest = np.abs(values[sound, :, component]).max()
+        if 0 < largest < kind.tiny:
+            wider = ', or ask for dtype = "float64"' if kind.bits < 64 else ""
+            raise TrajstoreError(
+                f"{name} of {component_name} is {largest:.1e} at most, and {kind.dtype} keeps all digits of numbers "
+                f"above {kind.tiny:.1e} alone: measure {component_name} in a smaller unit{wider}"
+            )
 
 
 def _shared_attributes(config: Experiment, engine: Engine) -> dict[str, str | int]:

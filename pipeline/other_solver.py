@@ -100,7 +100,7 @@ class _ByScale(ScipyEngine):
 
     def hold(self, scales: np.ndarray, noise: np.ndarray) -> None:
         """To components (S,) of these sizes, or to the noise (S,) that rounding makes of them."""
-        least = np.maximum(QUIET * noise, np.finfo(np.float64).tiny)
+        least = np.maximum(QUIET * noise, np.finfo(np.float64).smallest_subnormal)
         self._held = np.maximum(self._tolerance * scales, least)
 
     def _controlled(

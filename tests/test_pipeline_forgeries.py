@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from no_false_alarms import in_units, own, run
-from trajstore.data import read_shard
+from trajstore.data import TrajstoreError, read_shard
 from trajstore.data.hashing import canonical_json
 from trajstore.data.verification import verify
 from trajstore.pipeline.generate import generate
@@ -183,3 +183,29 @@ def test_grids_of_few_points_are_judged(experiment, forge, tmp_path, points):
 def test_no_sound_dataset_of_a_random_config_is_accused(tmp_path, number):
     found = run(number, 0, tmp_path)
     assert (found.problems, found.rows) == ([], 3)
+
+
+@pytest.mark.parametrize("units", [1e-300, 1e-250, 1e-40])
+def test_numbers_near_the_least_are_judged_by_their_scale_as_all_others(experiment, forge, tmp_path, units):
+    sound = made(experiment, tmp_path / "dataset", GROWTH, [units, units], 2.0, rows=2, points=11)
+    found = reintegrate(sound, 2)
+    assert found.problems == []
+    assert found.judged == 1.0
+    state = read_shard(sound / FILE).state.copy()
+    state[1, 5, 1] *= 1 + 1e-6
+    forge(sound, FILE, state=state)
+    assert [line.split(":")[1] for line in reintegrate(sound, 2).problems] == [" row 1"]
+
+
+@pytest.mark.parametrize(("dtype", "units"), [("float32", 1e-50), ("float32", 1e-39), ("float64", 1e-310)])
+def test_what_is_too_small_for_the_stored_type_is_refused(experiment, tmp_path, dtype, units):
+    with pytest.raises(TrajstoreError, match=r"state of y is .* at most, and float.. keeps all digits"):
+        made(experiment, tmp_path / "dataset", GROWTH, [1.0, units], 1.0, dataset={"dtype": dtype})
+
+
+def test_what_is_nothing_at_all_or_for_a_while_is_not_too_small(experiment, tmp_path):
+    pulse = own("pulse", {"x": "-x", "y": "-400*(t - 0.5)*y"}, {"x": [0.0, 0.0], "y": [1e-39, 1e-39]})
+    folder = made(experiment, tmp_path / "dataset", pulse, [1.0, 1.0], 1.0, dataset={"dtype": "float32"})
+    state = read_shard(folder / FILE).state
+    assert state[:, :, 1].max() > 1e-20
+    assert (np.abs(state[:, 0, 1]) < np.finfo(np.float32).tiny).all()
