@@ -291,9 +291,10 @@ def test_a_root_of_parameters_that_have_none_fails_every_row(slope, name):
 def test_no_row_rests_on_a_jump_that_it_goes_through(slope, shift, name):
     """The equations are zero at the jump alone, which has no width."""
     times = np.linspace(0.0, 2.0, 9)
-    found = solve(system({"x": slope.format(x=f"(x - {shift})")}), [[shift - 0.75]], times, name=name)
+    starts = np.array([[shift - 0.75], [shift]])
+    found = solve(system({"x": slope.format(x=f"(x - {shift})")}), starts, times, name=name)
     assert not found.status.any()
-    np.testing.assert_allclose(found.states[0, :, 0], shift - 0.75 + times, rtol=1e-11, atol=1e-9)
+    np.testing.assert_allclose(found.states[:, :, 0], starts + times, rtol=1e-11, atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,10 @@ class March:
         self._span, self._end = end - float(times[0]), end
         self._kinds = self._careful.kinds(start.tolist(), self._parameters)
         self._positive = [kind is Kind.ROOT for kind in self._kinds]
-        solver, written = self._make(float(times[0]), start, end), 0
+        begin = float(times[0])
+        on_a_surface = 0.0 in self._arguments(begin, start.tolist())[: len(self._kinds)]
+        start = self._resting(begin, start) if on_a_surface else start
+        solver, written = self._make(begin, start, end), 0
         seen_at, seen, status = [times[:0]], [start[:, None][:, :0]], 0
         if grid is None:
             seen_at, seen = [times[:1]], [start[:, None]]
