@@ -252,8 +252,9 @@ def test_a_start_at_which_the_last_orders_vanish_is_no_leap(slope, oracle, point
 @pytest.mark.parametrize("duration", [0.01, 0.1, 1.0])
 def test_a_short_row_is_sound_where_rounding_is_all_that_its_terms_leave(duration):
     equations = {"x": "sin(t)**2 + cos(t)**2 - 1", "y": "v", "v": "-y", "d": "1e6*(y - cos(t))"}
+    equations |= {"e": "1e6*d", "f": "1e6*e + x"}
     times = np.linspace(0.0, duration, 3)
-    found = solve(system(equations), [[0.0, 1.0, 0.0, 0.0]], times)
+    found = solve(system(equations), [[0.0, 1.0, 0.0, 0.0, 0.0, 0.0]], times)
     assert not found.status.any()
     np.testing.assert_allclose(found.states[0, :, 1], np.cos(times), rtol=1e-15)
     assert np.abs(found.states[0, :, [0, 3]]).max() < 1e-9

@@ -19,7 +19,7 @@ from .budget import Budget
 from .engine import REVISION, Solution, blank_failed
 from .heyoka_equations import compiled
 from .lanes import FEW_LANES, MANY_ROWS, Lanes
-from .rounding import ROUNDING, Terms
+from .rounding import Terms, rounded
 from .scaled import Scales
 from .scales import SPARSE, STEPS_AN_INTERVAL, closer
 
@@ -192,8 +192,7 @@ class HeyokaEngine:
         for place, column in enumerate(self._used):
             if column < parameters.shape[1]:
                 parameters[:, column] = batches.parameters[place, rows]
-        _, terms = Terms(system)(batches.times, batches.states[rows], parameters)
-        return ROUNDING * (batches.times[-1] - batches.times[0]) * terms.max(axis=1)
+        return rounded(Terms(system), batches.times, batches.states[rows], parameters)
 
     def _at_branches(self, batches: Batches, rows: np.ndarray, limit: int, most: int) -> np.ndarray:
         """Those of the rows that came to a branch: what may have come near is integrated again, and looked at.

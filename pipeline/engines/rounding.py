@@ -9,6 +9,8 @@ from ..systems import System
 
 # Of the terms of an equation, added up, in units in the last place.
 ROUNDING = 64 * np.finfo(np.float64).eps
+# So many components, one after the other, may be nothing but what rounding leaves of the one before.
+DEEP = 3
 
 
 class Terms:
@@ -35,6 +37,23 @@ class Terms:
         values = np.stack([np.broadcast_to(np.asarray(each, np.float64), states.shape[:2]) for each in found])
         slopes, terms = np.split(np.moveaxis(values, 0, 2), 2, axis=2)
         return slopes, terms
+
+
+def rounded(terms: Terms, times: np.ndarray, states: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    """What rounding may leave in components (K, D) of rows (K, n, D) at times (n,), its way into others included."""
+    duration = times[-1] - times[0]
+    with np.errstate(all="ignore"):
+        slopes, sizes = terms(times, states, parameters)
+        made = ROUNDING * duration * sizes.max(axis=1)
+        left = made
+        for _ in range(min(states.shape[2], DEEP)):
+            carried = np.zeros_like(made)
+            for component in range(states.shape[2]):
+                beside = states.copy()
+                beside[:, :, component] += left[:, None, component]
+                carried += duration * np.abs(terms(times, beside, parameters)[0] - slopes).max(axis=1)
+            left = made + carried
+    return left
 
 
 def terms_of(expression: sympy.Expr) -> Any:
