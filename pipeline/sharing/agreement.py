@@ -15,6 +15,7 @@ from .time_units import CALENDARS, NONE, Change, TimeUnit
 
 def check_alike(paths: Sequence[Path], read: list[Measurements]) -> None:
     """Raises DataError if components, or the units of anything but the times, are not the same in all files."""
+    unsaid = "a unit that it does not state"
     first = read[0]
     for path, measured in zip(paths, read, strict=True):
         if tuple(measured.components) != tuple(first.components):
@@ -29,6 +30,11 @@ def check_alike(paths: Sequence[Path], read: list[Measurements]) -> None:
                     f"{path}: {name} is in {ours or 'no unit that it states'}, that of {paths[0]} in "
                     f"{theirs or 'none that it states'}; expected the same in all files: convert one before"
                 )
+        if measured.angles != first.angles:
+            raise DataError(
+                f"{path}: angles are in {measured.angles or unsaid}, those of {paths[0]} in "
+                f"{first.angles or unsaid} (inDegrees); expected the same in all files: convert one before"
+            )
 
 
 def check_twice(paths: Sequence[Path], read: list[Measurements]) -> None:

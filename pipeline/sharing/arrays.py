@@ -1,6 +1,7 @@
 """Named arrays -> measured trajectories, whichever kind of file the arrays come from."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,24 @@ from .measurements import (
     time_name,
 )
 from .regular import last_digits
+from .stated_units import stated_units
 from .time_units import TimeUnit
 from .variables import Variable, Variables
+
+
+@dataclass(frozen=True)
+class _States:
+    """Values (N, T, D) of the components (new name -> name in the file), and the units of those that have one.
+
+    array  that has them all; None where each is an array
+    names  the variable that named them, if one did
+    """
+
+    components: Mapping[str, str]
+    values: np.ndarray
+    units: Mapping[str, str]
+    array: str | None = None
+    names: str | None = None
 
 
 def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measurements:
@@ -36,7 +53,8 @@ def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measureme
         )
     timed = _time(variables, columns)
     axes = Axes(path, variables, columns, timed)
-    components, state, values = _states(path, variables, columns, axes)
+    states = _states(path, variables, columns, axes)
+    values = states.values
     if 0 in values.shape:
         raise DataError(
             f"{path}: the states have shape {values.shape} (trajectory, time, component): no numbers"
@@ -60,21 +78,40 @@ def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measureme
     ]
     for trajectory in trajectories if len(time) > 1 or parameters else trajectories[:1]:
         check_trajectory(path, trajectory)
-    used = {timed, *columns.parameters.values(), *([state, "component"] if state else components.values())}
+    used = {timed, *columns.parameters.values(), states.array, states.names}
+    if states.array is None:
+        used |= set(states.components.values())
     dtype = "float32" if values.dtype == np.float32 else "float64"
     unused = tuple(name for name in variables if name not in used)
-    renamed = {**columns.parameters, **({} if state else components)}
-    units = {new: each for new, old in renamed.items() if (each := variables[old].unit)}
-    if state and (of_states := variables[state].unit):
-        units |= dict.fromkeys(components, of_states)
-    unit = _unit(variables[timed]) if timed else None
+    units = {**states.units, **_units(path, variables, columns.parameters)}
+    unit = _unit(path, variables, timed) if timed else None
     return Measurements(
-        components, trajectories, dtype, state, timed, None, unused, unit, units, last_digits=digits
+        states.components,
+        trajectories,
+        dtype,
+        states.array,
+        timed,
+        None,
+        unused,
+        unit,
+        units,
+        last_digits=digits,
     )
 
 
-def _unit(variable: Variable) -> TimeUnit | None:
-    return TimeUnit.of(variable.unit, variable.said("calendar")) if variable.unit else None
+def _unit(path: Path, variables: Variables, timed: str) -> TimeUnit | None:
+    (unit,) = stated_units(path, timed, variables[timed], 1)
+    return TimeUnit.of(unit, variables[timed].said("calendar")) if unit else None
+
+
+def _units(path: Path, variables: Variables, renamed: Mapping[str, str]) -> dict[str, str]:
+    """Units, by new name, of arrays that are one thing each."""
+    return {
+        new: unit
+        for new, old in renamed.items()
+        for unit in stated_units(path, old, variables[old], 1)
+        if unit
+    }
 
 
 def _time(variables: Variables, columns: Columns) -> str | None:
@@ -121,28 +158,30 @@ def _parameters(
     return parameters
 
 
-def _states(
-    path: Path, variables: Variables, columns: Columns, axes: Axes
-) -> tuple[Mapping[str, str], str | None, np.ndarray]:
-    """Components (new name -> name in the file), the array that has them all, if one does, and values (N, T, D)."""
+def _states(path: Path, variables: Variables, columns: Columns, axes: Axes) -> _States:
     name = columns.state or next((name for name in STATE_NAMES if name in variables), None)
     if name is None:
-        return columns.components, None, _joined(path, variables, columns, axes)
+        values = _joined(path, variables, columns, axes)
+        return _States(columns.components, values, _units(path, variables, columns.components))
     values, found = axes.arrange(name, _numbers(path, variables, name), "states")
     axes.note_states(found)
-    known = _labels(axes, found, values.shape[2])
+    namer, known = _labels(variables, axes.namer(found), values.shape[2])
     if len(set(known)) < len(known):
         raise DataError(f"{path}: components of {name} have the same name: {listed(known)}")
-    if not columns.components:
-        return dict(zip(known, known, strict=True)), name, values
+    units = stated_units(path, name, variables[name], len(known))
+    components = columns.components or dict(zip(known, known, strict=True))
     places = dict(zip(known, range(len(known)), strict=True))
-    missing = [old for old in columns.components.values() if old not in places]
+    missing = [old for old in components.values() if old not in places]
     if missing:
         raise DataError(
             f"{path}: {name} has no component {', '.join(missing)}; it has {', '.join(known)}."
             + did_you_mean(missing[0], known)
         )
-    return columns.components, name, values[:, :, [places[old] for old in columns.components.values()]]
+    chosen = [places[old] for old in components.values()]
+    told = {new: unit for new, place in zip(components, chosen, strict=True) if (unit := units[place])}
+    if columns.components:
+        values = values[:, :, chosen]
+    return _States(components, values, told, name, namer)
 
 
 def _joined(path: Path, variables: Variables, columns: Columns, axes: Axes) -> np.ndarray:
@@ -164,13 +203,12 @@ def _joined(path: Path, variables: Variables, columns: Columns, axes: Axes) -> n
     return np.stack(parts, axis=-1)
 
 
-def _labels(axes: Axes, found: dict[str, str | None], count: int) -> list[str]:
-    """Names of the components: those that the file gives, else x1, x2, ..."""
-    read = axes.labels(found)
-    labels = np.empty(0) if read is None else read()
+def _labels(variables: Variables, namer: str | None, count: int) -> tuple[str | None, list[str]]:
+    """Names of the components: those that a variable gives, and its name, else None and x1, x2, ..."""
+    labels = np.empty(0) if namer is None else variables[namer].read()
     if labels.shape == (count,) and labels.dtype.kind in "SUO":
-        return [label.decode() if isinstance(label, bytes) else str(label) for label in labels]
-    return [f"x{number + 1}" for number in range(count)]
+        return namer, [label.decode() if isinstance(label, bytes) else str(label) for label in labels]
+    return None, [f"x{number + 1}" for number in range(count)]
 
 
 def _variable(path: Path, variables: Variables, name: str) -> Variable:

@@ -1,7 +1,6 @@
 """Which dimension of an array is which: as the file names them, as the user does, or in the usual order."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -158,12 +157,10 @@ class Axes:
         variable = self._variables.get(dimension or "")
         return variable is not None and variable.read().dtype.kind in "SUO"
 
-    def labels(self, found: dict[str, str | None]) -> Callable[[], np.ndarray] | None:
-        """What reads the names of the components: the coordinate of their dimension, else a variable "component"."""
-        for name in (found.get(COMPONENT), COMPONENT):
-            if name is not None and name in self._variables:
-                return self._variables[name].read
-        return None
+    def namer(self, found: dict[str, str | None]) -> str | None:
+        """What may name the components: the coordinate of their dimension, else a variable "component"."""
+        names = (found.get(COMPONENT), COMPONENT)
+        return next((name for name in names if name is not None and name in self._variables), None)
 
     def _check_whole(self, name: str, variable: Variable) -> None:
         """Raises DataError if trajectories of several lengths lie behind each other, as in CF's ragged arrays."""

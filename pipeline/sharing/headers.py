@@ -16,15 +16,28 @@ SPACES = " "
 MAX_HEADER = 200
 END = "endheader"
 MARKERS = "PathFileType"
+# What a header of OpenSim says of all angles in the file.
+ANGLES = "indegrees"
+DEGREES = {"yes": "degrees", "no": "radians"}
 
 
 @dataclass(frozen=True)
 class Header:
-    """names of the columns, what parts them (SPACES: any white space), and number of the lines up to here."""
+    """What stands above a table.
+
+    names      of the columns
+    delimiter  what parts them (SPACES: any white space)
+    lines      number of the lines up to here
+    unit       of all columns but the times, where it is said once for all
+    angles     "degrees" or "radians", where the header says in which of them angles are; which columns are angles it
+               does not say
+    """
 
     names: list[str]
     delimiter: str
     lines: int
+    unit: str | None = None
+    angles: str | None = None
 
 
 def read_header(path: Path, file: TextIO) -> tuple[Header, Iterator[str]]:
@@ -34,6 +47,7 @@ def read_header(path: Path, file: TextIO) -> tuple[Header, Iterator[str]]:
         return _markers(path, lines), chain(lines[5:], file)
     ends = [number for number, line in enumerate(lines, 1) if line.strip().casefold() == END]
     count = ends[0] if ends else 0
+    angles = _angles(path, lines[:count])
     rest = chain(lines[count:], file)
     line = ""
     for line in rest:
@@ -53,7 +67,18 @@ def read_header(path: Path, file: TextIO) -> tuple[Header, Iterator[str]]:
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise DataError(f"{path}: line {count}: more than one column is called {', '.join(twice)}")
-    return Header(names, delimiter, count), below
+    return Header(names, delimiter, count, angles=angles), below
+
+
+def _angles(path: Path, lines: list[str]) -> str | None:
+    """In what angles are, by a line `inDegrees=yes` or `no` of the header; None if there is none."""
+    for number, line in enumerate(lines, 1):
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if equals and key.casefold() == ANGLES:
+            if value.casefold() not in DEGREES:
+                raise DataError(f"{path}: line {number}: {key} is {value!r:.40}, expected yes or no")
+            return DEGREES[value.casefold()]
+    return None
 
 
 def _markers(path: Path, lines: list[str]) -> Header:
@@ -73,7 +98,8 @@ def _markers(path: Path, lines: list[str]) -> Header:
         names.append(f"{marker}_{axes[place].rstrip('0123456789').lower()}")
     if len(set(names)) < len(names):
         raise DataError(f"{path}: more than one column is called {max(names, key=names.count)}")
-    return Header(names, "\t", 5)
+    keys, said = ([cell.strip() for cell in line.split("\t")] for line in lines[1:3])
+    return Header(names, "\t", 5, dict(zip(keys, said, strict=False)).get("Units") or None)
 
 
 def read_lines(path: Path, lines: Iterator[str], header: Header) -> Iterator[tuple[int, list[str]]]:

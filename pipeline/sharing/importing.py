@@ -220,6 +220,7 @@ def summary(imported: Imported, columns: Columns) -> list[str]:
         "time": first.time or f"every {columns.step:g}",
         "trajectories by": first.group,
         "parameters": _renamed(columns.parameters),
+        "angles in": first.angles,
         "not used": ", ".join(dict.fromkeys(name for each in imported.read for name in each.unused)),
     }
     return [*lines, "; ".join(f"{what}: {names}" for what, names in became.items() if names)]

@@ -57,6 +57,7 @@ class Measurements:
     unit        of the times, as the file states it
     units       of components and parameters, by new name, as far as the file states them
     last_digits  to which part of their unit the times are given, see `regular.last_digits`; 0 if that is not known
+    angles      "degrees" or "radians", where the file says in which of them all its angles are
     remarks     which of two readings was taken, where a file leaves it open, a line each
     """
 
@@ -71,6 +72,7 @@ class Measurements:
     units: Mapping[str, str] = field(default_factory=dict)
     last_digits: tuple[float, float] = (0.0, 0.0)
     remarks: tuple[str, ...] = ()
+    angles: str | None = None
 
 
 def time_name(names: Iterable[str], columns: Columns) -> str | None:

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -85,14 +86,14 @@ def _npz(path: Path) -> Iterator[Variables]:
         }
 
 
-def _units(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+def _units(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """What `export` says in an array of its own: a JSON text, of the units by variable. Of any other, nothing."""
     try:
         found = json.loads(str(arrays["units"]))
     # What the array of a stranger is called so for, and whether it can be read at all, is nobody's matter here.
     except (KeyError, ValueError):
         return {}
-    return {str(key): str(unit) for key, unit in found.items()} if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _npy(path: Path, columns: Columns) -> Variables:

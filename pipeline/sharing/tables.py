@@ -101,12 +101,14 @@ def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
         check_trajectory(path, trajectories[-1], lambda sample, key=key: f"line {lines[key][sample]}")
     digits = last_digits(np.concatenate([each.time for each in trajectories])) if time else (0.0, 0.0)
     unit = without_unit(time)[1] if time else None
-    units = {new: each for new, old in (components | parameters).items() if (each := without_unit(old)[1])}
+    stated = {new: without_unit(old)[1] or header.unit for new, old in (components | parameters).items()}
+    units = {new: each for new, each in stated.items() if each}
     used = {*wanted, group}
     unused = tuple(name or "column 1 (it has no name)" for name in names.all if name not in used)
     return Measurements(
         components, trajectories, "float64", None, time, group, unused,
         TimeUnit.of(unit) if unit else None, units, digits, numbers.remarks(),
+        header.angles,
     )  # fmt: skip
 
 

@@ -27,6 +27,10 @@ SPOKEN = (
 )
 
 
+UNITS = ("units", "unit")
+NO_UNIT = "1"
+
+
 @dataclass(frozen=True)
 class Variable:
     """One named array.
@@ -53,9 +57,9 @@ class Variable:
 
     @property
     def unit(self) -> str | None:
-        """The unit that it states; "1" is none."""
-        unit = self.said("units") or self.said("unit")
-        return None if unit == "1" else unit
+        """The one unit that it states; "1" is none."""
+        unit = next(filter(None, map(self.said, UNITS)), None)
+        return None if unit == NO_UNIT else unit
 
 
 Variables = Mapping[str, Variable]
