@@ -247,8 +247,8 @@ REFUSED = {
     "no components": (arrays(state=np.zeros((2, 4, 0)), time=TIMES), [], "shape (2, 4, 0)"),
     "a row of arrays": (arrays(state=WALK, time=TIMES), ["--trajectory", "run"], "is for tables"),
     "components alike": (arrays(state=np.zeros((2, 4, 2)), component=["a", "a"]), ["--step", 1], "the same name"),
-    "a fill value that is none": (hdf5(_FillValue="none"), [], "_FillValue of state is 'none'"),
-    "two scales": (hdf5(scale_factor=[1.0, 2.0]), [], "scale_factor of state has 2 values"),
+    "a fill value that is none": (hdf5(_FillValue="none"), [], "data: _FillValue of state is 'none'"),
+    "two scales": (hdf5(scale_factor=[1.0, 2.0]), [], "data: scale_factor of state has 2 values"),
 }  # fmt: skip
 
 

@@ -139,6 +139,13 @@ def test_small_types_are_taken_as_they_are(tmp_path):
     assert read_measurements(tmp_path / "a.npz", Columns(step=1.0)).trajectories[0].states[1, 0] == 2.0
 
 
+def test_a_long_double_is_told_with_all_its_digits():
+    with pytest.raises(
+        DataError, match=r"holds 1\.0000000000000000\d+, which no float64 is: it would become 1\.0\."
+    ):
+        as_floats(np.array([1.0, 1.0 + np.finfo(np.longdouble).eps], np.longdouble), "x")
+
+
 def test_integers_of_hdf5_and_netcdf_are_held_to_the_same(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["state"] = np.array([1, WHOLE + 1])
@@ -150,9 +157,9 @@ def test_integers_of_hdf5_and_netcdf_are_held_to_the_same(tmp_path):
         for name, values in (("bad", [1, WHOLE + 1, 3]), ("gap", [1, -(2**63) + 2, 3])):
             file.createVariable(name, "i8", ("time",))[:] = values
     for name, columns, message in (
-        ("a.h5", {}, "which no float64 is"),
-        ("b.h5", {}, "words for categories"),
-        ("c.nc", {"components": {"x": "bad"}}, "which no float64 is"),
+        ("a.h5", {}, "a.h5: state holds 9007199254740993, which no float64 is"),
+        ("b.h5", {}, "b.h5: state holds words for categories"),
+        ("c.nc", {"components": {"x": "bad"}}, "c.nc: bad holds 9007199254740993, which no float64 is"),
     ):
         with pytest.raises(DataError, match=message):
             read_measurements(tmp_path / name, Columns(step=1.0, **columns))

@@ -37,7 +37,7 @@ def check_exact(values: np.ndarray, name: str, missing: np.ndarray | None = None
     if lost.any():
         value = values[lost].reshape(-1)[0]
         raise DataError(
-            f"{name} holds {value}, which no float64 is: it would become {float(value)!r}. Take something off "
+            f"{name} holds {value!s}, which no float64 is: it would become {float(value)!r}. Take something off "
             "before, such as the first value, or write fewer digits"
         )
 

@@ -176,8 +176,11 @@ def _read(
 ) -> np.ndarray:
     _check_storage(path, name, item)
     netcdf = "_NCProperties" in file.attrs
-    if item.chunks and item.size and not netcdf and "_FillValue" not in attributes:
-        _check_written(path, name, item)
+    if item.size and not netcdf and "_FillValue" not in attributes:
+        fill = _own_fill(item)
+        _check_written(path, name, item, filled=fill is not None)
+        if fill is not None:
+            attributes = {**attributes, "_FillValue": fill}
     if h5py.check_string_dtype(item.dtype):
         return np.asarray(item.asstr()[()])
     kind = item.attrs.get(MATLAB_CLASS)
@@ -193,7 +196,7 @@ def _read(
             values = values.reshape(-1)
     if kind is not None and _text(kind) in ("char", "cell"):
         return _texts(file, values, _text(kind))
-    return unpacked(values, attributes, name, defaults=netcdf)
+    return unpacked(path, name, values, attributes, defaults=netcdf)
 
 
 def _check_storage(path: Path, name: str, item: h5py.Dataset) -> None:
@@ -211,8 +214,24 @@ def _check_storage(path: Path, name: str, item: h5py.Dataset) -> None:
         raise DataError(f"{path}: {name} unpacks to {item.nbytes:,} bytes, too many for what is stored")
 
 
-def _check_written(path: Path, name: str, item: h5py.Dataset) -> None:
-    """Raises DataError if some chunks were never written: HDF5 reads zeros there, or what fills them."""
+def _own_fill(item: h5py.Dataset) -> Any:
+    """What HDF5 itself fills the array with where nothing was written, if whoever made it chose a number for that.
+
+    A zero is what PyTables and others choose for every array, and no less a number for it.
+    """
+    chosen = item.id.get_create_plist().fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED
+    return item.fillvalue if chosen and item.dtype.kind in "iuf" and item.fillvalue != 0 else None
+
+
+def _check_written(path: Path, name: str, item: h5py.Dataset, *, filled: bool) -> None:
+    """Raises DataError if something was never written: HDF5 reads zeros there, or what fills it.
+
+    filled  the number of what fills it says that it is missing
+    """
+    if item.id.get_storage_size() == 0:
+        raise DataError(f"{path}: {name} was never written; it would be read as {item.fillvalue} throughout")
+    if not item.chunks or filled:
+        return
     expected = int(
         np.prod([-(-size // step) for size, step in zip(item.shape, item.chunks or (), strict=True)])
     )

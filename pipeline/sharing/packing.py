@@ -1,6 +1,7 @@
 """What the attributes of a netCDF variable say of its numbers: how they are packed, and which are missing."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ DEFAULT_FILLS = {
 }
 
 
-def unpacked(values: np.ndarray, attributes: Mapping[str, Any], name: str, *, defaults: bool) -> np.ndarray:
+def unpacked(
+    path: Path, name: str, values: np.ndarray, attributes: Mapping[str, Any], *, defaults: bool
+) -> np.ndarray:
     """Values as they are meant: stored * scale_factor + add_offset, NaN where missing.
 
     Missing is what equals _FillValue or missing_value, or lies outside valid_range, valid_min and valid_max; with
@@ -36,7 +39,7 @@ def unpacked(values: np.ndarray, attributes: Mapping[str, Any], name: str, *, de
         values = values.view(np.dtype(signed.str.replace("i", "u")))
 
     def stored(key: str) -> list[Any]:
-        given = _given(attributes, key, name)
+        given = _given(path, attributes, key, name)
         if values.dtype == signed:
             return given
         return [each.astype(signed).view(values.dtype) for each in given]
@@ -56,11 +59,11 @@ def unpacked(values: np.ndarray, attributes: Mapping[str, Any], name: str, *, de
         for bounds, beyond in ((low, np.less), (high, np.greater)):
             for bound in bounds:
                 gaps |= beyond(values, bound.astype(values.dtype) if values.dtype.kind == "f" else bound)
-        check_exact(values, name, gaps)
+        check_exact(values, f"{path}: {name}", gaps)
         for key, apply in (("scale_factor", np.multiply), ("add_offset", np.add)):
-            given = _given(attributes, key, name)
+            given = _given(path, attributes, key, name)
             if len(given) > 1:
-                raise DataError(f"{key} of {name} has {len(given)} values, expected one")
+                raise DataError(f"{path}: {key} of {name} has {len(given)} values, expected one")
             if given:
                 values = apply(values, given[0])
     if gaps.any():
@@ -69,13 +72,13 @@ def unpacked(values: np.ndarray, attributes: Mapping[str, Any], name: str, *, de
     return values
 
 
-def _given(attributes: Mapping[str, Any], key: str, name: str) -> list[Any]:
+def _given(path: Path, attributes: Mapping[str, Any], key: str, name: str) -> list[Any]:
     """The numbers of an attribute as NumPy scalars; none if it is not there."""
     if key not in attributes:
         return []
     given = np.asarray(attributes[key])
     if given.dtype.kind not in "iuf":
-        raise DataError(f"{key} of {name} is {attributes[key]!r:.40}, expected a number")
+        raise DataError(f"{path}: {key} of {name} is {attributes[key]!r:.40}, expected a number")
     return list(given.reshape(-1))
 
 

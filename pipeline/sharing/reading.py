@@ -106,13 +106,13 @@ def _netcdf(path: Path) -> Variables:
     with path.open("rb") as opened, netcdf_file(opened, "r", mmap=False) as file:
         return {
             # SciPy keeps the attributes of the file apart from those of Python there.
-            name: _classic(name, variable[...].copy(), variable.dimensions, dict(variable._attributes))
+            name: _classic(path, name, variable[...].copy(), variable.dimensions, dict(variable._attributes))
             for name, variable in file.variables.items()
         }
 
 
 def _classic(
-    name: str, values: np.ndarray, dimensions: tuple[str, ...], attributes: dict[str, object]
+    path: Path, name: str, values: np.ndarray, dimensions: tuple[str, ...], attributes: dict[str, object]
 ) -> Variable:
     """A variable of netCDF 3, whose texts are arrays of single letters."""
     spoken = {key: attributes[key] for key in SPOKEN if key in attributes}
@@ -120,4 +120,4 @@ def _classic(
         rows = values.tolist()
         texts = np.array([b"".join(row).decode("utf-8", errors="replace").strip("\0 ") for row in rows])
         return Variable(lambda: texts, dimensions[:1], spoken)
-    return Variable(lambda: unpacked(values, spoken, name, defaults=True), dimensions, spoken)
+    return Variable(lambda: unpacked(path, name, values, spoken, defaults=True), dimensions, spoken)
