@@ -135,6 +135,56 @@ def test_dimensions_that_are_not_known_are_refused_or_told(tmp_path, called):
     np.testing.assert_array_equal(found, STATES)
 
 
+CLOCKS = np.cumsum(np.random.default_rng(1).uniform(0.5, 1.0, (4, 4)), axis=1)
+
+
+@pytest.mark.parametrize("order", list(permutations(AXES)))
+def test_times_of_each_trajectory_lie_in_the_order_that_is_told(tmp_path, order):
+    states = STATES.transpose([AXES.index(role) for role in order])
+    turned = order.index("time") < order.index("trajectory")
+    np.savez(tmp_path / "a.npz", state=states, time=CLOCKS.T if turned else CLOCKS)
+    found, read = states_of(tmp_path / "a.npz", dimensions=order)
+    np.testing.assert_array_equal(found, STATES)
+    np.testing.assert_array_equal([each.time for each in read.trajectories], CLOCKS)
+
+
+def test_times_of_each_trajectory_and_component_lie_in_the_order_that_is_told(tmp_path):
+    np.savez(tmp_path / "a.npz", x=STATES[:, :, 0].T, time=CLOCKS.T)
+    found, read = states_of(tmp_path / "a.npz", components={"x": "x"}, dimensions=("time", "trajectory"))
+    np.testing.assert_array_equal(found[..., 0], STATES[:, :, 0])
+    np.testing.assert_array_equal([each.time for each in read.trajectories], CLOCKS)
+
+
+@pytest.mark.parametrize("called", [("run", "time"), ("launch", "time"), ("run", "sample")])
+def test_names_of_the_dimensions_of_times_tell_more_than_the_order_of_states(tmp_path, called):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["state"] = STATES.transpose(1, 0, 2)
+        file["clock"] = CLOCKS
+        for dimension, name in zip(file["clock"].dims, called, strict=True):
+            dimension.label = name
+    _, read = states_of(tmp_path / "a.h5", time="clock", dimensions=("time", "trajectory", "component"))
+    np.testing.assert_array_equal([each.time for each in read.trajectories], CLOCKS)
+
+
+def test_columns_of_times_and_parameters_are_read(tmp_path):
+    np.savez(tmp_path / "a.npz", state=STATES, time=TIMES[:, None], mass=MASS[:, None], k=[[2.0]])
+    for order in ((), AXES):
+        found, read = states_of(tmp_path / "a.npz", parameters={"m": "mass", "k": "k"}, dimensions=order)
+        np.testing.assert_array_equal(found, STATES)
+        assert read.trajectories[3].time.tolist() == TIMES.tolist()
+        assert [each.parameters for each in read.trajectories] == [{"m": mass, "k": 2.0} for mass in MASS]
+
+
+def test_the_order_that_is_asked_for_is_one_that_is_taken(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = STATES[:, :, 0]
+        for dimension, name in zip(file["x"].dims, ("a", "b"), strict=True):
+            dimension.label = name
+    with pytest.raises(DataError, match=r"--dimensions trajectory,time$"):
+        states_of(tmp_path / "a.h5", components={"x": "x"}, step=1.0)
+    states_of(tmp_path / "a.h5", components={"x": "x"}, step=1.0, dimensions=("trajectory", "time"))
+
+
 def test_a_dimension_without_a_variable_gives_no_times(tmp_path):
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         for name in ("run", "time"):

@@ -52,8 +52,9 @@ def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measureme
             f"{path}: --trajectory {columns.trajectory} is for tables; in arrays a trajectory is a row"
         )
     timed = _time(variables, columns)
-    axes = Axes(path, variables, columns, timed)
-    states = _states(path, variables, columns, axes)
+    array = columns.state or next((name for name in STATE_NAMES if name in variables), None)
+    axes = Axes(path, variables, columns, timed, "states" if array else "one component")
+    states = _states(path, variables, columns, axes, array)
     values = states.values
     if 0 in values.shape:
         raise DataError(
@@ -135,8 +136,7 @@ def _times(
         flat = stored[0] if len(stored) == 1 else stored
         raise DataError(
             f"{path}: {timed} has shape {flat.shape}, expected ({samples},), a time for each sample of "
-            f"states {shape}. If their dimensions have another order, say it, as in --dimensions "
-            "time,trajectory,component"
+            f"states {shape}. If their dimensions have another order, say it with --dimensions"
         )
     return stored.astype(np.float64), last_digits(stored)
 
@@ -147,19 +147,18 @@ def _parameters(
     parameters = {}
     for new, old in columns.parameters.items():
         constants = _numbers(path, variables, old)
-        if constants.shape not in ((), (1,), (count,)):
+        if constants.shape not in ((), (1,), (count,), (count, 1), (1, count), (1, 1)):
             raise DataError(
                 f"{path}: {old} has shape {constants.shape}, expected one number a trajectory ({count},)"
             )
         if constants.ndim:
             constants, found = axes.arrange(old, constants, "a parameter")
             axes.check_along(old, found)
-        parameters[new] = np.broadcast_to(constants, (count,))
+        parameters[new] = np.broadcast_to(constants.reshape(-1), (count,))
     return parameters
 
 
-def _states(path: Path, variables: Variables, columns: Columns, axes: Axes) -> _States:
-    name = columns.state or next((name for name in STATE_NAMES if name in variables), None)
+def _states(path: Path, variables: Variables, columns: Columns, axes: Axes, name: str | None) -> _States:
     if name is None:
         values = _joined(path, variables, columns, axes)
         return _States(columns.components, values, _units(path, variables, columns.components))

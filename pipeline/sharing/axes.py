@@ -35,10 +35,15 @@ class Axes:
     """What is known of a file's dimensions.
 
     timed  name of the variable of the times, if there is one: where it has one dimension, that is the time's
+    what   the arrays of the states hold, a key of USUAL
     """
 
-    def __init__(self, path: Path, variables: Variables, columns: Columns, timed: str | None) -> None:
+    def __init__(
+        self, path: Path, variables: Variables, columns: Columns, timed: str | None, what: str
+    ) -> None:
         self._path, self._variables, self._columns = path, variables, columns
+        order = ",".join(max(USUAL[what].values(), key=len))
+        self._mend = f"say their order, as in --dimensions {order}"
         self._roles: dict[str, str] = {}
         for name, variable in variables.items():
             role = _stated(variable)
@@ -56,7 +61,7 @@ class Axes:
         if known not in (None, role):
             raise DataError(
                 f"{self._path}: {by} makes the dimension {dimension} that of the {role}, but it is that of the "
-                f"{known}; {MEND}"
+                f"{known}; {self._mend}"
             )
         self._roles[dimension] = role
 
@@ -77,7 +82,15 @@ class Axes:
         variable = self._variables[name]
         wanted = max(USUAL[what].values(), key=len)
         named: tuple[str | None, ...] = variable.dimensions or (None,) * values.ndim
-        given = self._columns.dimensions if what in ("states", "one component") else ()
+        if (
+            what in ("times", "a parameter")
+            and not variable.dimensions
+            and values.ndim == 2
+            and 1 in values.shape
+        ):
+            # A column, or a row: one dimension that a program wrote as two.
+            values, named = values.reshape(-1), (None,)
+        given = self._given(values, named, what)
         self._check_whole(name, variable)
         if given:
             roles = self._as_told(name, values, given, wanted)
@@ -94,6 +107,20 @@ class Axes:
             if role not in order:
                 values = np.expand_dims(values, place)
         return values, found
+
+    def _given(self, values: np.ndarray, named: tuple[str | None, ...], what: str) -> tuple[str, ...]:
+        """The order that the user says of an array; empty where it says nothing of it.
+
+        It is that of the states. Times and parameters lie along some of their dimensions, in the same order, unless
+        their own are named.
+        """
+        if what in ("states", "one component"):
+            return self._columns.dimensions
+        wanted = max(USUAL[what].values(), key=len)
+        roles = [role for dimension in named if (role := self._role(dimension))]
+        if values.ndim < 2 or (roles and set(roles) <= set(wanted) and len(set(roles)) == len(roles)):
+            return ()
+        return tuple(role for role in self._columns.dimensions if role in wanted)
 
     def note_states(self, found: dict[str, str | None]) -> None:
         self._of_states.update(found)
@@ -124,7 +151,7 @@ class Axes:
             wanted = ", ".join(max(usual.values(), key=len))
             raise DataError(f"{self._path}: {name} has shape {values.shape}, expected ({wanted})")
         if variable.doubt and values.ndim > 1:
-            raise DataError(f"{self._path}: {name}, of shape {values.shape}, {variable.doubt}; {MEND}")
+            raise DataError(f"{self._path}: {name}, of shape {values.shape}, {variable.doubt}; {self._mend}")
         return list(usual[values.ndim])
 
     def _by_name(
@@ -149,7 +176,7 @@ class Axes:
             shown = ", ".join(dimension or "?" for dimension in named)
             raise DataError(
                 f"{self._path}: {name} has the dimensions ({shown}) of sizes {values.shape}; which is the "
-                f"{', the '.join(wanted)} cannot be told from their names. {MEND[0].upper()}{MEND[1:]}"
+                f"{', the '.join(wanted)} cannot be told from their names. {self._mend[0].upper()}{self._mend[1:]}"
             )
         return roles
 
@@ -175,9 +202,6 @@ class Axes:
                     f"{self._path}: {name} is a ragged array: {other} says which part belongs to which trajectory; "
                     "write each trajectory to a file or row of its own, or a table with a column for its number"
                 )
-
-
-MEND = "say their order, as in --dimensions trajectory,time,component"
 
 
 def _stated(variable: Variable) -> str | None:
