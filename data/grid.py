@@ -38,6 +38,11 @@ def is_grid(times: np.ndarray, grid: Mapping[str, Any]) -> bool:
     return np.array_equal(times, np.linspace(0.0, duration, points))
 
 
+def increases(times: np.ndarray) -> bool:
+    """Is each time a number, and later than that before?"""
+    return bool(np.isfinite(times).all() and (times[1:] > times[:-1]).all())
+
+
 def initial_time(grid: Mapping[str, Any]) -> float:
     """The time at which rows have their initial states; 0 unless the grid says otherwise. Raises FormatError."""
     time = grid.get("initial_time", 0.0)

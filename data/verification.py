@@ -23,7 +23,7 @@ from .format import (
     mentions_delay,
     without_sizes,
 )
-from .grid import diagnosed, initial_time, is_grid
+from .grid import diagnosed, increases, initial_time, is_grid
 from .guard import read_text_file
 from .hashing import content_hash, json_hash
 from .isolation import IsolatedReader
@@ -270,6 +270,8 @@ def _shard_problems(shard: Shard, content: str) -> Iterator[str]:
     first = int(shard.attributes["first_row"])
     if not np.array_equal(shard.trajectory, np.arange(len(shard.trajectory)) + first):
         yield f"trajectory does not count from first_row {first}"
+    if not increases(shard.time):
+        yield "the times do not increase"
     sound = shard.status == Status.OK
     for name, values in shard.over_time.items():
         where = "" if name == "state" else f"{name}: "

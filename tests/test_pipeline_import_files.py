@@ -148,12 +148,31 @@ def test_a_number_too_large_for_float32_is_refused_and_not_stored_as_sound(tmp_p
     save(tmp_path / "data.npz", states)
     done = run("import", tmp_path / "data.npz", "--dtype", "float32", "--out", tmp_path / "a")
     assert done.exit_code == 2
-    assert "x1 of trajectory 1 is 1e+300, more than float32 holds; say --dtype float64" in done.stderr
+    assert (
+        "data.npz: x1 of trajectory 1 is 1e+300, more than float32 holds; say --dtype float64" in done.stderr
+    )
     states[1, 2, 0] = np.inf
     save(tmp_path / "data.npz", states)
     done = run("import", tmp_path / "data.npz", "--dtype", "float32", "--out", tmp_path / "a", *ALL_TO_TRAIN)
     assert imported(tmp_path / "a")[1].tolist() == [0, 4, 0, 0]
     assert verify(tmp_path / "a") == []
+
+
+@pytest.mark.parametrize("value", [1e-50, 1.234567e-42])
+def test_a_number_too_small_for_float32_is_refused(tmp_path, value):
+    states = WALK.copy()
+    states[1, 2, 0] = value
+    save(tmp_path / "data.npz", states)
+    done = run("import", tmp_path / "data.npz", "--dtype", "float32", "--out", tmp_path / "a")
+    message = (
+        f"data.npz: x1 of trajectory 1 is {value}, which float32 would hold as {np.float32(value)!s}; say"
+    )
+    assert (done.exit_code, message in done.stderr) == (2, True), done.output
+    # What float32 holds as it holds any other number, and zeros, are no such numbers.
+    states[1, 2, 0], states[1, 3, 0] = np.float32(1.235e-42), 0.0
+    save(tmp_path / "data.npz", states)
+    done = run("import", tmp_path / "data.npz", "--dtype", "float32", "--out", tmp_path / "a", *ALL_TO_TRAIN)
+    assert done.exit_code == 0, done.output
 
 
 def test_the_command_says_what_became_what(tmp_path):

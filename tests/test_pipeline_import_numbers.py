@@ -32,6 +32,15 @@ READ = {
     "Fortran": (["1.0D+00", "-9.9d-01"], [1.0, -0.99], None),
     "Fortran without the letter": (["1.0+100", "0.25-101"], [1e100, 0.25e-101], None),
     "quadruple Fortran": (["1.5Q+02", ".5Q1"], [150.0, 5.0], None),
+    "as C and NumPy write large ones": (
+        [f"{1.2345678901234567e20:.18e}", "1.2345678901234568e+20", "1.7976931348623157e+308", "1e300"],
+        [1.2345678901234567e20, 1.2345678901234568e20, 1.7976931348623157e308, 1e300],
+        None,
+    ),
+    "a real number of many digits": (["9007199254740993.5"], [9007199254740994.0], None),
+    "noughts": (["0", "-0.0", "0e5", "0.000D-400", "0e-999999999999"], [0.0] * 5, None),
+    "small": (["2.2250738585072014e-308", "1e-320"], [2.2250738585072014e-308, 1e-320], None),
+    "as C writes the smallest": (["4.9406564584124654e-324"], [5e-324], None),
     "large": ([str(WHOLE), str(WHOLE + 2), "6.02214076e23"], [WHOLE, WHOLE + 2, 6.02214076e23], None),
 }  # fmt: skip
 
@@ -64,6 +73,15 @@ REFUSED = {
     "too large": (["1e999"], "more than a number can hold"),
     "an integer between two": ([str(WHOLE + 1)], f"is {WHOLE + 1}, which no float64 is: it would become {WHOLE}"),
     "with a point": ([f"{WHOLE + 1}.0"], "which no float64 is"),
+    "with an exponent": ([f"{WHOLE + 1}e0"], f"would become {WHOLE}"),
+    "with an exponent and a point": (["9.007199254740993E15"], "which no float64 is"),
+    "with an exponent of Fortran": (["9.007199254740993D15"], "which no float64 is"),
+    "with an exponent below 0": ([f"{WHOLE + 1}00e-2"], "which no float64 is"),
+    "too small": (["1e-400"], "too close to 0 for a number: it would become 0.0"),
+    "too small without an exponent": (["0." + "0" * 330 + "1"], "too close to 0"),
+    "too small by far": (["-1.0D-9999"], "too close to 0"),
+    "so small that digits are lost": (["1.2345678e-320"], "too close to 0"),
+    "between 0 and the smallest": (["3e-324"], "too close to 0 for a number: it would become 5e-324"),
     "negative": ([str(-WHOLE - 1)], "which no float64 is"),
 }  # fmt: skip
 

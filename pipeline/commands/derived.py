@@ -1,6 +1,7 @@
 """Commands that make a dataset from measured files or from other datasets: import, merge, select; and export."""
 
 import csv
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,17 @@ class Dimensions(click.ParamType):
         return names
 
 
-FRACTION = click.FloatRange(0.0, 1.0, max_open=True)
+class Finite(click.FloatRange):
+    """A number within limits, also where NaN and infinity are within them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"got {value!r}, expected a finite number", param, ctx)
+        return number
+
+
+FRACTION = Finite(0.0, 1.0, max_open=True)
 out_option = click.option("--out", type=PATH, required=True, help="New folder to write to.")
 split_option = click.option(
     "--split", "splits", multiple=True, type=click.Choice(SPLITS), help="Only this split; may be repeated."
@@ -83,9 +94,7 @@ split_option = click.option(
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
 @out_option
 @click.option("--time", "time_name", help="Column or variable of the times; 'time' or 't' if left out.")
-@click.option(
-    "--step", type=click.FloatRange(0.0, min_open=True), help="Sampling interval, if there are no times."
-)
+@click.option("--step", type=Finite(0.0, min_open=True), help="Sampling interval, if there are no times.")
 @click.option("--trajectory", help="CSV: column that tells trajectories apart; 'trajectory' if left out.")
 @click.option("--state", help="Variable of all states (trajectory, time, component); 'state' if left out.")
 @click.option(
@@ -131,7 +140,7 @@ split_option = click.option(
 )
 @click.option(
     "--resample",
-    type=click.FloatRange(0.0, min_open=True),
+    type=Finite(0.0, min_open=True),
     metavar="STEP",
     help="Put irregular times on a grid of this interval, by cubic splines, never beyond the samples.",
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...data.errors import DataError
+from ...data.grid import increases
 from .duplicates import Trajectories
 from .measurements import Measurements
 from .time_units import CALENDARS, NONE, Change, TimeUnit
@@ -76,6 +77,8 @@ def in_one_unit(
         if unit is not None and str(unit) != str(target) and change != Change():
             said.append(f"{path}: times in {unit} were made {target}")
         changed.append(_with_times(measured, change))
+        if change != Change():
+            _check_apart(path, unit, target, changed[-1])
     return changed, str(target), said
 
 
@@ -116,6 +119,15 @@ def _between(path: Path, unit: TimeUnit, target: TimeUnit) -> Change:
     between = ours - theirs
     seconds = between.days * 86400 + between.seconds + Fraction(between.microseconds, 10**6)
     return Change(factor, seconds / target.seconds)
+
+
+def _check_apart(path: Path, unit: TimeUnit | None, target: TimeUnit, changed: Measurements) -> None:
+    """Raises DataError if times that were apart are no more, as a date far off leaves them few digits."""
+    if not all(increases(each.time) for each in changed.trajectories):
+        raise DataError(
+            f"{path}: times in {unit} cannot be told apart in {target}; take something off them before, such as the "
+            "first"
+        )
 
 
 def _with_times(measured: Measurements, change: Change) -> Measurements:

@@ -42,6 +42,17 @@ def check_exact(values: np.ndarray, name: str, missing: np.ndarray | None = None
         )
 
 
+def underflows(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Which values lose digits in this type because they are too close to 0 for it, or become 0."""
+    kind = np.finfo(dtype)
+    with np.errstate(all="ignore"):
+        small = (values != 0) & (np.abs(values) < float(kind.smallest_normal))
+        if not small.any():
+            return small
+        off = np.abs(values.astype(dtype).astype(np.float64) - values)
+        return small & (off > float(kind.eps) / 2 * np.abs(values))
+
+
 def _lost(values: np.ndarray) -> np.ndarray | None:
     """Which values float64 does not hold; None where it holds all of the type."""
     kind, size = values.dtype.kind, values.dtype.itemsize

@@ -17,6 +17,7 @@ from ..config import MAX_SHARD_ROWS, SHARD_BYTES
 from ..section import check_texts
 from ..systems.system import check_name
 from .agreement import check_alike, check_twice, in_one_unit
+from .exact import underflows
 from .measurements import Columns, Measurements
 from .pieces import LeftOut, Piece, common_times, counted, cut, split
 from .reading import read_measurements
@@ -91,6 +92,10 @@ def import_files(files: Sequence[str | Path], out: str | Path, settings: Import)
     components, parameters = tuple(read[0].components), tuple(settings.columns.parameters)
     for name in (*components, *parameters):
         _check_name(name)
+    dtype = settings.dtype or max(
+        (measured.dtype for measured in read), key=lambda name: np.dtype(name).itemsize
+    )
+    _check_small(paths, read, dtype)
     if settings.resample is not None:
         read = [resampled(path, each, settings.resample) for path, each in zip(paths, read, strict=True)]
     pieces, left_out = cut(paths, read, settings.length)
@@ -103,9 +108,6 @@ def import_files(files: Sequence[str | Path], out: str | Path, settings: Import)
             f"times are regular, a step of {grid.regular.step}, but for the last digit of the files "
             f"({grid.regular.last_digit:.3g})"
         )
-    dtype = settings.dtype or max(
-        (measured.dtype for measured in read), key=lambda name: np.dtype(name).itemsize
-    )
     units = {name: read[0].units.get(name, "1") for name in parameters}
     row_bytes = len(times) * len(components) * np.dtype(dtype).itemsize
     config = {
@@ -152,7 +154,7 @@ def import_files(files: Sequence[str | Path], out: str | Path, settings: Import)
             for first in range(0, len(chosen), rows):
                 some = chosen[first : first + rows]
                 writer.add(
-                    name, _as_rows(some, times, components, parameters, dtype, {"time": unit, **units})
+                    name, _as_rows(paths, some, times, components, parameters, dtype, {"time": unit, **units})
                 )
         return Imported(writer.finish(), read, left_out, remarks)
 
@@ -164,7 +166,25 @@ def _check_name(name: str) -> None:
         raise DataError(f"{error}: as in --components NEW={name!r}") from None
 
 
+def _check_small(paths: Sequence[Path], read: list[Measurements], dtype: str) -> None:
+    """Raises DataError if a measured number is too close to 0 for the type.
+
+    Of what is resampled, no number was measured with all its digits.
+    """
+    for path, measured in zip(paths, read, strict=True):
+        for trajectory in measured.trajectories:
+            lost = np.argwhere(underflows(trajectory.states, dtype))
+            if len(lost):
+                sample, place = lost[0]
+                name, value = tuple(measured.components)[place], trajectory.states[sample, place]
+                raise DataError(
+                    f"{path}: {name} of trajectory {trajectory.number} is {value}, which {dtype} would hold as "
+                    f"{value.astype(dtype)!s}; say --dtype float64, or choose another unit"
+                )
+
+
 def _as_rows(
+    paths: Sequence[Path],
     pieces: list[Piece],
     times: np.ndarray,
     components: tuple[str, ...],
@@ -181,8 +201,8 @@ def _as_rows(
     if len(lost):
         row, sample, place = lost[0]
         raise DataError(
-            f"{components[place]} of trajectory {pieces[row].trajectory.number} is {measured[row, sample, place]}, "
-            f"more than {dtype} holds; say --dtype float64"
+            f"{paths[pieces[row].source]}: {components[place]} of trajectory {pieces[row].trajectory.number} is "
+            f"{measured[row, sample, place]}, more than {dtype} holds; say --dtype float64"
         )
     status = np.where(np.isfinite(state).all(axis=(1, 2)), Status.OK, Status.MISSING).astype(np.int8)
     state[status != Status.OK] = np.nan

@@ -113,7 +113,8 @@ def listed(names: Iterable[str]) -> str:
 
 def regular_times(samples: int, step: float | None) -> np.ndarray:
     """Times (T,) from 0 with this interval."""
-    return (step or 0.0) * np.arange(samples)
+    with np.errstate(over="ignore"):
+        return (step or 0.0) * np.arange(samples)
 
 
 def check_trajectory(path: Path, trajectory: Trajectory, place: Callable[[int], str] | None = None) -> None:

@@ -30,8 +30,10 @@ def last_digits(times: np.ndarray) -> tuple[float, float]:
     coarse = float(np.spacing(np.abs(finite).max()))
     values = finite.astype(np.float64)
     for decimals in range(DECIMALS + 1):
-        # Few values tell what most numbers of decimals are not.
-        if all((np.round(some, decimals) == some).all() for some in (values[:100], values)):
+        with np.errstate(over="ignore"):
+            # Few values tell what most numbers of decimals are not.
+            same = all((np.round(some, decimals) == some).all() for some in (values[:100], values))
+        if same:
             return coarse, max(10.0**-decimals, coarse)
     return coarse, coarse
 

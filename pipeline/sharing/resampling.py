@@ -8,6 +8,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from ...data.errors import DataError
+from ...data.grid import increases
 from .measurements import Measurements, Trajectory
 
 INTERPOLATION = "cubic"
@@ -36,23 +37,46 @@ def _resampled(path: Path, trajectory: Trajectory, step: float) -> Trajectory:
         raise DataError(
             f"{path}: trajectory {trajectory.number} has {len(time)} samples; --resample needs at least {FEWEST}"
         )
-    steps = (time[-1] - time[0]) / step
+    with np.errstate(over="ignore"):
+        steps = float((time[-1] - time[0]) / step)
     if steps > MAX_SAMPLES:
         raise DataError(
             f"{path}: trajectory {trajectory.number} would have {steps:.3g} samples, a step of {step:g} from "
             f"{time[0]:g} to {time[-1]:g}; expected at most {MAX_SAMPLES:,} (--resample)"
         )
     times = time[0] + step * np.arange(floor(steps + ROUNDING) + 1)
+    if not increases(times):
+        raise DataError(
+            f"{path}: a step of {step:g} is too small to tell times near {time[-1]:.17g} apart; take something off "
+            "the times before, such as the first, or choose a larger one (--resample)"
+        )
     # Never beyond the last sample, not by rounding either.
     at = np.minimum(times, time[-1])
     values = np.full((len(times), states.shape[1]), np.nan)
     for component in range(states.shape[1]):
-        values[:, component] = _spline(time, states[:, component].astype(np.float64), at)
-    return replace(trajectory, time=times, states=values.astype(states.dtype))
+        try:
+            values[:, component] = _spline(time, states[:, component].astype(np.float64), at)
+        except ValueError as error:
+            # Of times that lie apart by less than their own size has digits for.
+            raise DataError(
+                f"{path}: trajectory {trajectory.number} has no cubic through its samples ({error}); --resample "
+                "needs times that are apart"
+            ) from None
+    with np.errstate(over="ignore"):
+        stored = values.astype(states.dtype)
+    if np.isinf(stored).any():
+        raise DataError(
+            f"{path}: trajectory {trajectory.number}: between its samples a cubic comes to more than {states.dtype} "
+            "holds (--resample)"
+        )
+    return replace(trajectory, time=times, states=stored)
 
 
 def _spline(time: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Values (K,) at times within [time[0], time[-1]]; NaN in gaps, and between two that are too close."""
+    """Values (K,) at times within [time[0], time[-1]]; NaN in gaps, and between two that are too close.
+
+    Infinite where they are more than float64 holds.
+    """
     found = np.full(len(at), np.nan)
     finite = np.isfinite(values)
     edges = np.flatnonzero(np.diff(np.r_[False, finite, False]))
@@ -60,5 +84,15 @@ def _spline(time: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
         if stop - first < FEWEST:
             continue
         within = (at >= time[first]) & (at <= time[stop - 1])
-        found[within] = CubicSpline(time[first:stop], values[first:stop])(at[within])
+        # Powers of two leave every digit as it is, and make of any unit one in which nothing overflows on the way.
+        known = values[first:stop]
+        size, span = _exponent(known), _exponent(time[first:stop])
+        with np.errstate(all="ignore"):
+            spline = CubicSpline(np.ldexp(time[first:stop], -span), np.ldexp(known, -size))
+            between = np.ldexp(spline(np.ldexp(at[within], -span)), size)
+        found[within] = np.where(np.isfinite(between), between, np.inf)
     return found
+
+
+def _exponent(values: np.ndarray) -> int:
+    return int(np.frexp(np.abs(values).max())[1])
