@@ -1,6 +1,8 @@
 """What callers pass, checked where they pass it."""
 
 from collections.abc import Iterable
+from math import inf
+from numbers import Real
 from operator import index
 from typing import Any
 
@@ -16,6 +18,24 @@ def whole_number(name: str, value: Any, least: int) -> int:
     if number is None or number < least:
         raise DataError(f"{name} is {value!r:.80}; expected a whole number of {least} or more")
     return number
+
+
+def positive(name: str, value: Any) -> float:
+    """A finite number above 0, no truth value, as a float. Raises DataError, which names the argument."""
+    if not _is_real(value) or not 0 < value < inf:
+        raise DataError(f"{name} is {value!r:.80}; expected a finite number above 0")
+    return float(value)
+
+
+def share(name: str, value: Any) -> float:
+    """A part of the whole, from 0 to below 1, as a float. Raises DataError, which names the argument."""
+    if not _is_real(value) or not 0 <= value < 1:
+        raise DataError(f"{name} is {value!r:.80}; expected a number from 0 to below 1")
+    return float(value)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def truth(name: str, value: Any) -> bool:

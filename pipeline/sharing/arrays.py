@@ -51,6 +51,8 @@ def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measureme
         raise DataError(
             f"{path}: --trajectory {columns.trajectory} is for tables; in arrays a trajectory is a row"
         )
+    if columns.decimal is not None:
+        raise DataError(f"{path}: --decimal {columns.decimal} is for tables; arrays hold numbers, not text")
     timed = _time(variables, columns)
     array = columns.state or next((name for name in STATE_NAMES if name in variables), None)
     axes = Axes(path, variables, columns, timed, "states" if array else "one component")

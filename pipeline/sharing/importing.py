@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...data.arguments import one_of
+from ...data.arguments import one_of, positive, share, whole_number
 from ...data.errors import DataError, TrajstoreError
 from ...data.format import SPLITS, STATE_DTYPES, Status
 from ...data.grid import describe_grid
@@ -67,24 +67,18 @@ class Imported:
     remarks: list[str]
 
 
-def import_files(files: Sequence[str | Path], out: str | Path, settings: Import) -> Imported:
-    """Write the trajectories of measured files to a new dataset folder.
+def import_files(files: str | Path | Sequence[str | Path], out: str | Path, settings: Import) -> Imported:
+    """Write the trajectories of measured files, or of one, to a new dataset folder.
 
     All become rows of one grid: with their own times where these agree, else with times from their first sample
     on. A row with a gap is kept as NaN with the status "missing". Raises DataError if a file cannot be read, the
     files do not go together, a trajectory occurs twice, or the trajectories differ in length and no `length` is
-    given.
+    given, or a setting is of no use.
     """
-    paths, out = [Path(file) for file in files], Path(out)
-    one_of("by", settings.by, SPLIT_BY)
-    if settings.dtype is not None:
-        one_of("dtype", settings.dtype, STATE_DTYPES)
-    check_texts({key: getattr(settings, key) for key in ("name", "title", "license", "creator", "time_unit")})
-    if settings.validation + settings.test >= 1:
-        raise DataError(
-            f"validation ({settings.validation:g}) and test ({settings.test:g}) leave nothing for train; expected "
-            "shares that add up to less than 1"
-        )
+    paths, out = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)], Path(out)
+    if not paths:
+        raise DataError("files is empty; expected at least one file of measurements")
+    _check_settings(settings)
     read = [read_measurements(path, settings.columns) for path in paths]
     check_alike(paths, read)
     check_twice(paths, read)
@@ -157,6 +151,30 @@ def import_files(files: Sequence[str | Path], out: str | Path, settings: Import)
                     name, _as_rows(paths, some, times, components, parameters, dtype, {"time": unit, **units})
                 )
         return Imported(writer.finish(), read, left_out, remarks)
+
+
+def _check_settings(settings: Import) -> None:
+    one_of("by", settings.by, SPLIT_BY)
+    if settings.dtype is not None:
+        one_of("dtype", settings.dtype, STATE_DTYPES)
+    for what in ("name", "title", "license", "creator", "time_unit"):
+        value = getattr(settings, what)
+        if not isinstance(value, str) and not (value is None and what in ("title", "time_unit")):
+            raise DataError(f"{what} is {value!r:.80}; expected text")
+        check_texts({what: value})
+    if settings.time_unit is not None and not settings.time_unit.strip():
+        raise DataError(f"time_unit is {settings.time_unit!r:.80}; expected a unit, as in 's', or 1 for none")
+    if settings.length is not None:
+        whole_number("length", settings.length, 2)
+    if whole_number("seed", settings.seed, 0) >= 2**63:
+        raise DataError(f"seed is {settings.seed}; expected a whole number below 2**63")
+    if settings.resample is not None:
+        positive("resample", settings.resample)
+    if share("validation", settings.validation) + share("test", settings.test) >= 1:
+        raise DataError(
+            f"validation ({settings.validation:g}) and test ({settings.test:g}) leave nothing for train; expected "
+            "shares that add up to less than 1"
+        )
 
 
 def _check_name(name: str) -> None:

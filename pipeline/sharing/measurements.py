@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ...data.arguments import names, one_of, positive
 from ...data.errors import DataError
 from .time_units import TimeUnit
 
 TIME_NAMES, STATE_NAMES, TRAJECTORY_NAMES = ("time", "t"), ("state", "states"), ("trajectory",)
 WITH_UNIT = re.compile(r"(.*\S)\s*(?:\[([^][]+)\]|\(([^()]+)\))")
 SHOWN_NAMES = 40
+DIMENSIONS = {"trajectory", "time", "component"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,33 @@ class Columns:
     step: float | None = None
     dimensions: tuple[str, ...] = ()
     decimal: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises DataError for what is of another kind."""
+        for what in ("time", "trajectory", "state"):
+            if not isinstance(getattr(self, what), str | None):
+                raise DataError(
+                    f"{what} is {getattr(self, what)!r:.80}; expected the name of a variable, or None"
+                )
+        for what in ("components", "parameters"):
+            given = getattr(self, what)
+            if not isinstance(given, Mapping) or not all(
+                isinstance(name, str) for name in (*given, *given.values())
+            ):
+                raise DataError(
+                    f"{what} is {given!r:.80}; expected a dict from each new name to the name in the file, as in "
+                    "{'x': 'x'}"
+                )
+        if self.step is not None:
+            positive("step", self.step)
+        if (told := names("dimensions", self.dimensions)) and (
+            "time" not in told or not set(told) <= DIMENSIONS
+        ):
+            raise DataError(
+                f"dimensions are {', '.join(told)}; expected some of trajectory, time, component, time among them"
+            )
+        if self.decimal is not None:
+            one_of("decimal", self.decimal, (".", ","))
 
 
 @dataclass(frozen=True)
