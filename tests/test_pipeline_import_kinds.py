@@ -86,7 +86,54 @@ def test_matlab_5_is_read_without_what_is_no_array(tmp_path, packed):
     )
     read = read_measurements(tmp_path / "a.mat", Columns())
     np.testing.assert_array_equal([each.states for each in read.trajectories], WALK)
-    assert read.unused == ()
+    assert set(read.unused) == {"table", "cells"}
+    with pytest.raises(DataError, match=r"a\.mat: table is a struct, which is not read; save its fields"):
+        read_measurements(tmp_path / "a.mat", Columns(state="table"))
+
+
+def test_a_matlab_file_of_a_struct_alone_says_so(tmp_path):
+    savemat(tmp_path / "a.mat", {"data": {"state": WALK, "time": np.arange(5.0)}})
+    with pytest.raises(DataError, match=r"a\.mat: data is a struct, which is not read; save its fields"):
+        read_measurements(tmp_path / "a.mat", Columns())
+
+
+def matlab_7(path, texts=(), **classes):
+    """States, times, and what else, as MATLAB 7.3 writes them; `texts` become a cell array `component`."""
+    with h5py.File(path, "w") as file:
+        for name, values in (("state", WALK), ("time", np.arange(5.0)[:, None])):
+            file[name] = values.T.astype("u1") if name in classes else values.T
+            file[name].attrs["MATLAB_class"] = np.bytes_(classes.get(name, "double"))
+        if texts:
+            cells = [
+                file.create_dataset(f"#refs#/{text}", data=np.array([[ord(each)] for each in text], "u2"))
+                for text in texts
+            ]
+            for cell in cells:
+                cell.attrs["MATLAB_class"] = np.bytes_("char")
+            file["component"] = np.array([[cell.ref] for cell in cells], dtype=h5py.ref_dtype)
+            file["component"].attrs["MATLAB_class"] = np.bytes_("cell")
+
+
+def test_names_of_components_in_cells_are_read_from_both_kinds_of_matlab_files(tmp_path):
+    names = np.array(["position", "v"], dtype=object)
+    savemat(tmp_path / "a.mat", {"state": WALK, "time": np.arange(5.0), "component": names})
+    savemat(
+        tmp_path / "b.mat", {"state": WALK, "time": np.arange(5.0), "component": names}, do_compression=True
+    )
+    matlab_7(tmp_path / "c.mat", tuple(names))
+    for name in ("a.mat", "b.mat", "c.mat"):
+        read = read_measurements(tmp_path / name, Columns())
+        assert list(read.components) == ["position", "v"]
+        assert read.unused == ()
+
+
+def test_truth_values_and_objects_of_both_kinds_of_matlab_files_are_refused(tmp_path):
+    savemat(tmp_path / "a.mat", {"state": WALK > 0, "time": np.arange(5.0)})
+    matlab_7(tmp_path / "b.mat", state="logical")
+    matlab_7(tmp_path / "c.mat", state="string")
+    for name, message in (("a", "truth values"), ("b", "truth values"), ("c", "state is a string of MATLAB")):
+        with pytest.raises(DataError, match=message):
+            read_measurements(tmp_path / f"{name}.mat", Columns())
 
 
 @pytest.mark.parametrize("packed", [False, True])

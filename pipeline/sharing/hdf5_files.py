@@ -26,6 +26,11 @@ NO_COORDINATE = "_nc4_non_coord_"
 COORDINATES, DIMENSION_ID = "_Netcdf4Coordinates", "_Netcdf4Dimid"
 # What Julia writes before its files, and MATLAB beside each array. Both store the last dimension first.
 JULIA = (b"HDF5-based Julia Data Format", b"Julia data file (HDF5)")
+# Classes of MATLAB's that are arrays of numbers or texts; truth values, too, to be refused as such.
+MATLAB_READ = (
+    "double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "logical", "char",
+    "cell",
+)  # fmt: skip
 MATLAB_CLASS, OCTAVE, RHDF5 = "MATLAB_class", "OCTAVE_NEW_FORMAT", "rhdf5-NA.OK"
 RHDF5_DOUBT = "was written by R (rhdf5), which turns the order of dimensions round, or not (native = TRUE)"
 # Groups of their own, in which no user keeps a variable.
@@ -184,6 +189,10 @@ def _read(
     if h5py.check_string_dtype(item.dtype):
         return np.asarray(item.asstr()[()])
     kind = item.attrs.get(MATLAB_CLASS)
+    if kind is not None and _text(kind) not in MATLAB_READ:
+        raise DataError(
+            f"{path}: {name} is a {_text(kind):.40} of MATLAB, which is not read; save it as an array"
+        )
     if h5py.check_enum_dtype(item.dtype) is not None and item.dtype.kind != "b":
         raise DataError(f"{path}: {name} holds words for categories (an enumeration); expected numbers")
     if "MATLAB_empty" in item.attrs:
@@ -196,6 +205,8 @@ def _read(
             values = values.reshape(-1)
     if kind is not None and _text(kind) in ("char", "cell"):
         return _texts(file, values, _text(kind))
+    if kind is not None and _text(kind) == "logical":
+        return values.astype(bool)
     return unpacked(path, name, values, attributes, defaults=netcdf)
 
 

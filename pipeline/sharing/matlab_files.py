@@ -27,7 +27,15 @@ TYPES = {
 CLASSES = {
     6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8",
 }  # fmt: skip
-CHARACTERS = 4
+CELL, STRUCT, CHARACTERS = 1, 2, 4
+# What is named, but not read, and what to do about it.
+FIELDS = "save its fields as variables of their own, as in save('data.mat', '-struct', NAME)"
+UNREAD = {
+    STRUCT: ("a struct", FIELDS),
+    3: ("an object", "save what it holds as arrays"),
+    5: ("a sparse matrix", "save it with full()"),
+    16: ("a function", "save what it gives as arrays"),
+}
 IMAGINARY, LOGICAL = 0x0800, 0x0200
 # Flags, dimensions and name stand in the first bytes of an array; MATLAB's names have 63 letters.
 HEAD = 4096
@@ -46,25 +54,37 @@ class _Array:
 
 
 def matlab_variables(path: Path) -> dict[str, Variable]:
-    """Arrays and texts, as MATLAB shows them; structs, cells, objects and sparse matrices are left out.
+    """Arrays, texts and cells of texts, as MATLAB shows them.
 
-    Reading one raises DataError if it unpacks to more than a file of this size may, or is damaged.
+    Reading one raises DataError if it unpacks to more than a file of this size may, is damaged, or is of a kind that
+    is not read: a struct, an object, a sparse matrix. Raises DataError if there is nothing else.
     """
     content = path.read_bytes()
     order = "<" if content[126:128] == b"IM" else ">"
     allowed = MAX_UNPACKING * len(content) + FREE_UNPACKING
     found: dict[str, Variable] = {}
+    unread: dict[str, int] = {}
     for kind, payload in _elements(content, HEADER, order, path):
         head = _unpacked(path, payload, HEAD) if kind == COMPRESSED else payload[:HEAD]
         array = _beginning(path, head, order, packed=kind == COMPRESSED)
-        if array is None or array.kind not in (*CLASSES, CHARACTERS):
+        if array is None or array.kind not in (*CLASSES, CELL, CHARACTERS, *UNREAD):
             continue
+        if array.kind in UNREAD:
+            unread[array.name] = array.kind
         if len(found) == MAX_LINKS:
             raise DataError(f"{path}: has more than {MAX_LINKS} variables")
         found[array.name] = Variable(
             lambda array=array, kind=kind, payload=payload: _read(path, array, kind, payload, order, allowed)
         )
+    if unread and len(unread) == len(found):
+        name, kind = next(iter(unread.items()))
+        raise _unread(path, name, kind)
     return found
+
+
+def _unread(path: Path, name: str, kind: int) -> DataError:
+    what, mend = UNREAD[kind]
+    return DataError(f"{path}: {name} is {what}, which is not read; {mend}")
 
 
 def _elements(content: bytes, place: int, order: str, path: Path) -> Iterator[tuple[int, bytes]]:
@@ -126,11 +146,30 @@ def _beginning(path: Path, head: bytes, order: str, *, packed: bool) -> _Array |
 
 
 def _read(path: Path, array: _Array, kind: int, payload: bytes, order: str, allowed: int) -> np.ndarray:
+    if array.kind in UNREAD:
+        raise _unread(path, array.name, array.kind)
     content = _unpacked(path, payload, allowed + 1) if kind == COMPRESSED else payload
     if len(content) > allowed:
         raise DataError(f"{path}: {array.name} unpacks to too many bytes for a file of its size")
     if array.flags & IMAGINARY:
         raise DataError(f"{path}: {array.name} holds complex numbers; make two components of them")
+    if array.kind == CELL:
+        return _texts(path, content, array, order)
+    return _values(path, content, array, order)
+
+
+def _texts(path: Path, content: bytes, array: _Array, order: str) -> np.ndarray:
+    """The texts of a cell array; an empty array if something else is among them."""
+    texts: list[str] = []
+    for kind, payload in _elements(content, array.start, order, path):
+        text = _beginning(path, payload, order, packed=False) if kind == MATRIX else None
+        if text is None or text.kind != CHARACTERS or len(texts) == MAX_LINKS:
+            return np.empty(0)
+        texts.append("".join(_values(path, payload, text, order).tolist()))
+    return np.array(texts)
+
+
+def _values(path: Path, content: bytes, array: _Array, order: str) -> np.ndarray:
     stored, numbers = next(_elements(content, array.start, order, path), (0, b""))
     if stored not in TYPES or len(numbers) != prod(array.shape) * np.dtype(TYPES[stored]).itemsize:
         raise DataError(f"{path}: {array.name} is damaged, or not of shape {array.shape}")
