@@ -291,6 +291,15 @@ def test_r_does_not_say_its_order_and_is_asked(tmp_path):
     np.testing.assert_array_equal(found, STATES)
 
 
+def test_the_coordinate_that_names_the_components_is_used(tmp_path):
+    table = xarray.Dataset(
+        {"state": (("run", "time", "feature"), STATES)}, {"time": TIMES, "feature": ["a", "b", "c", "d"]}
+    )
+    table.to_netcdf(tmp_path / "a.nc")
+    _, read = states_of(tmp_path / "a.nc")
+    assert (list(read.components), read.unused) == (["a", "b", "c", "d"], ())
+
+
 def test_what_was_never_written_is_no_number(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         state = file.create_dataset("state", (8, 4), "f8", chunks=(2, 4))

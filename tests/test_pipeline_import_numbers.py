@@ -94,6 +94,15 @@ def test_numbers_that_mean_two_things_or_none(tmp_path, case, delimiter):
         column(tmp_path, cells, delimiter)
 
 
+@pytest.mark.parametrize("cell", ['"1,5"', '"1,234"'])
+def test_a_comma_in_quotes_is_told_how_to_be_read(tmp_path, cell):
+    with pytest.raises(
+        DataError, match="expected a number; if its comma is the sign of decimals, say --decimal ,"
+    ):
+        column(tmp_path, [cell], ",")
+    assert column(tmp_path, [cell], ",", decimal=",")[0] == [float(cell.strip('"').replace(",", "."))]
+
+
 def test_the_user_says_the_decimal_sign(tmp_path):
     assert column(tmp_path, ["1,234", "5,678"], decimal=",") == ([1.234, 5.678], ())
     assert column(tmp_path, ["1.234"], decimal=".") == ([1.234], ())

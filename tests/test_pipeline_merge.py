@@ -78,8 +78,15 @@ def test_a_model_learns_the_family_and_is_judged_with_each_rows_parameters(
     assert metrics["rollout"]["period"] is None
 
 
+def test_a_dataset_that_repeats_its_own_rows_is_not_asked_for_its_seed(experiment, small_dataset, tmp_path):
+    system = {"name": "van-der-pol", "initial_state": {"x1": [1.0, 1.0], "x2": [0.0, 0.0]}}
+    generate(experiment(system=system, dataset={"train": 3}), tmp_path / "same", jobs=1)
+    with pytest.raises(DataError, match=r"occur twice: .*That dataset has it twice by itself"):
+        merge([small_dataset, tmp_path / "same"], tmp_path / "out")
+
+
 def test_a_trajectory_may_not_occur_twice(experiment, small_dataset, tmp_path):
-    with pytest.raises(DataError, match="100 trajectories occur twice"):
+    with pytest.raises(DataError, match=r"100 trajectories occur twice: .*same seed"):
         merge([small_dataset, small_dataset], tmp_path / "out")
     generate(experiment(dataset={"train": 75}), tmp_path / "grown", jobs=1)
     select(tmp_path / "grown", tmp_path / "new", Selection(splits=["train"], rows=(70, None)))

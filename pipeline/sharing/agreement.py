@@ -41,12 +41,13 @@ def check_alike(paths: Sequence[Path], read: list[Measurements]) -> None:
 def check_twice(paths: Sequence[Path], read: list[Measurements]) -> None:
     """Raises DataError if two trajectories that move are the same, number by number, whatever their times."""
     seen = Trajectories()
-    for path, measured in zip(paths, read, strict=True):
+    for source, (path, measured) in enumerate(zip(paths, read, strict=True)):
         # What rests, or is one long gap, gives the same numbers each time it is measured.
         known = [each for each in measured.trajectories if _moves(each.states)]
         seen.add(
             ((each.states.astype(np.float64), np.array(list(each.parameters.values()))) for each in known),
             lambda row, known=known, path=path: f"trajectory {known[row].number} of {path}",
+            source,
         )
     seen.check("Leave one out.")
 

@@ -13,10 +13,13 @@ class Trajectories:
 
     def __init__(self) -> None:
         self._digests: list[np.ndarray] = []
-        self._places: list[tuple[int, Callable[[int], str]]] = []
+        self._places: list[tuple[int, Callable[[int], str], int]] = []
 
-    def add(self, rows: Iterable[Sequence[np.ndarray]], name: Callable[[int], str]) -> None:
-        """Take in the arrays that make up each trajectory; `name` says which one the number i of these is."""
+    def add(self, rows: Iterable[Sequence[np.ndarray]], name: Callable[[int], str], source: int) -> None:
+        """Take in the arrays that make up each trajectory; `name` says which one the number i of these is.
+
+        source  number of the file or dataset that they are of
+        """
         digests = []
         for arrays in rows:
             digest = blake2b(digest_size=16)
@@ -24,26 +27,26 @@ class Trajectories:
                 digest.update(np.ascontiguousarray(array).data)
             digests.append(digest.digest())
         self._digests.append(np.frombuffer(b"".join(digests), dtype=np.uint64).reshape(-1, 2))
-        self._places.append((len(digests), name))
+        self._places.append((len(digests), name, source))
 
-    def check(self, advice: str) -> None:
-        """Raises DataError, which ends in `advice`, if a trajectory occurs twice."""
+    def check(self, advice: str, within: str | None = None) -> None:
+        """Raises DataError if a trajectory occurs twice. It ends in `advice`, or `within` for two of one source."""
         digests = np.concatenate(self._digests)
         order = np.lexsort(digests.T)
         same = (digests[order[1:]] == digests[order[:-1]]).all(axis=1)
         if not same.any():
             return
         at = int(np.argmax(same))
-        one, other = (self._where(int(row)) for row in sorted(order[at : at + 2]))
+        (one, first), (other, second) = (self._where(int(row)) for row in sorted(order[at : at + 2]))
         count = int(same.sum())
         raise DataError(
             f"{count:,} {'trajectory occurs' if count == 1 else 'trajectories occur'} twice: {other} is {one} "
-            f"again. One could lie in two splits. {advice}"
+            f"again. One could lie in two splits. {within if within and first == second else advice}"
         )
 
-    def _where(self, row: int) -> str:
-        for count, name in self._places:
+    def _where(self, row: int) -> tuple[str, int]:
+        for count, name, source in self._places:
             if row < count:
-                return name(row)
+                return name(row), source
             row -= count
         raise IndexError(row)

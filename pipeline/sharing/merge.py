@@ -16,7 +16,8 @@ from .source import Source, with_origin
 from .writer import DatasetWriter, new_folder
 
 SHOWN = 80
-TWICE = "Were they made with the same seed? Choose other rows with `trajstore select`."
+SAME_SEED = "Were they made with the same seed? Choose other rows with `trajstore select`."
+WITHIN = "That dataset has it twice by itself: choose some of its rows with `trajstore select`."
 
 
 def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
@@ -48,9 +49,9 @@ def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
         for split in SPLITS:
             for number, source in enumerate(sources):
                 for shard in source.shards(split):
-                    _note(trajectories, shard, source, split)
+                    _note(trajectories, shard, source, number, split)
                     writer.add(split, with_origin(shard, number))
-        trajectories.check(TWICE)
+        trajectories.check(SAME_SEED, WITHIN)
         return writer.finish()
 
 
@@ -137,7 +138,7 @@ def _loosest_engine(sources: list[Source]) -> dict[str, Any]:
     return engine | {"revision": revision} if "revision" in engine else engine
 
 
-def _note(trajectories: Trajectories, shard: Shard, source: Source, split: str) -> None:
+def _note(trajectories: Trajectories, shard: Shard, source: Source, number: int, split: str) -> None:
     """Take in the rows of a shard. Those with gaps hold NaN alone: nothing tells two of them apart."""
     names = sorted(shard.parameters)
     known = [row for row, status in enumerate(shard.status) if status != Status.MISSING]
@@ -148,4 +149,5 @@ def _note(trajectories: Trajectories, shard: Shard, source: Source, split: str) 
             for row in known
         ),
         lambda row: f"row {numbers[row]} of {split} in {source.path}",
+        number,
     )
