@@ -89,13 +89,20 @@ class RunConfig:
         return check_learning(sections, "the run's config")
 
     def difference(self, other: "RunConfig") -> dict[str, tuple[Any, Any]]:
-        """The keys in which another run is not this one, each with its value there and here; none of the same run."""
+        """The keys in which another run is not this one, each with its value there and here; none of the same run.
+
+        How a refinement is made counts only where both make one.
+        """
         if other.identity == self.identity:
             return {}
         try:
             before, after = other.learning.learning(), self.learning.learning()
         except ConfigError:
             return {"config": ("of another version", "this one")}
+        if not (before["refinement"]["steps"] and after["refinement"]["steps"]):
+            before["refinement"], after["refinement"] = (
+                {"steps": sections["refinement"]["steps"]} for sections in (before, after)
+            )
         keys = [(section, key) for section in after for key in {**before[section], **after[section]}]
         values = {f"{part}.{key}": (before[part].get(key), after[part].get(key)) for part, key in keys}
         values["dataset"] = (other.dataset["id"], self.dataset["id"])
