@@ -91,7 +91,7 @@ def _rows(name: str, values: ArrayLike) -> np.ndarray:
 
 
 def _kind(model: RecurrentModel) -> dict[str, Any]:
-    """Type and device of a model's weights; of one that says nothing of them, those that trajstore trains on a CPU."""
+    """Type and device of a model's weights; of one that has none, float32 on the CPU."""
     weights = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
     if weights is None:
         return {"dtype": torch.float32}
