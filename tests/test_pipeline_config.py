@@ -173,7 +173,12 @@ WRONG = {
     "fraction for a count": (change("train = 100", "train = 1.5"), "dataset.train", "1.5", "integer"),
     "float for a count": (change("train = 100", "train = 1e5"), "dataset.train", "100000.0", "integer"),
     "list for a number": (change("duration = 2.0", "duration = [2.0]"), "grid.duration", "[2.0]", "number"),
-    "number for a section": ("dataset = 5\n" + GOOD.split("[dataset]")[0], "dataset", "5", "expected a table"),
+    "number for a section": (
+        "dataset = 5\n" + GOOD.split("[dataset]")[0],
+        "dataset",
+        "5",
+        "expected a table",
+    ),
     "no duration": (change("duration = 2.0", "duration = 0.0"), "grid.duration", "0.0", "greater than 0"),
     "negative duration": (change("duration = 2.0", "duration = -2.0"), "grid.duration", "-2.0", "greater"),
     "infinite duration": (change("duration = 2.0", "duration = inf"), "grid.duration", "inf", "finite"),
