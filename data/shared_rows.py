@@ -187,7 +187,7 @@ def shared_rows_note(
         or sum(bool(split.trajectories) for split in manifest.splits.values()) < 2
     ):
         return ""
-    rows, sizes = SharedRows(), dict.fromkeys(SPLITS, 0)
+    rows, sizes = SharedRows(), dict.fromkeys(map(str, SPLITS), 0)
     for record in manifest.shards if shards is None else shards:
         rows.merge(read(record))
         sizes[manifest.places[record.file][0]] += record.rows

@@ -16,6 +16,7 @@ from ..data.dataset import TrajectoryDataset
 from ..data.errors import TrajstoreError
 from ..data.files import LOCK, reason, remove_leftovers, write_json, write_text
 from ..data.hashing import json_hash
+from ..data.manifest import MANIFEST
 from ..data.normalize import Normalizer
 from ..data.representation import few, system_name, told
 from ..models import RecurrentModel, make_model
@@ -160,6 +161,8 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
     Raises RunError if it holds something else, or an unfinished run that is not to be resumed.
     """
     remove_leftovers(run, FILES.__contains__)
+    if (run / MANIFEST).is_file():
+        raise RunError(f"{run}: holds a dataset, and a run needs a folder of its own; choose another one")
     if entries_of(run):
         difference = described.difference(RunConfig.load(run))
         goes_on = resume if difference.keys() <= LENGTHS else False
