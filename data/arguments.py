@@ -38,6 +38,14 @@ def _is_real(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
+def seed_of(name: str, value: Any) -> int:
+    """A seed. Raises DataError for one of 2**63 or more, of which only the last bits would count."""
+    number = whole_number(name, value, 0)
+    if number >= 2**63:
+        raise DataError(f"{name} is {number}; expected a whole number below 2**63, {2**63}")
+    return number
+
+
 def truth(name: str, value: Any) -> bool:
     """Raises DataError, which names the argument, if it is no truth value."""
     if not isinstance(value, bool):

@@ -10,7 +10,7 @@ from torch.multiprocessing import get_all_start_methods
 from torch.utils.data import DataLoader, Sampler
 
 from . import block_sizes
-from .arguments import truth, whole_number
+from .arguments import seed_of, truth, whole_number
 from .block_reader import THREADS, BlockReader
 from .dataset import Batch, TrajectoryDataset
 from .errors import DataError
@@ -188,7 +188,7 @@ def make_loader(
     if shuffle not in (True, False, "block"):
         raise DataError(f'shuffle is {shuffle!r:.80}; expected True, False or "block"')
     batch_size, workers = whole_number("batch_size", batch_size, 1), whole_number("workers", workers, 0)
-    seed, drop_last = whole_number("seed", seed, 0), truth("drop_last", drop_last)
+    seed, drop_last = seed_of("seed", seed), truth("drop_last", drop_last)
     rank, world_size = whole_number("rank", rank, 0), whole_number("world_size", world_size, 1)
     if rank >= world_size:
         raise DataError(f"rank {rank} of world_size {world_size}; expected 0 to world_size - 1")

@@ -284,7 +284,7 @@ def _without_manifest(folder: Path) -> str:
     """Why a path has no manifest, and what to do about it."""
     missing = f"no dataset: {MANIFEST} is missing"
     if not folder.exists():
-        return "no such folder, no dataset: there is no such file or folder"
+        return "no such folder, so no dataset"
     if not folder.is_dir():
         return "no dataset, but a file; expected a folder or a shard"
     if any((folder / name).is_file() for name in RUN_FILES):

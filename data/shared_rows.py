@@ -180,26 +180,27 @@ def shared_rows_note(
     """Which splits share how many rows, in a line; "" where none do.
 
     read    gives the rows of a shard
-    shards  those that are looked at; None are all of the manifest's
+    shards  those that are looked at, of whose rows the line speaks; None are all of the manifest's
     """
     if (
         not can_share(manifest.config)
         or sum(bool(split.trajectories) for split in manifest.splits.values()) < 2
     ):
         return ""
-    rows = SharedRows()
+    rows, sizes = SharedRows(), dict.fromkeys(map(str, SPLITS), 0)
     for record in manifest.shards if shards is None else shards:
         rows.merge(read(record))
+        sizes[manifest.places[record.file][0]] += record.rows
     counts = rows.counts()
     about = "" if rows.exact else "about "
     told = []
     for split in SPLITS:
-        size = manifest.splits[split].trajectories
         told += [
-            f"{about}{counts[split, other]:,} of {size:,} rows of {split} are in {other}"
+            f"{about}{counts[split, other]:,} of {sizes[split]:,} rows of {split} are in {other}"
             for other in SPLITS
             if (split, other) in counts
         ]
     if not told:
         return ""
-    return f"splits share rows, with the same initial state and the same parameters: {', '.join(told)}"
+    some = "" if shards is None or len(shards) == len(manifest.shards) else " as far as these shards tell,"
+    return f"splits share rows,{some} with the same initial state and the same parameters: {', '.join(told)}"

@@ -7,8 +7,10 @@ import sys
 from .errors import TrajstoreError
 
 HDF5_ERRNO = re.compile(r"\berrno = (\d+)")
-# What Python says where there is no address space for a thread's stack.
-NO_THREAD = "can't start new thread"
+# What Python says where there is no address space for a thread's stack, and torch where there is none for a tensor.
+NO_MEMORY = ("can't start new thread", "DefaultCPUAllocator")
+# What the linker says of a library for which there is none, or whose file may not be run.
+NOT_MAPPED = "failed to map"
 # What a process may have: number of the error, what there is too little of, the limit, and what a shell calls it.
 _LIMITS = {
     errno.ENOMEM: ("memory", "RLIMIT_AS", "ulimit -v", 1024, "kB of address space"),
@@ -32,8 +34,12 @@ class ShortageError(TrajstoreError):
 
 def system_error(error: BaseException) -> int | None:
     """The number of the system's error; that of HDF5 stands in the text only, of whatever exception h5py made."""
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_THREAD in str(error)):
+    if isinstance(error, MemoryError):
         return errno.ENOMEM
+    if isinstance(error, RuntimeError) and any(said in str(error) for said in NO_MEMORY):
+        return errno.ENOMEM
+    if isinstance(error, ImportError):
+        return errno.ENOMEM if NOT_MAPPED in str(error) and limit_of("RLIMIT_AS") is not None else None
     if isinstance(error, OSError | RuntimeError):
         found = HDF5_ERRNO.search(str(error))
         return int(found[1]) if found else getattr(error, "errno", None)

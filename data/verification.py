@@ -124,15 +124,15 @@ def _notes(
     reader: IsolatedReader | None,
     problems: list[Finding],
 ) -> list[Finding]:
-    """What a reader of a sound dataset should know: which splits share rows, as far as these shards tell."""
-    if problems:
-        return []
+    """What a reader should know besides: which splits share rows, as far as the sound ones of these shards tell."""
+    unsound = {problem.file for problem in problems}
+    sound = [record for record in chosen if record.file not in unsound]
 
     def read(record: ShardRecord) -> SharedRows:
         file = path / record.file
         return SharedRows.from_dict(reader("rows", file)) if reader else shared_rows_of(file)
 
-    note = shared_rows_note(manifest, read, chosen)
+    note = shared_rows_note(manifest, read, sound)
     return [Finding(MANIFEST, note)] if note else []
 
 

@@ -1,20 +1,18 @@
 """The program `trajstore`, also as `python -m trajstore.pipeline`."""
 
+import errno
 import sys
 from typing import NoReturn
 
 from .interrupt import end_deaf
 
 INTERRUPTED = 130
-# Of address space, that any command may need beyond the libraries that all of them load.
-ROOM = 256 << 20
 
 
 def run() -> None:
     """Run the command; Ctrl-C while it is still being loaded ends it quietly, too."""
     try:
-        if _limited() and not _loads():
-            _end_for_want_of_memory()
+        _see_what_fits()
         import click
 
         from .cli import main
@@ -32,9 +30,11 @@ def run() -> None:
         end_deaf()
         print("trajstore: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    except ImportError as error:
-        # What of a library does not fit into the address space any more is no MemoryError.
-        if not _limited() or "failed to map" not in str(error):
+    except (ImportError, MemoryError) as error:
+        # While something is imported, and wherever no command is there any more to tell it.
+        from ..data.shortage import system_error
+
+        if system_error(error) != errno.ENOMEM:
             raise
         _end_for_want_of_memory()
     except SystemExit:
@@ -43,39 +43,23 @@ def run() -> None:
         raise
 
 
-def _limited() -> bool:
+def _see_what_fits() -> None:
+    """Under a limit of address space, end here, and say so, where the libraries alone would come to a worse end."""
     from ..data.shortage import limit_of
+    from .loading import fits, spare_threads
 
-    return limit_of("RLIMIT_AS") is not None
+    limit = limit_of("RLIMIT_AS")
+    if limit is not None:
+        spare_threads(limit)
+        if not fits(sys.argv[1:]):
+            _end_for_want_of_memory()
 
 
 def _end_for_want_of_memory() -> NoReturn:
-    import errno
-
     from ..data.shortage import ShortageError
 
     print(f"trajstore: {ShortageError(errno.ENOMEM)}", file=sys.stderr)
     sys.exit(2)
-
-
-def _loads() -> bool:
-    """Do the libraries that all commands need fit into the address space? Some end a process where they don't."""
-    import mmap
-    import os
-
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-            import h5py  # noqa: F401
-            import numpy  # noqa: F401
-
-            mmap.mmap(-1, ROOM).close()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitpid(child, 0)[1] == 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from .draws import draw_of, parameter_rows
 from .engines import EngineSettings
 from .learning_sections import Learning
 from .observation import Observation
+from .plain_words import got
 from .section import Section, Seed
 from .starts import InitialStates
 from .system_section import SystemSection
@@ -25,9 +26,22 @@ SHARD_BYTES = 64 << 20
 MAX_SHARD_ROWS = 65_536
 
 
-def _as_text(value: Any) -> Any:
-    """TOML has dates of its own; one with a time of day is none of publication."""
-    return value.isoformat() if type(value) is datetime.date else value
+# As of ISO 8601, for a dataset may be older than its day is known.
+DATE_FORMATS = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d"}
+
+
+def _date(value: Any) -> str:
+    """A day, a month or a year; TOML has days of its own. One with a time of day is none of publication."""
+    text = value.isoformat() if type(value) is datetime.date else value
+    try:
+        datetime.datetime.strptime(text, DATE_FORMATS[len(text)])
+        text.encode("ascii")
+    except (TypeError, KeyError, ValueError):
+        raise ValueError(
+            f"{got(value)}, expected a day of the calendar without a time, as in 2026-11-22, or a month or a year, "
+            'as in "2026-11" and "2026"'
+        ) from None
+    return text
 
 
 class DatasetSection(Section):
@@ -44,8 +58,8 @@ class DatasetSection(Section):
     title: str | None = None
     license: str = "unspecified"
     creator: str = "unspecified"
-    # Of publication, "2026-11-22". No clock enters a dataset, so it is given or not said.
-    date: Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    # Of publication. No clock enters a dataset, so it is given or not said.
+    date: Annotated[str, BeforeValidator(_date)] | None = None
 
 
 class Experiment(Learning):

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ValidationError
 from ..data.errors import TrajstoreError
 from ..data.suggestions import did_you_mean
 from .config import Experiment
+from .held import check_held
 from .learning_sections import Learning
+from .plain_words import expected, got
 from .section import ConfigError, check_texts
 from .training_check import check_training
 
@@ -90,10 +92,14 @@ def _validate(kind: type[Config], raw: dict[str, Any], source: str) -> Config:
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
     try:
-        return kind.model_validate(raw)
+        config = kind.model_validate(raw)
+        check_held(raw, config)
     except ValidationError as error:
         problems = "\n".join(_explain(dict(problem)) for problem in error.errors())
         raise ConfigError(f"{source}: {problems}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    return config
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:
@@ -116,7 +122,6 @@ def _explain(problem: dict[str, Any]) -> str:
     """One line: the key, what it got, what it takes."""
     location = [str(part) for part in problem["loc"] if part not in TAGS]
     key = ".".join(location) or "the config"
-    got = f"got {problem['input']!r:.80}"
     match problem["type"]:
         case "extra_forbidden":
             known = _known_keys(location[:-1])
@@ -124,14 +129,15 @@ def _explain(problem: dict[str, Any]) -> str:
             return f"{key}: unknown key{shown}{did_you_mean(location[-1], known)}"
         case "literal_error":
             meant = did_you_mean(str(problem["input"]), problem["ctx"]["expected"].split("'")[1::2])
-            return f"{key}: {got}, expected {problem['ctx']['expected']}{meant and '.'}{meant}"
+            return (
+                f"{key}: {got(problem['input'])}, expected {problem['ctx']['expected']}{meant and '.'}{meant}"
+            )
         case "missing":
             return f"{key}: missing"
         case "value_error":
             return f"{key}: {problem['ctx']['error']}"
         case _:
-            message = problem["msg"].replace("Input should be ", "expected ")
-            return f"{key}: {got}, {message[0].lower()}{message[1:]}"
+            return f"{key}: {got(problem['input'])}, {expected(problem)}"
 
 
 def _known_keys(location: list[str]) -> list[str]:

@@ -16,7 +16,6 @@ from ..data.files import reason, remove_leftovers
 from ..data.format import ENERGY_DRIFT, LYAPUNOV_EXPONENT, SPLITS, Status
 from ..data.hashing import canonical_json, json_hash
 from ..data.manifest import MANIFEST, Manifest, load_if_present
-from ..data.parts import check_size
 from ..data.shard import Shard, ShardRecord, write_shard
 from .backends import Backend, Work, hired
 from .config import Experiment
@@ -75,7 +74,6 @@ def generate(
     begin = perf_counter()
     folder = Path(folder)
     plans = make_plan(config)
-    check_size(len(plans), len(config.dynamics.states))
     total = sum(plan.rows for plan in plans)
     compile_engine = partial(make_engine, config.dynamics, config.engine, config.grid.resample, total)
     engine = compile_engine()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..data.format import SPLITS, shard_name
+from ..data.parts import check_size
 from .config import Experiment
 
 
@@ -21,8 +22,11 @@ class ShardPlan:
 
 
 def make_plan(config: Experiment) -> list[ShardPlan]:
-    """All shards of a dataset, split by split, in row order."""
+    """All shards of a dataset, split by split, in row order. Raises FormatError if they are more than may be."""
     size = config.shard_rows
+    # Counted before they are listed, for a mistyped number of rows may ask for more than any list holds.
+    shards = sum(-(-getattr(config.dataset, split) // size) for split in SPLITS)
+    check_size(shards, len(config.dynamics.states))
     return [
         ShardPlan(split, shard_name(split, index), first, min(size, total - first))
         for split in SPLITS

@@ -22,6 +22,7 @@ from .diagnostics import check_diagnostics
 from .giving_up import given_up_again
 from .growth import SAMPLES
 from .observation import Observation
+from .percentages import percentage
 from .reference import integrate_again
 from .remeasure import drift_problems, status_with_diagnostics
 from .systems import System
@@ -38,8 +39,9 @@ class Reintegration:
     engine    names of the methods
     largest   deviation of a row, in the units of the states
     share     the largest deviation, as a share of what is allowed there
-    judged    share of the stored numbers of rows that did not fail, of which an error of a millionth of the
-              component's scale would have been found; 1 where there are none
+    numbers   that are stored of rows that did not fail, and were compared; none where all rows failed
+    judged    share of these of which an error of a millionth of the component's scale would have been found; 1 where
+              there are none, which says nothing
     coarsely  the same of a thousandth
     lost      rows of which some states could not be compared at all
     problems  a line for each row that is off
@@ -49,6 +51,7 @@ class Reintegration:
     engine: str
     largest: float
     share: float
+    numbers: int
     judged: float
     coarsely: float
     lost: int
@@ -60,10 +63,12 @@ class Reintegration:
 
     def remark(self) -> str:
         """The same in words."""
+        if not self.numbers:
+            return f"nothing could be judged, for all {self.rows} rows that were drawn are stored as failed"
         said = (
             f"{self.rows} rows integrated again by {self.engine}, largest deviation {self.largest:.1e}, "
-            f"{self.share:.2g} of what is allowed; judged {_percent(self.judged)} % of the points to 1e-6 of their "
-            f"component's scale, {_percent(self.coarsely)} % to 1e-3"
+            f"{self.share:.2g} of what is allowed; judged {percentage(self.judged, 1.0)} of the points to 1e-6 of "
+            f"their component's scale, {percentage(self.coarsely, 1.0)} to 1e-3"
         )
         if self.lost:
             said += f"; some states of {self.lost} rows could not be compared, for errors may hide them"
@@ -110,16 +115,12 @@ def reintegrate(path: str | Path, rows: int, seed: int = 0, shards: slice | None
         ", ".join(sorted(names)),
         found.largest,
         found.share,
+        found.numbers,
         found.judged / total if found.numbers else 1.0,
         found.coarsely / total if found.numbers else 1.0,
         found.lost,
         problems,
     )
-
-
-def _percent(share: float) -> str:
-    """Of 100 only what is all."""
-    return "100" if share == 1 else f"{min(100 * share, 99.9):.1f}"
 
 
 def _draw(path: Path, rows: int, seed: int, shards: slice | None) -> list[tuple[Path, np.ndarray]]:

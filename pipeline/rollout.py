@@ -43,6 +43,7 @@ def roll_out(
 ) -> np.ndarray:
     """Predictions (N, lengths * (window - 1) + 1, D) float64 in raw units from starts (N, D).
 
+    model     computes in the type that its weights have, where they lie
     channels  (N, P) parameters as the model is told them, beside the states at every step
 
     initial-value: the last state of a predicted trajectory is the next x(0), `lengths` times.
@@ -58,7 +59,7 @@ def roll_out(
     starts = _rows("starts", starts)
     told = np.empty((len(starts), 0)) if channels is None else _rows("channels", channels)
     _check_sizes(model, starts, told)
-    states = torch.from_numpy(starts).to(torch.float32)
+    states = torch.from_numpy(starts).to(**_kind(model))
     first = states if normalizer is None else normalizer.apply(states)
     beside = first.new_tensor(told)
     pieces = [first[:, None]]
@@ -89,6 +90,14 @@ def _rows(name: str, values: ArrayLike) -> np.ndarray:
     return found
 
 
+def _kind(model: RecurrentModel) -> dict[str, Any]:
+    """Type and device of a model's weights; of one that has none, float32 on the CPU."""
+    weights = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
+    if weights is None:
+        return {"dtype": torch.float32}
+    return {"dtype": weights.dtype, "device": weights.device}
+
+
 def _check_sizes(model: RecurrentModel, starts: np.ndarray, told: np.ndarray) -> None:
     """Raises DataError if the starts and what is told beside them are not what the model takes."""
     if len(told) != len(starts):
@@ -105,7 +114,7 @@ def _check_sizes(model: RecurrentModel, starts: np.ndarray, told: np.ndarray) ->
 
 
 def _raw(values: Tensor, normalizer: Normalizer | None) -> np.ndarray:
-    return (values if normalizer is None else normalizer.invert(values)).double().numpy()
+    return (values if normalizer is None else normalizer.invert(values)).double().cpu().numpy()
 
 
 def judge(rollouts: Rollouts, scale: np.ndarray, cycle: Cycle | None) -> dict[str, Any]:

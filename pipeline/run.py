@@ -16,6 +16,7 @@ from ..data.dataset import TrajectoryDataset
 from ..data.errors import TrajstoreError
 from ..data.files import LOCK, reason, remove_leftovers, write_json, write_text
 from ..data.hashing import json_hash
+from ..data.manifest import MANIFEST
 from ..data.normalize import Normalizer
 from ..data.representation import few, system_name, told
 from ..models import RecurrentModel, make_model
@@ -89,13 +90,20 @@ class RunConfig:
         return check_learning(sections, "the run's config")
 
     def difference(self, other: "RunConfig") -> dict[str, tuple[Any, Any]]:
-        """The keys in which another run is not this one, each with its value there and here; none of the same run."""
+        """The keys in which another run is not this one, each with its value there and here; none of the same run.
+
+        How a refinement is made counts only where both make one.
+        """
         if other.identity == self.identity:
             return {}
         try:
             before, after = other.learning.learning(), self.learning.learning()
         except ConfigError:
             return {"config": ("of another version", "this one")}
+        if not (before["refinement"]["steps"] and after["refinement"]["steps"]):
+            before["refinement"], after["refinement"] = (
+                {"steps": sections["refinement"]["steps"]} for sections in (before, after)
+            )
         keys = [(section, key) for section in after for key in {**before[section], **after[section]}]
         values = {f"{part}.{key}": (before[part].get(key), after[part].get(key)) for part, key in keys}
         values["dataset"] = (other.dataset["id"], self.dataset["id"])
@@ -153,6 +161,8 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
     Raises RunError if it holds something else, or an unfinished run that is not to be resumed.
     """
     remove_leftovers(run, FILES.__contains__)
+    if (run / MANIFEST).is_file():
+        raise RunError(f"{run}: holds a dataset, and a run needs a folder of its own; choose another one")
     if entries_of(run):
         difference = described.difference(RunConfig.load(run))
         goes_on = resume if difference.keys() <= LENGTHS else False

@@ -275,9 +275,9 @@ def _say_what_is_left_out(console: Console, *datasets: TrajectoryDataset | None)
     for dataset in datasets:
         if dataset is not None and dataset.failed:
             rows = len(dataset.store)
+            why = "failed to integrate" if "equations" in dataset.store.config["system"] else "lack values"
             console.print(
-                f"{dataset.store.split}: {dataset.failed} of {rows} trajectories failed to integrate "
-                "and are left out",
+                f"{dataset.store.split}: {dataset.failed} of {rows} trajectories {why} and are left out",
                 style="yellow",
                 highlight=False,
             )

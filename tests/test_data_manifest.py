@@ -140,7 +140,7 @@ def test_a_shard_outside_of_the_folder_is_refused(dataset_copy):
 def test_a_missing_manifest_says_how_to_make_one(tmp_path):
     with pytest.raises(FormatError, match="trajstore generate"):
         load_manifest(tmp_path)
-    with pytest.raises(FormatError, match="no such file or folder"):
+    with pytest.raises(FormatError, match="no such folder, so no dataset"):
         load_manifest(tmp_path / "nowhere")
     (tmp_path / "file").touch()
     with pytest.raises(FormatError, match="no dataset"):

@@ -299,7 +299,34 @@ def test_an_output_path_that_is_a_file_is_an_error(tmp_path, trained):
 @pytest.mark.parametrize("command", ["evaluate", "plot"])
 def test_a_path_that_is_no_run_is_an_error(command, tmp_path):
     ends_in_2(run(command, tmp_path), "no run: config.json is missing")
-    ends_in_2(run(command, tmp_path / "none"), "no run: config.json is missing")
+    said = (
+        "no run: config.json is missing"
+        if command == "evaluate"
+        else "expected that of a run or of a dataset"
+    )
+    ends_in_2(run(command, tmp_path / "none"), f"none: no such folder; {said}")
+
+
+def test_a_dataset_is_no_place_for_a_run(dataset_copy):
+    before = sorted(dataset_copy.iterdir())
+    arguments = ("train", QUICK, "--data", dataset_copy, "--out", dataset_copy)
+    for more in ((), ("--resume",), ("--overwrite",)):
+        ends_in_2(run(*arguments, *more), "holds a dataset", "choose another")
+    assert sorted(dataset_copy.iterdir()) == before
+
+
+def test_measured_rows_with_gaps_lack_values_and_did_not_fail(tmp_path):
+    rows = [f"{k},{t},{'' if (k, t) == (1, 3) else k + t * t}" for k in range(4) for t in range(6)]
+    (tmp_path / "a.csv").write_text("\n".join(["run,time,x", *rows]) + "\n")
+    data = tmp_path / "dataset"
+    shares = ("--validation", 0, "--test", 0)
+    imported = run("import", tmp_path / "a.csv", "--out", data, "--trajectory", "run", *shares)
+    assert imported.exit_code == 0, imported.output
+    (tmp_path / "config.toml").write_text("[model]\nhidden = 2\n[training]\nsteps = 2\nbatch = 2\n")
+    trained = run("train", tmp_path / "config.toml", "--data", data, "--out", tmp_path / "run")
+    assert "train: 1 of 4 trajectories lack values and are left out" in trained.stderr
+    for result in (trained, run("info", data)):
+        assert "integrate" not in result.output
 
 
 @pytest.mark.parametrize(
@@ -319,7 +346,10 @@ def test_a_path_that_is_no_run_is_an_error(command, tmp_path):
 )
 def test_a_folder_that_is_not_there_is_called_one(tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
-    ends_in_2(run(*arguments), "none: no", "no such folder")
+    result = run(*arguments)
+    ends_in_2(result, "none: no", "no such folder")
+    assert result.stderr.count("no such") == 1
+    assert "there is no" not in result.stderr
 
 
 def test_each_later_stage_says_which_stage_is_missing(workspace):

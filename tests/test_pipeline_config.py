@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trajstore.data import TrajstoreError
+from trajstore.data import FormatError, TrajstoreError
 from trajstore.data.hashing import json_hash
 from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.plan import make_plan
@@ -173,7 +173,12 @@ WRONG = {
     "fraction for a count": (change("train = 100", "train = 1.5"), "dataset.train", "1.5", "integer"),
     "float for a count": (change("train = 100", "train = 1e5"), "dataset.train", "100000.0", "integer"),
     "list for a number": (change("duration = 2.0", "duration = [2.0]"), "grid.duration", "[2.0]", "number"),
-    "number for a section": ("dataset = 5\n" + GOOD.split("[dataset]")[0], "dataset", "5", "dictionary"),
+    "number for a section": (
+        "dataset = 5\n" + GOOD.split("[dataset]")[0],
+        "dataset",
+        "5",
+        "expected a table",
+    ),
     "no duration": (change("duration = 2.0", "duration = 0.0"), "grid.duration", "0.0", "greater than 0"),
     "negative duration": (change("duration = 2.0", "duration = -2.0"), "grid.duration", "-2.0", "greater"),
     "infinite duration": (change("duration = 2.0", "duration = inf"), "grid.duration", "inf", "finite"),
@@ -493,6 +498,11 @@ def test_a_plan_has_every_row_in_one_shard(experiment, train, validation, test, 
         assert all(plan.rows == size for plan in own[:-1])
         assert sum(plan.rows for plan in own) == total
         assert [plan.file for plan in own] == [f"{split}-{index:05d}.h5" for index in range(len(own))]
+
+
+def test_more_shards_than_may_be_are_refused_before_they_are_listed(experiment):
+    with pytest.raises(FormatError, match=r"^5,000,002 shards .* choose larger shards"):
+        make_plan(experiment(dataset={"train": 5_000_000, "validation": 1, "test": 1, "shard_rows": 1}))
 
 
 @pytest.mark.parametrize("points", [2, 21, 10_000, 5_000_000])

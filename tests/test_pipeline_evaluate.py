@@ -161,6 +161,25 @@ def test_rollouts_take_lists_and_whole_numbers():
     np.testing.assert_array_equal(lists, arrays)
 
 
+@pytest.mark.parametrize("task", ["initial-value", "forecast"])
+def test_a_model_computes_in_the_type_of_its_weights(task):
+    torch.manual_seed(0)
+    model = make_model("lstm", 2, 2, hidden=4).double()
+    start, still = torch.tensor([[0.1, -0.7]], dtype=torch.float64), torch.zeros(1, 3, 2, dtype=torch.float64)
+    with torch.no_grad():
+        if task == "forecast":
+            first, hidden = model.step(start, None)
+            expected = torch.stack([start, first, model.step(first, hidden)[0]], dim=1)
+        else:
+            still[:, 0] = start
+            expected = torch.cat([start[:, None], model(still)[:, 1:]], dim=1)
+    predicted = roll_out(model, None, task, [[0.1, -0.7]], window=3, lengths=1)
+    np.testing.assert_allclose(predicted, expected.numpy(), rtol=1e-13)
+    normalizer = Normalizer(mean=(1.0, -2.0), std=(3.0, 0.5))
+    moved = roll_out(model, normalizer, task, normalizer.invert(start), 3, 1)
+    np.testing.assert_allclose(normalizer.apply(moved).numpy(), expected.numpy(), rtol=1e-12)
+
+
 @pytest.mark.parametrize("task", ["forecasting", "Forecast", "initial_value", "", None, 3, ["forecast"]])
 def test_a_task_that_is_none_is_refused_and_those_that_are_are_listed(task):
     with pytest.raises(DataError, match="initial-value, forecast"):

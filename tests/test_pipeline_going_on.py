@@ -28,9 +28,9 @@ SECTIONS = {
 def learn(experiment, small_dataset):
     """`learn(run, steps=..., ...)` trains with these keys of [training], or of other sections."""
 
-    def go(run, refine=0, resume=True, restart=False, overwrite=False, model=None, **keys):
+    def go(run, refine=0, resume=True, restart=False, overwrite=False, model=None, refinement=None, **keys):
         training = {**SECTIONS["training"], **keys}
-        refinement = {"steps": refine, "samples": 8, "batch": 16, "evaluate_every": 2}
+        refinement = {"steps": refine, "samples": 8, "batch": 16, "evaluate_every": 2, **(refinement or {})}
         sections = {**SECTIONS, "training": training, "refinement": refinement}
         if model is not None:
             sections["model"] = model
@@ -109,6 +109,32 @@ def test_a_refinement_goes_on_and_may_follow_later(refine, learn, tmp_path):
         learn(tmp_path / "parts", steps=10, refine=steps, schedule="cosine")
     learn(tmp_path / "whole", steps=10, refine=refine[-1], schedule="cosine")
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
+
+
+REFINED = {"evaluate_every": 3, "damping": 1e-3, "batch": 24}
+
+
+@pytest.mark.parametrize("steps", [10, 16])
+def test_a_refinement_that_follows_later_has_keys_of_its_own(steps, learn, tmp_path):
+    learn(tmp_path / "parts", steps=10)
+    learn(tmp_path / "parts", steps=steps, refine=4, refinement=REFINED)
+    learn(tmp_path / "whole", steps=steps, refine=4, refinement=REFINED)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    with pytest.raises(RunError, match=r"refinement.damping is 0.001 there, 0.0001 here"):
+        learn(tmp_path / "parts", steps=steps, refine=6)
+
+
+def test_keys_of_a_refinement_that_is_none_make_no_other_run(learn, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        stop_at(patch, 5)
+        with pytest.raises(KeyboardInterrupt):
+            learn(run, steps=10, refine=4, refinement=REFINED)
+    learn(run, steps=10)
+    learn(run, steps=10, refinement=REFINED)
+    assert learn(run, steps=10, resume=False).step == 10
+    learn(tmp_path / "whole", steps=10)
+    assert_same_run(run, tmp_path / "whole")
 
 
 def test_an_unfinished_run_may_be_asked_for_more_or_for_less(learn, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Limits that a shell or a cluster sets: a sound dataset is sound, or the limit is named; never damage."""
 
 import errno
+import os
 import resource
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from trajstore.data import FormatError
 from trajstore.data.isolation import IsolatedReader
 from trajstore.data.shard import read_shard, write_shard
 from trajstore.data.shortage import ShortageError, shortage
+from trajstore.pipeline import loading
 
 TRAJSTORE = Path(sys.executable).with_name("trajstore")
 GIB = 1 << 30
@@ -44,11 +46,77 @@ def test_damage_is_still_damage_under_a_limit_that_leaves_enough(dataset_copy):
     assert "train-00000.h5" in done.stdout
 
 
-@pytest.mark.parametrize("limit", [60 << 20, 150 << 20, 350 << 20])
-def test_too_little_address_space_is_named(small_dataset, limit):
-    done = limited(resource.RLIMIT_AS, limit, "verify", small_dataset)
-    assert done.returncode == 2
+def assert_named(done: subprocess.CompletedProcess, limit: int) -> None:
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert f"limited to {limit // 1024:,} kB of address space (ulimit -v)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("limit", [60 << 20, 150 << 20, 200 << 20])
+def test_too_little_address_space_is_named(small_dataset, limit):
+    assert_named(limited(resource.RLIMIT_AS, limit, "verify", small_dataset), limit)
+
+
+def test_libraries_start_no_more_threads_than_a_limit_has_room_for(small_dataset):
+    """With a thread a core, arithmetic alone took this much."""
+    done = limited(resource.RLIMIT_AS, 350 << 20, "verify", small_dataset)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def learned(small_dataset, tmp_path_factory) -> list[str | Path]:
+    """Arguments of a training of a few steps, the last of them its folder; under a limit with room enough."""
+    folder = tmp_path_factory.mktemp("limits")
+    (folder / "config.toml").write_text(
+        "[model]\nhidden = 4\n[training]\nsteps = 4\nbatch = 16\nevaluate_every = 4\n"
+        "[evaluation]\nrollouts = 2\nrollout_lengths = 3\n"
+    )
+    arguments = ["train", folder / "config.toml", "--data", small_dataset, "--out", folder / "run"]
+    for command in (arguments, ["evaluate", folder / "run"]):
+        done = limited(resource.RLIMIT_AS, 2 * GIB, *command)
+        assert done.returncode == 0, done.stderr
+    return arguments
+
+
+@pytest.mark.parametrize(
+    ("command", "megabytes"),
+    [("train", 900), ("evaluate", 700), ("evaluate", 750), ("evaluate", 800), ("plot", 700)],
+)
+def test_what_is_loaded_later_is_tried_before_it_hangs_or_ends_the_process(
+    learned, command, megabytes, tmp_path
+):
+    """OpenBLAS sends Ctrl-C or tries for ever, torch aborts, and Python ends in a MemoryError of its own."""
+    *training, run = learned
+    limit = megabytes * 1000 << 10
+    arguments = [*training, tmp_path / "run"] if command == "train" else [command, run]
+    assert_named(limited(resource.RLIMIT_AS, limit, *arguments), limit)
+
+
+def test_a_child_that_tries_for_ever_or_is_ended_says_that_it_does_not_fit(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "SECONDS", 1)
+    monkeypatch.syspath_prepend(tmp_path)
+    for number, ends in enumerate(
+        ("while True: pass", "import os; os.kill(os.getpid(), 9)", "raise MemoryError")
+    ):
+        (tmp_path / f"ends_{number}.py").write_text(ends)
+        monkeypatch.setitem(loading.LOADED, "ends", (f"ends_{number}",))
+        assert not loading.fits(["--json", "ends"])
+        assert loading.fits(["ends", "--help"])
+    monkeypatch.setitem(loading.LOADED, "ends", ("not_installed",))
+    assert loading.fits(["ends"])
+
+
+def test_threads_that_were_asked_for_stay(monkeypatch):
+    monkeypatch.setattr(loading.os, "cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "5")
+    loading.spare_threads(8 * GIB)
+    assert "OMP_NUM_THREADS" not in os.environ
+    loading.spare_threads(3 * GIB)
+    assert (os.environ["OMP_NUM_THREADS"], os.environ["OPENBLAS_NUM_THREADS"]) == ("3", "5")
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    loading.spare_threads(GIB >> 1)
+    assert os.environ["OMP_NUM_THREADS"] == "1"
 
 
 def test_a_shard_that_needs_more_than_the_limit_is_not_called_damaged(tmp_path, make_shard):
@@ -108,3 +176,7 @@ def test_only_what_is_about_the_system_is_a_shortage():
     assert shortage(OSError("unable to open file (errno = 24, error message = 'Too many open files')"))
     assert shortage(RuntimeError("can't start new thread"))
     assert shortage(MemoryError())
+    assert shortage(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ..."))
+    # A library that may not be run is none that does not fit.
+    assert shortage(ImportError("libx.so: failed to map segment from shared object")) is None
+    assert shortage(ImportError("no module")) is None

@@ -8,7 +8,7 @@ from trajstore.data import read_shard
 from trajstore.data.hashing import canonical_json
 from trajstore.data.verification import verify
 from trajstore.pipeline.generate import generate
-from trajstore.pipeline.reintegrate import reintegrate
+from trajstore.pipeline.reintegrate import Reintegration, reintegrate
 from trajstore.pipeline.sharing.select import Selection, select
 
 FILE = "train-00001.h5"
@@ -351,4 +351,28 @@ def test_rows_that_all_failed_pass(experiment, tmp_path, rows):
     dataset = {"train": 5, "validation": 1, "test": 0, "shard_rows": 3}
     generate(experiment(system=system, grid=grid, dataset=dataset), tmp_path / "dataset", jobs=1)
     found = reintegrate(tmp_path / "dataset", rows)
-    assert (found.rows, found.problems) == (min(rows, 6), [])
+    assert (found.rows, found.problems, found.numbers) == (min(rows, 6), [], 0)
+    # A share of nothing is no share; the JSON stays numbers.
+    said = f"nothing could be judged, for all {min(rows, 6)} rows that were drawn are stored as failed"
+    assert found.remark() == said
+    assert (found.facts()["judged"], found.facts()["coarsely"]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("judged", "said"), [(1.0, "100 %"), (0.99999, "99.999 %"), (0.0, "0 %"), (0.1, "10 %")]
+)
+def test_shares_that_were_judged_are_told_as_all_percentages_are(judged, said):
+    found = Reintegration(3, "DOP853", 0.0, 0.0, 100, judged, 1.0, 0, [])
+    assert f"judged {said} of the points" in found.remark()
+
+
+def test_of_failed_and_sound_rows_the_sound_ones_are_judged(experiment, tmp_path):
+    system = {"name": "blow-up", "equations": {"x": "x**2"}, "initial_state": {"x": [-1.0, 1.0]}}
+    grid = {"duration": 2.0, "points": 21}
+    dataset = {"train": 40, "validation": 0, "test": 0, "shard_rows": 40}
+    generate(experiment(system=system, grid=grid, dataset=dataset), tmp_path / "dataset", jobs=1)
+    sound = int((read_shard(tmp_path / "dataset/train-00000.h5").status == 0).sum())
+    assert 0 < sound < 40
+    found = reintegrate(tmp_path / "dataset", 40)
+    assert (found.rows, found.numbers) == (40, 21 * sound)
+    assert "of the points to 1e-6" in found.remark()

@@ -58,6 +58,43 @@ def test_lists_from_a_fixed_start_are_told_of(system, counts, experiment, tmp_pa
     ]
 
 
+PARTLY = (
+    "splits share rows, as far as these shards tell, with the same initial state and the same parameters: "
+)
+
+
+def test_of_some_shards_their_own_rows_are_counted(experiment, tmp_path):
+    dataset = {**SIZES, "shard_rows": 3}
+    generate(experiment(system=decay(0.5), grid=GRID, dataset=dataset), tmp_path, jobs=1)
+    # The last 2 of 8 rows of train, all 4 of validation, the first 3 of 5 of test.
+    (note,) = examine(tmp_path, shards=slice(2, 6)).notes
+    assert note.text == (
+        f"{PARTLY}4 of 4 rows of validation are in train, 3 of 3 rows of test are in train, "
+        "3 of 3 rows of test are in validation"
+    )
+    assert examine(tmp_path, shards=slice(0, 3)).notes == []
+
+
+def test_what_is_wrong_elsewhere_hides_no_shared_rows(experiment, tmp_path):
+    dataset = {**SIZES, "shard_rows": 3}
+    generate(experiment(system=decay(0.5), grid=GRID, dataset=dataset), tmp_path, jobs=1)
+    whole = examine(tmp_path).notes
+    (tmp_path / "stray.txt").write_text("no part of it")
+    for isolated in (False, True):
+        found = examine(tmp_path, isolated=isolated)
+        assert [problem.file for problem in found.problems] == ["stray.txt"]
+        assert found.notes == whole
+    # Rows that cannot be read, or believed, say nothing.
+    (tmp_path / "test-00001.h5").write_bytes(b"no shard")
+    (tmp_path / "validation-00000.h5").unlink()
+    for isolated in (False, True):
+        (note,) = examine(tmp_path, isolated=isolated).notes
+        assert note.text == (
+            f"{PARTLY}1 of 1 rows of validation are in train, 3 of 3 rows of test are in train, "
+            "3 of 3 rows of test are in validation"
+        )
+
+
 def test_rows_of_a_file_that_occur_twice_are_told_of(experiment, tmp_path):
     rows = np.arange(34.0).reshape(17, 2) / 40
     rows[12:14] = rows[3], rows[9]

@@ -163,6 +163,8 @@ def plot_command(path: Path, out: Path | None) -> None:
     """Draw the figures of an evaluated run, or of a dataset or shard."""
     from ...data.manifest import MANIFEST
 
+    if not path.exists():
+        raise TrajstoreError(f"{path}: no such folder; expected that of a run or of a dataset, or a shard")
     if path.is_file() or (path / MANIFEST).is_file():
         from ..dataset_figures import plot_dataset
 
