@@ -39,10 +39,10 @@ def _is_real(value: Any) -> bool:
 
 
 def seed_of(name: str, value: Any) -> int:
-    """A seed. Raises DataError for one of 2**63 or more, of which only the last bits would count."""
+    """A seed. Raises DataError for one of 2**64 or more, of which only the last bits would count."""
     number = whole_number(name, value, 0)
-    if number >= 2**63:
-        raise DataError(f"{name} is {number}; expected a whole number below 2**63, {2**63}")
+    if number >= 2**64:
+        raise DataError(f"{name} is {number}; expected a whole number below 2**64, {2**64}")
     return number
 
 

@@ -57,12 +57,12 @@ def test_an_epoch_has_every_sample_once_in_full_batches_but_the_last(size, batch
         assert shuffle or found == list(range(size))
 
 
-@pytest.mark.parametrize("seed", [2**63, 2**64 + 5, 10**40])
+@pytest.mark.parametrize("seed", [2**64, 2**64 + 5, 10**40])
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_a_seed_that_would_be_taken_for_a_smaller_one_is_refused(seed, shuffle):
-    with pytest.raises(DataError, match=f"seed is {seed}; expected a whole number below 2\\*\\*63"):
+    with pytest.raises(DataError, match=f"seed is {seed}; expected a whole number below 2\\*\\*64"):
         make_loader(Numbers(10), 3, shuffle=shuffle, seed=seed)
-    assert make_loader(Numbers(10), 3, shuffle=True, seed=2**63 - 1).seed == 2**63 - 1
+    assert make_loader(Numbers(10), 3, shuffle=True, seed=2**64 - 1).seed == 2**64 - 1
 
 
 @given(size=SIZE, batch=BATCH, seed=SEED)

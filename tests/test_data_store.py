@@ -186,5 +186,5 @@ def test_splits_that_are_not_there_are_named(tmp_path, make_shard, write_dataset
         Store(folder, "validation")
     with pytest.raises(DataError, match="'train', not 'test'"):
         Store(folder / "train-00000.h5", "test")
-    with pytest.raises(FormatError, match="no such file or folder"):
+    with pytest.raises(FormatError, match="no such folder, so no dataset"):
         Store(tmp_path / "nothing", None)

@@ -73,8 +73,8 @@ def test_every_stage_takes_text_for_a_path(tmp_path, monkeypatch):
         (lambda data, out: select(data, out, Selection(splits=["trian"])), "one of train, validation, test"),
         (lambda data, out: select(data, out, Selection(splits="train")), "one of train, validation, test"),
         (lambda data, out: select(data, out, Selection(status=["fine"])), "expected one of ok, "),
-        (lambda data, out: import_files([], out, Import(by="times")), "one of trajectory, time"),
-        (lambda data, out: import_files([], out, Import(dtype="float")), "one of float32, float64"),
+        (lambda data, out: import_files(["a.csv"], out, Import(by="times")), "one of trajectory, time"),
+        (lambda data, out: import_files(["a.csv"], out, Import(dtype="float")), "one of float32, float64"),
     ],
 )
 def test_a_name_that_is_none_is_refused_and_those_that_are_are_listed(call, listed, small_dataset, tmp_path):
