@@ -308,3 +308,9 @@ def test_equations_without_a_value_beyond_a_jump_fail_there_alone(slope):
     if slope != "atanh(sign(x))":
         with pytest.raises(EngineError, match=r"leave name out, or name .scipy."):
             make_engine(system({"x": slope}), EngineSettings(name="heyoka"))
+
+
+@pytest.mark.parametrize("seed", [1593, 1822, 1857, 2570, 4256, 5548, 6286])
+def test_what_random_equations_found_once_stays_mended(seed):
+    with np.errstate(all="ignore"):
+        assert {finding.word for _, finding in properties.check(seed)} <= {"right", "failed"}

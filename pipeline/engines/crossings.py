@@ -61,7 +61,7 @@ def first_crossing(
         # It leaves zero to the wrong side.
         raise UnresolvedError
     bracket = places[above[-1]], places[below[0]]
-    return brentq(function, *bracket, xtol=1e-16, rtol=np.float64(1e-15), full_output=True)[0]
+    return brentq(function, *bracket, xtol=1e-16, rtol=np.float64(1e-15), full_output=True, disp=False)[0]
 
 
 def nearest_turn(samples: np.ndarray, *, noise: float, depth: float) -> float | None:

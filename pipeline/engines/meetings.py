@@ -11,6 +11,7 @@ from scipy.optimize import brentq, minimize_scalar
 # Points of a step at which arguments are looked at; where their series do not fall off by so much, at those of its
 # halves, and so on, down to so many pieces.
 ORDER, FALL, MOST_PIECES = 16, 1e-3, 64
+MOST_HALVINGS = 2_000
 # Arguments that are the same but for this part at a few points of a step, uneven ones, are so between them.
 FEW, SAME = np.array([0.0, 0.31, 0.57, 0.83, 1.0]), 0.1
 # An argument that falls to so small a part of what it is elsewhere in the step has come to zero, or near to it.
@@ -86,7 +87,16 @@ def crossing(times: np.ndarray, values: np.ndarray, argument: Callable[[float], 
     left, right = (float(times[apart[changes[0] + shift]]) for shift in (0, 1))
     if not left < right:
         return left
-    found: Any = brentq(argument, left, right, xtol=1e-300, rtol=4 * np.finfo(np.float64).eps)
+    # Near time zero halving goes on for long; where rounding hides the place, any in between will do.
+    found: Any = brentq(
+        argument,
+        left,
+        right,
+        xtol=1e-300,
+        rtol=4 * np.finfo(np.float64).eps,
+        maxiter=MOST_HALVINGS,
+        disp=False,
+    )
     return float(found)
 
 

@@ -199,14 +199,11 @@ def analytic_in_pieces(system: System) -> bool:
 
 def _is_empty_beyond_a_jump(system: System) -> bool:
     """Have the equations no real, finite value on one side of a jump?"""
-    beyond = (
-        expression.xreplace({jump: side})
+    return any(
+        value.is_number and sympy.N(value).has(*NO_NUMBERS)
         for expression in system.vector_field
         for jump in expression.atoms(sympy.sign)
-        for side in (sympy.S.One, sympy.S.NegativeOne)
-    )
-    return any(
-        part.is_number and sympy.N(part).has(*NO_NUMBERS)
-        for expression in beyond
         for part in sympy.preorder_traversal(expression)
+        if part.has(jump)
+        for value in (part.xreplace({jump: side}) for side in (sympy.S.One, sympy.S.NegativeOne))
     )
