@@ -23,7 +23,7 @@ from trajstore.data.hashing import canonical_json, json_hash
 from trajstore.data.manifest import MANIFEST, Manifest, load_manifest
 from trajstore.data.shard import Shard, inspect_shard, read_shard, write_shard
 from trajstore.pipeline.config import Experiment
-from trajstore.pipeline.config_file import check_config
+from trajstore.pipeline.config_file import check_config, load_config
 from trajstore.pipeline.generate import generate
 
 # Its `server` and what goes with it.
@@ -101,6 +101,18 @@ def _experiment(**sections: dict[str, Any]) -> Experiment:
 def experiment() -> Callable[..., Experiment]:
     """`experiment(dataset={"train": 5})` is an Experiment: DEFAULTS, changed by these sections."""
     return _experiment
+
+
+@pytest.fixture
+def loader_of(tmp_path: Path) -> Callable[[str], Callable[..., Experiment]]:
+    """`loader_of(text)(*overrides)` is the Experiment of a config file with that text."""
+
+    def loader(text: str) -> Callable[..., Experiment]:
+        path = tmp_path / "config.toml"
+        path.write_text(text)
+        return lambda *overrides: load_config(path, overrides)
+
+    return loader
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Numbers of a config are those of its file: a whole number that float64 cannot hold is refused."""
 
 import pytest
-from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.section import ConfigError
 
 CONFIG = """
@@ -21,10 +20,8 @@ LOST, HELD = 2**53 + 1, 2**53
 
 
 @pytest.fixture
-def load(tmp_path):
-    path = tmp_path / "config.toml"
-    path.write_text(CONFIG)
-    return lambda *overrides: load_config(path, overrides)
+def load(loader_of):
+    return loader_of(CONFIG)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Errors about a config speak of tables, lists, texts and dates, as its file does."""
 
 import pytest
-from trajstore.pipeline.config_file import load_config
 from trajstore.pipeline.section import ConfigError
 
 CONFIG = """
@@ -16,10 +15,8 @@ train = 10
 
 
 @pytest.fixture
-def load(tmp_path):
-    path = tmp_path / "config.toml"
-    path.write_text(CONFIG)
-    return lambda *overrides: load_config(path, overrides)
+def load(loader_of):
+    return loader_of(CONFIG)
 
 
 @pytest.mark.parametrize(
