@@ -33,7 +33,7 @@ def batches(asked: dict[str, Any]) -> dict[str, Any]:
     """
     import torch
     from trajstore.data import TrajectoryDataset, make_loader
-    from trajstore.data.loader import BLOCK_ROWS
+    from trajstore.data.batches.loader import BLOCK_ROWS
 
     torch.set_num_threads(1)
     dataset = TrajectoryDataset(asked["folder"], "train")
@@ -52,8 +52,8 @@ def batches(asked: dict[str, Any]) -> dict[str, Any]:
 
 def training(asked: dict[str, Any]) -> dict[str, Any]:
     """`trajstore train` of a small LSTM: `training` are the keys of its section."""
-    from trajstore.pipeline.config_file import check_learning
-    from trajstore.pipeline.train import train
+    from trajstore.pipeline import train
+    from trajstore.pipeline.config.file import check_learning
 
     config = check_learning({"training": {"threads": 1, "device": "cpu", **asked["training"]}}, "benchmark")
     with TemporaryDirectory(dir=Path(asked["folder"]).parent) as run:

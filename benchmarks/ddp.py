@@ -13,9 +13,8 @@ from tempfile import TemporaryDirectory
 
 import click
 from report import machine, ratios, repeated, rounds, spread, table
-from trajstore.pipeline.config_file import load_config
-from trajstore.pipeline.generate import generate
-from trajstore.pipeline.run import read_curve
+from trajstore.pipeline import generate, load_config
+from trajstore.pipeline.runs.folder import read_curve
 
 CONFIG = Path(__file__).parents[1] / "configs" / "van-der-pol.toml"
 PLAIN = "model.encoder=[]", "refinement.steps=0", "training.evaluate_every=1000000"

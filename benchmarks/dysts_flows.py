@@ -37,11 +37,10 @@ def prepare() -> None:
 
 def end_to_end(name: str, folder: str) -> tuple[float, int]:
     """Seconds from the name to the dataset on disk, and how many rows failed."""
-    from trajstore.pipeline.config import DatasetSection, Experiment
-    from trajstore.pipeline.generate import generate
-    from trajstore.pipeline.system_section import SystemSection
-    from trajstore.pipeline.systems import get_system
-    from trajstore.pipeline.times import GridSection
+    from trajstore.pipeline import Experiment, generate, get_system
+    from trajstore.pipeline.config.experiment import DatasetSection
+    from trajstore.pipeline.config.grid import GridSection
+    from trajstore.pipeline.config.system import SystemSection
 
     begin = perf_counter()
     system = f"dysts:{name}"
@@ -56,8 +55,8 @@ def end_to_end(name: str, folder: str) -> tuple[float, int]:
 def exactness(name: str, rows: int) -> tuple[float, Any]:
     """The largest relative deviation of the slopes, and the check of the trajectories without its system."""
     from dysts import flows
-    from trajstore.pipeline.check_systems import check_system
-    from trajstore.pipeline.systems import get_system
+    from trajstore.pipeline import get_system
+    from trajstore.pipeline.dynamics.check import check_system
 
     system, flow = get_system(f"dysts:{name}"), getattr(flows, name)()
     field = system.function(list(system.vector_field), "numpy")
@@ -86,8 +85,8 @@ def each(pool: ProcessPoolExecutor, work: Callable[..., Any], names: list[str], 
 def main(quick: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from trajstore.pipeline.check_systems import LARGEST_DEVIATION
-        from trajstore.pipeline.systems.dysts_flows import UNWRITABLE, flow_names
+        from trajstore.pipeline.dynamics.check import LARGEST_DEVIATION
+        from trajstore.pipeline.dynamics.systems.dysts_flows import UNWRITABLE, flow_names
 
         names = [name for name in flow_names() if name not in UNWRITABLE]
     names, sample = (list(SAMPLE[:4]), SAMPLE[:1]) if quick else (names, SAMPLE)

@@ -63,9 +63,8 @@ class EndToEnd:
 def engine_alone(rows: int, threads: int) -> float:
     """Seconds that the engine takes from the first row to the last; its start-up is not in them."""
     import numpy as np
-    from trajstore.pipeline.config_file import load_config
-    from trajstore.pipeline.engines import make_engine
-    from trajstore.pipeline.plan import make_plan
+    from trajstore.pipeline import load_config, make_engine
+    from trajstore.pipeline.generation.plan import make_plan
 
     config = load_config(CONFIG, overrides(rows))
     system, times = config.dynamics, config.times

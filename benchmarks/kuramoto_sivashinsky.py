@@ -1,9 +1,7 @@
 """Kuramoto-Sivashinsky over long times: the error by the step, whether the spectrum is steady, how chaos grows."""
 
 import numpy as np
-from trajstore.pipeline.engines import EngineSettings, make_engine
-from trajstore.pipeline.starts import InitialStates
-from trajstore.pipeline.systems import get_system
+from trajstore.pipeline import EngineSettings, InitialStates, get_system, make_engine
 
 NAME = "kuramoto-sivashinsky"
 # The large-scale statistics do not feel an error of 1e-5 in a unit of time.

@@ -22,9 +22,8 @@ from memory_group import evict, memory_group, resident
 from mixing import by_block, by_row, design_effect
 from report import figure, machine, ratios, repeated, rounds, spread, table, verdict
 from trajstore.data import TrajectoryDataset, make_loader
-from trajstore.data.loader import BLOCK_ROWS
-from trajstore.pipeline.config_file import load_config
-from trajstore.pipeline.generate import generate
+from trajstore.data.batches.loader import BLOCK_ROWS
+from trajstore.pipeline import generate, load_config
 
 CONFIG = Path(__file__).parents[1] / "configs" / "van-der-pol.toml"
 BATCH = 256

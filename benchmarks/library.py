@@ -8,10 +8,9 @@ from time import perf_counter
 import click
 import numpy as np
 from report import machine, table
-from trajstore.data.format import Status
-from trajstore.pipeline.engines import EngineSettings, make_engine
-from trajstore.pipeline.starts import InitialStates
-from trajstore.pipeline.systems import LIBRARY, get_system
+from trajstore.data import Status
+from trajstore.pipeline import EngineSettings, InitialStates, get_system, make_engine
+from trajstore.pipeline.dynamics.systems import LIBRARY
 
 PERIODS, POINTS = 20, 201
 

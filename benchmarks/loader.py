@@ -20,9 +20,8 @@ from report import machine, ratios, repeated, rounds, spread, table, verdict
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, TensorDataset
 from trajstore.data import TrajectoryDataset, make_loader
-from trajstore.data.resident import ResidentDataset
-from trajstore.pipeline.config_file import load_config
-from trajstore.pipeline.generate import generate
+from trajstore.data.batches.device_dataset import ResidentDataset
+from trajstore.pipeline import generate, load_config
 
 CONFIG = Path(__file__).parents[1] / "configs" / "van-der-pol.toml"
 SHARDS = 16

@@ -3,9 +3,7 @@
 from time import perf_counter
 
 import numpy as np
-from trajstore.pipeline.engines import EngineSettings, make_engine
-from trajstore.pipeline.starts import InitialStates
-from trajstore.pipeline.systems import get_system
+from trajstore.pipeline import EngineSettings, InitialStates, get_system, make_engine
 
 ROWS, SCIPY_ROWS, DURATION = 256, 8, 400.0
 TOLERANCES = (1e-7, 1e-9, 1e-11, 1e-13)

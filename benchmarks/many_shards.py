@@ -16,17 +16,14 @@ import click
 import h5py
 import numpy as np
 from report import figure, machine, repeated, rounds, seconds, spread, table, verdict
-from trajstore.data import manifest as manifest_module
-from trajstore.data.format import PARTS_VERSION, VERSION, shard_name
-from trajstore.data.hashing import content_hash
-from trajstore.data.manifest import Manifest, load_manifest
-from trajstore.data.shard import ShardRecord, read_shard, write_shard
-from trajstore.data.statistics import Moments
-from trajstore.pipeline.config import Experiment
-from trajstore.pipeline.config_file import load_config
-from trajstore.pipeline.engines import make_engine
-from trajstore.pipeline.generate import generate
-from trajstore.pipeline.sharing.documents import save_dataset
+from trajstore.data import Manifest, load_manifest, read_shard, write_shard
+from trajstore.data.base.hashing import content_hash
+from trajstore.data.folder import manifest as manifest_module
+from trajstore.data.shard.schema import PARTS_VERSION, VERSION, shard_name
+from trajstore.data.shard.shard import ShardRecord
+from trajstore.data.shard.statistics import Moments
+from trajstore.pipeline import Experiment, generate, load_config, make_engine
+from trajstore.pipeline.describe.documents import save_dataset
 
 CONFIG = Path(__file__).parents[1] / "configs" / "van-der-pol.toml"
 TINY = ("grid.duration=0.2", "dataset.shard_rows=1", "dataset.validation=1", "dataset.test=1")

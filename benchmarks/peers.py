@@ -133,8 +133,7 @@ def diffrax(cores: int) -> Solve:
 
 
 def _trajstore(name: Any, cores: int) -> Solve:
-    from trajstore.pipeline.engines import EngineSettings, make_engine
-    from trajstore.pipeline.systems import get_system
+    from trajstore.pipeline import EngineSettings, get_system, make_engine
 
     # As `generate` does for a million rows and more.
     engine = make_engine(get_system("van-der-pol"), EngineSettings(name=name), rows=1_000_000)

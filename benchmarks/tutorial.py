@@ -20,10 +20,7 @@ from peers import van_der_pol
 from report import cores, machine, ratios, repeated, rounds, seconds, spread, table, verdict
 from scipy.integrate import solve_ivp
 from torch import Tensor, nn
-from trajstore.pipeline.config import Experiment
-from trajstore.pipeline.config_file import load_config
-from trajstore.pipeline.generate import generate
-from trajstore.pipeline.train import train
+from trajstore.pipeline import Experiment, generate, load_config, train
 
 CONFIG = Path(__file__).parents[1] / "configs" / "tutorial.toml"
 BATCH, HIDDEN, RATE = 20, 20, 0.05

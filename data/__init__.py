@@ -3,48 +3,48 @@
 Names are looked up on first use, so that generating and verifying do not pay for importing torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .base.face import face
 
 if TYPE_CHECKING:
-    from .dataset import TrajectoryDataset as TrajectoryDataset
-    from .errors import DataError as DataError
-    from .errors import FormatError as FormatError
-    from .errors import TrajstoreError as TrajstoreError
-    from .finding import Finding as Finding
-    from .finding import Findings as Findings
-    from .loader import Loader as Loader
-    from .loader import make_loader as make_loader
-    from .manifest import Manifest as Manifest
-    from .manifest import load_manifest as load_manifest
-    from .normalize import Normalizer as Normalizer
-    from .shard import Shard as Shard
-    from .shard import read_shard as read_shard
-    from .verification import examine as examine
-    from .verification import verify as verify
+    from .base.errors import DataError as DataError
+    from .base.errors import FormatError as FormatError
+    from .base.errors import TrajstoreError as TrajstoreError
+    from .base.findings import Finding as Finding
+    from .base.findings import Findings as Findings
+    from .batches.dataset import TrajectoryDataset as TrajectoryDataset
+    from .batches.loader import Loader as Loader
+    from .batches.loader import make_loader as make_loader
+    from .batches.normalize import Normalizer as Normalizer
+    from .folder.manifest import Manifest as Manifest
+    from .folder.manifest import load_manifest as load_manifest
+    from .integrity.verify import examine as examine
+    from .integrity.verify import verify as verify
+    from .shard.schema import Status as Status
+    from .shard.shard import Shard as Shard
+    from .shard.shard import read_shard as read_shard
+    from .shard.shard import write_shard as write_shard
 
 _HOMES = {
-    "TrajectoryDataset": "dataset",
-    "DataError": "errors",
-    "FormatError": "errors",
-    "TrajstoreError": "errors",
-    "Finding": "finding",
-    "Findings": "finding",
-    "Loader": "loader",
-    "make_loader": "loader",
-    "Manifest": "manifest",
-    "load_manifest": "manifest",
-    "Normalizer": "normalize",
-    "Shard": "shard",
-    "read_shard": "shard",
-    "examine": "verification",
-    "verify": "verification",
+    "DataError": "base.errors",
+    "FormatError": "base.errors",
+    "TrajstoreError": "base.errors",
+    "Finding": "base.findings",
+    "Findings": "base.findings",
+    "TrajectoryDataset": "batches.dataset",
+    "Loader": "batches.loader",
+    "make_loader": "batches.loader",
+    "Normalizer": "batches.normalize",
+    "Manifest": "folder.manifest",
+    "load_manifest": "folder.manifest",
+    "examine": "integrity.verify",
+    "verify": "integrity.verify",
+    "Status": "shard.schema",
+    "Shard": "shard.shard",
+    "read_shard": "shard.shard",
+    "write_shard": "shard.shard",
 }
 
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+__getattr__ = face(__name__, _HOMES)

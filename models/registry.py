@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..data.errors import TrajstoreError
-from ..data.suggestions import did_you_mean
+from ..data.base.errors import TrajstoreError
+from ..data.base.suggestions import did_you_mean
 from .gru import GRU
 from .lstm import LSTM
 from .recurrent import RecurrentModel

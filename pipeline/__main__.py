@@ -4,7 +4,7 @@ import errno
 import sys
 from typing import NoReturn
 
-from .interrupt import end_deaf
+from .runtime.interrupts import end_deaf
 
 INTERRUPTED = 130
 
@@ -15,7 +15,7 @@ def run() -> None:
         _see_what_fits()
         import click
 
-        from .cli import main
+        from .cli.main import main
 
         try:
             code = main(prog_name="trajstore", standalone_mode=False)
@@ -32,7 +32,7 @@ def run() -> None:
         sys.exit(INTERRUPTED)
     except (ImportError, MemoryError) as error:
         # While something is imported, and wherever no command is there any more to tell it.
-        from ..data.shortage import system_error
+        from ..data.base.shortage import system_error
 
         if system_error(error) != errno.ENOMEM:
             raise
@@ -45,8 +45,8 @@ def run() -> None:
 
 def _see_what_fits() -> None:
     """Under a limit of address space, end here, and say so, where the libraries alone would come to a worse end."""
-    from ..data.shortage import limit_of
-    from .loading import fits, spare_threads
+    from ..data.base.shortage import limit_of
+    from .runtime.loading import fits, spare_threads
 
     limit = limit_of("RLIMIT_AS")
     if limit is not None:
@@ -56,7 +56,7 @@ def _see_what_fits() -> None:
 
 
 def _end_for_want_of_memory() -> NoReturn:
-    from ..data.shortage import ShortageError
+    from ..data.base.shortage import ShortageError
 
     print(f"trajstore: {ShortageError(errno.ENOMEM)}", file=sys.stderr)
     sys.exit(2)

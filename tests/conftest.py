@@ -17,14 +17,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
-from trajstore.data import manifest as manifest_module
-from trajstore.data import parts as parts_module
-from trajstore.data.hashing import canonical_json, json_hash
-from trajstore.data.manifest import MANIFEST, Manifest, load_manifest
-from trajstore.data.shard import Shard, inspect_shard, read_shard, write_shard
-from trajstore.pipeline.config import Experiment
-from trajstore.pipeline.config_file import check_config, load_config
-from trajstore.pipeline.generate import generate
+from trajstore.data import Manifest, Shard, load_manifest, read_shard, write_shard
+from trajstore.data.base.hashing import canonical_json, json_hash
+from trajstore.data.folder import manifest as manifest_module
+from trajstore.data.folder import manifest_parts as parts_module
+from trajstore.data.folder.manifest import MANIFEST
+from trajstore.data.shard.shard import inspect_shard
+from trajstore.pipeline import Experiment, check_config, generate, load_config
 
 # Its `server` and what goes with it.
 pytest_plugins = ["fetch_server"]
@@ -50,7 +49,7 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
     """In the tests' own processes: what is written there is read there, and a kill takes none of it.
 
     Only a loss of power needs it on the disk, and thousands of files waited for that. The programs that tests start
-    wait as ever; in which order files are synced and renamed, test_data_files.py watches.
+    wait as ever; in which order files are synced and renamed, tests/data/base/test_files.py watches.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _descriptor: None)

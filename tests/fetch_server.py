@@ -12,11 +12,11 @@ from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
-from trajstore.data.verification import verify
-from trajstore.pipeline.cli import main
-from trajstore.pipeline.sharing import download
-from trajstore.pipeline.sharing import fetch as fetch_module
-from trajstore.pipeline.sharing.transfer import WORK
+from trajstore.data import verify
+from trajstore.pipeline.cli.main import main
+from trajstore.pipeline.exchange.fetch import download
+from trajstore.pipeline.exchange.fetch import fetch as fetch_module
+from trajstore.pipeline.exchange.fetch.transfer import WORK
 
 PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
 SHARD = "train-00000.h5"

@@ -76,8 +76,12 @@ def _read(descriptor: int) -> str:
 
 
 def _serve(connection: socket.socket) -> None:
-    from trajstore.pipeline import evaluate, generate, plot, repair, train  # noqa: F401
     from trajstore.pipeline.__main__ import run
+    from trajstore.pipeline.audit import repair  # noqa: F401
+    from trajstore.pipeline.draw import run as plot  # noqa: F401
+    from trajstore.pipeline.generation import generate  # noqa: F401
+    from trajstore.pipeline.judge import evaluate  # noqa: F401
+    from trajstore.pipeline.learn import train  # noqa: F401
 
     # What is shared with each child is left alone there.
     gc.freeze()

@@ -26,15 +26,13 @@ from conftest import _make_shard, _write_dataset
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from trajstore.data.errors import TrajstoreError
-from trajstore.data.isolation import IsolatedReader
-from trajstore.data.manifest import MANIFEST
-from trajstore.data.shard import write_shard
-from trajstore.data.store import Store
-from trajstore.data.verification import verify
-from trajstore.pipeline.progress import columns
-from trajstore.pipeline.run import load_trained
-from trajstore.pipeline.run_files import save_checkpoint
+from trajstore.data import TrajstoreError, verify, write_shard
+from trajstore.data.batches.split import Store
+from trajstore.data.folder.manifest import MANIFEST
+from trajstore.data.integrity.child_reader import IsolatedReader
+from trajstore.pipeline import load_trained
+from trajstore.pipeline.runs.files import save_checkpoint
+from trajstore.pipeline.runtime.progress import columns
 
 SHARD = "train-00000.h5"
 SECONDS = 10
@@ -129,7 +127,7 @@ def _read_manifest(dataset: Path) -> Callable[[Path, IsolatedReader], list[str]]
 
 
 def _windows() -> Any:
-    from trajstore.data.windows import Windows
+    from trajstore.data.batches.windows import Windows
 
     return Windows(5, 5)
 

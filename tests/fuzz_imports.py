@@ -29,8 +29,8 @@ import h5py
 import netCDF4
 import numpy as np
 from fuzz import Kind, damaged
-from trajstore.data.errors import TrajstoreError
-from trajstore.pipeline.sharing.importing import Import, import_files
+from trajstore.data import TrajstoreError
+from trajstore.pipeline import Import, import_files
 
 SECONDS = 10
 MEMORY_BYTES = 1 << 30

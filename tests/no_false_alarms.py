@@ -25,13 +25,8 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from trajstore.data.shard import read_shard
-from trajstore.data.verification import verify
-from trajstore.pipeline.config_file import check_config
-from trajstore.pipeline.generate import generate
-from trajstore.pipeline.reintegrate import reintegrate
-from trajstore.pipeline.sharing.select import Selection, select
-from trajstore.pipeline.systems import get_system
+from trajstore.data import read_shard, verify
+from trajstore.pipeline import Selection, check_config, generate, get_system, reintegrate, select
 
 Raw = dict[str, Any]
 Random = np.random.Generator

@@ -17,10 +17,9 @@ from time import perf_counter
 
 import numpy as np
 import sympy
-from trajstore.data.errors import TrajstoreError
-from trajstore.pipeline.engines import EngineSettings, make_engine
-from trajstore.pipeline.engines.branches import Kind, branches
-from trajstore.pipeline.systems import Parameter, System
+from trajstore.data import TrajstoreError
+from trajstore.pipeline import EngineSettings, Parameter, System, make_engine
+from trajstore.pipeline.dynamics.engines.kinks.branches import Kind, branches
 
 UNARY = (
     "sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh exp log sqrt erf sign abs".split()  # noqa: SIM905

@@ -24,7 +24,7 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from trajstore.pipeline.progress import columns
+from trajstore.pipeline.runtime.progress import columns
 
 CONFIG = """
 [system]

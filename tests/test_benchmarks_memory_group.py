@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from trajstore.pipeline.generate import generate
+from trajstore.pipeline import generate
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="control groups, mincore(2)")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trajstore.data.block_order import BlockOrder
+from trajstore.data.batches.block_order import BlockOrder
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 SAMPLES, BLOCK, FILL, BATCH = 96_000, 100, 60, 64

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from trajstore.data.format import markdown
-from trajstore.pipeline.cli import main
+from trajstore.data.shard.schema import markdown
+from trajstore.pipeline.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 

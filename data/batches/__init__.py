@@ -1,0 +1,1 @@
+"""From shards to batches: splits, windows, tasks, the torch Dataset and its loaders."""

@@ -1,0 +1,249 @@
+"""The torch Dataset: trajectories of one split as (inputs, targets) of a task."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..base.arguments import names, one_of, whole_number
+from ..base.errors import DataError
+from ..base.representation import few, system_name, told
+from ..shard.limits import STATE_VARIABLES
+from ..shard.schema import CLEAN_STATE
+from .dtypes import Dtype, sample_dtype
+from .normalize import Normalizer
+from .split import Store
+from .tasks import get_task
+from .windows import Windows
+
+Batch = tuple[Tensor, Tensor]
+# What may be learned, and the variable that has it.
+TARGETS = {"observed": "state", "clean": CLEAN_STATE}
+Index = int | slice | Sequence[int] | np.ndarray | Tensor
+
+
+class TrajectoryDataset(Dataset[Batch]):
+    """Trajectories of a split, read from disk as they are asked for.
+
+    path       a dataset folder or one `.h5` shard
+    split      "train", "validation" or "test"; None is the file's own split, "train" for a folder
+    task       "initial-value" or "forecast", see `tasks`
+    window     samples a window; None takes whole trajectories
+    stride     samples from one window to the next
+    normalize  True standardises by the train split's moments, a Normalizer by its own, False not at all
+    parameters names of parameters of the system that go with the inputs, as channels that are constant in time
+    target     "clean" takes the targets from the states without noise, where they are stored; inputs are as observed
+    parameter_normalizer  how these are standardised; None takes the moments of the train split if `normalize`
+    dtype      of inputs, targets and `states`: float32 or float64, as torch's, as NumPy's or by name
+
+    Rows whose integration failed are left out; `failed` counts them. `dataset[i]` with an int is one sample,
+    inputs and targets (T, D) of the dtype; with a slice, a sequence or an array of ints it is a batch (B, T, D).
+    Raises FormatError if the path is no dataset, DataError if an argument is impossible.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        split: str | None = None,
+        task: str = "initial-value",
+        *,
+        window: int | None = None,
+        stride: int = 1,
+        normalize: bool | Normalizer = False,
+        parameters: Sequence[str] = (),
+        parameter_normalizer: Normalizer | None = None,
+        target: Literal["observed", "clean"] = "observed",
+        dtype: Dtype = torch.float32,
+    ) -> None:
+        if not isinstance(normalize, bool | Normalizer):
+            raise DataError(f"normalize is {normalize!r:.80}; expected True, False or a Normalizer")
+        self.dtype = sample_dtype(dtype)
+        self.parameters = names("parameters", parameters)
+        stride = whole_number("stride", stride, 1)
+        window = None if window is None else whole_number("window", window, 1)
+        self.target = TARGETS[one_of("target", target, TARGETS)]
+        self.task = get_task(task)
+        self.store = Store(path, split)
+        samples = len(self.store.time)
+        self.windows = Windows(samples, samples if window is None else window, stride)
+        if self.windows.length < self.task.minimum_length:
+            raise DataError(f"task {task!r} needs windows of at least {self.task.minimum_length} samples")
+        if self.target not in self.store.variables:
+            raise DataError(
+                f'{self.store.path}: target "clean" needs states without noise, and stores none; generate it with '
+                "observation.clean = true"
+            )
+        self.failed = self.store.failed
+        self._rows = self.store.sound_rows()
+        self.trajectories = len(self.store) if self._rows is None else len(self._rows)
+        if not self.trajectories:
+            raise DataError(f"{path}: every row of the split {self.store.split!r} failed; nothing to read")
+        self.normalizer: Normalizer | None
+        if isinstance(normalize, Normalizer):
+            self.normalizer = normalize
+        else:
+            self.normalizer = Normalizer.of(self.store.statistics) if normalize else None
+        self.parameter_normalizer = parameter_normalizer
+        self._channels: Tensor | None = None
+        if self.parameters:
+            self._read_parameters(scale=bool(normalize))
+
+    def _read_parameters(self, scale: bool) -> None:
+        for name in self.parameters:
+            if name not in self.store.parameters:
+                known = ", ".join(self.store.parameters) or "none"
+                raise DataError(f"{self.store.path}: has no parameter {name!r}; it has {known}")
+        values = self._columns(self.store)
+        if scale and self.parameter_normalizer is None:
+            train = self.store if self.store.split == "train" else Store(self.store.path, "train")
+            self.parameter_normalizer = Normalizer.of_columns(self._columns(train))
+        channels = torch.from_numpy(values)
+        if self.parameter_normalizer is not None:
+            channels = self.parameter_normalizer.apply(channels)
+        self._channels = channels.to(self.dtype)
+
+    def _columns(self, store: Store) -> np.ndarray:
+        return np.stack([store.column(name) for name in self.parameters], axis=1)
+
+    @property
+    def input_size(self) -> int:
+        """Channels of the inputs: components, then parameters."""
+        return len(self.components) + len(self.parameters)
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Names of the state's components."""
+        return self.store.components
+
+    @property
+    def time(self) -> np.ndarray:
+        """The whole grid, (T,) float64."""
+        return self.store.time
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample's inputs and targets."""
+        return self.dtype.itemsize * self.windows.length * (len(self.components) + self.input_size)
+
+    def __len__(self) -> int:
+        return self.trajectories * self.windows.per_row
+
+    def __repr__(self) -> str:
+        store, windows = self.store, self.windows
+        cut = ""
+        if windows.length < windows.samples:
+            cut = f" in windows of {windows.length}, {windows.stride} apart"
+        failed = f" ({self.failed} more failed)" if self.failed else ""
+        parameters = f"; parameters {few(self.parameters)}" if self.parameters else ""
+        normalized = ", normalized" if self.normalizer else ""
+        rows = f"{self.trajectories} rows{failed} of {windows.samples} points{cut}"
+        return told(
+            type(self),
+            f"{system_name(store.config)}, {store.split}, {rows}; components {few(self.components)}{parameters}; "
+            f"task {self.task.name}, {str(self.dtype).removeprefix('torch.')}{normalized}; {store.path}",
+        )
+
+    def states(self, index: Index, variable: str = "state") -> Tensor:
+        """The states of samples as they are stored, whatever the task and `normalize`: raw units, the whole window.
+
+        index     as of `dataset[index]`: one sample by an int is (length, D), several are (B, length, D)
+        variable  "clean_state" or "derivative", where they are stored, gives those of the same samples
+
+        Raises IndexError out of range, DataError if there is no such variable.
+        """
+        if not isinstance(variable, str) or variable not in STATE_VARIABLES:
+            raise DataError(f"no variable {variable!r:.80}; there may be {', '.join(STATE_VARIABLES)}")
+        numbers = self._numbers(index)
+        rows, starts = self._locate(np.atleast_1d(numbers))
+        states = torch.from_numpy(self.store.gather(rows, starts, self.windows, variable)).to(self.dtype)
+        return states if numbers.ndim else states[0]
+
+    def _numbers(self, index: Index) -> np.ndarray:
+        """Sample numbers from 0 as an int64 array, (B,), or () of a single one."""
+        if isinstance(index, slice):
+            return np.arange(*index.indices(len(self)))
+        numbers = np.asarray(index)
+        if numbers.size and numbers.dtype.kind not in "iu":
+            raise IndexError(f"index of {numbers.dtype}; samples are numbered by integers")
+        if numbers.ndim > 1:
+            raise IndexError(
+                f"index of shape {numbers.shape}; expected an integer, a slice or a list of integers"
+            )
+        numbers = numbers.astype(np.int64, copy=False)
+        low, high = (int(numbers.min()), int(numbers.max())) if numbers.size else (0, -1)
+        if low < -len(self) or high >= len(self):
+            raise IndexError(f"sample {high if high >= len(self) else low} of a dataset with {len(self)}")
+        return np.where(numbers < 0, numbers + len(self), numbers) if low < 0 else numbers
+
+    def _locate(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Row, and number of the window in it, of each sample; no numbers where there are only whole rows."""
+        starts = None
+        if self.windows.length < self.windows.samples:
+            numbers, starts = self.windows.locate(numbers)
+        return self.stored_rows(numbers), starts
+
+    def stored_rows(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers within the split of sound rows, which are numbered from 0 without those that failed."""
+        return numbers if self._rows is None else self._rows[numbers]
+
+    def block_bounds(self, block_bytes: int) -> np.ndarray:
+        """Cut the samples into blocks of whole rows of at most so many bytes, that are read together.
+
+        Block b has the samples bounds[b] up to (without) bounds[b + 1], int64.
+        """
+        bounds = self.store.block_bounds(block_bytes)
+        if self._rows is not None:
+            bounds = np.unique(np.searchsorted(self._rows, bounds))
+        return bounds * self.windows.per_row
+
+    def __getitem__(self, index: Index) -> Batch:
+        numbers = self._numbers(index)
+        rows, starts = self._locate(np.atleast_1d(numbers))
+        clean = self._gather_clean(rows, starts, self.windows)
+        inputs, targets = self.batch(self.store.gather(rows, starts, self.windows), rows, clean)
+        return (inputs, targets) if numbers.ndim else (inputs[0], targets[0])
+
+    def _gather_clean(
+        self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows
+    ) -> np.ndarray | None:
+        """What targets are taken from, where that is not the state."""
+        return None if self.target == "state" else self.store.gather(rows, starts, windows, self.target)
+
+    def batch(self, windows: np.ndarray, rows: np.ndarray, clean: np.ndarray | None = None) -> Batch:
+        """Inputs and targets of stored windows (B, length, D), which are of the given rows of the split.
+
+        clean  (B, length, D) what the targets are taken from, if not from the windows
+        """
+        states = self._standardised(windows)
+        channels = None
+        if self._channels is not None:
+            channels = self._channels[torch.from_numpy(np.ascontiguousarray(rows))]
+        return self.task.batch(states, channels, None if clean is None else self._standardised(clean))
+
+    def _standardised(self, states: np.ndarray) -> Tensor:
+        values = torch.from_numpy(states).to(self.dtype)
+        return values if self.normalizer is None else self.normalizer.apply(values)
+
+    def trajectory_blocks(self, size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:
+        """Whole trajectories as the network sees them, at most `size` at once, in the order of the rows.
+
+        States (B, T, D), standardised if the samples are; parameters (B, P), None without any; and states
+        that targets are taken from, None where these are the same.
+        """
+        rows = np.arange(len(self.store)) if self._rows is None else self._rows
+        whole = Windows(self.windows.samples, self.windows.samples)
+        for first in range(0, len(rows), size):
+            block = rows[first : first + size]
+            channels = None if self._channels is None else self._channels[torch.from_numpy(block)]
+            clean = self._gather_clean(block, None, whole)
+            states = self._standardised(self.store.gather(block, None, whole))
+            yield states, channels, None if clean is None else self._standardised(clean)
+
+    def __getitems__(self, index: list[int]) -> list[Batch]:
+        """For torch's own DataLoader with automatic batching; `make_loader` is faster."""
+        inputs, targets = self[index]
+        return list(zip(inputs, targets, strict=True))

@@ -1,0 +1,214 @@
+"""Batches of a dataset in a seeded order, gathered in blocks of several batches at a time."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, count
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.multiprocessing import get_all_start_methods
+from torch.utils.data import DataLoader, Sampler
+
+from ..base.arguments import seed_of, truth, whole_number
+from ..base.errors import DataError
+from ..base.representation import told
+from ..base.seeds import mix_seeds
+from . import block_sizes
+from .block_reader import THREADS, BlockReader
+from .dataset import Batch, TrajectoryDataset
+from .device_dataset import ResidentDataset
+
+# A block of batches is gathered at once, which shares the cost of a call among them, and is small enough
+# to stay in a core's cache until its last batch is used.
+BLOCK_ROWS = 8192
+BLOCK_BYTES = 4 << 20
+
+
+class Loader:
+    """An iterable over batches (inputs, targets), each (B, T, D) of the dataset's dtype; one pass is an epoch.
+
+    The order of an epoch is a function of (seed, epoch) alone: not of workers, world size or how many batches are
+    gathered at once. A shuffle in blocks has another order for each size of its blocks and its buffer.
+    Each pass takes the next epoch; `set_epoch` chooses one. Made by `make_loader`.
+    """
+
+    def __init__(
+        self,
+        dataset: TrajectoryDataset | ResidentDataset,
+        batch_size: int,
+        *,
+        shuffle: bool | Literal["block"],
+        seed: int,
+        drop_last: bool,
+        rank: int,
+        world_size: int,
+        workers: dict[str, Any],
+        block_bytes: int,
+        buffer_bytes: int,
+    ) -> None:
+        self.dataset, self.batch_size, self.shuffle, self.seed = dataset, batch_size, shuffle, seed
+        self.drop_last, self.rank, self.world_size = drop_last, rank, world_size
+        self.epoch = 0
+        self._workers = workers
+        rows = len(dataset) // world_size if drop_last else -(-len(dataset) // world_size)
+        self._rows = rows - rows % batch_size if drop_last else rows
+        if not self._rows:
+            raise DataError(
+                f"batches of {batch_size} (x {world_size} ranks) from {len(dataset)} samples leave none with "
+                "drop_last; choose a smaller batch"
+            )
+        block = min(BLOCK_ROWS, BLOCK_BYTES // dataset.sample_bytes)
+        self._block = batch_size * max(1, block // batch_size)
+        self._reader = None
+        if shuffle == "block":
+            if isinstance(dataset, ResidentDataset):
+                raise DataError(
+                    'shuffle is "block", which reads from disk, but the dataset lies on a device; give shuffle=True'
+                )
+            if dataset.target != "state":
+                raise DataError('shuffle is "block", which reads no clean targets; give shuffle=True')
+            self._reader = BlockReader(
+                dataset,
+                seed=seed,
+                rank=rank,
+                world_size=world_size,
+                rows=self._rows,
+                block_bytes=block_bytes,
+                buffer_bytes=buffer_bytes,
+                threads=workers["num_workers"] or THREADS,
+            )
+
+    def __len__(self) -> int:
+        """Batches an epoch (of this rank)."""
+        return -(-self._rows // self.batch_size)
+
+    def __repr__(self) -> str:
+        shuffled = f"shuffle {self.shuffle!r}, seed {self.seed}" if self.shuffle else "in order"
+        share = f"; rank {self.rank} of {self.world_size}" if self.world_size > 1 else ""
+        return told(
+            type(self),
+            f"{len(self)} batches of {self.batch_size} an epoch, {shuffled}{share}; of {self.dataset!r}",
+        )
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the next pass."""
+        self.epoch = epoch
+
+    def order(self, epoch: int) -> Tensor:
+        """Sample numbers of this rank in the order of an epoch, int64.
+
+        Ranks take turns, so that world_size ranks together see the same global batches as one. Without
+        drop_last the first samples fill up the last turn, so that all ranks make the same number of steps.
+        """
+        if self._reader is not None:
+            return self._reader.order(epoch)
+        size = len(self.dataset)
+        if self.shuffle:
+            # A generator of one's own for each epoch: any epoch can be entered without the ones before.
+            generator = torch.Generator().manual_seed(mix_seeds(self.seed, epoch))
+            order = torch.randperm(size, generator=generator)
+        else:
+            order = torch.arange(size)
+        if self.world_size > 1:
+            if not self.drop_last and size % self.world_size:
+                order = order.repeat(-(-self.world_size // size) + 1)[: self._rows * self.world_size]
+            order = order[self.rank :: self.world_size]
+        return order[: self._rows]
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        return self._batches([(epoch, 0)])
+
+    def steps(self, start: int = 0) -> Iterator[Batch]:
+        """Batches without end, epoch after epoch, from batch number `start` on; what is skipped is not read."""
+        epoch, skip = divmod(start, len(self))
+        whole = ((later, 0) for later in count(epoch + 1))
+        return self._batches(chain([(epoch, skip * self.batch_size)], whole))
+
+    def _batches(self, passes: Iterable[tuple[int, int]]) -> Iterator[Batch]:
+        """Batches of epochs, each given as its number and how many samples of it to skip."""
+        if self._reader is not None:
+            yield from self._reader.batches(passes, self.batch_size, self._block)
+            return
+        for epoch, skip in passes:
+            order = self.order(epoch)[skip:]
+            blocks = DataLoader(
+                self.dataset, batch_size=None, sampler=_Blocks(order, self._block), **self._workers
+            )
+            for inputs, targets in blocks:
+                yield from zip(inputs.split(self.batch_size), targets.split(self.batch_size), strict=True)
+
+
+class _Blocks(Sampler[Tensor]):
+    def __init__(self, order: Tensor, size: int) -> None:
+        self._blocks = order.split(size)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self._blocks)
+
+
+def make_loader(
+    dataset: TrajectoryDataset | ResidentDataset,
+    batch_size: int,
+    *,
+    shuffle: bool | Literal["block"] = False,
+    seed: int = 0,
+    drop_last: bool = False,
+    workers: int = 0,
+    start_method: str | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    block_bytes: int = block_sizes.BLOCK_BYTES,
+    buffer_bytes: int = block_sizes.BUFFER_BYTES,
+) -> Loader:
+    """Batches of a dataset.
+
+    batch_size    samples a batch (of this rank)
+    shuffle, seed a new order each epoch, a function of (seed, epoch): True shuffles all samples, "block" reads blocks
+                  of consecutive rows in random order into a buffer and shuffles each fill of it, for datasets that
+                  are larger than memory; see docs/scale.md
+    drop_last     leave out a last batch that is not full
+    workers       processes that read ahead; 0 reads in this process, which is faster from memory maps. In blocks,
+                  threads of this process read ahead, so many or, for 0, four
+    start_method  "fork", "spawn" or "forkserver" for the workers; None is the platform's own
+    rank, world_size  this process's share of the samples in distributed training
+    block_bytes   of a shuffle in blocks: bytes of the rows that are read together
+    buffer_bytes  of a shuffle in blocks: bytes of rows in memory at once, of all ranks together; half of them are
+                  mixed with each other
+
+    Raises DataError if a value is impossible.
+    """
+    if not hasattr(dataset, "sample_bytes"):
+        raise DataError(
+            f"dataset is {dataset!r:.80}; expected a TrajectoryDataset, as in TrajectoryDataset(path)"
+        )
+    if shuffle not in (True, False, "block"):
+        raise DataError(f'shuffle is {shuffle!r:.80}; expected True, False or "block"')
+    batch_size, workers = whole_number("batch_size", batch_size, 1), whole_number("workers", workers, 0)
+    seed, drop_last = seed_of("seed", seed), truth("drop_last", drop_last)
+    rank, world_size = whole_number("rank", rank, 0), whole_number("world_size", world_size, 1)
+    if rank >= world_size:
+        raise DataError(f"rank {rank} of world_size {world_size}; expected 0 to world_size - 1")
+    if start_method not in (None, *get_all_start_methods()):
+        known = ", ".join(get_all_start_methods())
+        raise DataError(f"start_method is {start_method!r:.80}; expected None or one of {known}")
+    block_bytes = whole_number("block_bytes", block_bytes, 1)
+    buffer_bytes = whole_number("buffer_bytes", buffer_bytes, 1)
+    options: dict[str, Any] = {"num_workers": workers}
+    if workers:
+        options["multiprocessing_context"] = start_method
+    return Loader(
+        dataset,
+        batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        drop_last=drop_last,
+        rank=rank,
+        world_size=world_size,
+        workers=options,
+        block_bytes=block_bytes,
+        buffer_bytes=buffer_bytes,
+    )

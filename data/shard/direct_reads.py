@@ -1,0 +1,43 @@
+"""Reads of known extent, past the page cache where that would only push other things out of it."""
+
+import os
+from pathlib import Path
+
+from ..base.errors import FormatError
+from ..base.shortage import shortage
+
+PAGE = 4096
+
+
+def read_into(path: Path, target: memoryview, offset: int, *, keep: bool) -> None:
+    """Fill a buffer of bytes from a file, from a byte offset on.
+
+    keep  False gives the pages that were read back to the system at once
+
+    Raises FormatError if the file ends before, or cannot be read.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            # Not a byte more than is asked for: what lies behind a block belongs to another time.
+            advise(file.fileno(), offset, len(target), "POSIX_FADV_RANDOM")
+            file.seek(offset)
+            done = 0
+            while done < len(target):
+                read = file.readinto(target[done:])
+                if not read:
+                    raise FormatError(
+                        f"{path}: ends at byte {offset + done}, expected {offset + len(target)}; it is truncated. "
+                        "Fetch it again, or generate it again with the same config."
+                    )
+                done += read
+            if not keep:
+                advise(file.fileno(), offset, len(target), "POSIX_FADV_DONTNEED")
+    except OSError as error:
+        raise shortage(error) or FormatError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def advise(file: int, offset: int, size: int, advice: str) -> None:
+    """posix_fadvise(2) for all pages that a stretch touches, where the system has it."""
+    if hasattr(os, "posix_fadvise"):
+        first = offset // PAGE * PAGE
+        os.posix_fadvise(file, first, offset + size - first + PAGE, getattr(os, advice))

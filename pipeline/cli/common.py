@@ -1,0 +1,80 @@
+"""What the commands share: errors as messages, exit codes, arguments and options."""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...data.base.errors import TrajstoreError, printable
+from ...data.base.files import finite, reason
+from ...data.base.shortage import shortage
+from ..runtime.interrupts import end_deaf
+
+if TYPE_CHECKING:
+    from ...data.folder.manifest import Manifest
+
+PATH = click.Path(path_type=Path)
+INTERRUPTED = 130
+
+
+class Failure(click.ClickException):
+    """A message on stderr, no traceback, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        click.echo("trajstore: " + printable(self.message, keep="\n"), file=file or sys.stderr)
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Turn what users can mend into a message and exit code 2, and an interrupt into 130."""
+
+    @wraps(function)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            function(*arguments, **options)
+        except TrajstoreError as error:
+            raise Failure(str(error)) from None
+        except (OSError, MemoryError, RuntimeError) as error:
+            if short := shortage(error):
+                raise Failure(str(short)) from None
+            if not isinstance(error, OSError):
+                raise
+            raise Failure(reason(error)) from None
+        except KeyboardInterrupt:
+            end_deaf()
+            click.echo("trajstore: interrupted; the same command goes on from here", err=True)
+            sys.exit(INTERRUPTED)
+
+    return run
+
+
+config_argument = click.argument("config", type=PATH)
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Override a key of the config."
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, and nothing else, to stdout; words go to stderr."
+)
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Throw away what the folder holds of another config."
+)
+
+
+def print_json(value: Any) -> None:
+    """On stdout; a number that JSON has not is null, and what no terminal or encoding takes is an escape."""
+    text = json.dumps(finite(value), indent=1, ensure_ascii=False)
+    click.echo(
+        "".join(sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text)
+    )
+
+
+def print_dataset_json(path: Path, manifest: "Manifest", **more: Any) -> None:
+    """Of a dataset that was made: id, path as given and splits, as `info --json` has them, and more."""
+    from .printing import splits_facts
+
+    print_json({"id": manifest.id, "path": str(path), "splits": splits_facts(manifest), **more})

@@ -1,0 +1,290 @@
+"""Commands that make and look at datasets: generate, verify, info, systems."""
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from ...data.base.errors import printable
+from .common import (
+    PATH,
+    command,
+    config_argument,
+    json_option,
+    overwrite_option,
+    print_dataset_json,
+    print_json,
+    set_option,
+)
+
+if TYPE_CHECKING:
+    from ...data.base.findings import Findings
+    from ..dynamics.systems import System
+    from ..generation.local_workers import Backend
+
+# Of a system with more, `systems` shows how many there are.
+SHOWN_STATES = 4
+
+
+@click.command("generate")
+@config_argument
+@click.option("--out", type=PATH, required=True, help="Folder of the dataset.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Shards worked on at once; one a core if left out.")
+@click.option(
+    "--backend",
+    type=click.Choice(["threading", "loky", "dask"]),
+    help="Who works: threads or processes of this machine, or a dask cluster; what suits the engine if left out.",
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Of the dask cluster, as in tcp://HOST:8786; all share the folder."
+)
+@overwrite_option
+@set_option
+@json_option
+@command
+def generate_command(
+    config: Path,
+    out: Path,
+    jobs: int | None,
+    backend: "Backend | None",
+    scheduler: str | None,
+    overwrite: bool,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Integrate the system of CONFIG and store the trajectories; goes on where it was interrupted."""
+    from ..config.file import load_config
+    from ..generation.generate import generate
+    from .printing import print_summary
+
+    console = Console(stderr=True)
+    summary = generate(
+        load_config(config, overrides),
+        out,
+        jobs,
+        backend=backend,
+        scheduler=scheduler,
+        overwrite=overwrite,
+        console=console,
+    )
+    print_summary(console, summary)
+    if as_json:
+        print_dataset_json(out, summary.manifest)
+
+
+@click.command("verify")
+@click.argument("path", type=PATH)
+@click.option(
+    "--reintegrate",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="K",
+    help="Also integrate K rows again, with the other engine, from the equations inside.",
+)
+@click.option(
+    "--repair",
+    "wants_repair",
+    is_flag=True,
+    help="First write manifest.json and SHA256SUMS again from the shards, where they are lost or damaged.",
+)
+@click.option(
+    "--shards",
+    metavar="A:B",
+    callback=lambda _, __, text: None if text is None else _slice(text),
+    help="Read only these of the manifest's shards, numbered from 0, B not among them; as a Python slice.",
+)
+@json_option
+@command
+def verify_command(
+    path: Path, reintegrate: int, wants_repair: bool, shards: slice | None, as_json: bool
+) -> None:
+    """Check a dataset or a shard: 0 if sound; 1 if not, a line a problem; 2 if it cannot be checked, for there is
+    no manifest, or none that can be read.
+
+    Files are read in a process of their own, so that one made to crash or hang the HDF5 library is only a problem.
+    """
+    shown = printable(str(path))
+    if wants_repair and shards is not None:
+        raise click.UsageError("--repair reads all shards; leave out --shards.")
+    facts: dict[str, Any] = {}
+    if wants_repair:
+        from ..audit.repair import repair
+
+        facts["repaired"] = repair(path, isolated=True)
+        written = " and ".join(facts["repaired"])
+        click.echo(
+            f"{shown}: {written} written from the shards" if written else f"{shown}: nothing to repair",
+            err=as_json,
+        )
+
+    found, total = _verify_with_progress(path, shards)
+    problems, remark = found.problems, ""
+    if shards is not None:
+        first, last, _ = shards.indices(total)
+        remark = (
+            f"; of {total:,} shards, {first} to {last - 1} checked, the other {total - last + first:,} not"
+        )
+        facts["shards"] = {"first": first, "last": last - 1, "of": total}
+    if reintegrate and not problems:
+        from ..audit.reintegrate import reintegrate as integrate_again
+
+        again = integrate_again(path, reintegrate, shards=shards)
+        problems += again.problems
+        facts["reintegration"] = again.facts()
+        remark += f"; {again.remark()}"
+    if as_json:
+        print_json({**found.to_dict(), **facts})
+    else:
+        for problem in problems:
+            click.echo(problem)
+        for note in found.notes:
+            click.echo(f"note: {note}")
+    if problems:
+        click.echo(f"{shown}: {len(problems)} problem{'s' if len(problems) > 1 else ''}{remark}", err=True)
+        sys.exit(1)
+    click.echo(f"{shown}: sound{remark}", err=as_json)
+
+
+def _slice(text: str) -> slice:
+    """Raises BadParameter if the text is no slice of a list."""
+    found = re.fullmatch(r"(-?[0-9]{1,9})?:(-?[0-9]{1,9})?", text)
+    if not found:
+        raise click.BadParameter(f"got {text!r}, expected A:B, as 0:1000, 5000: or :-1")
+    return slice(*(int(number) if number else None for number in found.groups()))
+
+
+def _verify_with_progress(path: Path, shards: slice | None) -> tuple["Findings", int]:
+    """What was found, and how many shards there are."""
+    from rich.progress import Progress
+
+    from ...data.folder.manifest import load_manifest
+    from ...data.integrity.verify import examine
+    from ..runtime.progress import columns
+
+    total = len(load_manifest(path).shards) if path.is_dir() else 1
+    first, last, _ = (shards or slice(None)).indices(total)
+    console = Console(stderr=True)
+    bar = Progress(*columns("shards"), console=console, transient=True, disable=not console.is_terminal)
+    with bar as progress:
+        task = progress.add_task("verify", total=max(0, last - first))
+        found = examine(
+            path, lambda done: progress.update(task, completed=done), isolated=True, shards=shards
+        )
+    return found, total
+
+
+@click.command("info")
+@click.argument("path", type=PATH)
+@json_option
+@command
+def info_command(path: Path, as_json: bool) -> None:
+    """Show what a dataset, or one shard, holds."""
+    from ...data.folder.manifest import Manifest, load_manifest
+    from ...data.integrity.child_reader import IsolatedReader
+    from .printing import dataset_facts, print_dataset
+
+    if path.is_file():
+        with IsolatedReader() as reader:
+            manifest = Manifest.model_validate(reader("manifest", path))
+    else:
+        manifest = load_manifest(path)
+    if as_json:
+        print_json(dataset_facts(manifest))
+    else:
+        print_dataset(Console(), manifest)
+
+
+@click.command("systems")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--dysts", "flows", is_flag=True, help="List the flows of the package dysts instead.")
+@click.option(
+    "--plot", "figure", type=PATH, metavar="FILE", help="Draw a small phase portrait of one system."
+)
+@click.option("--check", "checks", is_flag=True, help="Solve each in two independent ways; 1 if one is off.")
+@click.option("--lyapunov", "exponents", is_flag=True, help="Measure the Lyapunov exponents of each.")
+@json_option
+@command
+def systems_command(
+    names: tuple[str, ...], flows: bool, figure: Path | None, checks: bool, exponents: bool, as_json: bool
+) -> None:
+    """List the systems of the library, or show those named; dysts:NAME is a flow of the package dysts.
+
+    One of --plot, --check and --lyapunov at a time; --json goes with the last two.
+    """
+    from ..dynamics.systems import LIBRARY, get_system
+    from ..dynamics.systems.dysts_flows import convertible_flows
+    from .printing import print_spectrum, print_system
+
+    _check_options(names, flows, figure, checks, exponents, as_json)
+    listed = convertible_flows() if flows else [get_system(name) for name in names or LIBRARY]
+    console = Console()
+    one = len(names) == 1
+    if checks:
+        from ..dynamics.check import check_system, print_checks
+
+        done = (check_system(system) for system in listed)
+        if as_json:
+            kept = list(done)
+            _print_json([check.to_dict() for check in kept], one)
+            passed = all(check.passed for check in kept)
+        else:
+            passed = print_checks(console, done)
+        if not passed:
+            sys.exit(1)
+    elif exponents:
+        from ..dynamics.lyapunov import spectrum
+
+        if as_json:
+            _print_json([{"name": system.name, **spectrum(system).to_dict()} for system in listed], one)
+            return
+        for system in listed:
+            print_spectrum(console, system, spectrum(system))
+    elif as_json:
+        _print_json([{**system.to_dict(), "latex": system.latex()} for system in listed], one)
+    elif figure is not None:
+        from ..draw.system import plot_system
+
+        plot_system(listed[0], figure)
+        click.echo(str(figure))
+    elif names:
+        for system in listed:
+            print_system(console, system)
+    else:
+        _list(listed)
+
+
+def _check_options(
+    names: tuple[str, ...], flows: bool, figure: Path | None, checks: bool, exponents: bool, as_json: bool
+) -> None:
+    """Raises UsageError where options do not go together: none is left out in silence."""
+    asked = {"--check": checks, "--lyapunov": exponents, "--plot": figure is not None}
+    if sum(asked.values()) > 1:
+        given = " and ".join(option for option, wanted in asked.items() if wanted)
+        raise click.UsageError(f"{given} do not go together; run the command once for each.")
+    if figure is not None and as_json:
+        raise click.UsageError("--json and --plot do not go together; run the command once for each.")
+    if flows and names:
+        raise click.UsageError(
+            f"--dysts lists all flows; for one of them leave it out and name dysts:{names[0]}."
+        )
+    if (figure is not None and len(names) != 1) or (exponents and not names):
+        raise click.UsageError("--plot and --lyapunov need the NAME of a system, --plot of one alone.")
+
+
+def _print_json(facts: list[dict[str, Any]], one: bool) -> None:
+    """A list, or what is asked of one system alone."""
+    print_json(facts[0] if one else facts)
+
+
+def _list(systems: list["System"]) -> None:
+    """A line a system: name, states, natural period, what it is."""
+    width = 2 + max(len(system.name) for system in systems)
+    for system in systems:
+        few = ", ".join(system.states)
+        if len(system.states) > SHOWN_STATES:
+            few = f"{len(system.states)} states"
+        period = f"{system.period:.4g}" if system.period else "-"
+        click.echo(f"{system.name:<{width}} {few:<16} {period:>9}  {system.description}")

@@ -1,0 +1,251 @@
+"""Commands that make a dataset from measured files or from other datasets: import, merge, select; and export."""
+
+import csv
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...data.shard.schema import SPLITS, STATE_DTYPES, Status
+from .common import PATH, command, json_option, print_dataset_json
+
+
+class Range(click.ParamType):
+    """LOW:HIGH, either end may be left out."""
+
+    name = "range"
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        low, colon, high = str(value).partition(":")
+        if colon:
+            try:
+                return tuple(self.kind(end) if end.strip() else None for end in (low, high))
+            except ValueError:
+                pass
+        raise click.BadParameter(f"got {value!r}, expected LOW:HIGH, :HIGH or LOW:", ctx, param)
+
+
+class Where(click.ParamType):
+    """PARAMETER=LOW:HIGH."""
+
+    name = "parameter=low:high"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        name, equals, limits = str(value).partition("=")
+        if not equals:
+            self.fail(f"got {value!r}, expected PARAMETER=LOW:HIGH", param, ctx)
+        return name.strip(), Range(float).convert(limits, param, ctx)
+
+
+class Names(click.ParamType):
+    """NAME,NAME or NEW=NAME,..., where NAME is what the file calls it; "NEW=A, B" if that has a comma."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, dict):
+            return value
+        names: dict[str, str] = {}
+        for part in next(csv.reader([str(value)], skipinitialspace=True), []):
+            new, equals, old = part.partition("=")
+            if new.strip() and new.strip() in names:
+                self.fail(f"got {value!r}, in which {new.strip()!r} occurs twice", param, ctx)
+            names[new.strip()] = (old if equals else new).strip()
+        if not names or not all(names) or not all(names.values()):
+            self.fail(f"got {value!r}, expected NAME,NAME or NEW=NAME,...", param, ctx)
+        return names
+
+
+class Dimensions(click.ParamType):
+    """Some of trajectory, time and component, in any order, time among them."""
+
+    name = "dimensions"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        names = tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else tuple(value)
+        known = ("trajectory", "time", "component")
+        if "time" not in names or not set(names) <= set(known) or len(set(names)) < len(names):
+            self.fail(f"got {value!r}, expected some of {', '.join(known)}, time among them", param, ctx)
+        return names
+
+
+class Finite(click.FloatRange):
+    """A number within limits, also where NaN and infinity are within them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"got {value!r}, expected a finite number", param, ctx)
+        return number
+
+
+FRACTION = Finite(0.0, 1.0, max_open=True)
+out_option = click.option("--out", type=PATH, required=True, help="New folder to write to.")
+split_option = click.option(
+    "--split", "splits", multiple=True, type=click.Choice(SPLITS), help="Only this split; may be repeated."
+)
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
+@out_option
+@click.option("--time", "time_name", help="Column or variable of the times; 'time' or 't' if left out.")
+@click.option("--step", type=Finite(0.0, min_open=True), help="Sampling interval, if there are no times.")
+@click.option("--trajectory", help="CSV: column that tells trajectories apart; 'trajectory' if left out.")
+@click.option("--state", help="Variable of all states (trajectory, time, component); 'state' if left out.")
+@click.option(
+    "--components",
+    type=Names(),
+    metavar="NAME,...",
+    help="Columns, variables or components that make up the state; NEW=NAME gives another name.",
+)
+@click.option(
+    "--parameters", type=Names(), metavar="NAME,...", help="Columns or variables that are constant a row."
+)
+@click.option(
+    "--dimensions",
+    type=Dimensions(),
+    metavar="NAME,...",
+    help="Of arrays of states, in the file's order: trajectory, time, component; where the file does not tell.",
+)
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    help="Sign of decimals in tables, where their numbers leave it open.",
+)
+@click.option("--length", type=click.IntRange(min=2), help="Cut trajectories into pieces of so many samples.")
+@click.option(
+    "--validation", type=FRACTION, default=0.1, show_default=True, help="Share of the validation split."
+)
+@click.option("--test", type=FRACTION, default=0.1, show_default=True, help="Share of the test split.")
+@click.option(
+    "--split-by",
+    type=click.Choice(["trajectory", "time"]),
+    default="trajectory",
+    show_default=True,
+    help="time: of each trajectory the first pieces to train, the last to test.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the split.")
+@click.option(
+    "--dtype", type=click.Choice(STATE_DTYPES), help="Of the stored states; the file's if left out."
+)
+@click.option("--name", default="measured", show_default=True, help="Name of what was measured.")
+@click.option(
+    "--time-unit",
+    help="Of the times; that which the files state if left out, else 1. Known ones are converted.",
+)
+@click.option(
+    "--resample",
+    type=Finite(0.0, min_open=True),
+    metavar="STEP",
+    help="Put irregular times on a grid of this interval, by cubic splines, never beyond the samples.",
+)
+@click.option("--title")
+@click.option("--license", default="unspecified", show_default=True)
+@click.option("--creator", default="unspecified", show_default=True)
+@json_option
+@command
+def import_command(
+    files: tuple[Path, ...],
+    out: Path,
+    time_name: str | None,
+    step: float | None,
+    trajectory: str | None,
+    state: str | None,
+    components: dict[str, str] | None,
+    parameters: dict[str, str] | None,
+    dimensions: tuple[str, ...] | None,
+    decimal: str | None,
+    split_by: str,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Make a dataset of measured trajectories: CSV, NPZ, NPY, HDF5, netCDF, MATLAB or OpenSim files.
+
+    It has no equations.
+    """
+    from ..exchange.measured.importing import Import, import_files, summary
+    from ..exchange.measured.measurements import Columns
+
+    columns = Columns(
+        time_name, trajectory, state, components or {}, parameters or {}, step, dimensions or (), decimal
+    )
+    imported = import_files(files, out, Import(columns, by=split_by, **settings))
+    _say(out, imported.manifest, as_json)
+    for line in summary(imported, columns):
+        click.echo(line, err=as_json)
+
+
+@click.command("merge")
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="DATASET DATASET...")
+@out_option
+@json_option
+@command
+def merge_command(paths: tuple[Path, ...], out: Path, as_json: bool) -> None:
+    """Join datasets of the same equations and grid into a new one."""
+    from ..exchange.derived.merge import merge
+
+    _say(out, merge(paths, out), as_json)
+
+
+@click.command("select")
+@click.argument("path", type=PATH, metavar="DATASET")
+@out_option
+@split_option
+@click.option(
+    "--rows", type=Range(int), default=":", help="Rows FIRST:LAST of each split, LAST not included."
+)
+@click.option(
+    "--where", multiple=True, type=Where(), help="Only rows with a parameter in this range; may be repeated."
+)
+@click.option(
+    "--status",
+    multiple=True,
+    type=click.Choice([status.name.lower() for status in Status]),
+    help="Only rows with this status; may be repeated.",
+)
+@click.option(
+    "--time", type=Range(float), default=":", help="Only samples at these times, both ends included."
+)
+@click.option(
+    "--stride", type=click.IntRange(min=1), default=1, help="Only every so many-th of these samples."
+)
+@json_option
+@command
+def select_command(
+    path: Path, out: Path, where: tuple[tuple[str, Any], ...], as_json: bool, **conditions: Any
+) -> None:
+    """Write some rows and times of a dataset to a new one."""
+    from ..exchange.derived.select import Selection, select
+
+    _say(out, select(path, out, Selection(where=dict(where), **conditions)), as_json)
+
+
+@click.command("export")
+@click.argument("path", type=PATH, metavar="DATASET")
+@click.option("--format", "form", type=click.Choice(["npz", "csv", "netcdf"]), required=True)
+@out_option
+@split_option
+@command
+def export_command(path: Path, form: str, out: Path, splits: tuple[str, ...]) -> None:
+    """Write the splits of a dataset as files of another kind."""
+    from ..exchange.derived.export import export
+
+    for written in export(path, out, form, splits):
+        click.echo(str(written))
+
+
+def _say(out: Path, manifest: Any, as_json: bool) -> None:
+    """What was made, a line; with JSON it goes to stderr."""
+    sizes = ", ".join(f"{split.trajectories:,} {name}" for name, split in manifest.splits.items())
+    failed = sum(split.failed for split in manifest.splits.values())
+    note = f"; {failed:,} of them not sound, kept as NaN with a status" if failed else ""
+    click.echo(
+        f"{out}: {sizes} rows{note}; {manifest.bytes / 1e6:,.1f} MB; id {manifest.id[:16]}", err=as_json
+    )
+    if as_json:
+        print_dataset_json(out, manifest)

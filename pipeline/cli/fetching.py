@@ -1,0 +1,59 @@
+"""Commands that bring in what others share: fetch."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from .common import PATH, command, json_option, print_dataset_json
+
+
+@click.command("fetch")
+@click.argument("url")
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.option(
+    "--id",
+    "identity",
+    metavar="ID",
+    help="Refuse any dataset but the one with this id; 8 digits of its beginning are enough. Checksums come from the "
+    "same server as the files: only an id that you have from elsewhere tells that it serves what it should.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, 16), default=4, show_default=True, help="Files fetched at once."
+)
+@click.option("--overwrite", is_flag=True, help="Throw away another dataset that the folder holds.")
+@json_option
+@command
+def fetch_command(
+    url: str, folder: Path, identity: str | None, jobs: int, overwrite: bool, as_json: bool
+) -> None:
+    """Bring the dataset at URL into DIR, and check it: 0 if sound, 1 if not.
+
+    URL is where the dataset's folder lies: http, https, file, or a path. The same command goes on where it was
+    interrupted, and fetches nothing that is already there and right.
+    """
+    from ..exchange.fetch.fetch import fetch
+
+    console = Console(stderr=True)
+    done = fetch(url, folder, identity=identity, jobs=jobs, overwrite=overwrite, console=console)
+    console.print(
+        f"{done.fetched} shards fetched, {done.kept} found right; {done.bytes:,} bytes in {done.seconds:.2f} s; "
+        f"id {done.manifest.id}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if as_json:
+        more = {"problems": [problem.to_dict() for problem in done.problems]} if done.problems else {}
+        print_dataset_json(folder, done.manifest, **more)
+    for problem in done.problems:
+        click.echo(problem, err=as_json)
+    for note in done.notes:
+        click.echo(f"note: {note}", err=as_json)
+    if done.problems:
+        click.echo(
+            f"{folder}: all files are as the manifest says, but the dataset is not sound; ask who shares it",
+            err=True,
+        )
+        sys.exit(1)
+    click.echo(f"{folder}: sound", err=as_json)

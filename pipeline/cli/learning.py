@@ -1,0 +1,175 @@
+"""Commands that learn from datasets: train, evaluate, plot."""
+
+import math
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from ...data.base.errors import TrajstoreError
+from ..describe.percentages import percentage
+from ..runtime.interrupts import end_deaf
+from .common import (
+    INTERRUPTED,
+    PATH,
+    Failure,
+    command,
+    config_argument,
+    json_option,
+    overwrite_option,
+    print_json,
+    set_option,
+)
+
+if TYPE_CHECKING:
+    from ..learn.ranks import Ranks
+    from ..runs.standing import Standing
+
+
+@click.command("train")
+@config_argument
+@click.option("--data", type=PATH, required=True, help="Folder of the dataset.")
+@click.option("--out", type=PATH, required=True, help="Folder of the run.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with an unfinished run, or one that was asked for fewer steps or minutes; begin if there is none.",
+)
+@click.option(
+    "--restart-schedule",
+    is_flag=True,
+    help="With --resume, where more steps would need another schedule from the first one on: begin it anew over the "
+    "steps that are left, the refinement after it.",
+)
+@overwrite_option
+@set_option
+@command
+def train_command(
+    config: Path,
+    data: Path,
+    out: Path,
+    resume: bool,
+    restart_schedule: bool,
+    overwrite: bool,
+    overrides: tuple[str, ...],
+) -> None:
+    """Train the model of CONFIG on a dataset. Under torchrun several processes share each batch.
+
+    Whatever stops it leaves RUN/best.pt, which evaluate and plot take.
+    """
+    from ..config.file import load_learning
+
+    # torch's threads wait for each other asleep: spinning, they take the cores from those that they wait for.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    # Of several processes, one on each machine: they come to the same end for the same reason.
+    tells = not several or os.environ.get("LOCAL_RANK", "0") == "0"
+    try:
+        with _together(several) as ranks:
+            before = signal.signal(signal.SIGTERM, signal.SIG_IGN) if several else None
+            learning = load_learning(config, overrides)
+            if several:
+                signal.signal(signal.SIGTERM, before)
+            from ..learn.train import train
+
+            console = Console(stderr=True)
+            now = train(
+                learning,
+                data,
+                out,
+                resume=resume,
+                restart_schedule=restart_schedule,
+                overwrite=overwrite,
+                console=console,
+                ranks=ranks,
+            )
+    except (KeyboardInterrupt, TrajstoreError, OSError) as error:
+        if several:
+            # When one process ends, torchrun ends the others. This one is about to end by itself.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        interrupted = isinstance(error, KeyboardInterrupt)
+        if interrupted:
+            end_deaf()
+        if tells and not interrupted:
+            raise
+        if tells:
+            click.echo(
+                f"trajstore: interrupted; the same command with --resume goes on from what {out} holds",
+                err=True,
+            )
+        sys.exit(INTERRUPTED if interrupted else Failure.exit_code)
+    if tells:
+        click.echo(_told(now), err=True)
+
+
+def _told(now: "Standing") -> str:
+    """What came of a training."""
+    from ..runs.standing import ending
+
+    units = "" if now.loss_units == "raw" else f" ({now.loss_units})"
+    waiting = percentage(now.waiting, now.seconds)
+    said = [f"{now.step} steps in {now.seconds:.1f} s, {waiting} of it waiting for data"]
+    if math.isfinite(now.smoothed):
+        said.append(f"smoothed loss {now.smoothed:.3g}{units}")
+    if math.isfinite(now.best_validation):
+        said.append(f"best validation MSE {now.best_validation:.3g} at step {now.best_step}")
+    return "; ".join([*said, *filter(None, [ending(now.summary())])])
+
+
+@contextmanager
+def _together(several: bool) -> Iterator["Ranks | None"]:
+    """Of several processes, wait for each other before the config is read: a mistake in it then ends each by itself.
+
+    Else torchrun would end those that are still being loaded, when the first has failed.
+    """
+    if not several:
+        yield None
+        return
+    from ..learn.ranks import joined
+
+    with joined() as ranks:
+        ranks.wait()
+        yield ranks
+
+
+@click.command("evaluate")
+@click.argument("run", type=PATH)
+@click.option("--data", type=PATH, help="Another dataset than the one trained on.")
+@json_option
+@command
+def evaluate_command(run: Path, data: Path | None, as_json: bool) -> None:
+    """Judge a trained run on its test split; writes RUN/metrics.json, and prints a table, or with --json the same."""
+    from ..judge.evaluate import evaluate
+    from .printing import print_metrics
+
+    metrics = evaluate(run, data, Console(stderr=True))
+    if as_json:
+        print_json(metrics)
+    else:
+        print_metrics(Console(), metrics)
+
+
+@click.command("plot")
+@click.argument("path", type=PATH)
+@click.option("--out", type=PATH, help="Folder of the figures; RUN/figures or DATASET-figures if left out.")
+@command
+def plot_command(path: Path, out: Path | None) -> None:
+    """Draw the figures of an evaluated run, or of a dataset or shard."""
+    from ...data.folder.manifest import MANIFEST
+
+    if not path.exists():
+        raise TrajstoreError(f"{path}: no such folder; expected that of a run or of a dataset, or a shard")
+    if path.is_file() or (path / MANIFEST).is_file():
+        from ..draw.dataset import plot_dataset
+
+        plot_dataset(path, out, Console(stderr=True))
+    else:
+        from ..draw.run import plot
+
+        plot(path, Console(stderr=True), out)

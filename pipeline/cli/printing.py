@@ -1,0 +1,283 @@
+"""What the commands print: a few lines or a small table for people, JSON for programs."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from ...data.folder.manifest import Manifest
+from ..describe.description import IDENTITY_SHOWN, Description, ParameterLine, line
+from ..describe.percentages import percentage
+from ..dynamics.systems import System
+from ..dynamics.systems.delay import DelaySystem
+from ..runs.standing import ending
+
+if TYPE_CHECKING:
+    from ..dynamics.lyapunov import Spectrum
+    from ..generation.generate import Summary
+
+# Of equations, parameters, components; and the characters of an equation.
+SHOWN = 6
+LONGEST_SHOWN = 300
+
+
+def dataset_facts(manifest: Manifest) -> dict[str, Any]:
+    """What `trajstore info --json` gives."""
+    description, dataset = Description(manifest), manifest.config["dataset"]
+    return {
+        "id": manifest.id,
+        "title": description.title,
+        "license": description.license,
+        "creator": description.creator,
+        "format_version": manifest.format_version,
+        "system": manifest.system,
+        "components": manifest.components,
+        "grid": manifest.config["grid"],
+        "engine": manifest.config["engine"],
+        "derived": description.derived,
+        "dtype": dataset["dtype"],
+        "seed": dataset["seed"],
+        "bytes": manifest.bytes,
+        "shards": len(manifest.shards),
+        "trajectories": description.trajectories,
+        "failed": description.failed,
+        "splits": splits_facts(manifest),
+    }
+
+
+def splits_facts(manifest: Manifest) -> dict[str, Any]:
+    """Of each split, JSON-ready."""
+    return {
+        name: {
+            "trajectories": split.trajectories,
+            "failed": split.failed,
+            "shards": len(split.shards),
+            "statistics": split.statistics.model_dump(),
+        }
+        for name, split in manifest.splits.items()
+    }
+
+
+def print_dataset(console: Console, manifest: Manifest) -> None:
+    """The same for people: what it is, what is in it, how large its numbers are."""
+    description = Description(manifest)
+    lines = Table.grid(Column(no_wrap=True, style="cyan"), Column(overflow="fold"), padding=(0, 2))
+    for label, texts in _facts(description):
+        for position, text in enumerate(texts):
+            lines.add_row(label if position == 0 else "", Text(text))
+    console.print(Text(description.title, style="bold"))
+    console.print(lines)
+    for table in (_splits(manifest), _ranges(description)):
+        console.print()
+        console.print(table)
+
+
+def _facts(description: Description) -> Iterator[tuple[str, list[str]]]:
+    """Labels, each with the lines that stand beside it."""
+    manifest = description.manifest
+    yield "id", [line(manifest.id)]
+    yield "system", [description.name]
+    if description.equations is None:
+        yield "equations", ["none: measured data"]
+    else:
+        equations = [f"{name}' = {text}" for name, text in description.equations.items()]
+        yield "equations", _few([line(text, LONGEST_SHOWN) for text in equations], "equations")
+    yield "parameters", _few([_parameter(one) for one in description.parameters], "parameters") or ["none"]
+    yield "starts", [_starts(description)]
+    if description.observed:
+        yield "observed", [description.observed]
+    yield "grid", [description.grid]
+    if description.engine:
+        yield "engine", [description.engine]
+    if description.provenance:
+        yield "made", _few(description.provenance, "sources")
+    yield "licence", [f"{description.license}; creator {description.creator}"]
+    yield "stored", [f"{description.dtype}, {manifest.bytes / 1e6:,.1f} MB in {len(manifest.shards):,} files"]
+    yield "rows", [description.failures]
+
+
+def _few(texts: list[str], what: str) -> list[str]:
+    """The first texts, and how many more there are."""
+    if len(texts) <= SHOWN + 1:
+        return texts
+    return [*texts[:SHOWN], f"... and {len(texts) - SHOWN} more {what}; --json has all"]
+
+
+def _parameter(parameter: ParameterLine) -> str:
+    value = f"{parameter.name} = {parameter.value} {parameter.unit}".rstrip()
+    return f"{value}   {parameter.meaning}".rstrip()
+
+
+def _starts(description: Description) -> str:
+    """How the initial states were drawn."""
+    boxes = description.boxes
+    if description.starts:
+        return f"{description.starts}; seed {description.seed}"
+    if description.equations is None or not boxes:
+        return (
+            "the first sample of each row" if description.equations is None else "as initial_state gives them"
+        )
+    if len(boxes) > SHOWN and len(set(boxes.values())) == 1:
+        low, high = next(iter(boxes.values()))
+        ranges = f"each of {len(boxes)} components in [{low}, {high}]"
+    else:
+        shown = [f"{name} in [{low}, {high}]" for name, (low, high) in boxes.items()]
+        more = f", and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+        ranges = ", ".join(shown[:SHOWN]) + more
+    how = "smooth random fields" if description.field else "uniform"
+    how += ", and constant before" if description.delayed else ""
+    return f"{how}: {ranges}" if description.derived else f"{how}: {ranges}; seed {description.seed}"
+
+
+def _splits(manifest: Manifest) -> Table:
+    table = _small_table("split", "rows", "failed", "shards")
+    for name, split in manifest.splits.items():
+        failed = Text(f"{split.failed:,}", style="yellow" if split.failed else "")
+        table.add_row(name, f"{split.trajectories:,}", failed, f"{len(split.shards):,}")
+    return table
+
+
+def _ranges(description: Description) -> Table:
+    """Moments of the first components, of the first split that has sound rows."""
+    splits = description.manifest.splits
+    name = next((name for name, split in splits.items() if split.statistics.count), "train")
+    moments = splits[name].statistics
+    table = _small_table(f"in {name}", "mean", "std", "min", "max")
+    columns = (moments.mean, moments.std, moments.minimum, moments.maximum)
+    rows = list(zip(description.states, *columns, strict=False))
+    for component, *values in rows[:SHOWN]:
+        table.add_row(Text(component, overflow="ellipsis"), *(f"{value:.4g}" for value in values))
+    if len(rows) > SHOWN:
+        table.add_row(f"... and {len(rows) - SHOWN} more")
+    return table
+
+
+def _small_table(first: str, *heads: str) -> Table:
+    columns = [Column(head, justify="right") for head in heads]
+    return Table(first, *columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="cyan")
+
+
+def print_summary(console: Console, summary: "Summary") -> None:
+    """What `generate` did."""
+    manifest = summary.manifest
+    failed = {name: split.failed for name, split in manifest.splits.items() if split.failed}
+    rate = f" at {summary.rows / summary.seconds:,.0f} rows/s" if summary.rows else ""
+    console.print(
+        f"{summary.written} shards written, {summary.reused} found right; {summary.rows:,} rows integrated in "
+        f"{summary.seconds:.2f} s{rate}; {manifest.bytes / 1e6:,.1f} MB; id {manifest.id[:IDENTITY_SHOWN]}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if summary.compared:
+        console.print(
+            f"{summary.compared} shards of another revision of the engines come out the same by this one",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if summary.shared:
+        mend = "; [system.parameters_by_split] holds values out" if manifest.system.get("parameters") else ""
+        console.print(
+            f"warning: {summary.shared}{mend}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    for name, count in failed.items():
+        total = manifest.splits[name].trajectories
+        console.print(
+            f"{name}: {count:,} of {total:,} rows failed ({percentage(count, total)}); they are kept as NaN with a "
+            "status that says why",
+            style="yellow",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def print_system(console: Console, system: System) -> None:
+    """A system's equations, plain and as LaTeX, its parameters and its box of initial states."""
+    console.print(system.name, style="bold", highlight=False)
+    for text in filter(None, (system.description, system.reference)):
+        console.print(text, highlight=False)
+    for (state, text), latex in zip(system.equations.items(), system.latex(), strict=True):
+        console.print(f"  {state}' = {text}", highlight=False, markup=False)
+        console.print(f"  {latex}", highlight=False, markup=False, style="dim")
+    for name, parameter in system.parameters.items():
+        unit = "" if parameter.unit == "1" else f" {parameter.unit}"
+        console.print(
+            f"  {name} = {parameter.value:g}{unit}   {parameter.meaning}", highlight=False, markup=False
+        )
+    when = "t <= 0" if isinstance(system, DelaySystem) else "0"
+    for name, (low, high) in system.initial_state.items():
+        console.print(f"  {name}({when}) in [{low:g}, {high:g}]", highlight=False, markup=False)
+    unit = "" if system.time_unit == "1" else f" {system.time_unit}"
+    for what, value in (("period", system.period), ("Lyapunov time", _inverse(system.lyapunov))):
+        if value is not None:
+            console.print(f"  {what} {value:.4g}{unit}", highlight=False, markup=False)
+    if system.hamiltonian is not None:
+        console.print(f"  conserved: {system.hamiltonian}", highlight=False, markup=False)
+
+
+def _inverse(value: float | None) -> float | None:
+    return 1 / value if value else None
+
+
+def print_spectrum(console: Console, system: System, spectrum: "Spectrum") -> None:
+    """Lyapunov exponents with their standard errors, and the dimension that follows."""
+    console.print(system.name, style="bold", highlight=False)
+    for exponent, error in zip(spectrum.exponents, spectrum.errors, strict=True):
+        console.print(f"  {exponent:+.5f} +- {error:.5f}", highlight=False)
+    if spectrum.dimension is not None:
+        console.print(f"  Kaplan-Yorke dimension {spectrum.dimension:.4f}", highlight=False)
+    console.print(f"  {spectrum.rows} trajectories over t = {spectrum.duration:g} each", highlight=False)
+
+
+def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
+    """Test errors beside the trivial predictors, and the long rollouts."""
+    test = metrics["test"]
+    table = Table("predictor", "test MSE", "times the model's", box=box.SIMPLE_HEAD)
+    table.add_row(metrics["model"]["name"], f"{test['mse']:.3g}", "1")
+    for name, baseline in sorted(metrics["baselines"].items(), key=lambda item: item[1]["mse"]):
+        times = f"{baseline['mse'] / test['mse']:.3g}" if test["mse"] else "-"
+        table.add_row(name, f"{baseline['mse']:.3g}", times)
+    console.print(table)
+    training = metrics.get("training", {})
+    if said := ending(training):
+        best = f"judged are the weights of step {training['best_step']:,}"
+        console.print(f"{said}; {best}", highlight=False, soft_wrap=True)
+    noise = test.get("noise")
+    if noise is not None:
+        floor = ", below which no test MSE can be expected" if noise["target"] == "observed" else ""
+        console.print(
+            f"noise of the observed states: RMS {noise['rms']:.3g}, MSE {noise['mse']:.3g}{floor}; the model's MSE "
+            f"against the states without noise: {noise['model_mse_without_noise']:.3g}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if metrics["rollout"] is not None:
+        for line in _rollout_lines(metrics["rollout"]):
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def _rollout_lines(rollout: Mapping[str, Any]) -> Iterator[str]:
+    """How long rollouts are valid, and what cycle they come to; from how many starts, for one says little."""
+    starts, end = rollout["trajectories"], rollout["duration"]
+    valid = rollout["valid_prediction_time"]["median"]
+    until = f"{valid:g}, the end" if valid == end else f"{valid:g}"
+    which = f"median of {starts} starts" if starts > 1 else "from 1 start alone; others may differ"
+    yield f"rollouts over t = {end:g}: valid until {until} ({which})"
+    measured = rollout["with_cycle"]
+    for what in ("amplitude", "period"):
+        found = rollout[what]
+        if found is None:
+            continue
+        true = f"true {found['true']:.5f}"
+        if not measured:
+            yield f"{what} of the cycle: {true}; no rollout swings evenly, so there is none to compare"
+            continue
+        which = f"median of {measured} of {starts} rollouts" if starts > 1 else "from 1 rollout alone"
+        error = f"relative error {found['relative_error']:.2g}"
+        yield f"{what} of the cycle: {found['predicted']:.5f}, {true}, {error} ({which})"

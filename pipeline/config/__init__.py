@@ -1,0 +1,1 @@
+"""One experiment as a TOML file: its sections, their keys, and errors that name them."""

@@ -1,0 +1,53 @@
+"""Does what is to be learned go with the dataset of the same config? Asked before the dataset is made."""
+
+import numpy as np
+
+from ...data.batches.block_sizes import count_blocks
+from .experiment import Experiment
+from .section import ConfigError
+
+
+def check_training(config: Experiment) -> None:
+    """Raises ConfigError, which names the key, for what training would find out only when the dataset is there."""
+    task, training, samples = config.task, config.training, len(config.times)
+    least = 2 if task.name == "forecast" else 1
+    if task.window is not None and not least <= task.window <= samples:
+        raise ConfigError(
+            f"task.window: got {task.window}, but the trajectories of [grid] have {samples} samples, and the task "
+            f'"{task.name}" takes {least} or more; expected {least} to {samples}'
+        )
+    known = config.dynamics.parameters
+    if len(set(task.parameters)) < len(task.parameters):
+        raise ConfigError(f"task.parameters: got {', '.join(task.parameters)}; expected each name once")
+    for name in task.parameters:
+        if name not in known:
+            raise ConfigError(
+                f"task.parameters: the system has no parameter {name!r}; it has {', '.join(known) or 'none'}"
+            )
+    if task.target == "clean" and not config.observation.clean:
+        raise ConfigError(
+            'task.target: "clean" needs the states without noise; give observation.clean = true beside '
+            "observation.noise"
+        )
+    if task.target == "clean" and training.shuffle == "block":
+        raise ConfigError('training.shuffle: "block" reads no clean targets; choose "full"')
+    if training.patience is not None and not config.dataset.validation:
+        raise ConfigError(
+            "training.patience: needs validation trajectories; give dataset.validation above 0, or leave it out"
+        )
+    if training.shuffle == "block" and config.dataset.compression == "none":
+        _check_blocks(config)
+
+
+def _check_blocks(config: Experiment) -> None:
+    """Two blocks of rows must fit into the buffer; blocks are cut as `Store.block_bounds` cuts them."""
+    training, rows = config.training, min(config.shard_rows, config.dataset.train)
+    components = len(config.observation.names(config.dynamics))
+    row_bytes = len(config.times) * components * np.dtype(config.dataset.dtype).itemsize
+    blocks = count_blocks(rows, row_bytes, training.block_bytes)
+    needed = 2 * -(-rows // blocks) * row_bytes
+    if needed > training.buffer_bytes:
+        raise ConfigError(
+            f"training.buffer_bytes: got {training.buffer_bytes}, and two blocks of rows take {needed} bytes; "
+            "choose a larger buffer, or smaller training.block_bytes if a block has more than one row"
+        )

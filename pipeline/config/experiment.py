@@ -1,0 +1,153 @@
+"""One experiment: its sections, their keys, types and defaults. Read from a file by `file`."""
+
+import datetime
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+
+from ...data.shard.schema import SPLITS, Diagnostic, without_sizes
+from ..dynamics.diagnostics import check_diagnostics
+from ..dynamics.engines import EngineSettings
+from ..dynamics.initial_states import InitialStates
+from ..dynamics.parameters import draw_of, parameter_rows
+from ..dynamics.systems import System
+from ..dynamics.systems.delay import DelaySystem
+from .grid import GridSection
+from .learning import Learning
+from .observation import Observation
+from .plain_words import got
+from .section import Section, Seed
+from .system import SystemSection
+
+# Shards are cut so that a shard's states stay near this size where shard_rows is left out.
+SHARD_BYTES = 64 << 20
+MAX_SHARD_ROWS = 65_536
+
+
+# As of ISO 8601, for a dataset may be older than its day is known.
+DATE_FORMATS = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d"}
+
+
+def _date(value: Any) -> str:
+    """A day, a month or a year; TOML has days of its own. One with a time of day is none of publication."""
+    text = value.isoformat() if type(value) is datetime.date else value
+    try:
+        datetime.datetime.strptime(text, DATE_FORMATS[len(text)])
+        text.encode("ascii")
+    except (TypeError, KeyError, ValueError):
+        raise ValueError(
+            f"{got(value)}, expected a day of the calendar without a time, as in 2026-11-22, or a month or a year, "
+            'as in "2026-11" and "2026"'
+        ) from None
+    return text
+
+
+class DatasetSection(Section):
+    """How many trajectories, from which seed, stored how; `diagnostics` are measured of each row."""
+
+    train: PositiveInt
+    validation: NonNegativeInt = 0
+    test: NonNegativeInt = 0
+    seed: Seed = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    shard_rows: PositiveInt | None = None
+    compression: Literal["none", "gzip"] = "none"
+    diagnostics: Annotated[list[Diagnostic], Field(min_length=1)] | None = None
+    title: str | None = None
+    license: str = "unspecified"
+    creator: str = "unspecified"
+    # Of publication. No clock enters a dataset, so it is given or not said.
+    date: Annotated[str, BeforeValidator(_date)] | None = None
+
+
+class Experiment(Learning):
+    """A whole config file."""
+
+    system: SystemSection
+    grid: GridSection
+    dataset: DatasetSection
+    engine: EngineSettings = EngineSettings()
+    initial_states: InitialStates = InitialStates()
+    observation: Observation = Observation()
+
+    @cached_property
+    def dynamics(self) -> System:
+        """The system, built and checked."""
+        system = self.system.build()
+        rows = sum(getattr(self.dataset, split) for split in SPLITS)
+        self.initial_states.check(system, rows)
+        self.observation.check(system)
+        check_diagnostics(self.dataset.diagnostics or (), system)
+        return system
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """The grid, (T,) float64. Raises TrajstoreError if the system has no period to measure it by."""
+        return self.grid.times(self.dynamics.period)
+
+    @property
+    def initial_time(self) -> float:
+        """When rows have their initial states: at 0, the first time of the grid.
+
+        A delay equation goes on from its whole past, so a transient of it is no way to a state to begin with: rows
+        begin where the transient does, and the grid later.
+        """
+        transient = self.initial_states.transient
+        return 0.0 if transient is None or not isinstance(self.dynamics, DelaySystem) else -transient
+
+    def initial_state_rows(self, split: str, start: int, stop: int) -> np.ndarray:
+        """Initial states of rows start to stop of a split, (n, D) float64, before any transient."""
+        before = self._rows_before()[split]
+        return self.initial_states.rows(self.dynamics, self.dataset.seed, split, start, stop, before)
+
+    def _rows_before(self) -> dict[str, int]:
+        """For each split the rows of the splits before it."""
+        sizes = [getattr(self.dataset, split) for split in SPLITS]
+        return {split: sum(sizes[:number]) for number, split in enumerate(SPLITS)}
+
+    def parameter_rows(self, split: str, start: int, stop: int) -> np.ndarray:
+        """Values of the system's parameters in rows start to stop of a split, (n, P) float64."""
+        values = [draw_of(parameter, split) for parameter in self.dynamics.parameters.values()]
+        return parameter_rows(values, self.dataset.seed, split, start, stop)
+
+    @cached_property
+    def shard_rows(self) -> int:
+        if self.dataset.shard_rows is not None:
+            return self.dataset.shard_rows
+        row = len(self.times) * len(self.dynamics.states) * np.dtype(self.dataset.dtype).itemsize
+        return max(1, min(MAX_SHARD_ROWS, SHARD_BYTES // row))
+
+    def generation(self) -> dict[str, Any]:
+        """All that decides a dataset, resolved, JSON-ready: system, grid, dataset, engine."""
+        system = self.dynamics.to_dict()
+        return {
+            "system": system,
+            "grid": {
+                "duration": float(self.times[-1]),
+                "points": len(self.times),
+                "resample": self.grid.resample,
+                **({"initial_time": self.initial_time} if self.initial_time else {}),
+            },
+            "dataset": {
+                **self.dataset.model_dump(exclude_none=True),
+                "shard_rows": self.shard_rows,
+                "title": self.dataset.title or f"Trajectories of the system {system['name']}",
+            },
+            "engine": self.engine.resolve(self.grid.resample, self.dynamics).model_dump(exclude_none=True),
+            **(
+                {}
+                if self.initial_states.kind == "box"
+                else {"initial_states": self.initial_states.to_dict(self._rows_before())}
+            ),
+            **(
+                {"observation": observation}
+                if (observation := self.observation.to_dict(self.dynamics))
+                else {}
+            ),
+        }
+
+    def recipe(self) -> dict[str, Any]:
+        """`generation` without the sizes of the splits: what decides the content of a row."""
+        return without_sizes(self.generation())

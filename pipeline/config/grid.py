@@ -1,0 +1,83 @@
+"""The [grid] section: the times at which every trajectory is sampled."""
+
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat, Tag, model_validator
+
+from ...data.base.errors import TrajstoreError
+from ..dynamics.engines.settings import Resampling
+
+# A single trajectory must fit in memory.
+MAX_POINTS = 10_000_000
+
+
+class Periods(BaseModel):
+    """So many periods of the system."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    periods: PositiveFloat
+
+
+Duration = Annotated[
+    Annotated[PositiveFloat, Tag("<number>")] | Annotated[Periods, Tag("<periods>")],
+    Discriminator(lambda value: "<periods>" if isinstance(value, dict | Periods) else "<number>"),
+]
+Points = Annotated[int, Field(ge=2, le=MAX_POINTS)]
+
+
+class GridSection(BaseModel):
+    """Times from 0 to `duration`, both ends included, `step` apart, or `points` of them, or so many a period.
+
+    duration           in units of time, or { periods = 10.0 } of the system's natural period
+    points_per_period  the number of points that comes nearest is taken
+    resample           "dense", the solver's own interpolant, or "linear" between its steps, as in the tutorial
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    duration: Duration
+    step: PositiveFloat | None = None
+    points: Points | None = None
+    points_per_period: PositiveFloat | None = None
+    resample: Resampling = "dense"
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> Self:
+        given = [self.step, self.points, self.points_per_period]
+        if sum(value is not None for value in given) != 1:
+            raise ValueError("expected either step or points or points_per_period")
+        if self.step is not None and isinstance(self.duration, float):
+            self._steps(self.duration, self.step)
+        return self
+
+    def times(self, period: float | None) -> np.ndarray:
+        """The grid (T,) float64 for a system of this period. Raises TrajstoreError if it lacks one, or none fits."""
+        if period is None and (isinstance(self.duration, Periods) or self.points_per_period is not None):
+            raise TrajstoreError(
+                "grid: periods and points_per_period need the system's period, and it has none, or parameters of "
+                "its own; give [system] period, or duration and step in units of time"
+            )
+        unit = period or 1.0
+        duration = self.duration.periods * unit if isinstance(self.duration, Periods) else self.duration
+        try:
+            if self.step is not None:
+                points = self._steps(duration, self.step) + 1
+            elif self.points is not None:
+                points = self.points
+            else:
+                points = self._steps(duration, unit / (self.points_per_period or 1.0), divides=False) + 1
+        except ValueError as error:
+            raise TrajstoreError(f"grid: {error}") from None
+        return np.linspace(0.0, duration, points)
+
+    @staticmethod
+    def _steps(duration: float, step: float, divides: bool = True) -> int:
+        """How many steps make the duration. Raises ValueError if they are none, too many, or do not divide it."""
+        steps = duration / step
+        if steps >= MAX_POINTS:
+            raise ValueError(f"step {step} gives {steps:.3g} points, the limit is {MAX_POINTS:,}")
+        if steps < 0.5 or (divides and abs(steps - round(steps)) > 1e-9 * steps):
+            raise ValueError(f"step {step} does not divide duration {duration}")
+        return round(steps)

@@ -1,0 +1,174 @@
+"""The [observation] section: what of a trajectory is seen, with which noise, and what is kept beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, NonNegativeFloat, Tag, model_validator
+
+from ...data.base.errors import TrajstoreError
+from ...data.shard.schema import CLEAN_STATE, DERIVATIVE
+from ..dynamics.engines.base.engine import REVISION
+from ..dynamics.random_rows import NOISE, standard_normal, uniform_of
+from ..dynamics.systems import System
+
+# Random numbers at once: rows of long trajectories are drawn a few at a time.
+BLOCK_NUMBERS = 1 << 20
+
+Amount = Annotated[
+    Annotated[NonNegativeFloat, Tag("<number>")] | Annotated[dict[str, NonNegativeFloat], Tag("<by name>")],
+    Discriminator(lambda value: "<by name>" if isinstance(value, Mapping) else "<number>"),
+]
+
+
+class Noise(BaseModel):
+    """Normal observation noise, by one of these; a number for all components, or one by name for some.
+
+    relative  its standard deviation, in parts of that of the component along the same trajectory
+    absolute  its standard deviation, in units of the component
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    relative: Amount | None = None
+    absolute: Amount | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.relative is None) == (self.absolute is None):
+            raise ValueError("expected either relative or absolute")
+        return self
+
+    @property
+    def amount(self) -> float | dict[str, float]:
+        (given,) = (amount for amount in (self.relative, self.absolute) if amount is not None)
+        return given
+
+    def of_each(self, components: Sequence[str]) -> np.ndarray:
+        """The amount for each component, (D,) float64."""
+        if isinstance(self.amount, dict):
+            return np.array([self.amount.get(name, 0.0) for name in components])
+        return np.full(len(components), self.amount)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is stored of some rows: `state` (N, T, D), and by name what is kept beside it, of the same shape."""
+
+    state: np.ndarray
+    beside: dict[str, np.ndarray]
+
+
+class Observation(BaseModel):
+    """What is stored of the trajectories that an engine gives.
+
+    components  names of the states that are observed; all if left out
+    noise       see `Noise`; the initial states stay exact, so rows can still be integrated again
+    clean       keep the states without noise, too
+    derivative  keep dx/dt, by the equations at the clean states, too
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    components: Annotated[list[str], Field(min_length=1)] | None = None
+    noise: Noise | None = None
+    clean: bool = False
+    derivative: bool = False
+
+    @model_validator(mode="after")
+    def _clean_beside_noise(self) -> Self:
+        if self.clean and self.noise is None:
+            raise ValueError("clean: without noise the states are clean; leave it out, or give noise")
+        return self
+
+    def check(self, system: System) -> None:
+        """Raises TrajstoreError if the section does not go with the system."""
+        for name in self.components or ():
+            if name not in system.states:
+                raise TrajstoreError(
+                    f"observation.components: no state {name!r}; there are {', '.join(system.states)}"
+                )
+        names = self.names(system)
+        if self.components is not None and list(names) != self.components:
+            raise TrajstoreError(
+                f"observation.components: got {', '.join(self.components)}; expected each once and in the system's "
+                f"order: {', '.join(names)}"
+            )
+        amount = self.noise.amount if self.noise else 0.0
+        for name in amount if isinstance(amount, dict) else ():
+            if name not in names:
+                raise TrajstoreError(
+                    f"observation.noise: {name!r} is not observed; observed are {', '.join(names)}"
+                )
+        if self.derivative:
+            system.check_slopes()
+
+    def names(self, system: System) -> tuple[str, ...]:
+        """The observed components, in the system's order."""
+        return tuple(name for name in system.states if self.components is None or name in self.components)
+
+    def columns(self, system: System) -> list[int]:
+        """Their places among the system's states."""
+        return [system.states.index(name) for name in self.names(system)]
+
+    def to_dict(self, system: System) -> dict[str, Any]:
+        """JSON-ready: what departs from storing all states as they are; empty where nothing does."""
+        described = self.model_dump(exclude_none=True, exclude_defaults=True)
+        if self.components is not None and len(self.components) == len(system.states):
+            del described["components"]
+        return described
+
+    def observe(
+        self,
+        system: System,
+        seed: int,
+        split: str,
+        rows: np.ndarray,
+        states: np.ndarray,
+        parameters: np.ndarray,
+        times: np.ndarray,
+        revision: int = REVISION,
+    ) -> Observed:
+        """What is stored of rows (N,) of a split with these states (N, T, S) and parameters (N, P), float64.
+
+        revision  of the engine that made the rows
+
+        Noise of a row is a function of (seed, split, row), the revision and its states. Rows of NaN stay NaN.
+        """
+        columns = self.columns(system)
+        beside = {}
+        if self.derivative:
+            with np.errstate(all="ignore"):
+                beside[DERIVATIVE] = system.slopes(states, parameters, times)[..., columns]
+        clean = states if len(columns) == states.shape[2] else np.ascontiguousarray(states[..., columns])
+        if self.noise is None:
+            return Observed(clean, beside)
+        if self.clean:
+            beside[CLEAN_STATE] = clean
+        # The spread of huge states may overflow; such a row has then failed.
+        with np.errstate(all="ignore"):
+            return Observed(self._noisy(self.noise, system, seed, split, rows, clean, revision), beside)
+
+    def _noisy(
+        self,
+        noise: Noise,
+        system: System,
+        seed: int,
+        split: str,
+        rows: np.ndarray,
+        clean: np.ndarray,
+        revision: int,
+    ) -> np.ndarray:
+        amount = noise.of_each(self.names(system))
+        noisy = np.empty_like(clean)
+        block = max(1, BLOCK_NUMBERS // clean[0].size) if len(clean) else 1
+        for start in range(0, len(clean), block):
+            some = clean[start : start + block]
+            numbers = uniform_of(seed, split, NOISE, rows[start : start + block], some[0].size, revision)
+            spread = amount
+            if noise.relative is not None:
+                # Along rows of contiguous numbers, which NumPy adds up in the same order however many rows there are.
+                spread = amount * np.ascontiguousarray(some.transpose(0, 2, 1)).std(axis=2)[:, None]
+            noisy[start : start + block] = some + spread * standard_normal(numbers).reshape(some.shape)
+        return noisy

@@ -1,0 +1,150 @@
+"""The [system] section: a system of the library, or one of your own."""
+
+import math
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from ...data.base.suggestions import did_you_mean
+from ...data.shard.schema import mentions_delay
+from ..dynamics.parameters import Draw, Range, Value
+from ..dynamics.systems import Parameter, System, get_system
+from ..dynamics.systems.delay import DelaySystem
+from ..dynamics.systems.hamiltonian import from_hamiltonian
+from .section import ConfigError, Section
+
+Split = Literal["train", "validation", "test"]
+
+
+class SystemSection(Section):
+    """A system of the library by name, or one of your own with its equations, or its energy alone.
+
+    size         how many components, of systems of any size
+    hamiltonian  the energy as text; with `momenta`, coordinate -> its momentum, the equations follow from it; beside
+                 equations it is what diagnostics call the energy
+    period       a natural time scale
+    parameters_by_split  split -> parameters that have other values there, so that values can be held out
+    """
+
+    name: str
+    size: PositiveInt | None = None
+    equations: dict[str, str] | None = None
+    hamiltonian: str | None = None
+    momenta: dict[str, str] | None = None
+    parameters: dict[str, Value] = Field(default_factory=dict)
+    parameters_by_split: dict[Split, dict[str, Value]] = Field(default_factory=dict)
+    initial_state: dict[str, Range] | None = None
+    time_unit: str | None = None
+    description: str | None = None
+    reference: str | None = None
+    period: PositiveFloat | None = None
+
+    def build(self) -> System:
+        """The System. Raises TrajstoreError if the parts do not fit together."""
+        boxes = {name: (low, high) for name, (low, high) in (self.initial_state or {}).items()}
+        for name, (low, high) in boxes.items():
+            if not 0 <= high - low < float("inf"):
+                raise ConfigError(f"system.initial_state.{name}: got [{low}, {high}], expected [low, high]")
+        more = {
+            key: value
+            for key in ("time_unit", "description", "reference", "period")
+            if (value := getattr(self, key)) is not None
+        }
+        if self.equations is not None or self.hamiltonian is not None:
+            if self.size is not None:
+                raise ConfigError("system.size: is for systems of the library; equations of your own say it")
+            if self.initial_state is None:
+                pairs = self.momenta or {}
+                states = self.equations or (*pairs, *pairs.values())
+                raise ConfigError(
+                    "system.initial_state: missing; a system of your own needs a range [low, high] for "
+                    f"each of {', '.join(states)}"
+                )
+            self._check_by_split(self.parameters, self.equations or (self.initial_state or {}), "this system")
+            parameters = {
+                name: self._parameter(name, Parameter(), value) for name, value in self.parameters.items()
+            }
+            if self.equations is not None and self.momenta is None:
+                made = DelaySystem if mentions_delay(self.equations) else System
+                return made(
+                    self.name, self.equations, parameters, boxes, hamiltonian=self.hamiltonian, **more
+                )
+            if self.equations is not None:
+                raise ConfigError(
+                    "system.momenta: got equations, too, which already say how the state moves; leave out momenta "
+                    "(a hamiltonian is then the energy alone), or leave out equations, which follow from hamiltonian "
+                    "and momenta"
+                )
+            if self.hamiltonian is None or not self.momenta:
+                raise ConfigError(
+                    "system.momenta: missing; a hamiltonian needs the momentum of each coordinate, as in "
+                    'momenta = { q = "p" }, or equations beside it'
+                )
+            states = (*self.momenta, *self.momenta.values())
+            if len(set(states)) == len(states) and set(boxes) != set(states):
+                raise ConfigError(
+                    f"system.momenta: makes {', '.join(states)} the states, but initial_state has ranges for "
+                    f"{', '.join(boxes) or 'none'}; expected the same names in both"
+                )
+            return from_hamiltonian(self.name, self.hamiltonian, self.momenta, parameters, boxes, **more)
+        if self.momenta is not None:
+            raise ConfigError(
+                'system.momenta: goes with a hamiltonian of your own, as in hamiltonian = "p**2/2 + q**2/2"'
+            )
+        known = get_system(self.name, self.size)
+        for kind, given, allowed in (
+            ("parameters", self.parameters, known.parameters),
+            ("initial_state", boxes, known.equations),
+        ):
+            for name in given:
+                if name not in allowed:
+                    raise ConfigError(
+                        f"system.{kind}.{name}: {self.name} has no {name!r}; it has {', '.join(allowed)}."
+                        + did_you_mean(name, allowed)
+                    )
+        self._check_by_split(known.parameters, known.equations, self.name)
+        parameters = {
+            name: self._parameter(name, default, self.parameters.get(name, default.value))
+            for name, default in known.parameters.items()
+        }
+        if known.spatial:
+            # A field has one range for all its points.
+            boxes = {state: box for box in boxes.values() for state in known.states}
+        raw = {**known.to_dict(), **more, "initial_state": {**known.initial_state, **boxes}}
+        if self.parameters or any(self.parameters_by_split.values()) or self.size is not None:
+            # They are those of the library's own values.
+            raw = {
+                key: value for key, value in raw.items() if key in more or key not in ("lyapunov", "period")
+            }
+        return System.from_dict({**raw, "parameters": {k: vars(p) for k, p in parameters.items()}})
+
+    def _parameter(self, name: str, known: Parameter, value: float | Draw) -> Parameter:
+        others = {split: given[name] for split, given in self.parameters_by_split.items() if name in given}
+        if not others and not isinstance(value, Draw):
+            return replace(known, value=value)
+        by_split = {str(split): _drawn(other) for split, other in others.items()} or None
+        return replace(known, value=math.nan, draw=_drawn(value), by_split=by_split)
+
+    def _check_by_split(self, parameters: Collection[str], states: Collection[str], where: str) -> None:
+        """Raises ConfigError if it names what is none of these parameters."""
+        for split, given in self.parameters_by_split.items():
+            for name in given:
+                if name in parameters:
+                    continue
+                key = f"system.parameters_by_split.{split}.{name}"
+                if name in states:
+                    raise ConfigError(
+                        f"{key}: is a state, not a parameter; expected one of {_listed(parameters)}"
+                    )
+                raise ConfigError(f"{key}: {where} has no parameter {name!r}; it has {_listed(parameters)}")
+
+
+def _drawn(value: float | Draw) -> dict[str, Any]:
+    """How rows are given these values, as it is stored."""
+    return value.to_dict() if isinstance(value, Draw) else {"values": [value]}
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(names) or "none"

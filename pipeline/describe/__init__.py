@@ -1,0 +1,1 @@
+"""What a dataset is, in words: its card, its Croissant description, the documents of a folder."""

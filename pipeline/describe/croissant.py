@@ -1,0 +1,130 @@
+"""croissant.json: the dataset for programs, as MLCommons Croissant 1.0 (https://docs.mlcommons.org/croissant/).
+
+Each shard is a FileObject with its SHA-256, so the file grows with the manifest, by about 300 bytes a shard. Where
+the manifest has parts, these are FileObjects, and the shards of a split one FileSet. Files are not described inside
+(no RecordSet): the vocabulary has no arrays of three dimensions in HDF5.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ...data.base.hashing import text_hash
+from ...data.folder.manifest import MANIFEST, Manifest, SplitRecord
+from ...data.shard.schema import PARTS_VERSION, SHARD_SUFFIX
+from .card import citation
+from .description import IDENTITY_SHOWN, Description
+
+VERSION = "http://mlcommons.org/croissant/1.0"
+# Only trajstore writes this near the beginning of a croissant.json.
+MARKER = '"identifier": "trajstore:'
+HDF5 = "application/x-hdf5"
+# Licences by SPDX identifier, the ones in use for data and code.
+SPDX = (
+    "0BSD AGPL-3.0-only AGPL-3.0-or-later Apache-2.0 BSD-2-Clause BSD-3-Clause BSL-1.0 C-UDA-1.0 CC-BY-3.0 CC-BY-4.0 "
+    "CC-BY-NC-4.0 CC-BY-NC-ND-4.0 CC-BY-NC-SA-4.0 CC-BY-ND-4.0 CC-BY-SA-3.0 CC-BY-SA-4.0 CC-PDDC CC0-1.0 "
+    "CDLA-Permissive-1.0 CDLA-Permissive-2.0 CDLA-Sharing-1.0 EUPL-1.2 GPL-2.0-only GPL-2.0-or-later GPL-3.0-only "
+    "GPL-3.0-or-later ISC LGPL-3.0-only LGPL-3.0-or-later MIT MPL-2.0 O-UDA-1.0 ODC-By-1.0 ODbL-1.0 OGL-UK-3.0 "
+    "PDDL-1.0 Unlicense"
+)
+CROISSANT_WORDS = (
+    "citeAs column equivalentProperty extract field fileObject fileProperty fileSet format includes isLiveDataset "
+    "jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source "
+    "subField transform"
+)
+# What each word means, as the specification sets it down; readers expect the whole of it.
+CONTEXT: dict[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "sc": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "dct": "http://purl.org/dc/terms/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    **{word: f"cr:{word}" for word in CROISSANT_WORDS.split()},
+}
+
+
+def croissant(manifest: Manifest, software: Mapping[str, Any]) -> str:
+    """The text of croissant.json; the same dataset gives the same text.
+
+    software  package versions, as the dataset's shards name them
+    """
+    description = Description(manifest)
+    manifest_text = manifest.to_json()
+    files = [
+        _file(
+            MANIFEST,
+            len(manifest_text.encode()),
+            text_hash(manifest_text),
+            "application/json",
+            "Files, hashes, statistics.",
+        )
+    ]
+    for entry in manifest.all_parts:
+        what = f"Files, hashes, statistics of {entry.shards} shards."
+        files.append(_file(entry.file, entry.bytes, entry.sha256, "application/json", what))
+    for name, split in manifest.splits.items():
+        if manifest.format_version == PARTS_VERSION and split.shards:
+            files.append(_file_set(name, split))
+            continue
+        for shard in split.shards:
+            rows = f"Rows {shard.first_row} to {shard.first_row + shard.rows - 1} of {name}."
+            files.append(_file(shard.file, shard.bytes, shard.sha256, HDF5, rows))
+    dated = {"datePublished": description.date} if description.date else {}
+    value = {
+        "@context": CONTEXT,
+        "@type": "sc:Dataset",
+        "identifier": f"trajstore:{manifest.id}",
+        "conformsTo": VERSION,
+        "name": description.title,
+        "description": _summary(description),
+        "license": license_url(description.license),
+        "creator": {"@type": "Person", "name": description.creator},
+        "citeAs": citation(description, software),
+        "version": f"1.0.0+{manifest.id[:IDENTITY_SHOWN]}",
+        **dated,
+        "keywords": ["dynamical systems", "trajectories", "time series", description.name],
+        "distribution": files,
+    }
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def license_url(license_text: str) -> str:
+    """The address of a licence that is given by its SPDX identifier; any other text as it is."""
+    return f"https://spdx.org/licenses/{license_text}.html" if license_text in SPDX.split() else license_text
+
+
+def _summary(description: Description) -> str:
+    what = "Trajectories of" if description.equations is not None else "Measured trajectories of"
+    components = len(description.states)
+    sizes = ", ".join(f"{split.trajectories:,} {name}" for name, split in description.manifest.splits.items())
+    text = f"{what} {description.name}: {sizes}; {components} components, {description.grid}."
+    return f"{text} {description.about}".rstrip()
+
+
+def _file_set(name: str, split: SplitRecord) -> dict[str, str]:
+    return {
+        "@type": "cr:FileSet",
+        "@id": name,
+        "name": name,
+        "description": f"The {len(split.shards)} shards of {name}, listed with their hashes in the manifest.",
+        "encodingFormat": HDF5,
+        "includes": f"{name}-*{SHARD_SUFFIX}",
+    }
+
+
+def _file(name: str, size: int, sha256: str, encoding: str, what: str) -> dict[str, str]:
+    return {
+        "@type": "cr:FileObject",
+        "@id": name,
+        "name": name,
+        "description": what,
+        "contentUrl": name,
+        "contentSize": f"{size} B",
+        "encodingFormat": encoding,
+        "sha256": sha256,
+    }

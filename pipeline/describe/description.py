@@ -1,0 +1,310 @@
+"""What a manifest says of its dataset, in the words that card, croissant.json, `info` and figures print.
+
+A manifest may come from a stranger: whatever it holds becomes a short line of printable text, or is left out.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ...data.base.errors import FormatError, TrajstoreError
+from ...data.folder.manifest import Manifest
+from ...data.folder.stated_observation import Observed, observed
+from ...data.shard.schema import DELAY_KIND
+from ..dynamics.systems import System
+from ..dynamics.systems.kuramoto_sivashinsky import KIND as FIELD
+from .percentages import percentage
+
+UNSPECIFIED = "unspecified"
+# Far beyond what people write; an equation may have 10 000 characters.
+LONGEST = 2_000
+LONGEST_EQUATION = 10_000
+IDENTITY_SHOWN = 16
+
+
+@dataclass(frozen=True)
+class ParameterLine:
+    """One parameter: its value, or how rows were given their own, as text; unit ("" where there is none); meaning."""
+
+    name: str
+    value: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """A manifest in words. `equations` is None for measured data, `derived` where no dataset was the source."""
+
+    manifest: Manifest
+
+    @property
+    def _dataset(self) -> Mapping[str, Any]:
+        return self.manifest.config["dataset"]
+
+    @property
+    def _system(self) -> Mapping[str, Any]:
+        return self.manifest.system
+
+    @property
+    def title(self) -> str:
+        return line(self._dataset.get("title")) or f"Trajectories of {self.name}"
+
+    @property
+    def license(self) -> str:
+        return line(self._dataset.get("license")) or UNSPECIFIED
+
+    @property
+    def creator(self) -> str:
+        return line(self._dataset.get("creator")) or UNSPECIFIED
+
+    @property
+    def name(self) -> str:
+        """The system's name."""
+        return line(self._system.get("name")) or "a system without a name"
+
+    @property
+    def about(self) -> str:
+        """One or two sentences on the system."""
+        return line(self._system.get("description"))
+
+    @property
+    def reference(self) -> str:
+        return line(self._system.get("reference"))
+
+    @property
+    def states(self) -> list[str]:
+        """Names of the components."""
+        return [line(name) for name in self.manifest.components]
+
+    @cached_property
+    def _seen(self) -> Observed:
+        try:
+            return observed(self.manifest.config)
+        except FormatError:
+            return Observed()
+
+    @property
+    def _states(self) -> list[str]:
+        """Names of all states of the system, also of those that are not observed."""
+        return (self._seen.components and self._seen.states) or self.manifest.components
+
+    @property
+    def observed(self) -> str:
+        """What was observed, in a phrase; "" where it is all states as they are."""
+        phrases = []
+        if self._seen.components:
+            phrases.append(f"{len(self.manifest.components)} of {len(self._states)} states")
+        for kind, amount in (self._seen.noise or {}).items():
+            unit = " times the spread of each component" if kind == "relative" else ""
+            phrases.append(f"normal noise of standard deviation {_amount(amount)}{unit}")
+        if self._seen.kept:
+            phrases.append(f"also stored: {', '.join(self._seen.kept)}")
+        return "; ".join(phrases)
+
+    @cached_property
+    def equations(self) -> dict[str, str] | None:
+        """The right-hand side of each state, as text, in their order."""
+        equations = self._system.get("equations")
+        if not isinstance(equations, Mapping):
+            return None
+        # Of a field there is one for all components.
+        sides = equations if self.field else self._states
+        return {line(name): line(equations.get(name, "?"), LONGEST_EQUATION) for name in sides}
+
+    @cached_property
+    def understood(self) -> System | None:
+        """The system as SymPy knows it; None if it has no equations, or none that can be parsed."""
+        try:
+            return System.from_dict(self._system) if self.equations is not None else None
+        except (TrajstoreError, RecursionError):
+            return None
+
+    @property
+    def parameters(self) -> list[ParameterLine]:
+        parameters = self._system.get("parameters")
+        lines = []
+        for name, entry in (parameters if isinstance(parameters, Mapping) else {}).items():
+            entry = entry if isinstance(entry, Mapping) else {"value": entry}
+            value, unit = entry.get("value"), line(entry.get("unit"))
+            meaning = line(entry.get("meaning"))
+            text = drawing(entry.get("draw"), entry.get("by_split")) if value is None else number(value)
+            lines.append(ParameterLine(line(name), text, "" if unit == "1" else unit, meaning))
+        return lines
+
+    @property
+    def held_out(self) -> list[str]:
+        """Names of the parameters that have values of their own in some splits."""
+        parameters = self._system.get("parameters")
+        entries = parameters.items() if isinstance(parameters, Mapping) else ()
+        return [line(name) for name, entry in entries if isinstance(entry, Mapping) and entry.get("by_split")]
+
+    @property
+    def boxes(self) -> dict[str, tuple[str, str]]:
+        """From which range the initial value of each state was drawn; empty if that is not known."""
+        boxes = self._system.get("initial_state")
+        if not isinstance(boxes, Mapping):
+            return {}
+        return {
+            line(name): (number(box[0]), number(box[1]))
+            for name in self._states
+            if isinstance(box := boxes.get(name), list | tuple) and len(box) == 2
+        }
+
+    @property
+    def starts(self) -> str:
+        """How the initial states were drawn, where it was not uniformly in `boxes`: the section as text, or ""."""
+        section = self.manifest.config.get("initial_states")
+        if not isinstance(section, Mapping):
+            return ""
+        keys = [f"{line(key)} = {as_json(value)}" for key, value in section.items() if key != "kind"]
+        return ", ".join([line(section.get("kind")), *keys])
+
+    @property
+    def field(self) -> bool:
+        """Are the components the values of one field, drawn together?"""
+        return self._system.get("kind") == FIELD
+
+    @property
+    def delayed(self) -> bool:
+        """Do the equations look back, at first to a constant past?"""
+        return self._system.get("kind") == DELAY_KIND
+
+    @property
+    def time_unit(self) -> str:
+        """ "" where there is none."""
+        unit = line(self._system.get("time_unit"))
+        return "" if unit == "1" else unit
+
+    @property
+    def grid(self) -> str:
+        """The time grid in a phrase."""
+        grid = self.manifest.config["grid"]
+        points, duration = grid["points"], grid["duration"]
+        unit = f" {self.time_unit}" if self.time_unit else ""
+        if "times_sha256" in grid:
+            return f"{number(points)} points over {number(duration)}{unit}, as the variable time gives them"
+        step = ""
+        if isinstance(points, int) and isinstance(duration, int | float) and points > 1:
+            step = f", a step of {duration / (points - 1):.6g}{unit}"
+        return f"{number(points)} points, t = 0 to {number(duration)}{unit}{step}"
+
+    @property
+    def engine(self) -> str:
+        """The integrator in a phrase; "" for measured data."""
+        engine = self.manifest.config["engine"]
+        if self.equations is None:
+            return ""
+        words = " ".join(line(engine[key]) for key in ("name", "method") if engine.get(key))
+        tolerance = engine.get("tolerance")
+        shown = f", tolerance {tolerance:.3g}" if isinstance(tolerance, int | float) else ""
+        step = engine.get("max_step")
+        shown += f", steps of {step:.3g} at most" if isinstance(step, int | float) else ""
+        return f"{words}{shown}, {line(self.manifest.config['grid']['resample'])} output"
+
+    @property
+    def seed(self) -> str:
+        return number(self._dataset["seed"])
+
+    @property
+    def dtype(self) -> str:
+        return line(self._dataset["dtype"])
+
+    @property
+    def date(self) -> str:
+        """When it was published, as its config says; "" if it does not."""
+        return line(self._dataset.get("date"))
+
+    @property
+    def derived(self) -> dict[str, Any] | None:
+        """What was done to which sources: `operation`, `arguments`, `sources` with their ids."""
+        derived = self.manifest.config.get("derived")
+        return dict(derived) if derived else None
+
+    @cached_property
+    def provenance(self) -> list[str]:
+        """What was done to which sources, a line each; none for a dataset that was generated."""
+        if self.derived is None:
+            return []
+        arguments = self.derived.get("arguments")
+        shown = f" {as_json(arguments)}" if arguments else ""
+        lines = [f"by {line(self.derived.get('operation'))}{shown}"]
+        sources = self.derived.get("sources")
+        for source in sources if isinstance(sources, list) else []:
+            lines.append(f"from {_source(source)}")
+        return lines
+
+    @property
+    def trajectories(self) -> int:
+        return sum(split.trajectories for split in self.manifest.splits.values())
+
+    @property
+    def failed(self) -> int:
+        return sum(split.failed for split in self.manifest.splits.values())
+
+    @property
+    def failures(self) -> str:
+        """How many rows there are, and how many of them failed."""
+        if not self.failed:
+            return f"{self.trajectories:,}, none failed"
+        part = percentage(self.failed, self.trajectories)
+        return f"{self.trajectories:,}, of which {self.failed:,} failed ({part})"
+
+    @property
+    def short_id(self) -> str:
+        return line(self.manifest.id)[:IDENTITY_SHOWN]
+
+
+def line(value: Any, longest: int = LONGEST) -> str:
+    """Anything as one line of printable text."""
+    text = "" if value is None else str(value)
+    words = "".join(c if c.isprintable() else " " for c in text[: longest + 1]).split()
+    joined = " ".join(words)
+    return joined if len(joined) <= longest else joined[: longest - 1] + "…"
+
+
+def drawing(draw: Any, by_split: Any = None) -> str:
+    """How the rows were given values of a parameter, and those of splits that got theirs in another way."""
+    if not isinstance(draw, Mapping):
+        return "one a row"
+    others = by_split.items() if isinstance(by_split, Mapping) else ()
+    told = [f"{_drawn(draw)}", *(f"in {line(split, 20)} {_drawn(other)}" for split, other in others)]
+    return f"one a row: {'; '.join(told)}"
+
+
+def _drawn(draw: Any) -> str:
+    if not isinstance(draw, Mapping):
+        return line(draw)
+    return ", ".join(f"{line(kind)} {as_json(values)}" for kind, values in draw.items())
+
+
+def number(value: Any) -> str:
+    """A number as the shortest text that reads back as it is; anything else as a line."""
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return line(value, 80)
+
+
+def _amount(amount: float | Mapping[str, float]) -> str:
+    """The size of the noise, of all components alike or by name."""
+    if not isinstance(amount, Mapping):
+        return number(amount)
+    return line(", ".join(f"{name} {number(size)}" for name, size in amount.items()))
+
+
+def as_json(value: Any) -> str:
+    """Anything from a manifest as a line of JSON."""
+    return line(json.dumps(value, ensure_ascii=False))
+
+
+def _source(source: Any) -> str:
+    if not isinstance(source, Mapping):
+        return line(source)
+    earlier = source.get("derived")
+    itself = f" (itself by {line(earlier.get('operation'))})" if isinstance(earlier, Mapping) else ""
+    if "file" in source:
+        size, digest = line(source.get("bytes"), 20), line(source.get("sha256"), 64)
+        return f"{line(source.get('file'), 200)}, {size} bytes, SHA-256 {digest}"
+    return f"{line(source.get('id'))}{itself}"

@@ -1,0 +1,1 @@
+"""Figures of systems, datasets and runs."""

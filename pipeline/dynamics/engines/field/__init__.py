@@ -1,0 +1,1 @@
+"""Fields on a ring: exponential time differencing in Fourier space."""

@@ -1,0 +1,193 @@
+"""Which engine, with which settings: resolved from the config, stored in every shard, made into an engine."""
+
+from importlib.util import find_spec
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+
+from ....data.shard.schema import DELAY_KIND
+from ..systems import System
+from ..systems.delay import DelaySystem
+from ..systems.effort import bounded
+from ..systems.kuramoto_sivashinsky import KIND as FIELD
+from .base.engine import Engine, EngineError
+from .kinks.pieces import analytic_in_pieces
+
+# Beyond any sane integration (mu = 1000 over two periods of the relaxation oscillation takes 4e5).
+DEFAULT_MAX_STEPS = 10_000_000
+
+Resampling = Literal["dense", "linear"]
+Method = Literal["taylor", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "ETDRK4", "Gauss"]
+
+
+class EngineSettings(BaseModel):
+    """The [engine] section. What is left out is the engine's own default, and filled in by `resolve`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    name: Literal["auto", "heyoka", "collocation", "scipy", "etdrk4"] = "auto"
+    method: Method | None = None
+    tolerance: PositiveFloat | None = None
+    absolute_tolerance: PositiveFloat | None = None
+    max_step: PositiveFloat | None = None
+    max_steps: PositiveInt = DEFAULT_MAX_STEPS
+    # Left out of what is stored where it is not stated, for it came later than datasets did.
+    max_steps_per_unit: PositiveFloat | None = None
+
+    def resolve(self, resampling: Resampling = "dense", system: System | None = None) -> "EngineSettings":
+        """The same with the engine named and its defaults filled in, for that system.
+
+        "auto" leaves to SciPy what heyoka cannot do, equations that are not analytic between `abs` and `sign`, too.
+
+        Raises EngineError if none can.
+        """
+        kind = System.kind if system is None else system.kind
+        for name, own, what in (
+            ("etdrk4", FIELD, f'"{FIELD}"'),
+            ("collocation", DELAY_KIND, "delay equations"),
+        ):
+            if self.name == name and kind != own:
+                raise EngineError(f'engine "{name}" is for {what}; leave name out, or name another engine')
+        if kind == DELAY_KIND and self.name != "scipy":
+            return self._for_delays(resampling)
+        if kind != System.kind and self.name != "scipy":
+            return self._for_field(resampling, kind)
+        only_scipy = (
+            resampling == "linear"
+            or self.max_step is not None
+            or self.absolute_tolerance is not None
+            or self.method not in (None, "taylor")
+        )
+        name = self.name
+        if name == "auto":
+            rough = system is not None and not _analytic(system)
+            name = "scipy" if only_scipy or rough or find_spec("heyoka") is None else "heyoka"
+        if name == "scipy":
+            return self._for_scipy()
+        if find_spec("heyoka") is None:
+            raise EngineError(
+                'engine "heyoka" is not installed; `pip install heyoka` on Linux, conda-forge elsewhere, '
+                'or use name = "scipy"'
+            )
+        if only_scipy:
+            raise EngineError(
+                'engine "heyoka" has its own method and steps: method, max_step, absolute_tolerance and '
+                'resample = "linear" are for name = "scipy"'
+            )
+        from .taylor.heyoka import DEFAULT_TOLERANCE
+
+        return self.model_copy(
+            update={"name": name, "method": "taylor", "tolerance": self.tolerance or DEFAULT_TOLERANCE}
+        )
+
+    def _for_field(self, resampling: Resampling, kind: str) -> "EngineSettings":
+        from .field.etdrk4 import DEFAULT_STEP, METHOD
+
+        if self.name == "heyoka":
+            raise EngineError(
+                f'engine "heyoka" has no equations for {kind}; leave name out, or name "etdrk4"'
+            )
+        unfit = (
+            resampling == "linear"
+            or self.tolerance is not None
+            or self.absolute_tolerance is not None
+            or self.method not in (None, METHOD)
+        )
+        if unfit:
+            raise EngineError(
+                'engine "etdrk4" has its own method, and a tolerance that follows from max_step: method, tolerance, '
+                'absolute_tolerance and resample = "linear" are for name = "scipy"'
+            )
+        step = self.max_step or DEFAULT_STEP
+        return self.model_copy(update={"name": "etdrk4", "method": METHOD, "max_step": step})
+
+    def _for_delays(self, resampling: Resampling) -> "EngineSettings":
+        from .delay.collocation import DEFAULT_TOLERANCE, METHOD
+
+        if self.name == "heyoka":
+            raise EngineError(
+                'engine "heyoka" knows no delays; leave name out, or name "collocation" or "scipy"'
+            )
+        if resampling == "linear" or self.absolute_tolerance is not None or self.method not in (None, METHOD):
+            raise EngineError(
+                'engine "collocation" has its own method and one tolerance: method, absolute_tolerance and '
+                'resample = "linear" are for name = "scipy"'
+            )
+        tolerance = self.tolerance or DEFAULT_TOLERANCE
+        return self.model_copy(update={"name": "collocation", "method": METHOD, "tolerance": tolerance})
+
+    def _for_scipy(self) -> "EngineSettings":
+        from .runge_kutta.scipy import DEFAULT_METHOD, DEFAULT_TOLERANCE, METHODS
+
+        if self.method not in (None, *METHODS):
+            raise EngineError(f'engine "scipy" has no method {self.method!r}; it has {", ".join(METHODS)}')
+        tolerance = self.tolerance or DEFAULT_TOLERANCE
+        return self.model_copy(
+            update={
+                "name": "scipy",
+                "method": self.method or DEFAULT_METHOD,
+                "tolerance": tolerance,
+                "absolute_tolerance": self.absolute_tolerance or tolerance,
+            }
+        )
+
+
+def _analytic(system: System) -> bool:
+    with bounded(system.longest):
+        return analytic_in_pieces(system)
+
+
+def make_engine(
+    system: System,
+    settings: EngineSettings,
+    resampling: Resampling = "dense",
+    rows: int | None = None,
+    *,
+    by_component: bool = True,
+    beyond_branches: bool = True,
+) -> Engine:
+    """The engine of these settings for a system; `rows`, if known, says how many it will be asked for.
+
+    by_component  False of ordinary differential equations whose components are known to be of no scale of their own:
+                  a row may then err by parts of its largest component, or of 1
+
+    Raises EngineError if there is none.
+    """
+    settings = settings.resolve(resampling, system)
+    tolerance, per_unit = settings.tolerance or 0.0, settings.max_steps_per_unit
+    if settings.name == "heyoka":
+        from .taylor.heyoka import HeyokaEngine
+
+        with bounded(system.longest):
+            return HeyokaEngine(
+                system,
+                tolerance,
+                settings.max_steps,
+                rows,
+                per_unit,
+                by_component=by_component,
+                beyond_branches=beyond_branches,
+            )
+    if settings.name == "etdrk4":
+        from .field.etdrk4 import DEFAULT_STEP, Etdrk4Engine
+
+        return Etdrk4Engine(system, settings.max_step or DEFAULT_STEP, settings.max_steps, per_unit)
+    if settings.name == "collocation":
+        from .delay.collocation import CollocationEngine
+
+        return CollocationEngine(system, tolerance, settings.max_step, settings.max_steps, per_unit)
+    from .delay.scipy import ScipyDelayEngine
+    from .runge_kutta.scipy import ScipyEngine
+
+    made = ScipyDelayEngine if isinstance(system, DelaySystem) else ScipyEngine
+    return made(
+        system,
+        tolerance,
+        settings.max_steps,
+        method=settings.method or "",
+        absolute_tolerance=settings.absolute_tolerance,
+        max_step=settings.max_step,
+        resampling=resampling,
+        by_component=by_component,
+        max_steps_per_unit=per_unit,
+    )

@@ -1,0 +1,1 @@
+"""Taylor series by heyoka, many rows at once."""

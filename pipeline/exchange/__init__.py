@@ -1,0 +1,1 @@
+"""Datasets from elsewhere and for others."""

@@ -1,0 +1,140 @@
+"""Some rows and times of a dataset -> a dataset of its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ....data.base.arguments import one_of
+from ....data.base.errors import DataError
+from ....data.folder.manifest import Manifest
+from ....data.folder.stated_grid import describe_grid, diagnosed, initial_time
+from ....data.shard.rows import take_rows, take_times
+from ....data.shard.schema import DIAGNOSTICS, SPLITS, Status
+from ....data.shard.shard import Shard
+from ..writer import DatasetWriter, new_folder
+from .source import Source, with_origin
+
+# Ends of a time span may miss a grid point by rounding, in parts of the grid's step.
+ROUNDING = 1e-6
+
+Range = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to keep; every condition that is given must hold.
+
+    splits  names, none for all
+    rows    [first, last) in each split's own numbers
+    where   parameter -> [low, high], both ends included
+    status  names of `Status`, none for all
+    time    [first, last], both ends included
+    stride  every so many-th sample of that span
+    """
+
+    splits: Sequence[str] = ()
+    rows: Range = (None, None)
+    where: Mapping[str, Range] = field(default_factory=dict)
+    status: Sequence[str] = ()
+    time: Range = (None, None)
+    stride: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """The conditions that are given, JSON-ready."""
+        given: dict[str, Any] = {
+            "splits": list(self.splits),
+            "rows": list(self.rows) if self.rows != (None, None) else None,
+            "where": {name: list(limits) for name, limits in self.where.items()},
+            "status": list(self.status),
+            "time": list(self.time) if self.time != (None, None) else None,
+            "stride": self.stride if self.stride != 1 else None,
+        }
+        return {key: value for key, value in given.items() if value}
+
+
+def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
+    """Write the chosen part of a dataset folder, or of one shard, to a new folder.
+
+    Rows keep their exact initial states, so they can still be integrated again, and say which rows of the source
+    they were. Raises FormatError if the path is no dataset, DataError if nothing is left or the selection names
+    what the dataset has not.
+    """
+    path, out = Path(path), Path(out)
+    for split in selection.splits:
+        one_of("split", split, SPLITS)
+    for status in selection.status:
+        one_of("status", status.lower(), [known.name.lower() for known in Status])
+    source = Source.open(path)
+    _check(source, selection)
+    samples = _samples(source.first.time, selection)
+    config = {
+        **source.recipe,
+        "derived": {
+            "operation": "select",
+            "arguments": selection.to_dict(),
+            "sources": [source.provenance()],
+        },
+    }
+    if len(samples) < len(source.first.time):
+        grid = config["grid"]
+        times = source.first.time[samples]
+        config["grid"] = describe_grid(times, initial_time(grid), grid["resample"])
+        if any(name in source.first.optional for name in DIAGNOSTICS):
+            config["grid"]["diagnosed"] = diagnosed(grid)
+    with new_folder(out) as folder:
+        writer = DatasetWriter(folder, config, source.engine)
+        for split in [split for split in SPLITS if split in (selection.splits or SPLITS)]:
+            for shard in source.shards(split):
+                chosen = take_rows(shard, _rows(shard, selection))
+                if len(samples) < len(shard.time):
+                    chosen = take_times(chosen, samples)
+                writer.add(split, with_origin(chosen, 0))
+        return writer.finish()
+
+
+def _check(source: Source, selection: Selection) -> None:
+    for name in selection.where:
+        if name not in source.first.parameters:
+            known = ", ".join(source.first.parameters) or "none"
+            raise DataError(f"--where {name}: no such parameter; the dataset has {known}")
+
+
+def _samples(times: np.ndarray, selection: Selection) -> np.ndarray:
+    """Numbers of the chosen samples. Raises DataError if there are fewer than two."""
+    slack = ROUNDING * np.diff(times).min(initial=np.inf) if len(times) > 1 else 0.0
+    inside = _within(times, selection.time, slack)
+    chosen = np.flatnonzero(inside)[:: selection.stride]
+    if len(chosen) < 2:
+        raise DataError(
+            f"{len(chosen)} of {len(times)} samples are left, from {times[0]:g} to {times[-1]:g} there are "
+            f"{len(times)}; expected at least two: choose a longer --time or a smaller --stride"
+        )
+    return chosen
+
+
+def _rows(shard: Shard, selection: Selection) -> np.ndarray:
+    """Mask of the chosen rows."""
+    first, last = selection.rows
+    chosen = np.ones(len(shard.status), dtype=bool)
+    if first is not None:
+        chosen &= shard.trajectory >= first
+    if last is not None:
+        chosen &= shard.trajectory < last
+    for name, limits in selection.where.items():
+        chosen &= _within(shard.parameters[name], limits)
+    if selection.status:
+        chosen &= np.isin(shard.status, [Status[name.upper()] for name in selection.status])
+    return chosen
+
+
+def _within(values: np.ndarray, limits: Range, slack: float = 0.0) -> np.ndarray:
+    low, high = limits
+    inside = np.ones(len(values), dtype=bool)
+    if low is not None:
+        inside &= values >= low - slack
+    if high is not None:
+        inside &= values <= high + slack
+    return inside

@@ -1,0 +1,106 @@
+"""A dataset that others are cut from: its shards one by one, and what a derived one says of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ....data.base.errors import FormatError
+from ....data.base.hashing import content_hash
+from ....data.folder.manifest import Manifest, load_manifest, manifest_of_file
+from ....data.shard.rows import take_rows
+from ....data.shard.schema import without_sizes
+from ....data.shard.shard import Shard, ShardRecord, read_shard
+from ....data.shard.structure import json_attribute
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset folder, or one shard, to read from."""
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: Path) -> "Source":
+        """Raises FormatError if the path is no dataset, or an empty one."""
+        source = cls(path, manifest_of_file(path) if path.is_file() else load_manifest(path))
+        if not source.manifest.shards:
+            raise FormatError(f"{path}: has no shards")
+        return source
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Its config without the sizes of the splits, and with what a writer needs, which others may leave out."""
+        config = self.manifest.config
+        dataset = without_sizes(config)["dataset"]
+        rows, packed = dataset.get("shard_rows"), dataset.get("compression")
+        largest = max(record.rows for record in self.manifest.shards)
+        dataset |= {
+            "shard_rows": rows if isinstance(rows, int) and rows > 0 else largest,
+            "compression": packed if packed in ("none", "gzip") else "none",
+            "dtype": self.first.state.dtype.name,
+            **{key: self.first.attributes[key] for key in ("title", "license", "creator", "seed")},
+        }
+        return {**config, "dataset": dataset}
+
+    @cached_property
+    def first(self) -> Shard:
+        """Its first shard without its rows, for what all have in common."""
+        return take_rows(self.read(self.manifest.shards[0]), np.arange(0))
+
+    @property
+    def engine(self) -> dict[str, Any]:
+        """What its shards say of their integrator."""
+        return json_attribute(self.first.attributes, "engine", self.path)
+
+    def read(self, record: ShardRecord) -> Shard:
+        """A shard as the manifest knows it. Raises FormatError if it has changed since."""
+        path = self.path if self.path.is_file() else self.path / record.file
+        shard = read_shard(path)
+        if content_hash(shard.variables) != record.content_hash:
+            raise FormatError(f"{path}: is not the shard that the manifest lists; see `trajstore verify`")
+        return shard
+
+    def shards(self, split: str) -> Iterator[Shard]:
+        """The shards of a split, in row order. Raises FormatError if one is not of the first one's kind."""
+        for record in self.manifest.splits[split].shards:
+            shard = self.read(record)
+            kinds = [
+                (
+                    {name: values.dtype for name, values in each.over_time.items()},
+                    each.components,
+                    sorted(each.parameters),
+                    each.time.tobytes(),
+                    sorted(each.optional),
+                    each.system_states,
+                )
+                for each in (shard, self.first)
+            ]
+            if kinds[0] != kinds[1]:
+                raise FormatError(
+                    f"{self.path}: {record.file} has another dtype, grid, components or parameters than "
+                    f"{self.manifest.shards[0].file}; see `trajstore verify`"
+                )
+            yield shard
+
+    def provenance(self) -> dict[str, Any]:
+        """What a dataset that is made from this one says of it."""
+        kept = {"id": self.manifest.id, "config_hash": self.manifest.config_hash, "engine": self.engine}
+        kept["software"] = json_attribute(self.first.attributes, "software", self.path)
+        derived = self.manifest.config.get("derived")
+        return {**kept, "derived": derived} if derived else kept
+
+
+def with_origin(shard: Shard, source: int) -> Shard:
+    """The same rows, which say that they come from this source."""
+    told = origin(len(shard.status), source, shard.trajectory)
+    return replace(shard, optional={**shard.optional, **told})
+
+
+def origin(rows: int, source: int, numbers: np.ndarray) -> dict[str, np.ndarray]:
+    """The variables that tell of each row where it comes from."""
+    return {"source": np.full(rows, source, dtype=np.int32), "source_row": numbers.astype(np.int64)}

@@ -1,0 +1,1 @@
+"""Datasets that others share, brought in whole and verified."""

@@ -1,0 +1,124 @@
+"""Tables of measured trajectories: CSV with a header, a line a sample."""
+
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from ....data.base.errors import DataError
+from ....data.base.suggestions import did_you_mean
+from ....data.shard.schema import CLEAN_STATE, DERIVATIVE, DIAGNOSTICS, ORIGIN
+from .headers import read_header, read_lines
+from .measurements import (
+    TRAJECTORY_NAMES,
+    Columns,
+    Measurements,
+    Trajectory,
+    check_time,
+    check_trajectory,
+    listed,
+    regular_times,
+    time_name,
+    without_unit,
+)
+from .numbers import Numbers
+from .regular import last_digits
+from .time_units import TimeUnit
+
+# Columns that are neither state nor parameter unless they are asked for, and those of what `export` writes beside the
+# states, as "derivative:x".
+BOOKKEEPING = ("status", *ORIGIN, *DIAGNOSTICS)
+BESIDE = (f"{CLEAN_STATE}:", f"{DERIVATIVE}:")
+# What pandas calls a column of row numbers when it reads back its own table.
+INDEX = ("", "Unnamed: 0")
+
+
+def read_table(path: Path, columns: Columns) -> Measurements:
+    """Trajectories told apart by a column, or one alone. Raises DataError, csv.Error or OSError."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return _read(path, file, columns)
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is no UTF-8; save it as UTF-8") from None
+
+
+class _Names:
+    """Names of columns, where one with a unit, as "mass [kg]", goes by the name alone, too."""
+
+    def __init__(self, path: Path, names: list[str]) -> None:
+        self._path, self.all = path, names
+
+    def full(self, name: str) -> str:
+        """The name in the header. Raises DataError if there is none."""
+        if name in self.all:
+            return name
+        short = [full for full in self.all if without_unit(full)[0] == name]
+        if len(short) != 1:
+            raise DataError(
+                f"{self._path}: no column {name!r}; it has {listed(self.all)}.{did_you_mean(name, self.all)}"
+            )
+        return short[0]
+
+
+def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
+    if columns.state or columns.dimensions:
+        option = f"--state {columns.state}" if columns.state else "--dimensions"
+        raise DataError(f"{path}: {option} is for arrays; of a table say --components NAME,NAME")
+    header, below = read_header(path, file)
+    names = _Names(path, header.names)
+    group = columns.trajectory or next((name for name in TRAJECTORY_NAMES if name in names.all), None)
+    time = time_name(names.all, columns)
+    check_time(path, names.all, time, columns)
+    group, time = group and names.full(group), time and names.full(time)
+    parameters = {new: names.full(old) for new, old in columns.parameters.items()}
+    components = {new: names.full(old) for new, old in columns.components.items()}
+    if not components:
+        components = _rest(path, names.all, {time, group, *parameters.values()})
+    wanted = [*components.values(), *parameters.values(), *([time] if time else [])]
+    places = [names.all.index(name) for name in wanted]
+    grouped = names.all.index(group) if group else None
+    rows: dict[str, list[list[float]]] = {}
+    lines: dict[str, list[int]] = {}
+    numbers = Numbers(path, header.names, header.delimiter, columns.decimal)
+    for line, cells in read_lines(path, below, header):
+        read = [numbers.read(line, place, cells[place]) for place in places]
+        key = cells[grouped].strip() if grouped is not None else ""
+        rows.setdefault(key, []).append(read)
+        lines.setdefault(key, []).append(line)
+    if not rows:
+        raise DataError(f"{path}: no line below the header")
+    trajectories = []
+    for number, (key, of_key) in enumerate(rows.items()):
+        values = np.array(of_key)
+        constants = values[:, len(components) : len(components) + len(parameters)]
+        if not np.array_equal(constants, np.broadcast_to(constants[0], constants.shape), equal_nan=True):
+            raise DataError(
+                f"{path}: a parameter changes within trajectory {number}; expected one value a trajectory"
+            )
+        times = values[:, -1] if time else regular_times(len(values), columns.step)
+        told = dict(zip(parameters, constants[0].tolist(), strict=True))
+        trajectories.append(Trajectory(number, times, values[:, : len(components)], told))
+        check_trajectory(path, trajectories[-1], lambda sample, key=key: f"line {lines[key][sample]}")
+    digits = last_digits(np.concatenate([each.time for each in trajectories])) if time else (0.0, 0.0)
+    unit = without_unit(time)[1] if time else None
+    stated = {new: without_unit(old)[1] or header.unit for new, old in (components | parameters).items()}
+    units = {new: each for new, each in stated.items() if each}
+    used = {*wanted, group}
+    unused = tuple(name or "column 1 (it has no name)" for name in names.all if name not in used)
+    return Measurements(
+        components, trajectories, "float64", None, time, group, unused,
+        TimeUnit.of(unit) if unit else None, units, digits, numbers.remarks(),
+        header.angles,
+    )  # fmt: skip
+
+
+def _rest(path: Path, names: list[str], taken: set[str | None]) -> dict[str, str]:
+    """The columns that are the state where none is named: all that are nothing else."""
+    own = {*taken, *INDEX, *BOOKKEEPING, *TRAJECTORY_NAMES}
+    place = next((place for place, name in enumerate(names) if name in INDEX and place), None)
+    if place is not None:
+        raise DataError(f"{path}: column {place + 1} has no name; give it one, or say --components NAME,NAME")
+    components = {name: name for name in names if name not in own and not name.startswith(BESIDE)}
+    if not components:
+        raise DataError(f"{path}: no column is left for the state; it has {listed(names)}")
+    return components

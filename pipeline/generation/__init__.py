@@ -1,0 +1,1 @@
+"""Equations -> dataset: the plan, the workers that make shards, and what a folder already holds."""

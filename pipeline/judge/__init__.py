@@ -1,0 +1,1 @@
+"""How good is a trained model? Errors, baselines, rollouts, limit cycles."""

@@ -1,0 +1,68 @@
+"""What rows of a dataset truly do: integrated anew from their exact initial states, at any times."""
+
+from typing import Self
+
+import numpy as np
+
+from ...data.batches.dataset import TrajectoryDataset
+from ...data.folder.stated_grid import initial_time
+from ...data.shard.schema import Status
+from ..dynamics.engines import EngineSettings, make_engine
+from ..dynamics.systems import System, system_of
+
+# States of more components than these are looked at as images, of fewer as curves.
+CURVES = 6
+# A curve of so many points has no corners that are seen.
+SMOOTH_POINTS = 1_000
+
+
+class Truth:
+    """Integrates rows of a split again, however loosely or coarsely the dataset has them.
+
+    system      of the dataset
+    engine      the default one for it
+    observed    places of the dataset's components among the system's states
+    """
+
+    def __init__(self, dataset: TrajectoryDataset, system: System) -> None:
+        self._store = dataset.store
+        self._begin = initial_time(dataset.store.config["grid"])
+        self.system, self.engine = system, make_engine(system, EngineSettings())
+        self.observed = [system.states.index(name) for name in dataset.components]
+
+    @classmethod
+    def of(cls, dataset: TrajectoryDataset) -> Self | None:
+        """None of measured data, which have no equations."""
+        system = system_of(dataset.store.config)
+        return None if system is None else cls(dataset, system)
+
+    def parameters(self, rows: np.ndarray) -> np.ndarray:
+        """(N, P) of these rows of the split."""
+        values = np.empty((len(rows), len(self.system.parameters)))
+        for column, name in enumerate(self.system.parameters):
+            values[:, column] = self._store.column(name)[rows]
+        return values
+
+    def along(self, rows: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All states (n, T, S) at increasing times of those rows that do not fail; and which these are, (N,) bool."""
+        # A grid may begin later than its rows.
+        before = np.array([self._begin] if self._begin < times[0] else [])
+        starts = self._store.column("initial_state")[rows]
+        solution = self.engine.solve(starts, self.parameters(rows), np.concatenate([before, times]))
+        sound = solution.status == Status.OK
+        return solution.states[sound, len(before) :], sound
+
+    def smooth(
+        self, row: int, times: np.ndarray, points: int = SMOOTH_POINTS
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Times (M,) and observed states (M, D) of one row, at times (T,) and between them: so many in all, or more.
+
+        None if these times are enough, or if the row fails.
+        """
+        parts = -(-points // max(1, len(times) - 1))
+        if parts == 1 or len(times) < 2:
+            return None
+        samples = np.arange(len(times))
+        fine = np.interp(np.arange((len(times) - 1) * parts + 1) / parts, samples, times)
+        states, _ = self.along(np.array([row]), fine)
+        return (fine, states[0][:, self.observed]) if len(states) else None

@@ -1,0 +1,61 @@
+"""Where a model is trained: which device, how many threads, where its dataset lives."""
+
+import torch
+from joblib import cpu_count
+
+from ...data.batches.dataset import TrajectoryDataset
+from ...data.batches.device_dataset import ResidentDataset, resident_bytes
+from ..config.learning import Learning
+from ..runs.files import RunError
+from .ranks import ALONE, Ranks
+
+# Threads meet at every sample of a sequence. Where there is less to multiply between two meetings, two threads that
+# wait asleep take as long as one, or longer; two that spin take several times as long on a busy machine.
+SINGLE_THREAD_WORK = 10_000_000
+
+
+def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
+    """ "auto" is a CUDA device where there is one, else the CPU; any other name is torch's own.
+
+    Of several processes each has a CUDA device of its own, in their order. Raises RunError for a device that is
+    not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if ranks.size > 1 and name.startswith("cuda"):
+        if name != "cuda":
+            raise RunError(
+                f'training.device: {name!r} is one device for {ranks.size} processes; "cuda" gives each its own'
+            )
+        name = f"cuda:{ranks.local_rank}"
+    try:
+        device = torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f'training.device: {name!r} cannot be used ({reason}); "auto" or "cpu" can') from None
+    if ranks.size > 1 and device.type == "cuda":
+        # What is not told a device, such as nccl, else takes the first one in every process.
+        torch.cuda.set_device(device)
+    return device
+
+
+def choose_threads(config: Learning, ranks: Ranks = ALONE) -> int:
+    """Threads of this process for the config's network and batches: one where they are small.
+
+    A function of these and of the cores alone, for the number of threads is seen in the last bits. The processes of a
+    machine share its cores.
+    """
+    if config.training.threads is not None:
+        return config.training.threads
+    work = config.training.batch // ranks.size * 4 * config.model.hidden**2
+    return 1 if work < SINGLE_THREAD_WORK else max(1, cpu_count() // ranks.local_size)
+
+
+def place(dataset: TrajectoryDataset, device: torch.device) -> TrajectoryDataset | ResidentDataset:
+    """The dataset, in the memory of a CUDA device if half of what is free there is enough.
+
+    On a CPU it stays where it is: training hardly waits for batches from the memory map.
+    """
+    if device.type != "cuda" or resident_bytes(dataset) > torch.cuda.mem_get_info(device)[0] // 2:
+        return dataset
+    return ResidentDataset(dataset, device)

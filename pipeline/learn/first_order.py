@@ -1,0 +1,76 @@
+"""First-order learning: torch's optimisers and a learning rate that is a function of the step."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from ..config.learning import TrainingSection
+from ..runs.loss_units import told_loss
+
+
+class FirstOrder:
+    """SGD, Adam or AdamW on one batch a step. The model may be one whose gradients several processes average.
+
+    std             (D,) by which the batches are standardised, for losses in raw units, see `told_loss`
+    schedule_start  the step at which the schedule of learning rates begins
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        settings: TrainingSection,
+        std: tuple[float, ...] | None = None,
+        schedule_start: int = 0,
+    ) -> None:
+        self._model, self._settings, self._std, self._start = model, settings, std, schedule_start
+        self._optimizer = make_optimizer(model.parameters(), settings)
+
+    def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Learn from a batch; `number` is the step's own, from 0. The loss before it, a scalar on the device."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate(self._settings, number, self._start)
+        self._optimizer.zero_grad(set_to_none=True)
+        outputs = self._model(inputs)
+        loss = mse_loss(outputs, targets)
+        loss.backward()
+        if self._settings.clip is not None:
+            nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.clip)
+        self._optimizer.step()
+        return told_loss(loss, outputs, targets, self._std)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._optimizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._optimizer.load_state_dict(state)
+
+
+def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSection) -> torch.optim.Optimizer:
+    """The optimiser that a config names."""
+    match settings.optimizer:
+        case "sgd":
+            return torch.optim.SGD(parameters, lr=settings.learning_rate)
+        case "adam":
+            return torch.optim.Adam(parameters, lr=settings.learning_rate)
+        case "adamw":
+            return torch.optim.AdamW(parameters, lr=settings.learning_rate)
+
+
+def learning_rate(settings: TrainingSection, step: int, start: int = 0) -> float:
+    """The rate of a step: linear warm-up, then constant or half a cosine down to zero at the last step.
+
+    start  the step at which the schedule begins
+
+    A function of the two alone, so that a resumed run needs no schedule's state.
+    """
+    step, steps = step - start, settings.steps - start
+    if step < settings.warmup:
+        return settings.learning_rate * (step + 1) / settings.warmup
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    progress = (step - settings.warmup) / max(1, steps - settings.warmup)
+    return settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))

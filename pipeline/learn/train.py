@@ -1,0 +1,283 @@
+"""Dataset -> trained model: one loop, readable from top to bottom; killed anywhere, it goes on where it was.
+
+Under torchrun several processes run it, each on its share of every batch; all take the same decisions, see `ranks`.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from ...data.base.files import finite, reason, write_json
+from ...data.base.seeds import torch_seed
+from ...data.batches.dataset import Batch, TrajectoryDataset
+from ...data.folder.manifest import load_manifest
+from ...models import RecurrentModel
+from ..config.learning import Learning
+from ..runs.files import RunError
+from ..runs.folder import CURVE, TRAINING, RunConfig, build_model, cut_curve, prepare_folder
+from ..runs.loss_units import RAW
+from ..runs.standing import Standing
+from ..runtime.interrupts import StopRequest
+from ..runtime.lock import locked
+from ..runtime.progress import FieldColumn, columns
+from .checkpoints import Checkpoints
+from .device import choose_device, choose_threads, place
+from .phases import make_phases, share
+from .ranks import Ranks, joined
+from .validation import mean_squared_error
+
+LOG_EVERY = 10
+
+
+def train(
+    config: Learning,
+    data: str | Path,
+    run: str | Path,
+    *,
+    resume: bool = False,
+    restart_schedule: bool = False,
+    overwrite: bool = False,
+    console: Console | None = None,
+    ranks: Ranks | None = None,
+) -> Standing:
+    """Train the model of a config on a dataset; the run's folder keeps everything.
+
+    resume     go on with an unfinished run, or with one whose config asked for less; begin if there is none
+    restart_schedule  begin the schedule of learning rates anew where a longer training needs another one
+    overwrite  throw away a run of another config or dataset that the folder holds
+    console    where progress is shown; None shows none
+    ranks      the processes that train together, where these have joined already
+
+    Interrupted and resumed gives the same weights as never interrupted, bit for bit on a CPU with the same
+    number of threads. Under torchrun the processes share each batch, and the first one writes and shows.
+    KeyboardInterrupt is raised when all is saved. Raises TrajstoreError for a dataset or folder that cannot be used.
+    """
+    if restart_schedule and not resume:
+        raise RunError("--restart-schedule goes on with a run; give --resume, too")
+    console = console or Console(quiet=True)
+    with joined() if ranks is None else nullcontext(ranks) as ranks:
+        shown = console if ranks.first else Console(quiet=True)
+        return _prepare_and_train(
+            config, Path(data), Path(run), resume, restart_schedule, overwrite, shown, ranks
+        )
+
+
+def _prepare_and_train(
+    config: Learning,
+    data: Path,
+    run: Path,
+    resume: bool,
+    restart_schedule: bool,
+    overwrite: bool,
+    console: Console,
+    ranks: Ranks,
+) -> Standing:
+    device = choose_device(config.training.device, ranks)
+    task = config.task
+    options: dict[str, Any] = {
+        "window": task.window,
+        "stride": task.stride,
+        "normalize": task.normalize,
+        "parameters": task.parameters,
+        "target": task.target,
+    }
+    dataset = TrajectoryDataset(data, "train", task.name, **options)
+    validation = None
+    if load_manifest(data).splits["validation"].trajectories:
+        validation = TrajectoryDataset(data, "validation", task.name, **options)
+    _say_what_is_left_out(console, dataset, validation)
+    if validation is None and config.training.patience is not None:
+        raise RunError("training.patience: needs validation trajectories; the dataset has none")
+    share(config.training, len(dataset), ranks)
+    share(config.refinement, len(dataset), ranks)
+    described = RunConfig.of(config, dataset, data, run)
+    if ranks.from_first(described.identity) != described.identity:
+        raise RunError(f"{data}: process {ranks.rank} finds another config or dataset than process 0")
+    with locked(run) if ranks.first else nullcontext():
+        try:
+            if ranks.first:
+                prepare_folder(run, described, resume, overwrite)
+            return _train(
+                config,
+                described,
+                dataset,
+                validation,
+                run,
+                device,
+                restart_schedule,
+                overwrite,
+                console,
+                ranks,
+            )
+        except OSError as error:
+            raise RunError(
+                f"{run}: cannot be written ({reason(error)}). The last checkpoint is kept: mend the cause and go on "
+                "from it with the same command and --resume."
+            ) from None
+
+
+def _train(
+    config: Learning,
+    described: RunConfig,
+    dataset: TrajectoryDataset,
+    validation: TrajectoryDataset | None,
+    run: Path,
+    device: torch.device,
+    restart_schedule: bool,
+    overwrite: bool,
+    console: Console,
+    ranks: Ranks,
+) -> Standing:
+    torch.set_num_threads(choose_threads(config, ranks))
+    torch.manual_seed(torch_seed(config.training.seed))
+    model = build_model(config, len(dataset.components)).to(device)
+    # A shuffle in blocks is for what is larger than any memory, and reads from disk.
+    placed = place(dataset, device) if config.training.shuffle == "full" else dataset
+    checkpoints = Checkpoints(run, described, model, ranks)
+    beginning = checkpoints.begin(config, restart_schedule=restart_schedule, overwrite=overwrite)
+    now = beginning.standing
+    std = dataset.normalizer.std if dataset.normalizer else None
+    now.loss_units = now.loss_units if std else RAW
+    told_std = std if now.loss_units == RAW else None
+    phases = make_phases(config, model, placed, ranks, told_std, now.schedule_start)
+    try:
+        if beginning.model is not None:
+            model.load_state_dict(beginning.model)
+        learner = phases[min(now.phase, len(phases) - 1)].learner
+        if beginning.learner is not None:
+            learner.load_state_dict(beginning.learner)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
+        raise checkpoints.foreign() from None
+    if now.phase == len(phases) and now.stopped_by is None:
+        now.stopped_by = now.ended[-1][1]
+    told = now.stopped_by is not None and (run / TRAINING).is_file()
+    if told:
+        console.print(f"{run}: was trained to its end before; nothing to do", highlight=False, soft_wrap=True)
+    checkpoints.take_over(beginning, learner)
+    if ranks.first:
+        cut_curve(run, now.step)
+    begin, before = perf_counter(), now.seconds
+    limit = math.inf if config.training.minutes is None else 60 * config.training.minutes
+    progress = Progress(*columns("steps"), FieldColumn("loss"), console=console)
+    written = run / CURVE if ranks.first else Path(os.devnull)
+    going_on = None
+    with StopRequest() as stop, progress, written.open("a", encoding="utf-8") as curve:
+        while now.stopped_by is None:
+            phase = phases[now.phase]
+            bar = progress.add_task(
+                phase.name, total=phase.steps, completed=now.phase_step, loss=now.smoothed
+            )
+            batches = _timed(phase.loader.steps(now.phase_step), now)
+            losses: list[Tensor] = []
+            finished = False
+            while not finished:
+                inputs, targets = next(batches)
+                losses.append(phase.learner.step(now.phase_step, inputs.to(device), targets.to(device)))
+                now.step, now.phase_step = now.step + 1, now.phase_step + 1
+                enough, due = now.phase_step >= phase.steps, now.phase_step % phase.evaluate_every == 0
+                logs = enough or due or now.phase_step % LOG_EVERY == 0
+                wishes = stop.requested, before + perf_counter() - begin >= limit
+                # Several processes agree on a stop where they meet anyway.
+                if not (logs or (any(wishes) and ranks.size == 1)):
+                    continue
+                *read, stops, late = _read(losses, wishes, ranks)
+                losses.clear()
+                _follow(now, read)
+                now.seconds = before + perf_counter() - begin
+                line: dict[str, Any] = {}
+                if logs or late:
+                    line = {"loss": read[-1], "smoothed_loss": now.smoothed, "loss_units": now.loss_units}
+                    progress.update(bar, completed=now.phase_step, loss=now.smoothed)
+                if evaluates := bool(enough or due or late):
+                    going_on = checkpoints.before(now, due)
+                    line |= _validate(model, validation, device, now, checkpoints)
+                    going_on = going_on or {"standing": asdict(now)}
+                    patience = config.training.patience
+                    impatient = patience is not None and now.stale >= patience
+                    finished = now.end(enough, impatient, bool(late), len(phases))
+                if line:
+                    row = {"step": now.step, "phase": phase.name, **line, "seconds": round(now.seconds, 4)}
+                    curve.write(json.dumps(finite(row)) + "\n")
+                if evaluates or stops:
+                    curve.flush()
+                    learner = phases[min(now.phase, len(phases) - 1)].learner
+                    # Of a phase that has ended, and another comes after it, nothing goes on.
+                    rests = now.stopped_by and (now.phase == len(phases) or now.phase_step)
+                    checkpoints.save(now, learner, going_on if rests else None)
+                if stops:
+                    if not now.best_step:
+                        checkpoints.keep_best(now.step)
+                    # When one process ends, torchrun ends the others: not before all is saved.
+                    ranks.wait()
+                    raise KeyboardInterrupt
+    if ranks.first and not (told and beginning.same):
+        write_json(run / TRAINING, now.summary())
+    return now
+
+
+def _read(losses: list[Tensor], wishes: tuple[bool, ...], ranks: Ranks) -> list[float]:
+    """Losses of global batches from those of shares; behind them each wish, not 0 if any process has it.
+
+    Until then a GPU need not wait for Python, nor a process for another one's losses.
+    """
+    wished = (losses[0].new_tensor(float(wish)) for wish in wishes)
+    return ranks.mean(torch.stack([*losses, *wished]).cpu().double()).tolist()
+
+
+def _follow(now: Standing, losses: list[float]) -> None:
+    """Smooth the losses of the last steps. Raises RunError if one is not finite."""
+    for number, loss in enumerate(losses, now.step - len(losses) + 1):
+        now.smoothed = loss if math.isnan(now.smoothed) else 0.9 * now.smoothed + 0.1 * loss
+        if not math.isfinite(loss):
+            raise RunError(f"the loss is {loss} at step {number}; lower training.learning_rate, or clip")
+
+
+def _validate(
+    model: RecurrentModel,
+    validation: TrajectoryDataset | None,
+    device: torch.device,
+    now: Standing,
+    checkpoints: Checkpoints,
+) -> dict[str, float]:
+    """The validation error, as an entry of the curve; the best weights so far are kept in the run.
+
+    Without a validation split the latest weights count as the best.
+    """
+    mse = math.nan if validation is None else mean_squared_error(model, validation, device, checkpoints.ranks)
+    now.stale += 1
+    if validation is None or mse < now.best_validation:
+        now.best_step, now.best_validation, now.stale = now.step, mse, 0
+        checkpoints.keep_best(now.step, mse)
+    return {} if validation is None else {"validation_mse": mse}
+
+
+def _timed(batches: Iterator[Batch], now: Standing) -> Iterator[Batch]:
+    """The same batches; the time spent waiting for them is added up."""
+    while True:
+        begin = perf_counter()
+        batch = next(batches)
+        now.waiting += perf_counter() - begin
+        yield batch
+
+
+def _say_what_is_left_out(console: Console, *datasets: TrajectoryDataset | None) -> None:
+    for dataset in datasets:
+        if dataset is not None and dataset.failed:
+            rows = len(dataset.store)
+            why = "failed to integrate" if "equations" in dataset.store.config["system"] else "lack values"
+            console.print(
+                f"{dataset.store.split}: {dataset.failed} of {rows} trajectories {why} and are left out",
+                style="yellow",
+                highlight=False,
+            )

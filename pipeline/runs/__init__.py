@@ -1,0 +1,1 @@
+"""The folder of a training: its config, checkpoints and metrics, and where the training stands."""

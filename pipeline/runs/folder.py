@@ -1,0 +1,284 @@
+"""A run's folder: where it keeps its config, checkpoints and metrics, and how each is written and read."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from ...data.base.errors import TrajstoreError
+from ...data.base.files import LOCK, reason, remove_leftovers, write_json, write_text
+from ...data.base.hashing import json_hash
+from ...data.base.representation import few, system_name, told
+from ...data.batches.dataset import TrajectoryDataset
+from ...data.batches.normalize import Normalizer
+from ...data.folder.bystanders import is_bystander
+from ...data.folder.manifest import MANIFEST
+from ...models import RecurrentModel, make_model
+from ..config.differences import in_words
+from ..config.file import check_learning
+from ..config.learning import Learning
+from ..config.section import ConfigError
+from ..dynamics.systems import System, system_of
+from .files import RunError, load_checkpoint, read_text
+
+CONFIG = "config.json"
+LAST = "last.pt"
+BEST = "best.pt"
+CURVE = "metrics.jsonl"
+TRAINING = "training.json"
+METRICS = "metrics.json"
+EVALUATION = "evaluation.npz"
+FIGURES = "figures"
+# Keys that say how long a training is, and nothing else.
+LENGTHS = {"training.steps", "training.minutes", "refinement.steps"}
+FILES = (CONFIG, LAST, BEST, CURVE, TRAINING, METRICS, EVALUATION)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What `config.json` holds.
+
+    config      system, grid, dataset and engine as the dataset trained on states them; task, model, training,
+                refinement and evaluation as the config resolves them
+    dataset     the dataset's id, and its path as given and relative to the run
+    identity    hash of all that decides the weights
+    normalizer  the moments of the train split, or None
+    components  names of the state's components
+    parameter_normalizer  the moments of the parameters among the inputs, or None
+    """
+
+    config: dict[str, Any]
+    dataset: dict[str, str]
+    identity: str
+    normalizer: dict[str, list[float]] | None
+    components: list[str]
+    parameter_normalizer: dict[str, list[float]] | None = None
+
+    def __repr__(self) -> str:
+        model, task = (self.config.get(key) for key in ("model", "task"))
+        names = [part["name"] for part in (model, task) if isinstance(part, dict) and "name" in part]
+        what = f"{' for '.join(map(str, names))}, trained on {system_name(self.config)}"
+        return told(
+            type(self), f"{what}, dataset {self.dataset.get('id')}; components {few(self.components)}"
+        )
+
+    @classmethod
+    def of(cls, config: Learning, dataset: TrajectoryDataset, data: Path, run: Path) -> Self:
+        """A run's own settings, and the dataset's as the dataset states them."""
+        made = {key: dataset.store.config[key] for key in ("system", "grid", "dataset", "engine")}
+        return cls(
+            config={**made, **config.model_dump(include=set(Learning.model_fields))},
+            dataset={"id": dataset.store.id, "path": str(data), "relative": _relative(data, run)},
+            identity=json_hash({"learning": config.learning(), "dataset": dataset.store.id}),
+            normalizer=dataset.normalizer.state_dict() if dataset.normalizer else None,
+            components=list(dataset.components),
+            parameter_normalizer=dataset.parameter_normalizer.state_dict()
+            if dataset.parameter_normalizer
+            else None,
+        )
+
+    @property
+    def learning(self) -> Learning:
+        """Raises ConfigError if it is no config."""
+        sections = {key: self.config[key] for key in Learning.model_fields if key in self.config}
+        return check_learning(sections, "the run's config")
+
+    def difference(self, other: "RunConfig") -> dict[str, tuple[Any, Any]]:
+        """The keys in which another run is not this one, each with its value there and here; none of the same run.
+
+        How a refinement is made counts only where both make one.
+        """
+        if other.identity == self.identity:
+            return {}
+        try:
+            before, after = other.learning.learning(), self.learning.learning()
+        except ConfigError:
+            return {"config": ("of another version", "this one")}
+        if not (before["refinement"]["steps"] and after["refinement"]["steps"]):
+            before["refinement"], after["refinement"] = (
+                {"steps": sections["refinement"]["steps"]} for sections in (before, after)
+            )
+        keys = [(section, key) for section in after for key in {**before[section], **after[section]}]
+        values = {f"{part}.{key}": (before[part].get(key), after[part].get(key)) for part, key in keys}
+        values["dataset"] = (other.dataset["id"], self.dataset["id"])
+        return {key: both for key, both in values.items() if both[0] != both[1]}
+
+    @property
+    def system(self) -> System | None:
+        """The equations, or None of data that were measured. Raises TrajstoreError if they are none."""
+        return system_of(self.config)
+
+    @property
+    def step(self) -> float:
+        """Mean time from sample to sample."""
+        grid = self.config["grid"]
+        return grid["duration"] / (grid["points"] - 1)
+
+    def save(self, run: Path) -> None:
+        write_json(run / CONFIG, vars(self))
+
+    @classmethod
+    def load(cls, run: str | Path) -> Self:
+        """Raises RunError if the folder is no run."""
+        run = Path(run)
+        try:
+            return cls(**json.loads(read_text(run / CONFIG)))
+        except (FileNotFoundError, NotADirectoryError):
+            absent = "" if run.exists() else "no such folder; "
+            raise RunError(
+                f"{run}: {absent}no run: {CONFIG} is missing. Make one with `trajstore train CONFIG --data DIR "
+                "--out RUN`"
+            ) from None
+        except OSError as error:
+            raise RunError(reason(error)) from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise RunError(f"{run / CONFIG}: cannot be read ({error!s:.200}); train again") from None
+
+    def find_dataset(self, run: Path) -> Path:
+        """The dataset's folder: as it lies beside the run, so that both can be moved, or as it was given.
+
+        Raises RunError if it is in neither place.
+        """
+        for path in (run / self.dataset["relative"], Path(self.dataset["path"])):
+            if path.exists():
+                return path
+        raise RunError(f"{run}: its dataset is not at {self.dataset['path']}; say where with --data")
+
+
+def _relative(path: Path, start: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), start.resolve())).as_posix()
+
+
+def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: bool) -> None:
+    """Make a folder ready for a run: empty, or holding the same run to go on with, or one that asked for less.
+
+    Raises RunError if it holds something else, or an unfinished run that is not to be resumed.
+    """
+    remove_leftovers(run, FILES.__contains__)
+    if (run / MANIFEST).is_file():
+        raise RunError(f"{run}: holds a dataset, and a run needs a folder of its own; choose another one")
+    if entries_of(run):
+        difference = described.difference(RunConfig.load(run))
+        goes_on = resume if difference.keys() <= LENGTHS else False
+        if not (goes_on or (not difference and (run / TRAINING).is_file())):
+            if not overwrite:
+                raise RunError(f"{run}: {_in_the_way(difference)}")
+            clear(run)
+        elif difference and (run / LAST).is_file():
+            # It is another run's until its checkpoint is known to be the beginning of this one.
+            return
+    described.save(run)
+
+
+def entries_of(run: Path) -> list[Path]:
+    """All that the folder holds. The config is last: where it is cleared and a crash comes, it is still a run's."""
+    entries = (path for path in run.iterdir() if path.name != LOCK and not is_bystander(path.name))
+    return sorted(entries, key=lambda path: path.name == CONFIG)
+
+
+def clear(run: Path) -> None:
+    """Throw away all that the folder holds."""
+    for path in entries_of(run):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _in_the_way(difference: dict[str, tuple[Any, Any]]) -> str:
+    """Why a folder cannot be trained in, and how to mend it; `difference` is of the run that it holds."""
+    mend = "throw it away with --overwrite, or choose another folder"
+    if difference.keys() <= LENGTHS:
+        mend = f"go on with --resume, or {mend}"
+    if not difference:
+        return f"holds an unfinished run of this config; {mend}"
+    told = in_words(difference)
+    return f"holds a run of another config or dataset ({told}); {mend}"
+
+
+def load_trained(path: str | Path) -> tuple[RunConfig, RecurrentModel]:
+    """Config and model, with the best weights and in evaluation mode, of a run or of one checkpoint file.
+
+    Raises RunError if the path is neither.
+    """
+    path = Path(path)
+    file = path if path.is_file() else path / BEST
+    config = None if path.is_file() else RunConfig.load(path)
+    saved = load_checkpoint(file)
+    try:
+        config = config or RunConfig(**saved["run"])
+        learning, components = config.learning, len(config.components)
+        _check_weights(learning, components, saved["model"], file.stat().st_size)
+        model = build_model(learning, components)
+        model.load_state_dict(saved["model"])
+    except TrajstoreError as error:
+        raise RunError(f"{file}: {error}") from None
+    except (KeyError, TypeError, AttributeError, RuntimeError, ValueError, OverflowError):
+        raise RunError(f"{file}: its weights do not fit the model in {CONFIG}; train again") from None
+    return config, model.eval()
+
+
+def _check_weights(config: Learning, components: int, weights: dict[str, Tensor], size: int) -> None:
+    """Raise ValueError if a config's model has not these weights, or more than a file of that size can hold.
+
+    Nothing is allocated for it, however large the config says that the model is.
+    """
+    settings = config.model
+    if settings.layers + len(settings.encoder) > len(weights):
+        raise ValueError("more layers than weights")
+    with torch.device("meta"):
+        expected = build_model(config, components).state_dict()
+    if {name: weight.shape for name, weight in weights.items()} != {
+        name: weight.shape for name, weight in expected.items()
+    }:
+        raise ValueError("other shapes")
+    if sum(weight.nbytes for weight in expected.values()) > size:
+        raise ValueError("more weights than the file has bytes")
+
+
+def build_model(config: Learning, components: int) -> RecurrentModel:
+    """The model of a config for states of so many components."""
+    settings = config.model.model_dump(exclude={"name"})
+    inputs = components + len(config.task.parameters)
+    return make_model(config.model.name, inputs, components, **settings)
+
+
+def load_normalizer(config: RunConfig) -> Normalizer | None:
+    """How the states are standardised."""
+    return Normalizer.from_state_dict(config.normalizer) if config.normalizer else None
+
+
+def dataset_options(config: RunConfig) -> dict[str, Any]:
+    """What makes a TrajectoryDataset give what the run's model takes."""
+    task, channels = config.learning.task, config.parameter_normalizer
+    return {
+        "task": task.name,
+        "window": task.window,
+        "stride": task.stride,
+        "normalize": load_normalizer(config) or False,
+        "parameters": task.parameters,
+        "target": task.target,
+        "parameter_normalizer": Normalizer.from_state_dict(channels) if channels else None,
+    }
+
+
+def read_curve(run: str | Path) -> Iterator[dict[str, Any]]:
+    """The lines of `metrics.jsonl`; a last line that was cut off by a crash is left out."""
+    try:
+        lines = (Path(run) / CURVE).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
+
+
+def cut_curve(run: Path, step: int) -> None:
+    """Drop the lines behind the checkpoint that a run goes on from; they come again."""
+    kept = [json.dumps(line) + "\n" for line in read_curve(run) if line["step"] <= step]
+    write_text(run / CURVE, "".join(kept))

@@ -1,0 +1,1 @@
+"""Processes: locks, signals, limits, progress, and which software runs."""

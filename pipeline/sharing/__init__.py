@@ -1,1 +1,0 @@
-"""Datasets on their way between people: described, fetched, imported, cut, joined, exported."""

@@ -1,0 +1,320 @@
+"""Several processes under torchrun train as one: the same curve, each row once, one voice, and they end together."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from trajstore.data import TrajectoryDataset
+from trajstore.pipeline import RunError, train
+from trajstore.pipeline.config.file import load_learning
+from trajstore.pipeline.learn.device import choose_device, choose_threads, place
+from trajstore.pipeline.learn.first_order import FirstOrder
+from trajstore.pipeline.learn.ranks import ALONE, Ranks
+from trajstore.pipeline.runs.files import load_checkpoint
+from trajstore.pipeline.runs.folder import read_curve
+
+# No warning in any process; and the ranks find one another over loopback, whatever the host is called.
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONWARNINGS": "error",
+    "OMP_NUM_THREADS": "1",
+    "GLOO_SOCKET_IFNAME": "lo",
+}
+LEARNING = {
+    "model": {"hidden": 6, "encoder": [5]},
+    "task": {"normalize": True},
+    "training": {
+        "batch": 10,
+        "steps": 60,
+        "evaluate_every": 7,
+        "learning_rate": 0.02,
+        "clip": 0.5,
+        "warmup": 5,
+        "threads": 1,
+    },
+    # Neither the samples nor the chunks that they are taken in are dealt evenly.
+    "refinement": {"steps": 9, "samples": 31, "batch": 64, "evaluate_every": 4},
+}
+SGD = {
+    **LEARNING,
+    "training": {**LEARNING["training"], "optimizer": "sgd", "batch": 14, "schedule": "constant"},
+    "refinement": {},
+}
+# Of the 70 rows, 5 a block and 15 a fill.
+IN_BLOCKS = {"shuffle": "block", "block_bytes": 840, "buffer_bytes": 5_040}
+
+
+def start(*arguments):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return subprocess.Popen(
+        [*command, *map(str, arguments)], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    )
+
+
+def start_training(config, data, run, *options):
+    return start("-m", "trajstore.pipeline", "train", config, "--data", data, "--out", run, *options)
+
+
+def finish(process, seconds=60):
+    """Stderr and exit code. The processes never outlive a test, and are ended by torchrun where they hang."""
+    try:
+        return process.communicate(timeout=seconds)[1], process.returncode
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        raise AssertionError(process.communicate()[1]) from None
+
+
+def ranks_of(process):
+    """Process ids of the ranks that torchrun started, by rank."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    found = {}
+    for child in children:
+        for variable in Path(f"/proc/{child}/environ").read_bytes().split(b"\0"):
+            if variable.startswith(b"RANK="):
+                found[int(variable[5:])] = int(child)
+    return found
+
+
+def wait_for_a_checkpoint(process, run):
+    before = time.monotonic()
+    while not (run / "last.pt").exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() - before < 60
+        time.sleep(0.02)
+
+
+def last_step(run):
+    return load_checkpoint(run / "last.pt")["standing"]["step"]
+
+
+def assert_same_curve(left, right):
+    one, other = list(read_curve(left)), list(read_curve(right))
+    assert [(row["step"], row["phase"]) for row in one] == [(row["step"], row["phase"]) for row in other]
+    for row, same in zip(one, other, strict=True):
+        for key in ("loss", "smoothed_loss", "validation_mse"):
+            assert row.get(key) == pytest.approx(same.get(key), abs=1e-5), (key, row["step"])
+
+
+SCRIPT = """
+import json, os, sys
+from pathlib import Path
+from trajstore.data import TrajectoryDataset
+from trajstore.pipeline.learn import levenberg_marquardt as second_order
+from trajstore.pipeline import check_config
+from trajstore.pipeline import RunError
+from trajstore.pipeline import train
+
+second_order.CHUNK = 13
+
+data, out, configs = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+rank = os.environ["RANK"]
+read = TrajectoryDataset.__getitem__
+rows = []
+
+def reading(self, index):
+    if self.store.split == "train":
+        rows.extend(index.tolist())
+    return read(self, index)
+
+TrajectoryDataset.__getitem__ = reading
+for name, config in configs.items():
+    rows.clear()
+    try:
+        folder, more, _ = name.partition("+")
+        train(check_config(config, "test"), data, out / folder, resume=bool(more))
+    except RunError as error:
+        (out / f"{name}.{rank}").write_text(str(error))
+    except KeyboardInterrupt:
+        (out / f"{name}.{rank}").write_text("interrupted")
+    else:
+        (out / f"{name}.{rank}").write_text(json.dumps(rows))
+"""
+
+
+def test_two_processes_train_as_one(experiment, small_dataset, tmp_path, monkeypatch):
+    """SGD, in blocks, in parts, too; Adam, then Levenberg-Marquardt; what cannot be done, raised by all; Ctrl-C."""
+    monkeypatch.setattr("trajstore.pipeline.learn.levenberg_marquardt.CHUNK", 13)
+    configs = {
+        "sgd": SGD,
+        "adam": LEARNING,
+        "block": {**SGD, "training": {**SGD["training"], **IN_BLOCKS}},
+        "parts": {**SGD, "training": {**SGD["training"], "steps": 25}},
+        "parts+more": SGD,
+        "late": {**SGD, "training": {**SGD["training"], "minutes": 1e-9}},
+        "one-epoch": {**SGD, "training": {**SGD["training"], "steps": 5}},
+        "uneven": {**SGD, "training": {**SGD["training"], "batch": 15}},
+        "wild": {**SGD, "training": {**SGD["training"], "learning_rate": 1e30, "clip": None}},
+        "taken": SGD,
+        "endless": {**SGD, "training": {**SGD["training"], "steps": 1_000_000}},
+    }
+    configs = {name: experiment(**sections) for name, sections in configs.items()}
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "config.json").write_text("{}")
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    dumped = json.dumps({name: config.model_dump() for name, config in configs.items()})
+    process = start(script, small_dataset, tmp_path, dumped)
+    wait_for_a_checkpoint(process, tmp_path / "endless")
+    process.send_signal(signal.SIGINT)
+    finish(process)
+    for name in ("sgd", "adam", "block"):
+        train(configs[name], small_dataset, tmp_path / "alone" / name)
+        assert_same_curve(tmp_path / "alone" / name, tmp_path / name)
+        summaries = [
+            json.loads((run / name / "training.json").read_text()) for run in (tmp_path, tmp_path / "alone")
+        ]
+        assert summaries[0]["best_step"] == summaries[1]["best_step"]
+    for file in ("last.pt", "best.pt"):
+        parts, whole = (load_checkpoint(tmp_path / name / file)["model"] for name in ("parts", "sgd"))
+        assert all(torch.equal(parts[key], whole[key]) for key in whole)
+    late = json.loads((tmp_path / "late/training.json").read_text())
+    assert (late["steps"], late["stopped_by"], late["repeatable"]) == (7, "minutes", False)
+    rows = [json.loads((tmp_path / f"one-epoch.{rank}").read_text()) for rank in (0, 1)]
+    assert len(rows[0]) == len(rows[1]) == 35
+    assert sorted(rows[0] + rows[1]) == list(range(70)), "every row once an epoch, by one process"
+    for rank in (0, 1):
+        uneven = (tmp_path / f"uneven.{rank}").read_text()
+        assert uneven.startswith("training.batch: batches of 15 cannot be dealt evenly to 2 processes")
+        assert "the loss is" in (tmp_path / f"wild.{rank}").read_text()
+        taken = (tmp_path / f"taken.{rank}").read_text()
+        assert "taken/config.json: cannot be read" in taken, "only the first process looks, all tell"
+        assert (tmp_path / f"endless.{rank}").read_text() == "interrupted"
+    # All that the curve tells was saved, and no step more.
+    assert last_step(tmp_path / "endless") == list(read_curve(tmp_path / "endless"))[-1]["step"]
+    assert not (tmp_path / "uneven").exists(), "nothing was begun"
+
+
+CONFIG = """
+[system]
+name = "van-der-pol"
+parameters = { mu = 0.1 }
+[grid]
+duration = 2.0
+step = 0.1
+[dataset]
+train = 70
+validation = 20
+test = 10
+shard_rows = 32
+[task]
+normalize = true
+[model]
+hidden = 6
+[training]
+learning_rate = 2e-3
+batch = 14
+steps = 200
+evaluate_every = 10
+threads = 1
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+def test_stopped_and_resumed_with_other_numbers_of_processes_is_the_same(
+    experiment, config, small_dataset, tmp_path
+):
+    """Two, of which one gets a real SIGTERM; one, stopped; two again, to the end."""
+    run = tmp_path / "run"
+    process = start_training(config, small_dataset, run)
+    wait_for_a_checkpoint(process, run)
+    os.kill(ranks_of(process)[1], signal.SIGTERM)
+    stderr, code = finish(process)
+    assert code != 0
+    assert stderr.count("trajstore: interrupted; the same command with --resume goes on") == 1
+    assert stderr.count("exitcode  : 130 ") == 2, "torchrun's own report"
+    assert 10 <= last_step(run) < 150
+    learning = load_learning(config, ())
+    plain = FirstOrder.step
+    with pytest.MonkeyPatch.context() as patch:
+
+        def interrupting(self, number, inputs, targets):
+            if number == 150:
+                os.kill(os.getpid(), signal.SIGINT)
+            return plain(self, number, inputs, targets)
+
+        patch.setattr(FirstOrder, "step", interrupting)
+        with pytest.raises(KeyboardInterrupt):
+            train(learning, small_dataset, run, resume=True)
+    assert last_step(run) == 151
+    stderr, code = finish(start_training(config, small_dataset, run, "--resume"))
+    assert code == 0, stderr
+    assert stderr.count("200/200 steps") == 1, "progress is shown once"
+    assert stderr.count("200 steps in") == 1
+    train(learning, small_dataset, tmp_path / "whole")
+    assert_same_curve(tmp_path / "whole", run)
+
+
+def test_when_one_process_is_killed_the_other_ends_and_the_checkpoint_is_kept(
+    config, small_dataset, tmp_path
+):
+    run = tmp_path / "run"
+    process = start_training(config, small_dataset, run, "--set", "training.steps=1000000")
+    wait_for_a_checkpoint(process, run)
+    ranks = ranks_of(process)
+    os.kill(ranks[1], signal.SIGKILL)
+    stderr, code = finish(process, seconds=20)
+    assert code != 0
+    assert stderr.count("trajstore: a process of this training is gone. The last checkpoint is kept") == 1
+    assert not Path(f"/proc/{ranks[0]}").exists()
+    assert last_step(run) >= 10
+    assert not list(run.glob("*.part"))
+
+
+def test_an_error_that_all_find_is_said_once(config, small_dataset, tmp_path):
+    stderr, code = finish(
+        start_training(config, small_dataset, tmp_path / "run", "--set", "training.bogus=1")
+    )
+    assert code != 0
+    assert stderr.count("training.bogus: unknown key") == 1
+    assert stderr.count("exitcode  : 2 ") == 2
+    assert not (tmp_path / "run").exists()
+
+
+def test_processes_of_a_machine_share_its_cores(experiment, monkeypatch):
+    monkeypatch.setattr("trajstore.pipeline.learn.device.cpu_count", lambda: 8)
+    large = experiment(model={"hidden": 200}, training={"batch": 4096})
+    assert choose_threads(large) == 8
+    assert choose_threads(large, Ranks(0, 4, 0, 4)) == 2
+    assert choose_threads(large, Ranks(0, 16, 0, 16)) == 1
+    assert choose_threads(large, Ranks(1, 4, 0, 2)) == 4, "two machines"
+    small = experiment(model={"hidden": 140}, training={"batch": 128})
+    assert choose_threads(small) == 8
+    assert choose_threads(small, Ranks(0, 2, 0, 2)) == 1, "the share of each is small"
+
+
+def test_one_named_gpu_is_not_for_several_processes():
+    with pytest.raises(RunError, match=r"training.device: 'cuda:1' is one device for 2 processes"):
+        choose_device("cuda:1", Ranks(0, 2, 0, 2))
+
+
+def test_a_dataset_goes_to_a_gpu_only_if_it_fits(small_dataset, monkeypatch):
+    dataset = TrajectoryDataset(small_dataset)
+    assert place(dataset, torch.device("cpu")) is dataset
+    bytes_needed = 70 * 21 * 2 * 4
+    for free, fits in ((2 * bytes_needed - 2, False), (2 * bytes_needed, True)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 10 * free))
+        monkeypatch.setattr(
+            "trajstore.pipeline.learn.device.ResidentDataset", lambda dataset, device: "resident"
+        )
+        assert (place(dataset, torch.device("cuda")) == "resident") == fits
+
+
+def test_a_process_alone_agrees_with_itself():
+    values = torch.arange(3.0)
+    assert ALONE.first
+    assert ALONE.sum(values) is values
+    assert ALONE.mean(values) is values
+    assert ALONE.from_first("x") == "x"
+    assert ALONE.share("training.batch", 7) == 7

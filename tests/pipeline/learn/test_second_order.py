@@ -1,0 +1,101 @@
+"""Levenberg-Marquardt: the sampled matrix is the Gauss-Newton matrix, and the step is the damped solution."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parameters_to_vector
+from trajstore.models import make_model
+from trajstore.pipeline.config.learning import RefinementSection
+from trajstore.pipeline.learn.levenberg_marquardt import LevenbergMarquardt
+
+
+def data(samples=12, steps=4, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.randn(samples, steps, 2, generator=generator)
+    return inputs, torch.randn(samples, steps, 3, generator=generator)
+
+
+def model(name="lstm"):
+    torch.manual_seed(0)
+    return make_model(name, 2, 3, hidden=3, encoder=[4])
+
+
+def exact_jacobian(network, inputs):
+    """(residuals, parameters), an output at a time by plain reverse differentiation."""
+    rows = []
+    for output in network(inputs).flatten():
+        gradients = torch.autograd.grad(output, list(network.parameters()), retain_graph=True)
+        rows.append(parameters_to_vector(gradients))
+    return torch.stack(rows).double()
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_the_sampled_matrix_tends_to_the_gauss_newton_matrix(name):
+    network, (inputs, _) = model(name), data()
+    learner = LevenbergMarquardt(network, RefinementSection(probes=50), seed=0)
+    jacobian = exact_jacobian(network, inputs)
+    exact = jacobian.T @ jacobian / len(jacobian)
+    sampled = torch.stack([learner._sample_matrix(number, inputs) for number in range(40)])
+    error = torch.linalg.norm(sampled.mean(0) - exact) / torch.linalg.norm(exact)
+    single = torch.linalg.norm(sampled[0] - exact) / torch.linalg.norm(exact)
+    assert error < 0.05
+    assert error < 0.4 * single, "the error of the mean falls with the number of samples: it has no bias"
+
+
+def test_a_linear_model_is_solved_in_a_few_steps():
+    """For a linear model Gauss-Newton is exact least squares; NumPy's solution is the oracle."""
+
+    class Linear(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.map = nn.Linear(2, 3)
+
+        def forward(self, inputs):
+            return self.map(inputs)
+
+    torch.manual_seed(0)
+    network = Linear()
+    inputs, targets = data(samples=200)
+    learner = LevenbergMarquardt(network, RefinementSection(samples=200, probes=50, damping=1e-7), seed=0)
+    for number in range(8):
+        learner.step(number, inputs, targets)
+    features = np.concatenate([inputs.reshape(-1, 2), np.ones((800, 1))], axis=1)
+    solution = np.linalg.lstsq(features, targets.reshape(-1, 3).numpy(), rcond=None)[0]
+    np.testing.assert_allclose(network.map.weight.detach().numpy().T, solution[:2], atol=1e-4)
+    np.testing.assert_allclose(network.map.bias.detach().numpy(), solution[2], atol=1e-4)
+
+
+def test_a_step_never_raises_the_loss_of_its_batch():
+    network, (inputs, targets) = model(), data(64)
+    learner = LevenbergMarquardt(network, RefinementSection(samples=64), seed=0)
+    losses = [learner.step(number, inputs, targets) for number in range(15)]
+    assert all(later <= earlier for earlier, later in itertools.pairwise(losses))
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_step_at_a_minimum_changes_nothing():
+    network, (inputs, _) = model(), data()
+    targets = network(inputs).detach()
+    before = parameters_to_vector(network.parameters()).clone()
+    assert LevenbergMarquardt(network, RefinementSection(), seed=0).step(0, inputs, targets) == 0.0
+    assert torch.equal(parameters_to_vector(network.parameters()), before)
+
+
+def test_state_saved_and_loaded_goes_on_bit_for_bit():
+    settings = RefinementSection(samples=8)
+    inputs, targets = data()
+    network = model()
+    learner = LevenbergMarquardt(network, settings, seed=3)
+    for number in range(3):
+        learner.step(number, inputs, targets)
+    copy = model()
+    copy.load_state_dict(network.state_dict())
+    again = LevenbergMarquardt(copy, settings, seed=3)
+    again.load_state_dict(learner.state_dict())
+    for number in range(3, 6):
+        learner.step(number, inputs, targets)
+        again.step(number, inputs, targets)
+    assert torch.equal(parameters_to_vector(network.parameters()), parameters_to_vector(copy.parameters()))
