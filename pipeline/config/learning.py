@@ -88,7 +88,7 @@ class TrainingSection(Section):
 
 
 class RefinementSection(Section):
-    """A second phase of training, by Levenberg and Marquardt's method, see `learn.levenberg_marquardt`; 0 steps is none.
+    """A second phase of training, by Levenberg and Marquardt: learn/levenberg_marquardt; 0 steps is none.
 
     batch samples give the gradient of a step; of these, `samples` with `probes` random directions each give the
     curvature, of which the part `memory` is kept from step to step.

@@ -4,10 +4,11 @@ import math
 import sys
 
 import pytest
+import sympy
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from trajstore.pipeline import Parameter, System
-from trajstore.pipeline.dynamics.systems.expressions import FUNCTIONS, ExpressionError, parse
+from trajstore.pipeline.dynamics.systems.expressions import FUNCTIONS, ExpressionError, parse, to_text
 
 NAMES = ("x", "y", "mu")
 PYTHON = {name: getattr(math, name, None) for name in FUNCTIONS} | {
@@ -349,6 +350,23 @@ def test_the_error_quotes_what_is_wrong(text, quoted):
 def test_an_unknown_name_is_told_the_known_ones():
     with pytest.raises(ExpressionError, match=r"nu.*x, y, mu, t, pi"):
         parse("nu*x", NAMES)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("abs(exp(mu**(-1.5)))", math.exp(0.3**-1.5)),
+        ("abs(exp(sqrt(mu))*x)", math.exp(0.3**0.5) * 2),
+        ("sign(exp(mu**0.5)*x)", -1),
+        ("abs(2**(y**0.5*mu) - 3)", 3 - 2 ** (1.5**0.5 * 0.3)),
+        ("abs(exp(log(mu)**3 + asin(mu)))", math.exp(math.log(0.3) ** 3 + math.asin(0.3))),
+    ],
+)
+def test_no_part_of_an_expression_is_taken_for_complex(text, value):
+    expression = parse(text, NAMES)
+    assert parse(to_text(expression), NAMES) == expression
+    at = {sympy.Symbol(name, real=True): number for name, number in zip(NAMES, (-2.0, 1.5, 0.3), strict=True)}
+    assert float(expression.subs(at)) == pytest.approx(value, rel=1e-13)
 
 
 def test_a_long_sum_of_terms_is_an_expression():
