@@ -1,7 +1,7 @@
-"""What never changes: ids of datasets, bytes of shards, identities of runs. `python tests/golden.py` writes them down.
+"""What never changes: ids of datasets, bytes of shards, identities of runs. `python tests/golden.py` writes them.
 
-Only for another family of processors, or other versions of heyoka, SciPy or NumPy, whose last digits differ: what such
-a change does not explain is a mistake.
+Only for another family of processors, or other versions of heyoka, SciPy or NumPy, whose last digits differ: what
+such a change does not explain is a mistake.
 """
 
 import json
