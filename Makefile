@@ -55,7 +55,7 @@ $(TRAINED): $(CONFIG) $(DATASET)
 evaluate: $(METRICS) ## judge the model on the test split
 
 $(METRICS): $(TRAINED)
-	$(BIN)/trajstore evaluate $(OUT)/run
+	$(BIN)/trajstore evaluate $(OUT)/run $(if $(TRUST),--trust-code)
 
 plot: $(FIGURES)     ## draw OUT/run/figures
 

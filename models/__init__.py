@@ -1,8 +1,31 @@
-"""Networks, and nothing else: one file each."""
+"""Networks, and nothing else: one file each. Names are looked up on first use, for torch takes seconds to import."""
 
-from .gru import GRU
-from .lstm import LSTM
-from .recurrent import RecurrentModel, count_parameters
-from .registry import MODELS, make_model
+from typing import TYPE_CHECKING
 
-__all__ = ["GRU", "LSTM", "MODELS", "RecurrentModel", "count_parameters", "make_model"]
+from ..data.base.face import face
+
+if TYPE_CHECKING:
+    from ..data.base.section import Section as Section
+    from .gru import GRU as GRU
+    from .lstm import LSTM as LSTM
+    from .model import Model as Model
+    from .model import WindowModel as WindowModel
+    from .model import count_parameters as count_parameters
+    from .recurrent import RecurrentModel as RecurrentModel
+    from .registry import MODELS as MODELS
+    from .registry import make_model as make_model
+
+_HOMES = {
+    "GRU": "gru",
+    "LSTM": "lstm",
+    "MODELS": "registry",
+    "Model": "model",
+    "RecurrentModel": "recurrent",
+    "Section": ".data.base.section",
+    "WindowModel": "model",
+    "count_parameters": "model",
+    "make_model": "registry",
+}
+
+__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+__getattr__ = face(__name__, _HOMES)

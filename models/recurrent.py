@@ -5,11 +5,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .model import Model
+from .settings import RecurrentSettings
+
 Hidden = Any
 """What a recurrence carries along: a Tensor, or a tuple of them, each (layers, B, hidden)."""
 
 
-class RecurrentModel(nn.Module):
+class RecurrentModel(Model):
     """A recurrence over the sequence and a linear readout of its hidden state at every step.
 
     input_size, output_size  components of the inputs and targets
@@ -20,6 +23,7 @@ class RecurrentModel(nn.Module):
     Subclasses say which recurrence (`cell`) and how many tensors its hidden state has (`parts`).
     """
 
+    Settings = RecurrentSettings
     cell: type[nn.LSTM] | type[nn.GRU]
     parts: int
 
@@ -33,6 +37,7 @@ class RecurrentModel(nn.Module):
         encoder: Sequence[int] = (),
     ) -> None:
         super().__init__()
+        self.input_size, self.output_size = input_size, output_size
         self.hidden, self.layers = hidden, layers
         self.recurrence = self.cell(input_size, hidden, num_layers=layers, batch_first=True)
         self.readout = nn.Linear(hidden, output_size)
@@ -43,13 +48,9 @@ class RecurrentModel(nn.Module):
         states, _ = self.recurrence(inputs, self.initial_hidden(inputs[:, 0]))
         return self.readout(states)
 
-    def step(self, inputs: Tensor, hidden: Hidden = None) -> tuple[Tensor, Hidden]:
-        """One sample at a time: inputs (B, D_in) -> outputs (B, D_out) and the hidden state for the next.
-
-        `hidden` None begins a sequence. Steps give what `forward` gives of the same inputs.
-        """
-        if hidden is None:
-            hidden = self.initial_hidden(inputs)
+    def step(self, inputs: Tensor, memory: Hidden = None) -> tuple[Tensor, Hidden]:
+        """As of every model; the memory is the hidden state."""
+        hidden = self.initial_hidden(inputs) if memory is None else memory
         states, hidden = self.recurrence(inputs[:, None], hidden)
         return self.readout(states[:, 0]), hidden
 
@@ -60,6 +61,13 @@ class RecurrentModel(nn.Module):
             return self.as_hidden(first.new_zeros(parts, len(first), self.hidden))
         code = self.encoder(first).view(len(first), parts, self.hidden)
         return self.as_hidden(code.transpose(0, 1))
+
+    @classmethod
+    def fewest_weights(cls, *, layers: int = 1, encoder: Sequence[int] = (), **_: Any) -> int:
+        return layers + len(encoder)
+
+    def work(self, batch: int) -> float:
+        return batch * 4 * self.hidden**2
 
     def as_hidden(self, code: Tensor) -> Hidden:
         """The recurrence's hidden state from a code (parts * layers, B, hidden)."""
@@ -72,8 +80,3 @@ def _encoder(size: int, widths: Sequence[int], outputs: int) -> nn.Sequential:
         modules += [nn.Linear(size, width), nn.Tanh()]
         size = width
     return nn.Sequential(*modules, nn.Linear(size, outputs))
-
-
-def count_parameters(model: nn.Module) -> int:
-    """Trainable numbers of a model."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -1,21 +1,23 @@
 """Models by the name that a config gives them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..data.base.errors import TrajstoreError
-from ..data.base.suggestions import did_you_mean
-from .gru import GRU
-from .lstm import LSTM
-from .recurrent import RecurrentModel
+from ..data.base.registry import Registry
 
-MODELS: dict[str, type[RecurrentModel]] = {"lstm": LSTM, "gru": GRU}
+if TYPE_CHECKING:
+    from .model import Model
+
+MODELS: "Registry[Model]" = Registry(
+    "model", {"lstm": "lstm:LSTM", "gru": "gru:GRU"}, package="trajstore.models", base="model:Model"
+)
 
 
-def make_model(name: str, input_size: int, output_size: int, **settings: Any) -> RecurrentModel:
-    """The model of that name, freshly initialised from torch's global generator.
+def make_model(name: "str | type[Model]", input_size: int, output_size: int, **settings: Any) -> "Model":
+    """The model of that name or class, freshly initialised from torch's global generator.
 
     Raises TrajstoreError if there is none of that name.
     """
-    if name not in MODELS:
-        raise TrajstoreError(f"no model {name!r}; there are {', '.join(MODELS)}.{did_you_mean(name, MODELS)}")
-    return MODELS[name](input_size, output_size, **settings)
+    kind = MODELS.find(name) if isinstance(name, str) else name
+    model = kind(input_size, output_size, **settings)
+    model.input_size, model.output_size = input_size, output_size
+    return model

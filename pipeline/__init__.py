@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from .learn.train import train as train
     from .runs.files import RunError as RunError
     from .runs.folder import load_normalizer as load_normalizer
-    from .runs.folder import load_trained as load_trained
     from .runs.folder import read_curve as read_curve
+    from .runs.model import load_trained as load_trained
 
 _HOMES = {
     "verify": ".data.integrity.verify",
@@ -72,7 +72,7 @@ _HOMES = {
     "train": "learn.train",
     "RunError": "runs.files",
     "load_normalizer": "runs.folder",
-    "load_trained": "runs.folder",
+    "load_trained": "runs.model",
     "read_curve": "runs.folder",
 }
 

@@ -60,6 +60,9 @@ set_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, and nothing else, to stdout; words go to stderr."
 )
+trust_option = click.option(
+    "--trust-code", is_flag=True, help="Run code that the run has or names for what is not trajstore's own."
+)
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Throw away what the folder holds of another config."
 )

@@ -25,6 +25,7 @@ from .common import (
     overwrite_option,
     print_json,
     set_option,
+    trust_option,
 )
 
 if TYPE_CHECKING:
@@ -141,14 +142,15 @@ def _together(several: bool) -> Iterator["Ranks | None"]:
 @click.command("evaluate")
 @click.argument("run", type=PATH)
 @click.option("--data", type=PATH, help="Another dataset than the one trained on.")
+@trust_option
 @json_option
 @command
-def evaluate_command(run: Path, data: Path | None, as_json: bool) -> None:
+def evaluate_command(run: Path, data: Path | None, trust_code: bool, as_json: bool) -> None:
     """Judge a trained run on its test split; writes RUN/metrics.json, and prints a table, or with --json the same."""
     from ..judge.evaluate import evaluate
     from .printing import print_metrics
 
-    metrics = evaluate(run, data, Console(stderr=True))
+    metrics = evaluate(run, data, Console(stderr=True), trust_code=trust_code)
     if as_json:
         print_json(metrics)
     else:

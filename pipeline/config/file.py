@@ -4,25 +4,24 @@ import codecs
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from ...data.base.errors import TrajstoreError
-from ...data.base.suggestions import did_you_mean
+from ...data.base.own_code import OwnCode, is_file
 from .consistency import check_training
 from .experiment import Experiment
+from .explain import explain
 from .held import check_held
 from .learning import Learning
-from .plain_words import expected, got
+from .named import NamedSection
 from .section import ConfigError, check_texts
 
 Config = TypeVar("Config", bound=Learning)
 
 # Byte order marks of UTF-16, and so of UTF-32.
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
-# Parts of a location that are no keys, nor could be the name of a state or parameter.
-TAGS = ("<number>", "<draw>", "<periods>", "<by name>", "[key]")
 GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observation")
 
 
@@ -32,7 +31,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     Raises ConfigError, also where what is to be learned does not go with the dataset, or another TrajstoreError for
     a system or engine that cannot be built.
     """
-    config = check_config(_read(path, overrides), str(path))
+    config = check_config(_read(path, overrides), str(path), Path(path).parent)
     try:
         check_training(config)
     except TrajstoreError as error:
@@ -44,8 +43,8 @@ def load_learning(path: str | Path, overrides: Sequence[str] = ()) -> Learning:
     """The same for training, where a file may leave out what makes a dataset, and another one may be learned from."""
     raw = _read(path, overrides)
     if any(section in raw for section in GENERATING):
-        return check_config(raw, str(path))
-    return check_learning(raw, str(path))
+        return check_config(raw, str(path), Path(path).parent)
+    return check_learning(raw, str(path), Path(path).parent)
 
 
 def _read(path: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -70,14 +69,20 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig")
 
 
-def check_learning(raw: dict[str, Any], source: str) -> Learning:
-    """A Learning from plain values; `source` names their origin in errors. Raises ConfigError."""
-    return _validate(Learning, raw, source)
+def check_learning(raw: dict[str, Any], source: str, folder: Path | None = None) -> Learning:
+    """A Learning from plain values.
+
+    source  names their origin in errors
+    folder  where files of a user's own lie that it names, which may then run; None runs none, see `load_trained`
+
+    Raises ConfigError.
+    """
+    return _validate(Learning, raw, source, folder)
 
 
-def check_config(raw: dict[str, Any], source: str) -> Experiment:
-    """An Experiment from plain values; `source` names their origin in errors. Raises as `load_config`."""
-    config = _validate(Experiment, raw, source)
+def check_config(raw: dict[str, Any], source: str, folder: Path | None = None) -> Experiment:
+    """An Experiment from plain values, see `check_learning`. Raises as `load_config`."""
+    config = _validate(Experiment, raw, source, folder)
     try:
         _ = config.times
         _ = config.engine.resolve(config.grid.resample, config.dynamics)
@@ -86,20 +91,31 @@ def check_config(raw: dict[str, Any], source: str) -> Experiment:
     return config
 
 
-def _validate(kind: type[Config], raw: dict[str, Any], source: str) -> Config:
+def _validate(kind: type[Config], raw: dict[str, Any], source: str, folder: Path | None) -> Config:
     try:
         check_texts(raw)
-    except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from None
-    try:
+        if folder is not None:
+            raw = _with_hashes(raw, folder)
         config = kind.model_validate(raw)
         check_held(raw, config)
     except ValidationError as error:
-        problems = "\n".join(_explain(dict(problem)) for problem in error.errors())
-        raise ConfigError(f"{source}: {problems}") from None
-    except ConfigError as error:
+        raise ConfigError(f"{source}: {explain(error, Experiment, raw)}") from None
+    except TrajstoreError as error:
         raise ConfigError(f"{source}: {error}") from None
-    return config
+    return config if folder is None else config.with_code(OwnCode(folder, trusted=True))
+
+
+def _with_hashes(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same, with the SHA-256 of each file of a user's own that a section names."""
+    found = dict(raw)
+    for key, field in Learning.model_fields.items():
+        section = raw.get(key)
+        if not (isinstance(field.default, NamedSection) and isinstance(section, dict)):
+            continue
+        name, known = section.get("name"), section.get("sha256")
+        if isinstance(name, str) and is_file(name):
+            found[key] = {**section, "sha256": OwnCode(folder, known).fingerprint(name)}
+    return found
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:
@@ -116,47 +132,3 @@ def _apply(raw: dict[str, Any], override: str) -> None:
         if not isinstance(raw, dict):
             raise ConfigError(f"--set {override}: {parent} is no section")
     raw[last] = value
-
-
-def _explain(problem: dict[str, Any]) -> str:
-    """One line: the key, what it got, what it takes."""
-    location = [str(part) for part in problem["loc"] if part not in TAGS]
-    key = ".".join(location) or "the config"
-    match problem["type"]:
-        case "extra_forbidden":
-            known = _known_keys(location[:-1])
-            shown = f"; known here are {', '.join(known)}." if known else ""
-            return f"{key}: unknown key{shown}{did_you_mean(location[-1], known)}"
-        case "literal_error":
-            meant = did_you_mean(str(problem["input"]), problem["ctx"]["expected"].split("'")[1::2])
-            return (
-                f"{key}: {got(problem['input'])}, expected {problem['ctx']['expected']}{meant and '.'}{meant}"
-            )
-        case "missing":
-            return f"{key}: missing"
-        case "value_error":
-            return f"{key}: {problem['ctx']['error']}"
-        case _:
-            return f"{key}: {got(problem['input'])}, {expected(problem)}"
-
-
-def _known_keys(location: list[str]) -> list[str]:
-    if not location:
-        return [*GENERATING, *Learning.model_fields]
-    model: type[BaseModel] = Experiment
-    for part in location:
-        if part not in model.model_fields:
-            # The name of a state or parameter.
-            continue
-        found = _model_in(model.model_fields[part].annotation)
-        if found is None:
-            return []
-        model = found
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The section that a key takes, perhaps among others."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)

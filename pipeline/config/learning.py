@@ -1,18 +1,25 @@
 """The sections that decide a run, given its dataset: [task], [model], [training], [refinement], [evaluation]."""
 
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    BaseModel,
     Field,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    PrivateAttr,
     SerializerFunctionWrapHandler,
     model_serializer,
 )
 
+from ...data.base.own_code import OwnCode
+from ...data.base.section import Section, Seed
 from ...data.batches.block_sizes import BLOCK_BYTES, BUFFER_BYTES
-from .section import Section, Seed
+from ...models.registry import MODELS
+from ...models.settings import SETTINGS
+from .named import NamedSection
 
 Target = Literal["observed", "clean"]
 
@@ -38,13 +45,16 @@ class TaskSection(Section):
         return {key: value for key, value in dump(self).items() if (key, value) != ("target", "observed")}
 
 
-class ModelSection(Section):
-    """The network, see `trajstore.models`; `encoder` gives widths of a network from x(0) to the hidden state."""
+class ModelSection(NamedSection):
+    """The network, see `trajstore.models`, and its settings."""
 
-    name: Literal["lstm", "gru"] = "lstm"
-    hidden: PositiveInt = 20
-    layers: PositiveInt = 1
-    encoder: list[PositiveInt] = Field(default_factory=list)
+    registry = MODELS
+    name: str = "lstm"
+
+    @classmethod
+    def own_settings(cls, name: str) -> type[BaseModel] | None:
+        # Of ours without torch, which takes seconds to import.
+        return SETTINGS.get(name) or super().own_settings(name)
 
 
 class TrainingSection(Section):
@@ -118,6 +128,16 @@ class Learning(Section):
     training: TrainingSection = TrainingSection()
     refinement: RefinementSection = RefinementSection()
     evaluation: EvaluationSection = EvaluationSection()
+    # Where code of a user's own lies that the config names, and whether it may run.
+    _code: OwnCode = PrivateAttr(default_factory=OwnCode)
+
+    def with_code(self, code: OwnCode) -> Self:
+        """The same, with its code there."""
+        self._code = code
+        return self
+
+    def code_of(self, section: NamedSection) -> OwnCode:
+        return replace(self._code, sha256=section.sha256)
 
     def learning(self) -> dict[str, Any]:
         """All that decides the weights, JSON-ready: task, model, training, refinement."""

@@ -1,14 +1,10 @@
-"""What every section of a config shares."""
+"""What is wrong with a config: errors that name the key, and texts that no file may hold."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from ...data.base.errors import TrajstoreError
 from ...data.shard.limits import RefusedError, plain_text
-
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class ConfigError(TrajstoreError):
@@ -30,7 +26,3 @@ def check_texts(value: Any, key: str = "") -> None:
             plain_text(value, key)
         except RefusedError as error:
             raise ConfigError(f"{error}; got {value!r:.80}, expected plain text") from None
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

@@ -12,10 +12,11 @@ from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.loader import make_loader
 from ...data.folder.manifest import load_manifest
 from ...data.shard.schema import CLEAN_STATE
-from ...models import RecurrentModel, count_parameters
+from ...models import Model, count_parameters
 from ..dynamics.systems import System
 from ..runs.files import RunError
-from ..runs.folder import EVALUATION, METRICS, RunConfig, dataset_options, load_normalizer, load_trained
+from ..runs.folder import EVALUATION, METRICS, RunConfig, dataset_options, load_normalizer
+from ..runs.model import Models, load_trained
 from ..runs.standing import load_summary
 from .baselines import make_baselines
 from .cycle import limit_cycle
@@ -35,16 +36,31 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def evaluate(
-    run: str | Path, data: str | Path | None = None, console: Console | None = None
+    run: str | Path,
+    data: str | Path | None = None,
+    console: Console | None = None,
+    *,
+    models: Models | None = None,
+    trust_code: bool = False,
 ) -> dict[str, Any]:
     """Judge a run's best weights on the test split of its dataset, or of another one of the same kind.
 
     Writes RUN/metrics.json, which is also returned, and RUN/evaluation.npz for the figures. All errors are in
-    raw units. Raises TrajstoreError if the run or the dataset cannot be used.
+    raw units.
+
+    Args:
+        run: Its folder.
+        data: Another dataset than the one trained on.
+        console: Where progress is shown; None shows none.
+        models: As of `load_trained`, for networks that are not ours.
+        trust_code: As of `load_trained`.
+
+    Raises:
+        TrajstoreError: The run or the dataset cannot be used.
     """
     console = console or Console(quiet=True)
     run = Path(run)
-    config, model = load_trained(run)
+    config, model = load_trained(run, models=models, trust_code=trust_code)
     training = load_summary(run)
     data = config.find_dataset(run) if data is None else Path(data)
     if not load_manifest(data).splits["test"].trajectories:
@@ -135,9 +151,7 @@ def evaluate(
 
 
 @torch.no_grad()
-def _predict(
-    model: RecurrentModel, test: TrajectoryDataset, seen: TrajectoryDataset
-) -> tuple[np.ndarray, np.ndarray]:
+def _predict(model: Model, test: TrajectoryDataset, seen: TrajectoryDataset) -> tuple[np.ndarray, np.ndarray]:
     """Targets and predictions (N, T, D) float64 in raw units; `seen` is `test` as the model sees it."""
     targets, predictions = [], []
     for index in torch.arange(len(test)).split(BATCH):
@@ -204,7 +218,7 @@ def _errors(predictions: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
 
 
 def _roll_out(
-    model: RecurrentModel,
+    model: Model,
     normalizer: Any,
     config: RunConfig,
     test: TrajectoryDataset,

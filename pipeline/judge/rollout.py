@@ -12,7 +12,7 @@ from ...data.base.arguments import whole_number
 from ...data.base.errors import DataError
 from ...data.batches.normalize import Normalizer
 from ...data.batches.tasks import get_task
-from ...models import RecurrentModel
+from ...models import Model
 from .cycle import Cycle, measure_cycle
 
 # Normalised error at which a forecast is no longer valid (as in Vlachas et al. 2020,
@@ -33,7 +33,7 @@ class Rollouts:
 
 @torch.no_grad()
 def roll_out(
-    model: RecurrentModel,
+    model: Model,
     normalizer: Normalizer | None,
     task: str,
     starts: ArrayLike,
@@ -90,7 +90,7 @@ def _rows(name: str, values: ArrayLike) -> np.ndarray:
     return found
 
 
-def _kind(model: RecurrentModel) -> dict[str, Any]:
+def _kind(model: Model) -> dict[str, Any]:
     """Type and device of a model's weights; of one that has none, float32 on the CPU."""
     weights = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
     if weights is None:
@@ -98,14 +98,14 @@ def _kind(model: RecurrentModel) -> dict[str, Any]:
     return {"dtype": weights.dtype, "device": weights.device}
 
 
-def _check_sizes(model: RecurrentModel, starts: np.ndarray, told: np.ndarray) -> None:
+def _check_sizes(model: Model, starts: np.ndarray, told: np.ndarray) -> None:
     """Raises DataError if the starts and what is told beside them are not what the model takes."""
     if len(told) != len(starts):
         raise DataError(f"channels have {len(told)} rows, starts have {len(starts)}; expected as many")
-    if not hasattr(model, "readout"):
-        # A model of another make, which says nothing of its sizes.
+    if not hasattr(model, "input_size"):
+        # One of another make, which says nothing of its sizes.
         return
-    components, inputs = model.readout.out_features, model.recurrence.input_size
+    components, inputs = model.output_size, model.input_size
     if (starts.shape[1], told.shape[1]) != (components, inputs - components):
         raise DataError(
             f"starts of {starts.shape[1]} components and {told.shape[1]} channels; expected {components} and "

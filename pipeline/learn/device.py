@@ -5,7 +5,8 @@ from joblib import cpu_count
 
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.device_dataset import ResidentDataset, resident_bytes
-from ..config.learning import Learning
+from ...models import Model
+from ..config.learning import TrainingSection
 from ..runs.files import RunError
 from .ranks import ALONE, Ranks
 
@@ -39,15 +40,15 @@ def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
     return device
 
 
-def choose_threads(config: Learning, ranks: Ranks = ALONE) -> int:
-    """Threads of this process for the config's network and batches: one where they are small.
+def choose_threads(training: TrainingSection, model: Model, ranks: Ranks = ALONE) -> int:
+    """Threads of this process for a network and its batches: one where they are small.
 
     A function of these and of the cores alone, for the number of threads is seen in the last bits. The processes of a
     machine share its cores.
     """
-    if config.training.threads is not None:
-        return config.training.threads
-    work = config.training.batch // ranks.size * 4 * config.model.hidden**2
+    if training.threads is not None:
+        return training.threads
+    work = model.work(training.batch // ranks.size)
     return 1 if work < SINGLE_THREAD_WORK else max(1, cpu_count() // ranks.local_size)
 
 

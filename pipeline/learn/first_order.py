@@ -1,22 +1,24 @@
 """First-order learning: torch's optimisers and a learning rate that is a function of the step."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+from ...models import Model
 from ..config.learning import TrainingSection
 from ..runs.loss_units import told_loss
 
 
 class FirstOrder:
-    """SGD, Adam or AdamW on one batch a step. The model may be one whose gradients several processes average.
+    """SGD, Adam or AdamW on one batch a step.
 
     std             (D,) by which the batches are standardised, for losses in raw units, see `told_loss`
     schedule_start  the step at which the schedule of learning rates begins
+    parallel        makes a module one whose gradients several processes average
     """
 
     def __init__(
@@ -25,8 +27,10 @@ class FirstOrder:
         settings: TrainingSection,
         std: tuple[float, ...] | None = None,
         schedule_start: int = 0,
+        parallel: Callable[[nn.Module], nn.Module] = lambda module: module,
     ) -> None:
         self._model, self._settings, self._std, self._start = model, settings, std, schedule_start
+        self._objective = parallel(Objective(model))
         self._optimizer = make_optimizer(model.parameters(), settings)
 
     def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -34,19 +38,34 @@ class FirstOrder:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self._settings, number, self._start)
         self._optimizer.zero_grad(set_to_none=True)
-        outputs = self._model(inputs)
-        loss = mse_loss(outputs, targets)
+        loss, outputs = self._objective(inputs, targets)
         loss.backward()
         if self._settings.clip is not None:
             nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.clip)
         self._optimizer.step()
-        return told_loss(loss, outputs, targets, self._std)
+        return loss.detach() if outputs is None else told_loss(loss, outputs, targets, self._std)
 
     def state_dict(self) -> dict[str, Any]:
         return self._optimizer.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._optimizer.load_state_dict(state)
+
+
+class Objective(nn.Module):
+    """The loss of a batch as a module, which several processes can share; and the outputs, unless the loss is the
+    model's own.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
+        if isinstance(self.model, Model) and self.model.has_own_loss:
+            return self.model.loss(inputs, targets), None
+        outputs = self.model(inputs)
+        return mse_loss(outputs, targets), outputs
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSection) -> torch.optim.Optimizer:

@@ -8,8 +8,9 @@ from torch import Tensor
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.device_dataset import ResidentDataset
 from ...data.batches.loader import Loader, make_loader
-from ...models import RecurrentModel
+from ...models import Model
 from ..config.learning import Learning, RefinementSection, TrainingSection
+from ..runs.files import RunError
 from .first_order import FirstOrder
 from .levenberg_marquardt import LevenbergMarquardt
 from .ranks import Ranks
@@ -36,7 +37,7 @@ class Phase:
 
 def make_phases(
     config: Learning,
-    model: RecurrentModel,
+    model: Model,
     dataset: TrajectoryDataset | ResidentDataset,
     ranks: Ranks,
     std: tuple[float, ...] | None = None,
@@ -46,6 +47,8 @@ def make_phases(
 
     std             by which the dataset's states are standardised, for losses in raw units, see `told_loss`
     schedule_start  the first-order step at which the schedule of learning rates begins
+
+    Raises RunError for a refinement of what has no squared errors.
     """
     first, second = config.training, config.refinement
     options: dict[str, Any] = {
@@ -55,9 +58,14 @@ def make_phases(
         "world_size": ranks.size,
     }
     loader = make_loader(dataset, share(first, len(dataset), ranks), seed=first.seed, **options)
-    learner = FirstOrder(ranks.parallel(model), first, std, schedule_start)
+    learner = FirstOrder(model, first, std, schedule_start, ranks.parallel)
     phases = [Phase("train", learner, loader, first.steps, first.evaluate_every)]
     if second.steps:
+        if model.has_own_loss:
+            raise RunError(
+                f"refinement.steps: got {second.steps}, but {config.model.name} has a loss of its own, and the "
+                "refinement is for squared errors; leave [refinement] out"
+            )
         loader = make_loader(dataset, share(second, len(dataset), ranks), seed=first.seed + 1, **options)
         learner = LevenbergMarquardt(model, second, first.seed, ranks, std)
         phases.append(Phase("refine", learner, loader, second.steps, second.evaluate_every))

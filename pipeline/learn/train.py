@@ -22,11 +22,12 @@ from ...data.base.files import finite, reason, write_json
 from ...data.base.seeds import torch_seed
 from ...data.batches.dataset import Batch, TrajectoryDataset
 from ...data.folder.manifest import load_manifest
-from ...models import RecurrentModel
+from ...models import Model
 from ..config.learning import Learning
 from ..runs.files import RunError
-from ..runs.folder import CURVE, TRAINING, RunConfig, build_model, cut_curve, prepare_folder
-from ..runs.loss_units import RAW
+from ..runs.folder import CURVE, TRAINING, RunConfig, cut_curve, prepare_folder
+from ..runs.loss_units import OWN, RAW
+from ..runs.model import build_model, keep_code, settled
 from ..runs.standing import Standing
 from ..runtime.interrupts import StopRequest
 from ..runtime.lock import locked
@@ -84,6 +85,7 @@ def _prepare_and_train(
     ranks: Ranks,
 ) -> Standing:
     device = choose_device(config.training.device, ranks)
+    config = settled(config)
     task = config.task
     options: dict[str, Any] = {
         "window": task.window,
@@ -108,6 +110,7 @@ def _prepare_and_train(
         try:
             if ranks.first:
                 prepare_folder(run, described, resume, overwrite)
+                keep_code(run, config)
             return _train(
                 config,
                 described,
@@ -139,16 +142,16 @@ def _train(
     console: Console,
     ranks: Ranks,
 ) -> Standing:
-    torch.set_num_threads(choose_threads(config, ranks))
     torch.manual_seed(torch_seed(config.training.seed))
     model = build_model(config, len(dataset.components)).to(device)
+    torch.set_num_threads(choose_threads(config.training, model, ranks))
     # A shuffle in blocks is for what is larger than any memory, and reads from disk.
     placed = place(dataset, device) if config.training.shuffle == "full" else dataset
     checkpoints = Checkpoints(run, described, model, ranks)
     beginning = checkpoints.begin(config, restart_schedule=restart_schedule, overwrite=overwrite)
     now = beginning.standing
     std = dataset.normalizer.std if dataset.normalizer else None
-    now.loss_units = now.loss_units if std else RAW
+    now.loss_units = OWN if model.has_own_loss else now.loss_units if std else RAW
     told_std = std if now.loss_units == RAW else None
     phases = make_phases(config, model, placed, ranks, told_std, now.schedule_start)
     try:
@@ -244,7 +247,7 @@ def _follow(now: Standing, losses: list[float]) -> None:
 
 
 def _validate(
-    model: RecurrentModel,
+    model: Model,
     validation: TrajectoryDataset | None,
     device: torch.device,
     now: Standing,

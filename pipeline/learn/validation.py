@@ -3,7 +3,7 @@
 import torch
 
 from ...data.batches.dataset import TrajectoryDataset
-from ...models import RecurrentModel
+from ...models import Model
 from .ranks import ALONE, Ranks
 
 BATCH = 4096
@@ -11,7 +11,7 @@ BATCH = 4096
 
 @torch.no_grad()
 def mean_squared_error(
-    model: RecurrentModel, dataset: TrajectoryDataset, device: torch.device, ranks: Ranks = ALONE
+    model: Model, dataset: TrajectoryDataset, device: torch.device, ranks: Ranks = ALONE
 ) -> float:
     """MSE over a whole split, in the dataset's raw units; each process takes its share of the samples."""
     total, count = 0.0, 0

@@ -8,10 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import torch
-from torch import Tensor
-
-from ...data.base.errors import TrajstoreError
 from ...data.base.files import LOCK, reason, remove_leftovers, write_json, write_text
 from ...data.base.hashing import json_hash
 from ...data.base.representation import few, system_name, told
@@ -19,13 +15,12 @@ from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.normalize import Normalizer
 from ...data.folder.bystanders import is_bystander
 from ...data.folder.manifest import MANIFEST
-from ...models import RecurrentModel, make_model
 from ..config.differences import in_words
 from ..config.file import check_learning
 from ..config.learning import Learning
 from ..config.section import ConfigError
 from ..dynamics.systems import System, system_of
-from .files import RunError, load_checkpoint, read_text
+from .files import RunError, read_text
 
 CONFIG = "config.json"
 LAST = "last.pt"
@@ -35,6 +30,8 @@ TRAINING = "training.json"
 METRICS = "metrics.json"
 EVALUATION = "evaluation.npz"
 FIGURES = "figures"
+# Copies of files of a user's own that the config names.
+CODE = "code"
 # Keys that say how long a training is, and nothing else.
 LENGTHS = {"training.steps", "training.minutes", "refinement.steps"}
 FILES = (CONFIG, LAST, BEST, CURVE, TRAINING, METRICS, EVALUATION)
@@ -197,53 +194,6 @@ def _in_the_way(difference: dict[str, tuple[Any, Any]]) -> str:
         return f"holds an unfinished run of this config; {mend}"
     told = in_words(difference)
     return f"holds a run of another config or dataset ({told}); {mend}"
-
-
-def load_trained(path: str | Path) -> tuple[RunConfig, RecurrentModel]:
-    """Config and model, with the best weights and in evaluation mode, of a run or of one checkpoint file.
-
-    Raises RunError if the path is neither.
-    """
-    path = Path(path)
-    file = path if path.is_file() else path / BEST
-    config = None if path.is_file() else RunConfig.load(path)
-    saved = load_checkpoint(file)
-    try:
-        config = config or RunConfig(**saved["run"])
-        learning, components = config.learning, len(config.components)
-        _check_weights(learning, components, saved["model"], file.stat().st_size)
-        model = build_model(learning, components)
-        model.load_state_dict(saved["model"])
-    except TrajstoreError as error:
-        raise RunError(f"{file}: {error}") from None
-    except (KeyError, TypeError, AttributeError, RuntimeError, ValueError, OverflowError):
-        raise RunError(f"{file}: its weights do not fit the model in {CONFIG}; train again") from None
-    return config, model.eval()
-
-
-def _check_weights(config: Learning, components: int, weights: dict[str, Tensor], size: int) -> None:
-    """Raise ValueError if a config's model has not these weights, or more than a file of that size can hold.
-
-    Nothing is allocated for it, however large the config says that the model is.
-    """
-    settings = config.model
-    if settings.layers + len(settings.encoder) > len(weights):
-        raise ValueError("more layers than weights")
-    with torch.device("meta"):
-        expected = build_model(config, components).state_dict()
-    if {name: weight.shape for name, weight in weights.items()} != {
-        name: weight.shape for name, weight in expected.items()
-    }:
-        raise ValueError("other shapes")
-    if sum(weight.nbytes for weight in expected.values()) > size:
-        raise ValueError("more weights than the file has bytes")
-
-
-def build_model(config: Learning, components: int) -> RecurrentModel:
-    """The model of a config for states of so many components."""
-    settings = config.model.model_dump(exclude={"name"})
-    inputs = components + len(config.task.parameters)
-    return make_model(config.model.name, inputs, components, **settings)
 
 
 def load_normalizer(config: RunConfig) -> Normalizer | None:

@@ -7,7 +7,10 @@ from trajstore.data import TrajstoreError
 from trajstore.models import MODELS, count_parameters, make_model
 
 VARIANTS = [
-    (name, layers, encoder) for name in sorted(MODELS) for layers in (1, 2) for encoder in ([], [8], [8, 5])
+    (name, layers, encoder)
+    for name in sorted(MODELS.own)
+    for layers in (1, 2)
+    for encoder in ([], [8], [8, 5])
 ]
 
 

@@ -18,6 +18,7 @@ from trajstore.pipeline.learn.first_order import FirstOrder
 from trajstore.pipeline.learn.ranks import ALONE, Ranks
 from trajstore.pipeline.runs.files import load_checkpoint
 from trajstore.pipeline.runs.folder import read_curve
+from trajstore.pipeline.runs.model import build_model
 
 # No warning in any process; and the ranks find one another over loopback, whatever the host is called.
 ENVIRONMENT = {
@@ -285,13 +286,15 @@ def test_an_error_that_all_find_is_said_once(config, small_dataset, tmp_path):
 def test_processes_of_a_machine_share_its_cores(experiment, monkeypatch):
     monkeypatch.setattr("trajstore.pipeline.learn.device.cpu_count", lambda: 8)
     large = experiment(model={"hidden": 200}, training={"batch": 4096})
-    assert choose_threads(large) == 8
-    assert choose_threads(large, Ranks(0, 4, 0, 4)) == 2
-    assert choose_threads(large, Ranks(0, 16, 0, 16)) == 1
-    assert choose_threads(large, Ranks(1, 4, 0, 2)) == 4, "two machines"
+    assert choose_threads(large.training, build_model(large, 2)) == 8
+    assert choose_threads(large.training, build_model(large, 2), Ranks(0, 4, 0, 4)) == 2
+    assert choose_threads(large.training, build_model(large, 2), Ranks(0, 16, 0, 16)) == 1
+    assert choose_threads(large.training, build_model(large, 2), Ranks(1, 4, 0, 2)) == 4, "two machines"
     small = experiment(model={"hidden": 140}, training={"batch": 128})
-    assert choose_threads(small) == 8
-    assert choose_threads(small, Ranks(0, 2, 0, 2)) == 1, "the share of each is small"
+    assert choose_threads(small.training, build_model(small, 2)) == 8
+    assert choose_threads(small.training, build_model(small, 2), Ranks(0, 2, 0, 2)) == 1, (
+        "the share of each is small"
+    )
 
 
 def test_one_named_gpu_is_not_for_several_processes():

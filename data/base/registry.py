@@ -1,0 +1,90 @@
+"""Classes by the names that configs give them: ours, those of installed packages, and a user's own."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from .errors import TrajstoreError
+from .own_code import OwnCode
+from .suggestions import did_you_mean
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Finds the class behind a name, and imports nothing before it is asked for.
+
+    A name is one of ours, that of an entry point in the group `trajstore.KINDs`, "package.module:Class", or
+    "file.py:Class". Code of the latter two is imported only for who says that it may be.
+
+    Args:
+        kind: What the classes are, in the singular: "model".
+        own: Ours, from name to "module:Class" relative to `package`.
+        package: Where these modules are.
+        base: "module:Class" that all of them are derived from, relative to `package`.
+    """
+
+    def __init__(self, kind: str, own: Mapping[str, str], *, package: str, base: str) -> None:
+        self.kind, self._own, self._package, self._base = kind, dict(own), package, base
+
+    @cached_property
+    def _installed(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=f"trajstore.{self.kind}s")}
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Names of ours."""
+        return tuple(self._own)
+
+    def names(self) -> list[str]:
+        """Ours, and those of installed packages."""
+        return [*self._own, *(name for name in self._installed if name not in self._own)]
+
+    def check(self, name: str) -> None:
+        """Raise TrajstoreError, in the words of a config's key, if nothing can be behind a name."""
+        if ":" not in name and name not in self.names():
+            raise TrajstoreError(
+                f"got {name!r:.80}, expected {' or '.join(map(repr, self.names()))}, or a {self.kind} of your own as "
+                f'"file.py:Class" or "package.module:Class".{did_you_mean(name, self.names())}'
+            )
+
+    def find(
+        self,
+        name: str,
+        code: OwnCode | None = None,
+        given: Mapping[str, type[T]] | None = None,
+    ) -> type[T]:
+        """The class of that name.
+
+        Args:
+            name: As a config has it.
+            code: What lets a user's own code be imported; None refuses.
+            given: Classes that stand for names, so that nothing need be imported for these.
+
+        Raises:
+            TrajstoreError: There is none, it is no such class, or its code is not to be imported.
+        """
+        if given and name in given:
+            found: Any = given[name]
+        elif name in self._own:
+            module, _, attribute = self._own[name].partition(":")
+            return getattr(import_module(f"{self._package}.{module}"), attribute)
+        elif ":" in name:
+            found = (code or OwnCode()).load(name, self.kind)
+        elif name in self._installed:
+            found = self._installed[name].load()
+        else:
+            known = self.names()
+            raise TrajstoreError(
+                f"no {self.kind} {name!r:.80}; there are {', '.join(known)}.{did_you_mean(name, known)}"
+            )
+        module, _, attribute = self._base.partition(":")
+        base = getattr(import_module(f"{self._package}.{module}"), attribute)
+        if not (isinstance(found, type) and issubclass(found, base)):
+            raise TrajstoreError(
+                f"{name}: is {found!r:.80}, no {self.kind}; expected a class derived from {base.__name__} of "
+                f"{self._package}"
+            )
+        return found

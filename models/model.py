@@ -1,0 +1,80 @@
+"""What a network is: made from its settings, called with sequences of inputs, run one sample at a time."""
+
+from typing import Any, ClassVar
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from ..data.base.section import Section
+
+Memory = Any
+"""What a model carries from one sample to the next; None before the first."""
+
+
+class Model(nn.Module):
+    """Outputs (B, T, D_out) from inputs (B, T, D_in).
+
+    It is made as `Net(input_size, output_size, **settings)`, which are then attributes; the settings are the keys of
+    [model] beside `name`, checked by `Settings`, a pydantic model.
+    """
+
+    Settings: ClassVar[type[BaseModel]] = Section
+    input_size: int
+    output_size: int
+
+    def step(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
+        """One sample at a time: inputs (B, D_in) -> outputs (B, D_out), and the memory for the next.
+
+        `memory` None begins a sequence. Steps give what `forward` gives of the same inputs.
+        """
+        raise NotImplementedError
+
+    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """What training makes small, a scalar: the mean squared error, unless a model has a loss of its own."""
+        return mse_loss(self(inputs), targets)
+
+    @property
+    def has_own_loss(self) -> bool:
+        return type(self).loss is not Model.loss
+
+    @classmethod
+    def fewest_weights(cls, **settings: Any) -> int:
+        """At least so many tensors has a model of these settings: known before it is built."""
+        return 0
+
+    def work(self, batch: int) -> float:
+        """Multiplications between two meetings of the threads, for a batch of that size; 0 is too few to share."""
+        return 0.0
+
+
+class WindowModel(Model):
+    """A model whose outputs depend on the last `length` inputs alone.
+
+    A subclass says how long the window is, and what is foretold from it. Before a sequence its first input is taken
+    to have lasted for ever.
+    """
+
+    length: int
+
+    def foretell(self, window: Tensor) -> Tensor:
+        """Outputs (B, D_out) from windows (B, length, D_in), the latest input last."""
+        raise NotImplementedError
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        batch, steps, size = inputs.shape
+        before = inputs[:, :1].expand(-1, self.length - 1, -1)
+        windows = torch.cat([before, inputs], dim=1).unfold(1, self.length, 1).transpose(2, 3)
+        return self.foretell(windows.reshape(-1, self.length, size)).view(batch, steps, -1)
+
+    def step(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
+        latest = inputs[:, None]
+        before = latest.expand(-1, self.length - 1, -1) if memory is None else memory
+        window = torch.cat([before, latest], dim=1)
+        return self.foretell(window), window[:, 1:]
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable numbers of a model."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
