@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .shard.shard import Shard as Shard
     from .shard.shard import read_shard as read_shard
     from .shard.shard import write_shard as write_shard
+    from .tasks.task import Task as Task
 
 _HOMES = {
     "DataError": "base.errors",
@@ -38,6 +39,7 @@ _HOMES = {
     "Normalizer": "batches.normalize",
     "Manifest": "folder.manifest",
     "load_manifest": "folder.manifest",
+    "Task": "tasks.task",
     "examine": "integrity.verify",
     "verify": "integrity.verify",
     "Status": "shard.schema",

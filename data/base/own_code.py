@@ -26,7 +26,7 @@ class OwnCode:
         folder: Where files are looked for.
         sha256: Of the file, as it is known to have been; None takes it as it is.
         trusted: Whether it may run.
-        copied: Whether files lie in the folder itself, whatever path their names have.
+        copied: Whether the folder has copies, each called after its file and hash.
     """
 
     folder: Path = Path()
@@ -37,7 +37,10 @@ class OwnCode:
     def file(self, name: str) -> Path:
         """The file of "file.py:Class"."""
         path = Path(name.rpartition(":")[0])
-        return self.folder / (path.name if self.copied else path)
+        if self.copied and self.sha256:
+            # Two files of different folders may be called the same.
+            return self.folder / f"{path.stem}-{self.sha256[:8]}.py"
+        return self.folder / path
 
     def read(self, name: str) -> bytes:
         """The text of the file of "file.py:Class". Raises TrajstoreError if there is none, or not the known one."""

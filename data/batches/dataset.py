@@ -13,11 +13,12 @@ from ..base.arguments import names, one_of, whole_number
 from ..base.errors import DataError
 from ..base.representation import few, system_name, told
 from ..shard.limits import STATE_VARIABLES
-from ..shard.schema import CLEAN_STATE
+from ..shard.schema import CLEAN_STATE, DERIVATIVE
+from ..tasks.registry import get_task
+from ..tasks.task import TARGET, Task
 from .dtypes import Dtype, sample_dtype
 from .normalize import Normalizer
 from .split import Store
-from .tasks import get_task
 from .windows import Windows
 
 Batch = tuple[Tensor, Tensor]
@@ -31,7 +32,7 @@ class TrajectoryDataset(Dataset[Batch]):
 
     path       a dataset folder or one `.h5` shard
     split      "train", "validation" or "test"; None is the file's own split, "train" for a folder
-    task       "initial-value" or "forecast", see `tasks`
+    task       "initial-value", "forecast", see `trajstore.data.tasks`, or a Task of your own
     window     samples a window; None takes whole trajectories
     stride     samples from one window to the next
     normalize  True standardises by the train split's moments, a Normalizer by its own, False not at all
@@ -49,7 +50,7 @@ class TrajectoryDataset(Dataset[Batch]):
         self,
         path: str | Path,
         split: str | None = None,
-        task: str = "initial-value",
+        task: str | Task = "initial-value",
         *,
         window: int | None = None,
         stride: int = 1,
@@ -71,12 +72,19 @@ class TrajectoryDataset(Dataset[Batch]):
         samples = len(self.store.time)
         self.windows = Windows(samples, samples if window is None else window, stride)
         if self.windows.length < self.task.minimum_length:
-            raise DataError(f"task {task!r} needs windows of at least {self.task.minimum_length} samples")
+            raise DataError(
+                f"task {self.task.name!r} needs windows of at least {self.task.minimum_length} samples"
+            )
         if self.target not in self.store.variables:
             raise DataError(
                 f'{self.store.path}: target "clean" needs states without noise, and stores none; generate it with '
                 "observation.clean = true"
             )
+        for name in self.task.variables:
+            if name not in self.store.variables:
+                raise DataError(
+                    f"{self.store.path}: task {self.task} needs the variable {name!r}, and none is stored"
+                )
         self.failed = self.store.failed
         self._rows = self.store.sound_rows()
         self.trajectories = len(self.store) if self._rows is None else len(self._rows)
@@ -144,7 +152,7 @@ class TrajectoryDataset(Dataset[Batch]):
         return told(
             type(self),
             f"{system_name(store.config)}, {store.split}, {rows}; components {few(self.components)}{parameters}; "
-            f"task {self.task.name}, {str(self.dtype).removeprefix('torch.')}{normalized}; {store.path}",
+            f"task {self.task}, {str(self.dtype).removeprefix('torch.')}{normalized}; {store.path}",
         )
 
     def states(self, index: Index, variable: str = "state") -> Tensor:
@@ -203,45 +211,57 @@ class TrajectoryDataset(Dataset[Batch]):
     def __getitem__(self, index: Index) -> Batch:
         numbers = self._numbers(index)
         rows, starts = self._locate(np.atleast_1d(numbers))
-        clean = self._gather_clean(rows, starts, self.windows)
-        inputs, targets = self.batch(self.store.gather(rows, starts, self.windows), rows, clean)
+        beside = self._gather_beside(rows, starts, self.windows)
+        inputs, targets = self.batch(self.store.gather(rows, starts, self.windows), rows, beside)
         return (inputs, targets) if numbers.ndim else (inputs[0], targets[0])
 
-    def _gather_clean(
-        self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows
-    ) -> np.ndarray | None:
-        """What targets are taken from, where that is not the state."""
-        return None if self.target == "state" else self.store.gather(rows, starts, windows, self.target)
+    @property
+    def beside(self) -> dict[str, str]:
+        """What samples are made of beside the states and parameters: name for the task -> variable of the store."""
+        taken = {} if self.target == "state" else {TARGET: self.target}
+        return {**taken, **{name: name for name in self.task.variables}}
 
-    def batch(self, windows: np.ndarray, rows: np.ndarray, clean: np.ndarray | None = None) -> Batch:
+    def _gather_beside(
+        self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows
+    ) -> dict[str, Tensor]:
+        """Each of `beside` as the task takes it, (B, length, D)."""
+        found = {}
+        for name, variable in self.beside.items():
+            values = self.store.gather(rows, starts, windows, variable)
+            if variable == DERIVATIVE and self.normalizer is not None:
+                rates = torch.from_numpy(values).to(self.dtype)
+                found[name] = rates / rates.new_tensor(self.normalizer.std)
+            else:
+                found[name] = self._standardised(values)
+        return found
+
+    def batch(self, windows: np.ndarray, rows: np.ndarray, beside: dict[str, Tensor] | None = None) -> Batch:
         """Inputs and targets of stored windows (B, length, D), which are of the given rows of the split.
 
-        clean  (B, length, D) what the targets are taken from, if not from the windows
+        beside  what `_gather_beside` gives of the same windows
         """
-        states = self._standardised(windows)
         channels = None
         if self._channels is not None:
             channels = self._channels[torch.from_numpy(np.ascontiguousarray(rows))]
-        return self.task.batch(states, channels, None if clean is None else self._standardised(clean))
+        return self.task.batch(self._standardised(windows), channels, beside)
 
     def _standardised(self, states: np.ndarray) -> Tensor:
         values = torch.from_numpy(states).to(self.dtype)
         return values if self.normalizer is None else self.normalizer.apply(values)
 
-    def trajectory_blocks(self, size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:
+    def trajectory_blocks(self, size: int) -> Iterator[tuple[Tensor, Tensor | None, dict[str, Tensor]]]:
         """Whole trajectories as the network sees them, at most `size` at once, in the order of the rows.
 
-        States (B, T, D), standardised if the samples are; parameters (B, P), None without any; and states
-        that targets are taken from, None where these are the same.
+        States (B, T, D), standardised if the samples are; parameters (B, P), None without any; and what there is
+        beside.
         """
         rows = np.arange(len(self.store)) if self._rows is None else self._rows
         whole = Windows(self.windows.samples, self.windows.samples)
         for first in range(0, len(rows), size):
             block = rows[first : first + size]
             channels = None if self._channels is None else self._channels[torch.from_numpy(block)]
-            clean = self._gather_clean(block, None, whole)
             states = self._standardised(self.store.gather(block, None, whole))
-            yield states, channels, None if clean is None else self._standardised(clean)
+            yield states, channels, self._gather_beside(block, None, whole)
 
     def __getitems__(self, index: list[int]) -> list[Batch]:
         """For torch's own DataLoader with automatic batching; `make_loader` is faster."""

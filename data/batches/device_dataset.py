@@ -23,18 +23,18 @@ class ResidentDataset(Dataset[Batch]):
         self.windows, self.task, self.sample_bytes = dataset.windows, dataset.task, dataset.sample_bytes
         shape = (dataset.trajectories, dataset.windows.samples, len(dataset.components))
         self._states = torch.empty(shape, dtype=dataset.dtype, device=self.device)
-        self._clean = None if dataset.target == "state" else torch.empty_like(self._states)
+        self._beside = {name: torch.empty_like(self._states) for name in dataset.beside}
         self._channels = None
         if dataset.parameters:
             told = (dataset.trajectories, len(dataset.parameters))
             self._channels = torch.empty(told, dtype=dataset.dtype, device=self.device)
         first, row_bytes = 0, dataset.dtype.itemsize * shape[1] * shape[2]
-        for states, channels, clean in dataset.trajectory_blocks(max(1, BLOCK_BYTES // row_bytes)):
+        for states, channels, beside in dataset.trajectory_blocks(max(1, BLOCK_BYTES // row_bytes)):
             self._states[first : first + len(states)] = states
             if self._channels is not None and channels is not None:
                 self._channels[first : first + len(states)] = channels
-            if self._clean is not None and clean is not None:
-                self._clean[first : first + len(states)] = clean
+            for name, values in beside.items():
+                self._beside[name][first : first + len(states)] = values
             first += len(states)
 
     def __repr__(self) -> str:
@@ -47,8 +47,8 @@ class ResidentDataset(Dataset[Batch]):
         """A batch (B, T, D) by sample numbers, an int64 Tensor (B,), on any device."""
         index = index.to(self.device, non_blocking=True)
         channels = None if self._channels is None else self._channels[index // self.windows.per_row]
-        clean = None if self._clean is None else self._windows(self._clean, index)
-        return self.task.batch(self._windows(self._states, index), channels, clean)
+        beside = {name: self._windows(values, index) for name, values in self._beside.items()}
+        return self.task.batch(self._windows(self._states, index), channels, beside)
 
     def _windows(self, states: Tensor, index: Tensor) -> Tensor:
         """Windows (B, length, D) of states (N, T, D) by their numbers."""
@@ -63,6 +63,6 @@ class ResidentDataset(Dataset[Batch]):
 
 def resident_bytes(dataset: TrajectoryDataset) -> int:
     """Bytes that a dataset takes on a device."""
-    values = dataset.windows.samples * len(dataset.components) + len(dataset.parameters)
-    values += 0 if dataset.target == "state" else dataset.windows.samples * len(dataset.components)
+    states = dataset.windows.samples * len(dataset.components)
+    values = states * (1 + len(dataset.beside)) + len(dataset.parameters)
     return dataset.dtype.itemsize * dataset.trajectories * values

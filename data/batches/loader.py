@@ -65,8 +65,11 @@ class Loader:
                 raise DataError(
                     'shuffle is "block", which reads from disk, but the dataset lies on a device; give shuffle=True'
                 )
-            if dataset.target != "state":
-                raise DataError('shuffle is "block", which reads no clean targets; give shuffle=True')
+            if dataset.beside:
+                raise DataError(
+                    f'shuffle is "block", which reads states alone, and no {", ".join(dataset.beside.values())}; '
+                    "give shuffle=True"
+                )
             self._reader = BlockReader(
                 dataset,
                 seed=seed,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...data.batches.block_sizes import count_blocks
+from ...data.tasks.registry import TASKS
 from .experiment import Experiment
 from .section import ConfigError
 
@@ -10,7 +11,8 @@ from .section import ConfigError
 def check_training(config: Experiment) -> None:
     """Raises ConfigError, which names the key, for what training would find out only when the dataset is there."""
     task, training, samples = config.task, config.training, len(config.times)
-    least = 2 if task.name == "forecast" else 1
+    # Of a user's own the dataset asks, when its code may run.
+    least = TASKS.find(task.name).minimum_length if task.name in TASKS.names() else 1
     if task.window is not None and not least <= task.window <= samples:
         raise ConfigError(
             f"task.window: got {task.window}, but the trajectories of [grid] have {samples} samples, and the task "

@@ -1,7 +1,7 @@
 """The sections that decide a run, given its dataset: [task], [model], [training], [refinement], [evaluation]."""
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -17,6 +17,7 @@ from pydantic import (
 from ...data.base.own_code import OwnCode
 from ...data.base.section import Section, Seed
 from ...data.batches.block_sizes import BLOCK_BYTES, BUFFER_BYTES
+from ...data.tasks.registry import TASKS
 from ...models.registry import MODELS
 from ...models.settings import SETTINGS
 from .named import NamedSection
@@ -24,25 +25,24 @@ from .named import NamedSection
 Target = Literal["observed", "clean"]
 
 
-class TaskSection(Section):
-    """What the network learns, see `trajstore.data.batches.tasks`; `window` is in samples, None is all.
+class TaskSection(NamedSection):
+    """What the network learns, see `trajstore.data.tasks`, and its settings; `window` is in samples, None is all.
 
     parameters  of the system, that the network is told beside the states, so that it can learn a family
     target      of a dataset observed with noise: learn and be judged by the states as "observed", or by the "clean"
                 ones, where they are stored; the network sees what was observed either way
     """
 
-    name: Literal["initial-value", "forecast"] = "initial-value"
+    registry = TASKS
+    name: str = "initial-value"
     window: PositiveInt | None = None
     stride: PositiveInt = 1
     normalize: bool = False
     parameters: list[str] = Field(default_factory=list)
     target: Target = "observed"
 
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Runs that were made before there was a choice stay the same runs.
-        return {key: value for key, value in dump(self).items() if (key, value) != ("target", "observed")}
+    # Runs that were made before there was a choice stay the same runs.
+    unstated: ClassVar[dict[str, Any]] = {"sha256": None, "target": "observed"}
 
 
 class ModelSection(NamedSection):

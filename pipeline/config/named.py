@@ -31,6 +31,8 @@ class NamedSection(Section):
 
     model_config = ConfigDict(extra="allow")
     registry: ClassVar[Registry[Any]]
+    # Keys that are left out of what is stored and hashed where they have these values.
+    unstated: ClassVar[dict[str, Any]] = {"sha256": None}
 
     name: str
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
@@ -77,8 +79,9 @@ class NamedSection(Section):
         return name
 
     @model_serializer(mode="wrap")
-    def _without_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in dump(self).items() if (key, value) != ("sha256", None)}
+    def _without_unstated(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said = dump(self)
+        return {key: said[key] for key in said if key not in self.unstated or said[key] != self.unstated[key]}
 
     @property
     def settings(self) -> dict[str, Any]:

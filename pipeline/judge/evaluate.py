@@ -14,9 +14,10 @@ from ...data.folder.manifest import load_manifest
 from ...data.shard.schema import CLEAN_STATE
 from ...models import Model, count_parameters
 from ..dynamics.systems import System
+from ..runs.code import Classes
 from ..runs.files import RunError
 from ..runs.folder import EVALUATION, METRICS, RunConfig, dataset_options, load_normalizer
-from ..runs.model import Models, load_trained
+from ..runs.model import load_trained
 from ..runs.standing import load_summary
 from .baselines import make_baselines
 from .cycle import limit_cycle
@@ -40,7 +41,7 @@ def evaluate(
     data: str | Path | None = None,
     console: Console | None = None,
     *,
-    models: Models | None = None,
+    models: Classes | None = None,
     trust_code: bool = False,
 ) -> dict[str, Any]:
     """Judge a run's best weights on the test split of its dataset, or of another one of the same kind.
@@ -164,7 +165,7 @@ def _predict(model: Model, test: TrajectoryDataset, seen: TrajectoryDataset) -> 
 def _targets(test: TrajectoryDataset, variable: str) -> np.ndarray:
     """What the targets (N, T, D) float64 are, or would be, of this variable."""
     parts = torch.arange(len(test)).split(BATCH)
-    return torch.cat([test.task.batch(test.states(part, variable))[1].double() for part in parts]).numpy()
+    return torch.cat([test.task.targets(test.states(part, variable), {}).double() for part in parts]).numpy()
 
 
 def _judge_noise(
@@ -186,8 +187,7 @@ def _judge_noise(
 
 def _target_times(dataset: TrajectoryDataset) -> np.ndarray:
     """Times of the targets after the window's first sample."""
-    times = dataset.time[: dataset.windows.length] - dataset.time[0]
-    return times[1:] if dataset.task.name == "forecast" else times
+    return dataset.task.target_times(dataset.time[: dataset.windows.length] - dataset.time[0])
 
 
 def _judge_baselines(

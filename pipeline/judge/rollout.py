@@ -11,7 +11,8 @@ from torch import Tensor
 from ...data.base.arguments import whole_number
 from ...data.base.errors import DataError
 from ...data.batches.normalize import Normalizer
-from ...data.batches.tasks import get_task
+from ...data.tasks.registry import get_task
+from ...data.tasks.task import Task
 from ...models import Model
 from .cycle import Cycle, measure_cycle
 
@@ -35,7 +36,7 @@ class Rollouts:
 def roll_out(
     model: Model,
     normalizer: Normalizer | None,
-    task: str,
+    task: str | Task,
     starts: ArrayLike,
     window: int,
     lengths: int,
@@ -50,7 +51,7 @@ def roll_out(
     forecast: each prediction is the next input, and the hidden state goes along.
     Raises DataError for another task, or for starts or channels of another shape than the model takes.
     """
-    task = get_task(task).name
+    task = get_task(task)
     if normalizer is not None and not isinstance(normalizer, Normalizer):
         raise DataError(
             f"normalizer is {normalizer!r:.80}; expected a Normalizer, as `load_normalizer` gives it"
@@ -60,21 +61,9 @@ def roll_out(
     told = np.empty((len(starts), 0)) if channels is None else _rows("channels", channels)
     _check_sizes(model, starts, told)
     states = torch.from_numpy(starts).to(**_kind(model))
-    first = states if normalizer is None else normalizer.apply(states)
-    beside = first.new_tensor(told)
-    pieces = [first[:, None]]
-    if task == "forecast":
-        hidden, now = None, first
-        for _ in range(lengths * (window - 1)):
-            now, hidden = model.step(torch.cat([now, beside], dim=1), hidden)
-            pieces.append(now[:, None])
-    else:
-        for _ in range(lengths):
-            inputs = first.new_zeros(len(first), window, first.shape[1])
-            inputs[:, 0] = pieces[-1][:, -1]
-            inputs = torch.cat([inputs, beside[:, None].expand(-1, window, -1)], dim=2)
-            pieces.append(model(inputs)[:, 1:])
-    return _raw(torch.cat(pieces, dim=1), normalizer)
+    first = (states if normalizer is None else normalizer.apply(states))[:, None]
+    predicted = task.go_on(model, first, lengths * (window - 1), first.new_tensor(told), window)
+    return _raw(torch.cat([first, predicted], dim=1), normalizer)
 
 
 def _rows(name: str, values: ArrayLike) -> np.ndarray:

@@ -24,10 +24,11 @@ from ...data.batches.dataset import Batch, TrajectoryDataset
 from ...data.folder.manifest import load_manifest
 from ...models import Model
 from ..config.learning import Learning
+from ..runs.code import keep_code, make_task, settled
 from ..runs.files import RunError
 from ..runs.folder import CURVE, TRAINING, RunConfig, cut_curve, prepare_folder
 from ..runs.loss_units import OWN, RAW
-from ..runs.model import build_model, keep_code, settled
+from ..runs.model import build_model
 from ..runs.standing import Standing
 from ..runtime.interrupts import StopRequest
 from ..runtime.lock import locked
@@ -94,10 +95,11 @@ def _prepare_and_train(
         "parameters": task.parameters,
         "target": task.target,
     }
-    dataset = TrajectoryDataset(data, "train", task.name, **options)
+    learned = make_task(config)
+    dataset = TrajectoryDataset(data, "train", learned, **options)
     validation = None
     if load_manifest(data).splits["validation"].trajectories:
-        validation = TrajectoryDataset(data, "validation", task.name, **options)
+        validation = TrajectoryDataset(data, "validation", learned, **options)
     _say_what_is_left_out(console, dataset, validation)
     if validation is None and config.training.patience is not None:
         raise RunError("training.patience: needs validation trajectories; the dataset has none")

@@ -1,60 +1,29 @@
-"""The network of a run: built by its config, kept with the code that it needs, and loaded with its weights."""
+"""The network of a run: built by its config, and loaded with its weights."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...data.base.errors import TrajstoreError
-from ...data.base.files import atomic_path
-from ...data.base.own_code import OwnCode, UntrustedCodeError, is_file
+from ...data.base.own_code import UntrustedCodeError
 from ...models import MODELS, Model, make_model
 from ..config.learning import Learning
+from .code import Classes, kept_code
 from .files import RunError, load_checkpoint
-from .folder import BEST, CODE, CONFIG, RunConfig
-
-Config = TypeVar("Config", bound=Learning)
-Models = Mapping[str, type[Model]]
+from .folder import BEST, CONFIG, RunConfig
 
 
-def settled(config: Config, given: Models | None = None) -> Config:
-    """The same config with every setting of its network, whose defaults are known only to its class.
-
-    given  classes that stand for names, see `load_trained`
-
-    Raises TrajstoreError if there is no such network, or it takes no such settings.
-    """
-    section = config.model
-    if section.name in MODELS.names():
-        return config
-    found = MODELS.find(section.name, config.code_of(section), given)
-    return config.model_copy(update={"model": section.settled(found, "model")})
-
-
-def build_model(config: Learning, components: int, given: Models | None = None) -> Model:
+def build_model(config: Learning, components: int, given: Classes | None = None) -> Model:
     """The network of a config for states of so many components, freshly initialised."""
     section = config.model
     found = MODELS.find(section.name, config.code_of(section), given)
     return make_model(found, components + len(config.task.parameters), components, **section.settings)
 
 
-def keep_code(run: Path, config: Learning) -> None:
-    """Copy the files of a user's own that a config names into the folder of its run."""
-    section = config.model
-    if not is_file(section.name):
-        return
-    code = config.code_of(section)
-    (run / CODE).mkdir(exist_ok=True)
-    kept = replace(code, folder=run / CODE, copied=True)
-    with atomic_path(kept.file(section.name)) as temporary:
-        temporary.write_bytes(code.read(section.name))
-
-
 def load_trained(
-    path: str | Path, *, models: Models | None = None, trust_code: bool = False
+    path: str | Path, *, models: Classes | None = None, trust_code: bool = False
 ) -> tuple[RunConfig, Model]:
     """Config and network, with the best weights and in evaluation mode, of a run or of one checkpoint file.
 
@@ -74,7 +43,7 @@ def load_trained(
     try:
         config = config or RunConfig(**saved["run"])
         learning, components = config.learning, len(config.components)
-        learning = learning.with_code(OwnCode(run / CODE, trusted=trust_code, copied=True))
+        learning = learning.with_code(kept_code(run, trusted=trust_code))
         _check_weights(learning, components, saved["model"], file.stat().st_size, models)
         model = build_model(learning, components, models)
         model.load_state_dict(saved["model"])
@@ -88,7 +57,7 @@ def load_trained(
 
 
 def _check_weights(
-    config: Learning, components: int, weights: dict[str, Tensor], size: int, given: Models | None
+    config: Learning, components: int, weights: dict[str, Tensor], size: int, given: Classes | None
 ) -> None:
     """Raise ValueError if a config's model has not these weights, or more than a file of that size can hold.
 

@@ -3,30 +3,30 @@
 import pytest
 import torch
 from trajstore.data import DataError
-from trajstore.data.batches.tasks import TASKS, get_task
+from trajstore.data.tasks.registry import TASKS, get_task
 
 STATES = torch.arange(1.0, 25.0).reshape(2, 4, 3)
 
 
 def test_initial_value_shows_the_first_state_alone_and_wants_the_whole_trajectory():
-    inputs, targets = get_task("initial-value").split(STATES)
+    inputs, targets = get_task("initial-value").batch(STATES)
     assert torch.equal(inputs[:, 0], STATES[:, 0])
     assert not inputs[:, 1:].any()
     assert torch.equal(targets, STATES)
 
 
 def test_forecast_wants_the_next_state_at_every_step():
-    inputs, targets = get_task("forecast").split(STATES)
+    inputs, targets = get_task("forecast").batch(STATES)
     assert inputs.shape == targets.shape == (2, 3, 3)
     for step in range(3):
         assert torch.equal(inputs[:, step], STATES[:, step])
         assert torch.equal(targets[:, step], STATES[:, step + 1])
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", TASKS.own)
 def test_a_task_leaves_the_states_as_they_were(name):
     states = STATES.clone()
-    inputs, _ = get_task(name).split(states)
+    inputs, _ = get_task(name).batch(states)
     assert torch.equal(states, STATES)
     assert inputs.dtype == states.dtype
 

@@ -1,0 +1,92 @@
+"""What a task is: inputs and targets from windows of states, and how a network that learned it goes on."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel
+
+from ..base.section import Section
+
+if TYPE_CHECKING:
+    # Configs are checked by tasks, and torch takes seconds to import.
+    from torch import Tensor
+
+# Beside the states: those that targets are taken from, where these are others than the inputs'.
+TARGET = "target"
+
+
+class Task:
+    """Made as `Task(**settings)`; the settings are the keys of [task] that are its own, checked by `Settings`.
+
+    Attributes:
+        name: As messages have it; the name of the class, unless it says another.
+        minimum_length: The fewest points that a window may have.
+        variables: What it needs of the store beside the state: "clean_state", "derivative". Where states are
+            standardised these are, too; derivatives are divided by the deviations of the states.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[BaseModel]] = Section
+    minimum_length: ClassVar[int] = 1
+    variables: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "name" not in vars(cls):
+            cls.name = cls.__name__
+
+    def __str__(self) -> str:
+        return self.name
+
+    def inputs(self, states: "Tensor", beside: Mapping[str, "Tensor"]) -> "Tensor":
+        """Inputs (B, T', D') from windows of states (B, T, D); `beside` has the variables of the same shape."""
+        raise NotImplementedError
+
+    def targets(self, states: "Tensor", beside: Mapping[str, "Tensor"]) -> "Tensor":
+        """Targets (B, T', D'') from windows of states (B, T, D): those without noise, if they are learned."""
+        raise NotImplementedError
+
+    def target_times(self, times: np.ndarray) -> np.ndarray:
+        """Times of the targets (T',) from those of the points of a window (T,)."""
+        return times
+
+    def alone(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What a predictor of one input is given, (M, D'), and what it has to foretell from it, (M, T'', D'').
+
+        Of inputs (B, T', D') and targets (B, T', D''): all targets from the first input.
+        """
+        return inputs[:, 0], targets
+
+    def go_on(self, model: Any, history: "Tensor", steps: int, channels: "Tensor", length: int) -> "Tensor":
+        """What comes after a history, in the units that the network sees.
+
+        Args:
+            model: A `trajstore.models.Model` that has learned this task.
+            history: (B, W, D) states, the latest last.
+            steps: How many states to foretell.
+            channels: (B, P) parameters that the network is told, P may be 0.
+            length: Points of the windows that it has learned from.
+
+        Returns:
+            (B, steps, D).
+        """
+        raise NotImplementedError
+
+    def batch(
+        self,
+        states: "Tensor",
+        channels: "Tensor | None" = None,
+        beside: Mapping[str, "Tensor"] | None = None,
+    ) -> "tuple[Tensor, Tensor]":
+        """Inputs and targets of windows (B, T, D); channels (B, P), constant in time, go behind the inputs."""
+        beside = beside or {}
+        inputs, targets = self.inputs(states, beside), self.targets(beside.get(TARGET, states), beside)
+        return (inputs if channels is None else with_channels(inputs, channels)), targets
+
+
+def with_channels(inputs: "Tensor", channels: "Tensor") -> "Tensor":
+    """Inputs (B, T, D) with channels (B, P) at every step: (B, T, D + P)."""
+    import torch
+
+    return torch.cat([inputs, channels[:, None].expand(-1, inputs.shape[1], -1)], dim=2)
