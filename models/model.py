@@ -31,6 +31,14 @@ class Model(nn.Module):
         """
         raise NotImplementedError
 
+    def run(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
+        """A piece of a sequence, (B, T, D_in) -> (B, T, D_out), and the memory for the next piece."""
+        outputs = []
+        for now in inputs.unbind(1):
+            output, memory = self.step(now, memory)
+            outputs.append(output)
+        return torch.stack(outputs, dim=1), memory
+
     def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """What training makes small, a scalar: the mean squared error, unless a model has a loss of its own."""
         return mse_loss(self(inputs), targets)
@@ -63,16 +71,21 @@ class WindowModel(Model):
         raise NotImplementedError
 
     def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs (B, T, D_out) of whole sequences of inputs (B, T, D_in)."""
+        return self.run(inputs)[0]
+
+    def run(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
+        """As of every model; the memory is the inputs before, (B, length - 1, D_in)."""
         batch, steps, size = inputs.shape
-        before = inputs[:, :1].expand(-1, self.length - 1, -1)
-        windows = torch.cat([before, inputs], dim=1).unfold(1, self.length, 1).transpose(2, 3)
-        return self.foretell(windows.reshape(-1, self.length, size)).view(batch, steps, -1)
+        before = inputs[:, :1].expand(-1, self.length - 1, -1) if memory is None else memory
+        told = torch.cat([before, inputs], dim=1)
+        windows = told.unfold(1, self.length, 1).transpose(2, 3).reshape(-1, self.length, size)
+        return self.foretell(windows).view(batch, steps, -1), told[:, steps:]
 
     def step(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
-        latest = inputs[:, None]
-        before = latest.expand(-1, self.length - 1, -1) if memory is None else memory
-        window = torch.cat([before, latest], dim=1)
-        return self.foretell(window), window[:, 1:]
+        """As of every model."""
+        outputs, memory = self.run(inputs[:, None], memory)
+        return outputs[:, 0], memory
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -45,8 +45,13 @@ class RecurrentModel(Model):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs (B, T, D_out) of whole sequences of inputs (B, T, D_in)."""
-        states, _ = self.recurrence(inputs, self.initial_hidden(inputs[:, 0]))
-        return self.readout(states)
+        return self.run(inputs)[0]
+
+    def run(self, inputs: Tensor, memory: Hidden = None) -> tuple[Tensor, Hidden]:
+        """As of every model; the memory is the hidden state."""
+        hidden = self.initial_hidden(inputs[:, 0]) if memory is None else memory
+        states, hidden = self.recurrence(inputs, hidden)
+        return self.readout(states), hidden
 
     def step(self, inputs: Tensor, memory: Hidden = None) -> tuple[Tensor, Hidden]:
         """As of every model; the memory is the hidden state."""

@@ -37,9 +37,9 @@ class OwnCode:
     def file(self, name: str) -> Path:
         """The file of "file.py:Class"."""
         path = Path(name.rpartition(":")[0])
-        if self.copied and self.sha256:
+        if self.copied:
             # Two files of different folders may be called the same.
-            return self.folder / f"{path.stem}-{self.sha256[:8]}.py"
+            return self.folder / (f"{path.stem}-{self.sha256[:8]}.py" if self.sha256 else path.name)
         return self.folder / path
 
     def read(self, name: str) -> bytes:

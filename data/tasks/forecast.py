@@ -10,6 +10,9 @@ from .task import Task
 if TYPE_CHECKING:
     from torch import Tensor
 
+# Of a tenth of a row: memory of a network is filled by then.
+MOST_WARMUP = 100
+
 
 class Forecast(Task):
     """Inputs are x(t), targets x(t + step): one point shorter than the window."""
@@ -25,6 +28,9 @@ class Forecast(Task):
 
     def target_times(self, times: np.ndarray) -> np.ndarray:
         return times[1:]
+
+    def warmup(self, points: int) -> int:
+        return min(MOST_WARMUP, points // 10)
 
     def alone(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Each target from the input one step before it."""

@@ -51,6 +51,10 @@ class Task:
         """Times of the targets (T',) from those of the points of a window (T,)."""
         return times
 
+    def warmup(self, points: int) -> int:
+        """How many points of history a rollout has before its start, of rows of so many points, unless it is said."""
+        return 0
+
     def alone(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What a predictor of one input is given, (M, D'), and what it has to foretell from it, (M, T'', D'').
 

@@ -66,8 +66,7 @@ def train_command(
     """
     from ..config.file import load_learning
 
-    # torch's threads wait for each other asleep: spinning, they take the cores from those that they wait for.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _wait_asleep()
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     # Of several processes, one on each machine: they come to the same end for the same reason.
     tells = not several or os.environ.get("LOCAL_RANK", "0") == "0"
@@ -109,6 +108,11 @@ def train_command(
         click.echo(_told(now), err=True)
 
 
+def _wait_asleep() -> None:
+    """torch's threads wait for each other asleep: spinning, they take the cores from those that they wait for."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def _told(now: "Standing") -> str:
     """What came of a training."""
     from ..runs.standing import ending
@@ -147,6 +151,7 @@ def _together(several: bool) -> Iterator["Ranks | None"]:
 @command
 def evaluate_command(run: Path, data: Path | None, trust_code: bool, as_json: bool) -> None:
     """Judge a trained run on its test split; writes RUN/metrics.json, and prints a table, or with --json the same."""
+    _wait_asleep()
     from ..judge.evaluate import evaluate
     from .printing import print_metrics
 

@@ -114,10 +114,23 @@ class RefinementSection(Section):
 
 
 class EvaluationSection(Section):
-    """Long rollouts: how many, and how many trajectory lengths each is chained for."""
+    """Long rollouts, and what they are judged by.
+
+    rollouts         how many starts in all
+    rollout_lengths  for how many trajectory lengths each is chained
+    warmup           points of true history before each; None is what the task has, 0 a cold start
+    metrics          of your own, beside the usual ones, as "file.py:Class" or "package.module:Class"
+    """
 
     rollouts: PositiveInt = 64
     rollout_lengths: PositiveInt = 50
+    warmup: NonNegativeInt | None = None
+    metrics: list[str] = Field(default_factory=list)
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Configs that were stored before there were these keys stay as they are.
+        return {key: value for key, value in dump(self).items() if value is not None and value != []}
 
 
 class Learning(Section):

@@ -7,6 +7,7 @@ from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.device_dataset import ResidentDataset, resident_bytes
 from ...models import Model
 from ..config.learning import TrainingSection
+from ..runs.device import find_device
 from ..runs.files import RunError
 from .ranks import ALONE, Ranks
 
@@ -21,19 +22,15 @@ def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
     Of several processes each has a CUDA device of its own, in their order. Raises RunError for a device that is
     not there.
     """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "auto" and torch.cuda.is_available():
+        name = "cuda"
     if ranks.size > 1 and name.startswith("cuda"):
         if name != "cuda":
             raise RunError(
                 f'training.device: {name!r} is one device for {ranks.size} processes; "cuda" gives each its own'
             )
         name = f"cuda:{ranks.local_rank}"
-    try:
-        device = torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f'training.device: {name!r} cannot be used ({reason}); "auto" or "cpu" can') from None
+    device = find_device(name)
     if ranks.size > 1 and device.type == "cuda":
         # What is not told a device, such as nccl, else takes the first one in every process.
         torch.cuda.set_device(device)

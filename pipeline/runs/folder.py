@@ -202,10 +202,9 @@ def load_normalizer(config: RunConfig) -> Normalizer | None:
 
 
 def dataset_options(config: RunConfig) -> dict[str, Any]:
-    """What makes a TrajectoryDataset give what the run's model takes."""
+    """What, with its task, makes a TrajectoryDataset give what the run's model takes."""
     task, channels = config.learning.task, config.parameter_normalizer
     return {
-        "task": task.name,
         "window": task.window,
         "stride": task.stride,
         "normalize": load_normalizer(config) or False,

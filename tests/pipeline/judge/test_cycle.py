@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from trajstore.pipeline import EngineSettings, System, get_system, make_engine
-from trajstore.pipeline.judge.cycle import limit_cycle, measure_cycle
+from trajstore.pipeline.judge.metrics.cycle import limit_cycle, measure_cycle
 
 
 @given(

@@ -21,9 +21,11 @@ from trajstore.pipeline import (
     roll_out,
     train,
 )
-from trajstore.pipeline.judge.baselines import make_baselines, monomials
-from trajstore.pipeline.judge.cycle import limit_cycle
-from trajstore.pipeline.judge.rollout import Rollouts, judge
+from trajstore.pipeline.judge.forecasters.first_state import make_baselines, monomials
+from trajstore.pipeline.judge.metrics.cycle import limit_cycle
+from trajstore.pipeline.judge.metrics.limit_cycle import LimitCycle
+from trajstore.pipeline.judge.metrics.metric import Batch, Context, results
+from trajstore.pipeline.judge.metrics.valid_time import ValidTime
 from trajstore.pipeline.runs.folder import load_normalizer
 
 FAST = {
@@ -212,14 +214,23 @@ def test_starts_and_channels_that_do_not_fit_the_model_are_refused(starts, chann
     assert roll_out(model, None, "initial-value", [[1, 0]], 5, 2, [[0.1]]).shape == (1, 9, 2)
 
 
+def judged_by(kind, times, true, predicted, cycle=None):
+    metric = kind(Context(("x", "v"), np.ones(2), times, cycle=cycle))
+    # In batches, which must not be seen in the result.
+    for rows in (slice(0, 1), slice(1, None)):
+        metric.add(Batch(np.asarray(true)[rows], np.asarray(predicted)[rows]))
+    return results([metric])
+
+
 def test_the_valid_prediction_time_is_when_the_error_first_passes_the_bound():
     times = np.linspace(0.0, 20.0, 201)
     true = np.stack([np.cos(times), -np.sin(times)], -1)[None].repeat(3, 0)
     predicted = true.copy()
     predicted[0, 50:] += 10.0
     predicted[1, 120:] += 10.0
-    judged = judge(Rollouts(times, true, predicted), np.ones(2), None)
+    judged = judged_by(ValidTime, times, true, predicted)
     assert judged["valid_prediction_time"] == {"median": times[120], "minimum": times[50]}
+    assert judged["vpt"] == times[120]
 
 
 def test_a_perfect_model_has_no_error_of_amplitude_and_period():
@@ -228,11 +239,11 @@ def test_a_perfect_model_has_no_error_of_amplitude_and_period():
     starts, parameters = np.array([[4.0, 1.0], [0.3, 0.0], [-2.0, 3.0]]), np.full((3, 1), 0.1)
     true = engine.solve(starts, parameters, times).states
     cycle = limit_cycle(engine, starts, parameters, times[-1], 0.01)
-    judged = judge(Rollouts(times, true, true), np.ones(2), cycle)
+    judged = judged_by(LimitCycle, times, true, true, cycle)
     for what in ("amplitude", "period"):
         assert judged[what]["largest_relative_error"] == 0.0
         assert judged[what]["predicted"] == pytest.approx(judged[what]["true"], rel=0.01)
-    stretched = judge(Rollouts(times, true, np.array(true) * 1.02), np.ones(2), cycle)
+    stretched = judged_by(LimitCycle, times, true, np.array(true) * 1.02, cycle)
     assert stretched["amplitude"]["relative_error"] == pytest.approx(0.02)
 
 
@@ -243,7 +254,7 @@ def test_a_conservative_system_has_no_limit_cycle():
     starts, parameters = np.array([[1.0, 0.0], [0.2, 0.0]]), np.empty((2, 0))
     true = engine.solve(starts, parameters, times).states
     cycle = limit_cycle(engine, starts, parameters, times[-1], 0.01)
-    assert judge(Rollouts(times, true, true), np.ones(2), cycle)["amplitude"] is None
+    assert judged_by(LimitCycle, times, true, true, cycle)["amplitude"] is None
 
 
 def test_a_dataset_of_another_grid_is_refused_and_of_another_system_is_judged_by_its_own(

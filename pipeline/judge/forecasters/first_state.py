@@ -1,4 +1,4 @@
-"""Trivial predictors, to stand beside every model: what does the task give for nothing?"""
+"""Trivial predictors, fitted from the first state to each later time: what does the task give for nothing?"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,11 +46,14 @@ def monomials(values: np.ndarray, degree: int) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def make_baselines(first: np.ndarray, targets: np.ndarray, times: np.ndarray) -> dict[str, Predictor]:
+def make_baselines(
+    first: np.ndarray, targets: np.ndarray, times: np.ndarray, most_terms: int = MAX_TERMS
+) -> dict[str, Predictor]:
     """Predictors by name, fitted on the train split.
 
-    first    (N, D) float64, the states that a model sees first
-    targets  (N, T, D) float64, what follows, at `times` (T,) after the first
+    first       (N, D) float64, the states that a model sees first
+    targets     (N, T, D) float64, what follows, at `times` (T,) after the first
+    most_terms  of a polynomial, for each number that it foretells
 
     zero, persistence, rotation (planar systems: the harmonic oscillator of frequency 1), and polynomials of
     the first state of degree 1, 3, 5 and 7 where the dimension leaves few enough terms.
@@ -61,14 +64,15 @@ def make_baselines(first: np.ndarray, targets: np.ndarray, times: np.ndarray) ->
         "persistence": lambda states: np.repeat(states[:, None], steps, axis=1),
     }
     if dimension == 2:
-        predictors["rotation"] = lambda states: _rotate(states, times)
+        predictors["rotation"] = lambda states: rotate(states, times)
     for name, degree in (("linear", 1), ("cubic", 3), ("quintic", 5), ("degree-seven", 7)):
-        if comb(dimension + degree, degree) <= min(MAX_TERMS, len(first)):
+        if comb(dimension + degree, degree) <= min(MAX_TERMS, most_terms, len(first)):
             predictors[name] = Polynomial.fit(first, targets, degree)
     return predictors
 
 
-def _rotate(states: np.ndarray, times: np.ndarray) -> np.ndarray:
+def rotate(states: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """States (N, T, 2) at these times after (N, 2), turned with frequency 1."""
     cos, sin = np.cos(times), np.sin(times)
     x, v = states[:, :1], states[:, 1:]
     return np.stack([x * cos + v * sin, v * cos - x * sin], axis=-1)

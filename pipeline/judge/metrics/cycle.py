@@ -6,7 +6,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
-from ..dynamics.engines import Engine
+from ...dynamics.engines import Engine
 
 # An oscillation smaller than this part of what its component has been is no cycle but a decay.
 SMALLEST_AMPLITUDE = 1e-3

@@ -1,0 +1,44 @@
+"""A trained network as a forecaster: standardised, told of its parameters, and back in raw units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ....data.batches.normalize import Normalizer
+from ....data.tasks.task import Task
+from ....models import Model
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Attributes:
+    model: In evaluation mode, where it is to compute.
+    task: What it has learned.
+    length: Points of the windows that it has learned from.
+    normalizer: How states are standardised for it; None if they are not.
+    told: Places, among the parameters of the system, of those that it is told.
+    told_normalizer: How these are standardised.
+    """
+
+    model: Model
+    task: Task
+    length: int
+    normalizer: Normalizer | None = None
+    told: Sequence[int] = ()
+    told_normalizer: Normalizer | None = None
+
+    @torch.no_grad()
+    def go_on(self, history: np.ndarray, steps: int, parameters: np.ndarray) -> np.ndarray:
+        """As of every forecaster."""
+        weight = next(self.model.parameters(), torch.empty(0))
+        kind = {"dtype": weight.dtype, "device": weight.device}
+        states = torch.from_numpy(history).to(**kind)
+        channels = torch.from_numpy(np.ascontiguousarray(parameters[:, list(self.told)])).double()
+        if self.told_normalizer is not None:
+            channels = self.told_normalizer.apply(channels)
+        states = states if self.normalizer is None else self.normalizer.apply(states)
+        found = self.task.go_on(self.model, states, steps, channels.to(**kind), self.length)
+        found = found if self.normalizer is None else self.normalizer.invert(found)
+        return found.double().cpu().numpy()

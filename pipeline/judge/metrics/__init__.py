@@ -1,0 +1,1 @@
+"""Metrics: how far predictions are from the truth, each in a file, taken in batch by batch."""

@@ -1,0 +1,164 @@
+"""A model on the test split, batch by batch: metrics, first-state predictors, and the samples that figures show."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...data.batches.dataset import TrajectoryDataset
+from ...data.shard.schema import CLEAN_STATE
+from ...models import Model
+from .forecasters.first_state import Predictor, make_baselines
+from .metrics.metric import Batch
+from .movement import choose, moving, spread
+
+# Samples that are judged at once, and points of them.
+BATCH, BATCH_POINTS = 4096, 200_000
+# Points of a sequence that a network runs over at once.
+PIECE = 20_000
+# Numbers that are kept for quantiles of the error at each time, and of targets among which figures choose.
+KEPT_NUMBERS = 4_000_000
+CANDIDATES = 4096
+# Enough rows to fit the largest polynomial, few enough to fit it at once; and numbers in both and its coefficients.
+BASELINE_ROWS, BASELINE_NUMBERS = 20_000, 8_000_000
+SHOWN_TRAJECTORIES = 12
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A batch as a model and as a judge see it.
+
+    Attributes:
+        numbers: (n,) of the samples.
+        inputs: (n, T', D') float64 in raw units, without channels.
+        batch: What is foretold, and what is true.
+    """
+
+    numbers: np.ndarray
+    inputs: np.ndarray
+    batch: Batch
+
+
+class SplitPredictions:
+    """The test split in raw units, and as the model sees it.
+
+    Args:
+        model: In evaluation mode.
+        test: The split in raw units.
+        seen: The same as the model sees it.
+    """
+
+    def __init__(self, model: Model, test: TrajectoryDataset, seen: TrajectoryDataset) -> None:
+        self._model, self._test, self._seen = model, test, seen
+        weight = next(model.parameters(), torch.empty(0))
+        self._device = weight.device
+        self._has_clean = CLEAN_STATE in test.store.variables
+        window = test.time[: test.windows.length]
+        self.times = test.task.target_times(window - window[0])
+
+    def batches(self, numbers: np.ndarray | None = None) -> Iterator[Seen]:
+        """Of all samples, or of these."""
+        size = max(1, min(BATCH, BATCH_POINTS // self._test.windows.length))
+        total = len(self._test) if numbers is None else len(numbers)
+        for first in range(0, total, size):
+            last = min(first + size, total)
+            yield self._judged(np.arange(first, last) if numbers is None else numbers[first:last])
+
+    @torch.no_grad()
+    def _judged(self, numbers: np.ndarray) -> Seen:
+        index = torch.from_numpy(numbers)
+        outputs = _outputs(self._model, self._seen[index][0].to(self._device)).cpu()
+        normalizer = self._seen.normalizer
+        predicted = (outputs if normalizer is None else normalizer.invert(outputs)).double().numpy()
+        inputs, targets = (values.double().numpy() for values in self._test[index])
+        observed, clean = None, None
+        if self._has_clean:
+            other = self._other_targets(index)
+            observed, clean = (other, targets) if self._test.target == CLEAN_STATE else (targets, other)
+        return Seen(numbers, inputs, Batch(targets, predicted, observed, clean))
+
+    def _other_targets(self, index: torch.Tensor) -> np.ndarray:
+        """What the targets would be of the states with noise, where they are without, and the other way round."""
+        variable = "state" if self._test.target == CLEAN_STATE else CLEAN_STATE
+        return self._test.task.targets(self._test.states(index, variable), {}).double().numpy()
+
+
+def _outputs(model: Model, inputs: torch.Tensor) -> torch.Tensor:
+    """Of whole sequences, which are run in pieces if they are long: a network takes much memory at each point."""
+    if inputs.shape[1] <= PIECE:
+        return model(inputs)
+    outputs, memory = [], None
+    for piece in inputs.split(PIECE, dim=1):
+        output, memory = model.run(piece, memory)
+        outputs.append(output)
+    return torch.cat(outputs, dim=1)
+
+
+class ErrorQuantiles:
+    """Quantiles over the samples of the error at each time, exact where there are few enough numbers; else of samples
+    that are spread evenly over all.
+    """
+
+    def __init__(self, samples: int, times: int) -> None:
+        self._kept = spread(samples, max(1, KEPT_NUMBERS // times))
+        self._errors: list[np.ndarray] = []
+
+    def add(self, seen: Seen) -> None:
+        first, last = np.searchsorted(self._kept, (seen.numbers[0], seen.numbers[-1] + 1))
+        places = self._kept[first:last] - seen.numbers[0]
+        missed = seen.batch.predicted[places] - seen.batch.true[places]
+        self._errors.append(np.sqrt(np.square(missed).mean(axis=2)))
+
+    def result(self) -> np.ndarray:
+        """(5, T) at QUANTILES."""
+        return np.quantile(np.concatenate(self._errors), QUANTILES, axis=0)
+
+
+class FirstStatePredictors:
+    """Trivial predictors, fitted on the train split: from the first state of a sample, or step by step where the task
+    shows every state. They see what the model sees.
+    """
+
+    def __init__(self, train: TrajectoryDataset, times: np.ndarray) -> None:
+        self._task = train.task
+        numbers = train.windows.length * len(train.components)
+        spare = max(1, BASELINE_NUMBERS // numbers)
+        chosen = spread(len(train), min(BASELINE_ROWS, spare))
+        inputs, targets = (values.double().numpy() for values in train[chosen])
+        given, following = self._task.alone(inputs, targets)
+        keep = spread(len(given), BASELINE_ROWS)
+        steps = following.shape[1]
+        most = BASELINE_NUMBERS // (steps * following.shape[2])
+        self._predictors: dict[str, Predictor] = {}
+        if given.shape[1] == following.shape[2]:
+            self._predictors = make_baselines(given[keep], following[keep], times[:steps], most)
+        self._squares = {name: np.zeros(len(times)) for name in self._predictors}
+        self._count = 0
+
+    def add(self, seen: Seen) -> None:
+        targets = seen.batch.true
+        given, following = self._task.alone(seen.inputs, targets)
+        for name, predict in self._predictors.items():
+            missed = (predict(given) - following).reshape(targets.shape)
+            self._squares[name] += np.square(missed).mean(axis=2).sum(axis=0)
+        self._count += len(targets)
+
+    def result(self) -> dict[str, dict[str, Any]]:
+        """`mse`, and `mse_by_time`, of each."""
+        means = {name: squares / self._count for name, squares in self._squares.items()}
+        return {
+            name: {"mse": float(mean.mean()), "mse_by_time": mean.tolist()} for name, mean in means.items()
+        }
+
+
+def shown_samples(test: TrajectoryDataset) -> np.ndarray:
+    """Numbers of some samples that move, spread over the split."""
+    points = CANDIDATES * 1000 // max(1000, test.windows.length)
+    candidates = spread(len(test), max(SHOWN_TRAJECTORIES, points))
+    targets = np.concatenate(
+        [test[part][1].double().numpy() for part in np.array_split(candidates, 8) if len(part)]
+    )
+    return candidates[choose(moving(targets), SHOWN_TRAJECTORIES)]

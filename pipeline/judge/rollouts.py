@@ -1,0 +1,119 @@
+"""Long rollouts: where they begin, which history they begin from, and what truly follows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...data.batches.dataset import TrajectoryDataset
+from ...data.batches.windows import Windows
+from ..config.learning import EvaluationSection
+from .movement import spread
+from .truth import Truth
+
+# Of states that are held at once.
+GROUP_BYTES = 32 << 20
+# However long rows are: statistics of an attractor need no more, and a network steps for minutes.
+MOST_STEPS = 100_000
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rollouts that begin together.
+
+    Attributes:
+        rows: (n,) of the split.
+        begin: The point of the grid at which they start.
+        history: (n, W, D) float64 true states in raw units, the last of them the start.
+        true: (n, T, D) the start and what follows.
+        parameters: (n, P) of the system.
+        starts: (n, S) all states of the system at the start; None of measured data.
+    """
+
+    rows: np.ndarray
+    begin: int
+    history: np.ndarray
+    true: np.ndarray
+    parameters: np.ndarray
+    starts: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class RolloutPlan:
+    """From where, and for how long.
+
+    Attributes:
+        rows: (N,) numbers of rows in the split, which hold one start each, or several if there are fewer of them.
+        begins: (N,) the point of its row at which each starts.
+        warmup: Points of history before it.
+        steps: To be foretold.
+        times: (steps + 1,) after the start, in units of time.
+    """
+
+    rows: np.ndarray
+    begins: np.ndarray
+    warmup: int
+    steps: int
+    times: np.ndarray
+
+    @classmethod
+    def of(
+        cls, test: TrajectoryDataset, settings: EvaluationSection, goes_beyond: bool
+    ) -> "RolloutPlan | None":
+        """None where windows are of one point, or rows too short.
+
+        goes_beyond  whether the truth can be integrated beyond the end of a row
+        """
+        points, window = len(test.time), test.windows.length
+        warmup = test.task.warmup(points) if settings.warmup is None else settings.warmup
+        last = points - 1
+        if window < 2 or warmup > last:
+            return None
+        steps = min(settings.rollout_lengths * (window - 1), MOST_STEPS)
+        room = last - warmup
+        rows = test.stored_rows(np.arange(min(settings.rollouts, test.trajectories)))
+        several = -(-settings.rollouts // len(rows))
+        if not goes_beyond:
+            steps = min(steps, room if several == 1 else max(window - 1, room // 2))
+            room -= steps
+            if room < 0 or steps < 1:
+                return None
+        # A window apart at least, for neighbours say the same.
+        places = warmup + spread(room + 1, max(1, min(several, room // (window - 1))))
+        begins, rows = np.meshgrid(places, rows)
+        chosen = slice(settings.rollouts)
+        step = float(test.time[1] - test.time[0])
+        return cls(rows.ravel()[chosen], begins.ravel()[chosen], warmup, steps, step * np.arange(steps + 1))
+
+    def groups(self, test: TrajectoryDataset, truth: Truth | None) -> Iterator[Group]:
+        """All of them, in groups of bounded size; without those whose truth cannot be integrated."""
+        width = len(test.components) if truth is None else len(truth.system.states)
+        size = max(1, GROUP_BYTES // (8 * width * (self.warmup + self.steps + 1)))
+        for begin in np.unique(self.begins):
+            rows = self.rows[self.begins == begin]
+            for first in range(0, len(rows), size):
+                group = self._group(test, truth, rows[first : first + size], int(begin))
+                if len(group.rows):
+                    yield group
+
+    def _group(self, test: TrajectoryDataset, truth: Truth | None, rows: np.ndarray, begin: int) -> Group:
+        first = begin - self.warmup
+        if truth is None:
+            windows = Windows(len(test.time), self.warmup + self.steps + 1)
+            states = test.store.gather(rows, np.full(len(rows), first), windows).astype(np.float64)
+            history, true = states[:, : self.warmup + 1], states[:, self.warmup :]
+            return Group(rows, begin, history, true, np.empty((len(rows), 0)))
+        # A grid may begin later than its rows, and rollouts begin where it does.
+        times = test.time[first] + (self.times[1] if self.steps else 0.0) * np.arange(
+            self.warmup + self.steps + 1
+        )
+        states, sound = truth.along(rows, times)
+        observed, rows = states[..., truth.observed], rows[sound]
+        return Group(
+            rows,
+            begin,
+            observed[:, : self.warmup + 1],
+            observed[:, self.warmup :],
+            truth.parameters(rows),
+            states[:, self.warmup],
+        )
