@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .exchange.measured.measurements import Columns as Columns
     from .generation.generate import generate as generate
     from .judge.evaluate import evaluate as evaluate
+    from .judge.metrics.metric import Metric as Metric
     from .judge.rollout import roll_out as roll_out
     from .learn.train import train as train
     from .runs.files import RunError as RunError
@@ -57,6 +58,7 @@ _HOMES = {
     "InitialStates": "dynamics.initial_states",
     "Parameter": "dynamics.systems",
     "System": "dynamics.systems",
+    "Metric": "judge.metrics.metric",
     "get_system": "dynamics.systems",
     "export": "exchange.derived.export",
     "merge": "exchange.derived.merge",

@@ -29,8 +29,8 @@ def blocks(language: str, name: str = "README.md") -> list[str]:
 def lay_out(folder: Path, name: str) -> list[str]:
     """Put the configs that a document's commands name into a folder; the commands."""
     shutil.copytree(ROOT / "configs", folder / "configs")
-    for text in blocks("toml", name):
-        if text.startswith("# "):
+    for text in [*blocks("toml", name), *blocks("python", name)]:
+        if re.match(r"# \S+\.(toml|py)\n", text):
             (folder / text.splitlines()[0].removeprefix("# ")).write_text(text)
     (console,) = blocks("console", name)
     return [line.removeprefix("$ ") for line in console.splitlines()]
@@ -55,7 +55,12 @@ SYSTEMS = ["oscillator", "anharmonic", "observed", "sprott", "delayed"]
 
 @pytest.mark.parametrize(
     ("name", "folder"),
-    [("docs/sharing.md", ""), ("docs/training.md", ""), *(("docs/systems.md", x) for x in SYSTEMS)],
+    [
+        ("docs/sharing.md", ""),
+        ("docs/training.md", ""),
+        ("docs/extending.md", ""),
+        *(("docs/systems.md", x) for x in SYSTEMS),
+    ],
 )
 def test_the_commands_run_as_they_stand(
     name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

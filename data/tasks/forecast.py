@@ -18,6 +18,7 @@ class Forecast(Task):
     """Inputs are x(t), targets x(t + step): one point shorter than the window."""
 
     name = "forecast"
+    one_step = True
     minimum_length = 2
 
     def inputs(self, states: "Tensor", beside: Mapping[str, "Tensor"]) -> "Tensor":

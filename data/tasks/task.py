@@ -21,6 +21,7 @@ class Task:
 
     Attributes:
         name: As messages have it; the name of the class, unless it says another.
+        one_step: Whether each target is the next state after inputs that end with a true one.
         minimum_length: The fewest points that a window may have.
         variables: What it needs of the store beside the state: "clean_state", "derivative". Where states are
             standardised these are, too; derivatives are divided by the deviations of the states.
@@ -28,6 +29,7 @@ class Task:
 
     name: ClassVar[str]
     Settings: ClassVar[type[BaseModel]] = Section
+    one_step: ClassVar[bool] = False
     minimum_length: ClassVar[int] = 1
     variables: ClassVar[tuple[str, ...]] = ()
 

@@ -149,6 +149,11 @@ class Learning(Section):
         self._code = code
         return self
 
+    @property
+    def code(self) -> OwnCode:
+        """What lets code that the config names run."""
+        return self._code
+
     def code_of(self, section: NamedSection) -> OwnCode:
         return replace(self._code, sha256=section.sha256)
 

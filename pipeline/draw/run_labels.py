@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...data.tasks.registry import TASKS
 from ..describe.description import line
 from ..judge.movement import first_moving
 from .style import LONGEST_NAME, PREDICTED, SKY, TRUE, parameters_label, plain, symbol
@@ -74,7 +75,9 @@ def truth(results: Results) -> np.ndarray:
 
 def is_forecast(results: Results) -> bool:
     """Is each prediction one step from what was true before, so that they are no trajectory together?"""
-    return results["config"].learning.task.name == "forecast"
+    name = results["config"].learning.task.name
+    known = TASKS.find(name).one_step if name in TASKS.own else False
+    return results["metrics"]["test"].get("one_step", known)
 
 
 def shown_label(results: Results, what: str = "") -> str:

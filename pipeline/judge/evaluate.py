@@ -15,7 +15,7 @@ from ...data.shard.schema import CLEAN_STATE
 from ...data.tasks.task import Task
 from ...models import Model, count_parameters
 from ..runs.code import Classes, kept_code, make_task
-from ..runs.device import find_device
+from ..runs.device import choose_threads, find_device
 from ..runs.files import RunError
 from ..runs.folder import EVALUATION, METRICS, RunConfig, dataset_options
 from ..runs.model import load_trained
@@ -24,7 +24,7 @@ from .forecasters.trained import Trained
 from .metrics.metric import Context, Metric, results
 from .metrics.registry import METRICS as KNOWN
 from .metrics.registry import USUAL
-from .predictions import ErrorQuantiles, FirstStatePredictors, SplitPredictions, shown_samples
+from .predictions import BATCH, ErrorQuantiles, FirstStatePredictors, SplitPredictions, shown_samples
 from .rolled_out import judge_rollouts
 from .truth import CURVES, Truth
 
@@ -93,6 +93,7 @@ def evaluate(
             "trajectories": judging.test.trajectories,
             "failed": judging.test.failed,
             "windows": len(judging.test),
+            "one_step": judging.test.task.one_step,
             **results(metrics),
         },
         "baselines": predictors.result(),
@@ -177,7 +178,9 @@ def _open(data: Path, config: RunConfig, task: Task, model: Model) -> Judging:
             f"{data}: its samples are {step:g} apart, but the run was trained on {config.step:g}; "
             "generate it with the same grid"
         )
-    model = model.to(_device(config.learning.training.device))
+    training = config.learning.training
+    model = model.to(_device(training.device))
+    torch.set_num_threads(choose_threads(training.threads, model.work(BATCH)))
     seen = TrajectoryDataset(data, "test", task, **dataset_options(config))
     truth = Truth.of(test)
     names = [] if truth is None else list(truth.system.parameters)

@@ -1,19 +1,12 @@
-"""Where a model is trained: which device, how many threads, where its dataset lives."""
+"""Where a model is trained: on which device, and where its dataset lives."""
 
 import torch
-from joblib import cpu_count
 
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.device_dataset import ResidentDataset, resident_bytes
-from ...models import Model
-from ..config.learning import TrainingSection
 from ..runs.device import find_device
 from ..runs.files import RunError
 from .ranks import ALONE, Ranks
-
-# Threads meet at every sample of a sequence. Where there is less to multiply between two meetings, two threads that
-# wait asleep take as long as one, or longer; two that spin take several times as long on a busy machine.
-SINGLE_THREAD_WORK = 10_000_000
 
 
 def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
@@ -35,18 +28,6 @@ def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
         # What is not told a device, such as nccl, else takes the first one in every process.
         torch.cuda.set_device(device)
     return device
-
-
-def choose_threads(training: TrainingSection, model: Model, ranks: Ranks = ALONE) -> int:
-    """Threads of this process for a network and its batches: one where they are small.
-
-    A function of these and of the cores alone, for the number of threads is seen in the last bits. The processes of a
-    machine share its cores.
-    """
-    if training.threads is not None:
-        return training.threads
-    work = model.work(training.batch // ranks.size)
-    return 1 if work < SINGLE_THREAD_WORK else max(1, cpu_count() // ranks.local_size)
 
 
 def place(dataset: TrajectoryDataset, device: torch.device) -> TrajectoryDataset | ResidentDataset:

@@ -25,6 +25,7 @@ from ...data.folder.manifest import load_manifest
 from ...models import Model
 from ..config.learning import Learning
 from ..runs.code import keep_code, make_task, settled
+from ..runs.device import choose_threads
 from ..runs.files import RunError
 from ..runs.folder import CURVE, TRAINING, RunConfig, cut_curve, prepare_folder
 from ..runs.loss_units import OWN, RAW
@@ -34,7 +35,7 @@ from ..runtime.interrupts import StopRequest
 from ..runtime.lock import locked
 from ..runtime.progress import FieldColumn, columns
 from .checkpoints import Checkpoints
-from .device import choose_device, choose_threads, place
+from .device import choose_device, place
 from .phases import make_phases, share
 from .ranks import Ranks, joined
 from .validation import mean_squared_error
@@ -146,7 +147,8 @@ def _train(
 ) -> Standing:
     torch.manual_seed(torch_seed(config.training.seed))
     model = build_model(config, len(dataset.components)).to(device)
-    torch.set_num_threads(choose_threads(config.training, model, ranks))
+    work = model.work(config.training.batch // ranks.size)
+    torch.set_num_threads(choose_threads(config.training.threads, work, ranks.local_size))
     # A shuffle in blocks is for what is larger than any memory, and reads from disk.
     placed = place(dataset, device) if config.training.shuffle == "full" else dataset
     checkpoints = Checkpoints(run, described, model, ranks)

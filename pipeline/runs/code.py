@@ -39,12 +39,13 @@ def settled(config: Config, given: Classes | None = None) -> Config:
 
 def keep_code(run: Path, config: Learning) -> None:
     """Copy the files of a user's own that a config names into the folder of its run."""
-    for _, section in _own(config):
-        if is_file(section.name):
-            code = config.code_of(section)
+    named = [(section.name, config.code_of(section)) for _, section in _own(config)]
+    named += [(name, config.code) for name in config.evaluation.metrics]
+    for name, code in named:
+        if is_file(name):
             (run / CODE).mkdir(exist_ok=True)
-            with atomic_path(kept_code(run, section.sha256).file(section.name)) as temporary:
-                temporary.write_bytes(code.read(section.name))
+            with atomic_path(kept_code(run, code.sha256).file(name)) as temporary:
+                temporary.write_bytes(code.read(name))
 
 
 def kept_code(run: Path, sha256: str | None = None, *, trusted: bool = False) -> OwnCode:

@@ -13,9 +13,10 @@ import torch
 from trajstore.data import TrajectoryDataset
 from trajstore.pipeline import RunError, train
 from trajstore.pipeline.config.file import load_learning
-from trajstore.pipeline.learn.device import choose_device, choose_threads, place
+from trajstore.pipeline.learn.device import choose_device, place
 from trajstore.pipeline.learn.first_order import FirstOrder
 from trajstore.pipeline.learn.ranks import ALONE, Ranks
+from trajstore.pipeline.runs.device import choose_threads
 from trajstore.pipeline.runs.files import load_checkpoint
 from trajstore.pipeline.runs.folder import read_curve
 from trajstore.pipeline.runs.model import build_model
@@ -284,17 +285,19 @@ def test_an_error_that_all_find_is_said_once(config, small_dataset, tmp_path):
 
 
 def test_processes_of_a_machine_share_its_cores(experiment, monkeypatch):
-    monkeypatch.setattr("trajstore.pipeline.learn.device.cpu_count", lambda: 8)
-    large = experiment(model={"hidden": 200}, training={"batch": 4096})
-    assert choose_threads(large.training, build_model(large, 2)) == 8
-    assert choose_threads(large.training, build_model(large, 2), Ranks(0, 4, 0, 4)) == 2
-    assert choose_threads(large.training, build_model(large, 2), Ranks(0, 16, 0, 16)) == 1
-    assert choose_threads(large.training, build_model(large, 2), Ranks(1, 4, 0, 2)) == 4, "two machines"
-    small = experiment(model={"hidden": 140}, training={"batch": 128})
-    assert choose_threads(small.training, build_model(small, 2)) == 8
-    assert choose_threads(small.training, build_model(small, 2), Ranks(0, 2, 0, 2)) == 1, (
-        "the share of each is small"
-    )
+    monkeypatch.setattr("trajstore.pipeline.runs.device.cpu_count", lambda: 8)
+
+    def threads(hidden, batch, processes=1, here=1):
+        model = build_model(experiment(model={"hidden": hidden}), 2)
+        return choose_threads(None, model.work(batch // processes), here)
+
+    assert threads(200, 4096) == 8
+    assert threads(200, 4096, 4, 4) == 2
+    assert threads(200, 4096, 16, 16) == 1
+    assert threads(200, 4096, 4, 2) == 4, "two machines"
+    assert threads(140, 128) == 8
+    assert threads(140, 128, 2, 2) == 1, "the share of each is small"
+    assert choose_threads(3, 1e12) == 3
 
 
 def test_one_named_gpu_is_not_for_several_processes():
