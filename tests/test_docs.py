@@ -1,6 +1,5 @@
 """What the documents say is what the code does."""
 
-import os
 import re
 import shlex
 import shutil
@@ -8,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
 from click.testing import CliRunner
 from trajstore.data.shard.schema import markdown
@@ -37,16 +37,13 @@ def lay_out(folder: Path, name: str) -> list[str]:
 
 
 def test_the_readmes_commands_and_python_run_as_they_stand(tmp_path: Path) -> None:
-    """In a shell, each a process."""
-    binaries = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": binaries + os.pathsep + os.environ["PATH"]}
+    """Each a process."""
     for command in lay_out(tmp_path, "README.md"):
-        done = subprocess.run(
-            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
+        program, *arguments = shlex.split(command)
+        done = forked.run([Path(sys.executable).with_name(program), *arguments], cwd=tmp_path)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
     script = "\n".join(blocks("python"))
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    done = forked.run([sys.executable, "-c", script], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import h5py
 import pytest
 from trajstore.data import FormatError, TrajectoryDataset, TrajstoreError, verify, write_shard
@@ -206,7 +207,7 @@ def test_nothing_is_imported_from_the_folder_that_one_stands_in(dataset_copy):
 
 @pytest.mark.parametrize("command", ["verify", "info"])
 def test_the_commands_survive_a_file_that_hangs_and_leave_no_process_when_interrupted(hanging, command):
-    process = subprocess.Popen(
+    process = forked.Popen(
         [TRAJSTORE, command, hanging], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     children = _children_of(process.pid)
@@ -228,9 +229,7 @@ reader("problems", Path(sys.argv[1]))
 print(reader._child.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
-    said = subprocess.run(
-        [sys.executable, "-c", code, shard], capture_output=True, text=True, timeout=60
-    ).stdout
+    said = forked.run([sys.executable, "-c", code, shard]).stdout
     deadline = time.monotonic() + 20
     while Path(f"/proc/{int(said)}").exists():
         assert time.monotonic() < deadline

@@ -2,10 +2,10 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 
+import forked
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -286,7 +286,7 @@ def test_killed_in_the_middle_it_is_done_again(dataset_copy, moment):
     """Before and after each of the two files takes its name."""
     whole = bytes_of(dataset_copy)
     without_witnesses(dataset_copy)
-    died = subprocess.run([sys.executable, "-c", DYING, str(dataset_copy), str(moment)], timeout=60)
+    died = forked.run([sys.executable, "-c", DYING, dataset_copy, moment])
     assert died.returncode == -9
     assert LOCK in bytes_of(dataset_copy)
     repair(dataset_copy)

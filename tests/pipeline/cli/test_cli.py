@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import h5py
 import pytest
 from click.testing import CliRunner
@@ -414,7 +415,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_can_be_judged(kill, tr
         sys.executable, "-m", "trajstore.pipeline", "train", QUICK, "--data", trained / "dataset", "--out",
         tmp_path / "run", *settings,
     ]  # fmt: skip
-    process = subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True)
+    process = forked.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     curve = tmp_path / "run/metrics.jsonl"
     while not curve.exists() and process.poll() is None and time.monotonic() < deadline:
@@ -445,7 +446,7 @@ def test_an_interrupted_generation_ends_quietly_and_goes_on(engine, kill, tmp_pa
     settings += ["--set", f"dataset.shard_rows={rows // (40 if engine == 'heyoka' else 400)}"]
     out = tmp_path / "data"
     command = [sys.executable, "-m", "trajstore.pipeline", "generate", QUICK, "--out", str(out), *settings]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = forked.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not list(out.glob("*.h5")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -56,7 +56,7 @@ def as_command(arguments) -> list[str]:
 
 def run(arguments, *, file_limit: int | None = None, plain: bool = False):
     """The command in a process of its own; no file larger than `file_limit`; `plain` has no rights of root."""
-    return forked.run(list(map(str, arguments)), file_limit=file_limit, plain=plain)
+    return forked.run(as_command(arguments), file_limit=file_limit, plain=plain)
 
 
 def succeeds(arguments) -> str:
@@ -329,12 +329,8 @@ def test_a_file_of_a_run_that_must_not_be_read_is_named(file, stage, workspace):
 
 
 def start(arguments) -> subprocess.Popen:
-    return subprocess.Popen(
-        as_command(arguments),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=forked.drop_privileges,
+    return forked.Popen(
+        as_command(arguments), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, plain=True
     )
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import h5py
 import numpy as np
 import pytest
@@ -364,7 +365,7 @@ with locked(Path(sys.argv[1])):
 
 def test_only_one_process_works_in_a_folder_and_the_other_is_told_which(experiment, tmp_path, contents):
     folder = tmp_path / "dataset"
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True)
+    holder = forked.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
         before = contents(folder)
@@ -432,7 +433,7 @@ def test_a_run_that_is_killed_loses_nothing(uninterrupted, tmp_path, jobs, sent)
     script, folder = tmp_path / "work.py", tmp_path / "dataset"
     script.write_text(WORK)
     command = [sys.executable, str(script), str(path), str(folder), str(jobs)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = forked.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
         while len(list(folder.glob("*.h5"))) < 2 and process.poll() is None:

@@ -6,11 +6,11 @@ import math
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -140,7 +140,7 @@ def test_killed_at_random_times_and_resumed_is_bit_for_bit_the_same(experiment, 
     for _ in range(2):
         # Until it trains: most of its time is that of imports.
         had = len(curve.read_bytes()) if kills else 0
-        process = subprocess.Popen(command)
+        process = forked.Popen(command)
         before = time.monotonic()
         while process.poll() is None and not (curve.exists() and len(curve.read_bytes()) > had):
             time.sleep(0.01)
