@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import warnings
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -116,7 +117,8 @@ def _server() -> socket.socket:
 
 
 def _serve(connection: socket.socket) -> None:
-    import torch._dynamo  # noqa: F401
+    import torch._dynamo
+    import torch.distributed.launcher.api  # noqa: F401
     from trajstore.pipeline.audit import repair  # noqa: F401
     from trajstore.pipeline.cli import main  # noqa: F401
     from trajstore.pipeline.draw import run as plot  # noqa: F401
@@ -164,6 +166,8 @@ def _become(request: dict[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if request["plain"]:
         drop_privileges()
+    if action := os.environ.get("PYTHONWARNINGS"):
+        warnings.simplefilter(action)
     match request["arguments"]:
         case ["-m", module, *rest]:
             sys.argv[1:] = rest

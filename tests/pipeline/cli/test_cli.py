@@ -440,7 +440,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_can_be_judged(kill, tr
 @pytest.mark.parametrize("engine", ["heyoka", "scipy"])
 def test_an_interrupted_generation_ends_quietly_and_goes_on(engine, kill, tmp_path):
     """In threads and in worker processes: exit code 130, nothing half-written, and the rest is made later."""
-    rows = 3_000_000 if engine == "heyoka" else 20_000
+    rows = 1_000_000 if engine == "heyoka" else 20_000
     settings = ["--set", f"dataset.train={rows}", "--set", f"engine.name={engine}", "--jobs", "2"]
     # The first shard is there soon, and so is the end of those at hand: SciPy integrates row by row.
     settings += ["--set", f"dataset.shard_rows={rows // (40 if engine == 'heyoka' else 400)}"]
