@@ -71,7 +71,7 @@ class Popen(subprocess.Popen[Any]):
         }
         pipes = (given["p2cread"], given["c2pwrite"], given["errwrite"])
         streams = [own if pipe == -1 else pipe for own, pipe in enumerate(pipes)]
-        server = _server()
+        server = _server(any("child_main" in part for part in given["args"]))
         # The server's child leaves its own child to this process, which alone can wait for it.
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         socket.send_fds(server, [json.dumps(request).encode()], streams)
@@ -101,11 +101,11 @@ def run(
 
 
 @cache
-def _server() -> socket.socket:
-    """The other end of the server's socket; it ends with this process."""
+def _server(of_readers: bool) -> socket.socket:
+    """The other end of a server's socket; it ends with this process. One serves children that read files only."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        command = [sys.executable, __file__, str(theirs.fileno())]
+        command = [sys.executable, __file__, str(theirs.fileno()), "readers" if of_readers else "commands"]
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
 
     def end() -> None:
@@ -116,7 +116,11 @@ def _server() -> socket.socket:
     return ours
 
 
-def _serve(connection: socket.socket) -> None:
+def _import_for_readers() -> None:
+    from trajstore.data.integrity import shared_rows, verify  # noqa: F401
+
+
+def _import_for_commands() -> None:
     import torch._dynamo
     import torch.distributed.launcher.api  # noqa: F401
     from trajstore.pipeline.audit import repair  # noqa: F401
@@ -126,6 +130,8 @@ def _serve(connection: socket.socket) -> None:
     from trajstore.pipeline.judge import evaluate  # noqa: F401
     from trajstore.pipeline.learn import train  # noqa: F401
 
+
+def _serve(connection: socket.socket) -> None:
     # What is shared with each child is left alone there.
     gc.freeze()
     while True:
@@ -168,7 +174,8 @@ def _become(request: dict[str, Any]) -> None:
         drop_privileges()
     if action := os.environ.get("PYTHONWARNINGS"):
         warnings.simplefilter(action)
-    match request["arguments"]:
+    # No folder that one stands in is on the path of a forked process, with -P or without.
+    match [part for part in request["arguments"] if part != "-P"]:
         case ["-m", module, *rest]:
             sys.argv[1:] = rest
             runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -182,4 +189,5 @@ def _become(request: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    {"readers": _import_for_readers, "commands": _import_for_commands}[sys.argv[2]]()
     _serve(socket.socket(fileno=int(sys.argv[1])))

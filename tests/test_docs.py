@@ -26,12 +26,13 @@ def blocks(language: str, name: str = "README.md") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.M | re.S)
 
 
-def lay_out(folder: Path, name: str) -> list[str]:
-    """Put the configs that a document's commands name into a folder; the commands."""
+def lay_out(folder: Path, name: str, shorter: int = 1) -> list[str]:
+    """Put the configs that a document's commands name into a folder, trainings made shorter; the commands."""
     shutil.copytree(ROOT / "configs", folder / "configs")
     for text in blocks("toml", name):
         if text.startswith("# "):
-            (folder / text.splitlines()[0].removeprefix("# ")).write_text(text)
+            config = re.sub(r"(?m)^steps = (\d+)$", lambda found: f"steps = {int(found[1]) // shorter}", text)
+            (folder / text.splitlines()[0].removeprefix("# ")).write_text(config)
     (console,) = blocks("console", name)
     return [line.removeprefix("$ ") for line in console.splitlines()]
 
@@ -57,7 +58,7 @@ SYSTEMS = ["oscillator", "anharmonic", "observed", "sprott", "delayed"]
 def test_the_commands_run_as_they_stand(
     name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commands = lay_out(tmp_path, name)
+    commands = lay_out(tmp_path, name, shorter=20)
     monkeypatch.chdir(tmp_path)
     for command in commands:
         program, *arguments = shlex.split(command)

@@ -18,6 +18,8 @@ from trajstore.data.integrity.child_reader import IsolatedReader
 
 TRAJSTORE = Path(sys.executable).with_name("trajstore")
 
+pytestmark = pytest.mark.usefixtures("real_readers")
+
 
 @pytest.fixture
 def shard(tmp_path, make_shard) -> Path:
