@@ -26,12 +26,16 @@ def blocks(language: str, name: str = "README.md") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.M | re.S)
 
 
-def lay_out(folder: Path, name: str, shorter: int = 1) -> list[str]:
-    """Put the configs that a document's commands name into a folder, trainings made shorter; the commands."""
+def lay_out(folder: Path, name: str, less: int = 1) -> list[str]:
+    """Put the configs that a document's commands name into a folder, with less to train on and fewer steps of it."""
+
+    def smaller(found: re.Match[str]) -> str:
+        return f"{found[1]} = {int(found[2]) // less}"
+
     shutil.copytree(ROOT / "configs", folder / "configs")
     for text in blocks("toml", name):
         if text.startswith("# "):
-            config = re.sub(r"(?m)^steps = (\d+)$", lambda found: f"steps = {int(found[1]) // shorter}", text)
+            config = re.sub(r"(?m)^(train|steps) = ([\d_]+)$", smaller, text)
             (folder / text.splitlines()[0].removeprefix("# ")).write_text(config)
     (console,) = blocks("console", name)
     return [line.removeprefix("$ ") for line in console.splitlines()]
@@ -58,7 +62,7 @@ SYSTEMS = ["oscillator", "anharmonic", "observed", "sprott", "delayed"]
 def test_the_commands_run_as_they_stand(
     name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commands = lay_out(tmp_path, name, shorter=20)
+    commands = lay_out(tmp_path, name, less=10)
     monkeypatch.chdir(tmp_path)
     for command in commands:
         program, *arguments = shlex.split(command)
