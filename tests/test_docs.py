@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from trajstore.data.shard.schema import markdown
 from trajstore.pipeline.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 
 

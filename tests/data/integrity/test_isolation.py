@@ -18,7 +18,7 @@ from trajstore.data.integrity.child_reader import IsolatedReader
 
 TRAJSTORE = Path(sys.executable).with_name("trajstore")
 
-pytestmark = pytest.mark.usefixtures("real_readers")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("real_readers")]
 
 
 @pytest.fixture

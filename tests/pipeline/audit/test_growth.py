@@ -13,6 +13,8 @@ from trajstore.data import load_manifest, verify
 from trajstore.pipeline import generate
 from trajstore.pipeline.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 QUICK = Path(__file__).parents[3] / "configs/quick.toml"
 
 

@@ -19,6 +19,8 @@ from trajstore.pipeline import generate, repair
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.runtime.lock import locked
 
+pytestmark = pytest.mark.slow
+
 SHARD = "train-00001.h5"
 
 

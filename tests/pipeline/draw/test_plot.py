@@ -8,6 +8,8 @@ import pytest
 from trajstore.pipeline import evaluate, generate, plot, train
 from trajstore.pipeline.draw.run import _load, draw_error, draw_flow, draw_loss, draw_predictors, draw_rollout
 
+pytestmark = pytest.mark.slow
+
 FAST = {
     "model": {"hidden": 6},
     "training": {"batch": 16, "steps": 40, "evaluate_every": 10},

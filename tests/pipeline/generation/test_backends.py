@@ -8,6 +8,8 @@ from trajstore.pipeline import generate
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.generation import cluster
 
+pytestmark = pytest.mark.slow
+
 
 def bytes_of(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}

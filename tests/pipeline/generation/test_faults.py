@@ -19,6 +19,8 @@ from trajstore.data.folder.manifest import CHECKSUMS, MANIFEST
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.runs.folder import read_curve
 
+pytestmark = pytest.mark.slow
+
 QUICK = Path(__file__).parents[3] / "configs/quick.toml"
 
 

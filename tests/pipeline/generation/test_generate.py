@@ -54,6 +54,7 @@ def test_the_summary_says_what_was_done(experiment, tmp_path):
     assert (again.written, again.reused, again.rows) == (0, 5, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [{"name": "heyoka"}, SCIPY], ids=["threads", "processes"])
 def test_the_bytes_do_not_depend_on_the_number_of_jobs(experiment, tmp_path, engine):
     config = experiment(engine=engine, dataset={"train": 50, "shard_rows": 16, "validation": 5, "test": 0})
@@ -316,6 +317,7 @@ def test_an_engine_that_is_chosen_otherwise_than_before_is_told(experiment, data
         generate(experiment(), dataset_copy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", OTHER_CONFIGS)
 def test_the_dataset_of_another_config_is_refused_and_replaced_only_on_demand(
     experiment, dataset_copy, contents, case, tmp_path
@@ -427,6 +429,7 @@ def uninterrupted(tmp_path_factory):
     return config, folder / "config.toml", folder / "dataset"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("jobs", "sent"), [(1, signal.SIGKILL), (2, signal.SIGKILL), (2, signal.SIGINT)])
 def test_a_run_that_is_killed_loses_nothing(uninterrupted, tmp_path, jobs, sent):
     config, path, whole = uninterrupted

@@ -3,7 +3,10 @@
 import os
 
 import forked
+import pytest
 import soak
+
+pytestmark = pytest.mark.slow
 
 
 def test_what_was_killed_at_random_times_ends_as_if_it_had_not_been(tmp_path, monkeypatch):

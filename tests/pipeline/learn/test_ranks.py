@@ -22,6 +22,8 @@ from trajstore.pipeline.learn.ranks import ALONE, Ranks
 from trajstore.pipeline.runs.files import load_checkpoint
 from trajstore.pipeline.runs.folder import read_curve
 
+pytestmark = pytest.mark.slow
+
 # No warning in any process; and the ranks find one another over loopback, whatever the host is called.
 ENVIRONMENT = {
     **os.environ,

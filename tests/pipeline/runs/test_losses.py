@@ -17,6 +17,8 @@ from trajstore.pipeline.runs.files import load_checkpoint, save_checkpoint
 from trajstore.pipeline.runs.folder import build_model, read_curve
 from trajstore.pipeline.runs.loss_units import told_loss
 
+pytestmark = pytest.mark.slow
+
 LEARNING = {
     "model": {"hidden": 4},
     "training": {"batch": 8, "steps": 24, "evaluate_every": 12},

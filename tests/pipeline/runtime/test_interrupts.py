@@ -13,7 +13,10 @@ import pytest
 TRAJSTORE = Path(sys.executable).with_name("trajstore")
 QUICK = Path(__file__).parents[3] / "configs/quick.toml"
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc"),
+]
 
 
 def started(out: Path) -> subprocess.Popen:

@@ -18,6 +18,7 @@ TRAJSTORE = Path(sys.executable).with_name("trajstore")
 GIB = 1 << 30
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="limits are those of Linux"),
     pytest.mark.usefixtures("real_readers"),
 ]

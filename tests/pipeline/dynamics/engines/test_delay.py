@@ -39,6 +39,8 @@ from trajstore.pipeline.dynamics.systems.delay import DelaySystem
 from trajstore.pipeline.dynamics.systems.expressions import ExpressionError
 from trajstore.pipeline.dynamics.systems.system import InvalidSystemError
 
+pytestmark = pytest.mark.slow
+
 NAME = "mackey-glass"
 MACKEY_GLASS = get_system(NAME)
 

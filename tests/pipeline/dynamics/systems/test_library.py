@@ -38,6 +38,7 @@ def test_a_system_says_what_it_is_and_reads_back(name):
     assert System.from_dict(system.to_dict()) == system
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIBRARY)
 def test_the_engines_agree_on_it_over_a_tenth_of_a_period(name):
     system = LIBRARY[name]
