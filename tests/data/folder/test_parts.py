@@ -29,7 +29,7 @@ from trajstore.pipeline.cli.main import main
 PARTS = ["manifest-train-00000.json", "manifest-train-00001.json", "manifest-validation-00000.json"]
 
 
-pytestmark = pytest.mark.usefixtures("small_parts")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_parts")]
 
 
 def bytes_of(folder):
