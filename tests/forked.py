@@ -10,7 +10,6 @@ import gc
 import inspect
 import json
 import os
-import resource
 import runpy
 import signal
 import socket
@@ -27,29 +26,34 @@ PRIVILEGES = (1, 2, 3)
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 CAPABILITY_VERSION = 0x20080522
-LIBC = ctypes.CDLL(None)
 LARGEST_REQUEST = 1 << 17
 # Seconds until a process that hangs is ended.
 PATIENCE = 300
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
+
+
 def drop_privileges() -> None:
     """Of this process, and of the programs that it starts."""
+    libc = _libc()
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
     # Effective, permitted and inheritable ones, 32 to each number; then the higher ones.
     held = (ctypes.c_uint32 * 6)()
-    LIBC.capget(header, held)
+    libc.capget(header, held)
     for privilege in PRIVILEGES:
-        LIBC.prctl(PR_CAPBSET_DROP, privilege, 0, 0, 0)
+        libc.prctl(PR_CAPBSET_DROP, privilege, 0, 0, 0)
         for kind in range(3):
             held[kind] &= ~(1 << privilege)
-    LIBC.capset(header, held)
+    libc.capset(header, held)
 
 
 class Popen(subprocess.Popen[Any]):
     """`subprocess.Popen` of this Python with `-m module`, `-c code` or a script, or of a script that Python runs.
 
-    No file may be larger than `file_limit`; `plain` has no rights of root.
+    No file may be larger than `file_limit`; `plain` has no rights of root. Not on Linux, it starts as ever.
     """
 
     def __init__(
@@ -59,6 +63,9 @@ class Popen(subprocess.Popen[Any]):
         super().__init__([str(part) for part in command], **options)
 
     def _execute_child(self, *values: Any) -> None:
+        if sys.platform != "linux":
+            super()._execute_child(*values)
+            return
         names = list(inspect.signature(subprocess.Popen._execute_child).parameters)[1:]
         given = dict(zip(names, values, strict=True))
         request = {
@@ -73,10 +80,10 @@ class Popen(subprocess.Popen[Any]):
         streams = [own if pipe == -1 else pipe for own, pipe in enumerate(pipes)]
         server = _server(any("child_main" in part for part in given["args"]))
         # The server's child leaves its own child to this process, which alone can wait for it.
-        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         socket.send_fds(server, [json.dumps(request).encode()], streams)
         self.pid = int(server.recv(100))
-        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        _libc().prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
         self._child_created = True
         self._close_pipe_fds(*(given[name] for name in names if name[:3] in ("p2c", "c2p", "err")))
 
@@ -169,6 +176,8 @@ def _become(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     if (limit := request["file_limit"]) is not None:
+        import resource
+
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if request["plain"]:
         drop_privileges()

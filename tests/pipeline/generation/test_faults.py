@@ -359,7 +359,7 @@ def living(process: int) -> bool:
 
 
 LONG = [*SCIPY, *settings(dataset__train=1000, dataset__shard_rows=25)]
-# Half a second of integration.
+# Some tenths of a second of integration.
 MANY = settings(dataset__train=250_000, dataset__shard_rows=10_000)
 
 

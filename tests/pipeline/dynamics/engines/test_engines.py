@@ -88,6 +88,7 @@ CLOSED_FORMS = {
 }
 
 
+@pytest.mark.slow
 @every_engine
 @pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_trajectories_are_those_of_the_closed_form(name, engine):

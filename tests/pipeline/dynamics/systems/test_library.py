@@ -23,6 +23,7 @@ def parameters(system: System, rows: int) -> np.ndarray:
     return np.tile(np.array(system.defaults), (rows, 1))
 
 
+@pytest.mark.slow
 def test_importing_the_library_builds_no_system():
     code = "from trajstore.pipeline.dynamics.systems import LIBRARY; assert not LIBRARY._built and len(LIBRARY) > 20"
     subprocess.run([sys.executable, "-c", code], check=True)
