@@ -17,7 +17,7 @@ TRAINED := $(OUT)/run/training.json
 METRICS := $(OUT)/run/metrics.json
 FIGURES := $(OUT)/run/figures/predictors.png
 
-.PHONY: FORCE all help install data train evaluate plot test lint soak fuzz properties no-false-alarms bench bench-dysts clean models tests pipeline
+.PHONY: FORCE all help install data train evaluate plot test test-fast lint soak fuzz properties no-false-alarms bench bench-dysts clean models tests pipeline
 .DELETE_ON_ERROR:
 # A stage writes its file whole or not at all, so make need not delete it on Ctrl-C.
 .PRECIOUS: $(DATASET) $(TRAINED) $(METRICS) $(FIGURES)
@@ -64,6 +64,9 @@ $(FIGURES): $(METRICS)
 
 test: $(INSTALLED)   ## the tests, under 6 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-fast: $(INSTALLED) ## the tests that are not marked slow, under a minute on 2 cores
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 soak: $(INSTALLED)   ## KILLS=100 kills at random times, against runs that nobody killed; about a quarter of an hour
 	$(BIN)/python tests/soak.py

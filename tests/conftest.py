@@ -4,16 +4,19 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 # Workers, and the processes that they start, share the cores. The libraries look when they are loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import forked
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +25,8 @@ from trajstore.data.base.hashing import canonical_json, json_hash
 from trajstore.data.folder import manifest as manifest_module
 from trajstore.data.folder import manifest_parts as parts_module
 from trajstore.data.folder.manifest import MANIFEST
+from trajstore.data.integrity import child_reader
+from trajstore.data.integrity.child_reader import COMMAND
 from trajstore.data.shard.shard import inspect_shard
 from trajstore.pipeline import Experiment, check_config, generate, load_config
 
@@ -54,6 +59,38 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _descriptor: None)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_readers() -> Iterator[None]:
+    """Children that read files, where this process starts them, are forked: they import nothing first."""
+
+    def start(command: Any, **options: Any) -> Any:
+        made = forked.Popen if command is COMMAND else subprocess.Popen
+        return made(command, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(child_reader, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": start}))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_streamlines() -> Iterator[None]:
+    """They take a quarter of the time of a figure, and fewer show the same."""
+    from matplotlib.axes import Axes
+
+    plain = Axes.streamplot
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Axes, "streamplot", lambda *args, **options: plain(*args, **{**options, "density": 0.4})
+        )
+        yield
+
+
+@pytest.fixture
+def real_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children that read files are started as ever."""
+    monkeypatch.setattr(child_reader, "subprocess", subprocess)
 
 
 class TooSlowError(BaseException):

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 
+import forked
 import pytest
 from click.testing import CliRunner
 from trajstore.data import verify
@@ -165,7 +166,7 @@ def run(*arguments):
 def start(*arguments):
     """The command as a process of its own."""
     command = [sys.executable, "-m", "trajstore.pipeline", "fetch", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return forked.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for(condition, seconds=30.0):

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import DEVNULL, Popen, run
 from typing import Any
 
 import torch
@@ -152,7 +152,7 @@ def scenarios(work: Path, scale: float = 1.0) -> list[Scenario]:
 
 def quiet(command: list[str]) -> None:
     """Run a command to its end. Raises CalledProcessError, whose message is on stderr, if it fails."""
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=LONGEST)
+    run(command, check=True, stdout=DEVNULL, stderr=DEVNULL, timeout=LONGEST)
 
 
 def soak(
@@ -202,9 +202,7 @@ def killed_run(
     while True:
         log = folder.with_name(f"{folder.name}.log")
         with log.open("w") as errors:
-            process = subprocess.Popen(
-                case.arguments(folder), stdout=errors, stderr=errors, start_new_session=True
-            )
+            process = Popen(case.arguments(folder), stdout=errors, stderr=errors, start_new_session=True)
         sessions.append(process.pid)
         if len(sessions) <= kills_a_run:
             wait(process, folder, case.rare, tally.seconds, generator)
@@ -231,7 +229,7 @@ def killed_run(
 
 
 def wait(
-    process: subprocess.Popen[bytes],
+    process: Popen[bytes],
     folder: Path,
     rare: tuple[str, ...],
     seconds: float,
@@ -311,7 +309,7 @@ def differing_datasets(whole: Path, folder: Path) -> list[str]:
         other = folder / path.name
         if other.exists() and path.read_bytes() != other.read_bytes():
             faults.append(f"{path.name} differs")
-    checked = subprocess.run(trajstore("verify", folder), capture_output=True, text=True, timeout=LONGEST)
+    checked = run(trajstore("verify", folder), capture_output=True, text=True, timeout=LONGEST)
     return faults + ([f"verify: {checked.stdout}{checked.stderr}"] if checked.returncode else [])
 
 

@@ -7,7 +7,10 @@ import pytest
 from trajstore.pipeline import generate
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="control groups, mincore(2)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="control groups, mincore(2)"),
+]
 
 
 def test_a_reader_runs_in_a_group_from_a_cold_page_cache(experiment, tmp_path, monkeypatch):

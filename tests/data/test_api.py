@@ -6,6 +6,8 @@ import sys
 import pytest
 import trajstore.data
 
+pytestmark = pytest.mark.slow
+
 
 def run(code: str) -> str:
     done = subprocess.run(

@@ -91,6 +91,7 @@ def test_the_order_of_small_data_is_the_same_everywhere():
     assert found == [5, 3, 9, 10, 4, 0, 1, 8, 7, 2, 6]
 
 
+@pytest.mark.slow
 def test_what_fits_into_the_buffer_favours_no_place():
     # Sample i at place j, over 3000 epochs of 10 samples in 3 blocks: as the shuffle of all samples.
     counts = torch.zeros(10, 10)
@@ -100,6 +101,7 @@ def test_what_fits_into_the_buffer_favours_no_place():
     assert 45 < chi2 < 130  # 81 degrees of freedom: mean 81, sigma 12.7
 
 
+@pytest.mark.slow
 def test_each_block_is_in_each_fill_as_often():
     # 7 blocks, 2 at once: 4 fills. Over 1200 epochs a block is in each fill 300 times, sigma 15.
     counts = np.zeros((7, 4))

@@ -14,6 +14,8 @@ from trajstore.data import DataError, FormatError, TrajectoryDataset, make_loade
 from trajstore.data.batches.split import Store
 from trajstore.data.shard import layout
 
+pytestmark = pytest.mark.slow
+
 # Small enough for many blocks and many fills of the datasets of these tests.
 SIZES = st.fixed_dictionaries(
     {"block_bytes": st.integers(1, 900), "buffer_bytes": st.integers(6_000, 12_000)}

@@ -61,6 +61,7 @@ def test_the_grid_and_the_names_are_those_of_the_file(small_dataset):
     np.testing.assert_array_equal(dataset.time, np.linspace(0, 2, 21))
 
 
+@pytest.mark.slow
 @given(window=st.integers(2, 21), stride=st.integers(1, 23))
 def test_windows_never_cross_from_one_trajectory_to_the_next(small_dataset, window, stride):
     states = by_h5py(small_dataset, "train")
@@ -252,6 +253,7 @@ def batches(dataset, **options):
 
 
 # From 3.12 on Python warns of any fork in a process that has threads, as every process with torch has.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("start_method", ["fork", "spawn"])
 @pytest.mark.parametrize("kind", ["contiguous", "gzip"])
@@ -279,6 +281,7 @@ def compressed_copy(folder, tmp_path):
     return target
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_compressed_shards_give_what_plain_ones_give(small_dataset, tmp_path_factory, data):
     target = tmp_path_factory.getbasetemp() / "compressed"

@@ -78,6 +78,7 @@ def test_drop_last_leaves_out_only_the_batch_that_is_not_full(size, batch, seed)
     assert len(kept) == size // batch
 
 
+@pytest.mark.slow
 @given(size=SIZE, batch=BATCH, seed=SEED, start=st.integers(0, 200), drop_last=st.booleans())
 def test_steps_from_any_number_on_are_the_steps_that_an_uninterrupted_pass_makes(
     size, batch, seed, start, drop_last

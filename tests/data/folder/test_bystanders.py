@@ -9,6 +9,8 @@ from trajstore.data import examine, verify
 from trajstore.data.folder.bystanders import is_bystander
 from trajstore.pipeline.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 NAMES = (".DS_Store", "Thumbs.db", "desktop.ini", "._train-00000.h5", ".gitattributes", ".gitignore")
 FOLDERS = (".cache", ".git")
 CONFIG = """[system]

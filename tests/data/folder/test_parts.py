@@ -8,6 +8,7 @@ import subprocess
 import sys
 from hashlib import sha256
 
+import forked
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -28,7 +29,7 @@ from trajstore.pipeline.cli.main import main
 PARTS = ["manifest-train-00000.json", "manifest-train-00001.json", "manifest-validation-00000.json"]
 
 
-pytestmark = pytest.mark.usefixtures("small_parts")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_parts")]
 
 
 def bytes_of(folder):
@@ -160,7 +161,7 @@ def test_killed_while_it_is_saved_the_old_or_the_new_is_there(tmp_path, step):
     )
     (tmp_path / "new.json").write_text(new.model_dump_json())
     command = [sys.executable, str(tmp_path / "new.py"), str(step)]
-    done = subprocess.run(command, timeout=60, check=False, capture_output=True)
+    done = forked.run(command)
     assert done.returncode == (-9 if step < 4 else 0), done.stderr
     assert load_manifest(tmp_path).id == (old.id if step < 4 else new.id)
     new.save(tmp_path)

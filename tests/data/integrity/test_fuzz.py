@@ -1,7 +1,10 @@
 """A few hundred damaged files; `make fuzz` reads a hundred thousand."""
 
 import numpy as np
+import pytest
 from fuzz import BAD, GOOD, damaged, make_kinds, run_cases
+
+pytestmark = pytest.mark.slow
 
 
 def test_damaged_files_are_refused_or_found_and_nothing_else_happens():

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import h5py
 import pytest
 from trajstore.data import FormatError, TrajectoryDataset, TrajstoreError, verify, write_shard
@@ -16,6 +17,8 @@ from trajstore.data.integrity import child_reader as isolation_module
 from trajstore.data.integrity.child_reader import IsolatedReader
 
 TRAJSTORE = Path(sys.executable).with_name("trajstore")
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("real_readers")]
 
 
 @pytest.fixture
@@ -206,7 +209,7 @@ def test_nothing_is_imported_from_the_folder_that_one_stands_in(dataset_copy):
 
 @pytest.mark.parametrize("command", ["verify", "info"])
 def test_the_commands_survive_a_file_that_hangs_and_leave_no_process_when_interrupted(hanging, command):
-    process = subprocess.Popen(
+    process = forked.Popen(
         [TRAJSTORE, command, hanging], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     children = _children_of(process.pid)
@@ -228,9 +231,7 @@ reader("problems", Path(sys.argv[1]))
 print(reader._child.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
-    said = subprocess.run(
-        [sys.executable, "-c", code, shard], capture_output=True, text=True, timeout=60
-    ).stdout
+    said = forked.run([sys.executable, "-c", code, shard]).stdout
     deadline = time.monotonic() + 20
     while Path(f"/proc/{int(said)}").exists():
         assert time.monotonic() < deadline

@@ -73,6 +73,7 @@ def test_progress_is_told_shard_by_shard(small_dataset):
     assert told == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_anywhere_in_a_shard_is_found(tmp_path, make_shard, write_dataset):
     folder = write_dataset(tmp_path / "dataset", {"train": [make_shard(60), make_shard(60, first_row=60)]})
     path = folder / "train-00001.h5"
@@ -88,6 +89,7 @@ def test_a_flipped_bit_anywhere_in_a_shard_is_found(tmp_path, make_shard, write_
     assert verify(folder) == []
 
 
+@pytest.mark.slow
 def test_each_of_a_thousand_flipped_bytes_is_found(tmp_path, make_shard, write_dataset):
     folder = write_dataset(tmp_path / "dataset", {"train": [make_shard(8, 5)]})
     path = folder / "train-00000.h5"
@@ -103,6 +105,7 @@ def test_each_of_a_thousand_flipped_bytes_is_found(tmp_path, make_shard, write_d
     assert path.read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_each_of_a_hundred_lengths_is_found(tmp_path, make_shard, write_dataset):
     folder = write_dataset(tmp_path / "dataset", {"train": [make_shard(8, 5), make_shard(8, 5, first_row=8)]})
     path = folder / "train-00001.h5"
@@ -113,6 +116,7 @@ def test_each_of_a_hundred_lengths_is_found(tmp_path, make_shard, write_dataset)
         assert any(f"{length} bytes, expected {len(whole)}" in line for line in found), (length, found)
 
 
+@pytest.mark.slow
 def test_a_damaged_shard_alone_gives_problems_or_a_format_error_but_no_other_error(tmp_path, small_dataset):
     path = tmp_path / "train-00001.h5"
     whole = (small_dataset / path.name).read_bytes()
@@ -238,6 +242,7 @@ EDITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", EDITS)
 def test_every_edit_of_the_manifest_is_found_though_its_hash_is_right(
     tmp_path, make_shard, write_dataset, edit
@@ -552,6 +557,7 @@ def test_a_path_that_is_no_dataset_is_a_format_error(tmp_path):
         verify(tmp_path / "text")
 
 
+@pytest.mark.slow
 def test_names_that_command_a_terminal_or_that_nothing_encodes_are_printable_lines(dataset_copy):
     (dataset_copy / "\x1b[31mred\nsound").touch()
     (dataset_copy / os.fsdecode(b"\xff\xfe")).touch()

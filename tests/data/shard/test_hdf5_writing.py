@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits are those of Unix")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="limits are those of Unix"),
+]
 
 # HDF5 crashed where the process ended, so it is the exit code that tells.
 SWEEP = """

@@ -110,6 +110,7 @@ def test_a_file_that_reaches_out_of_itself_is_refused_and_reaches_nothing(
     refused(shard, reader, expected, time_limit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", OUTWARD)
 def test_those_files_do_reach_out_where_nobody_refuses_them(shard, trap, case):
     with h5py.File(shard, "r+") as file:

@@ -26,6 +26,7 @@ def assert_equal(left, right):
             np.testing.assert_array_equal(values, right.variables[name], strict=True)
 
 
+@pytest.mark.slow
 @given(
     rows=st.integers(1, 40),
     samples=st.integers(1, 12),

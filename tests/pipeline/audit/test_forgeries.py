@@ -9,6 +9,8 @@ from trajstore.data import TrajstoreError, read_shard, verify
 from trajstore.data.base.hashing import canonical_json
 from trajstore.pipeline import generate, reintegrate
 
+pytestmark = pytest.mark.slow
+
 FILE = "train-00000.h5"
 ROWS = 8
 PENDULUM = own("pendulum", {"q": "p", "p": "-sin(q)"}, {"q": [-1.0, 1.0], "p": [-1.0, 1.0]})

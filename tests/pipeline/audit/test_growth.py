@@ -6,11 +6,14 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 from click.testing import CliRunner
 from trajstore.data import load_manifest, verify
 from trajstore.pipeline import generate
 from trajstore.pipeline.cli.main import main
+
+pytestmark = pytest.mark.slow
 
 QUICK = Path(__file__).parents[3] / "configs/quick.toml"
 
@@ -74,7 +77,7 @@ def test_killed_while_it_grows_it_goes_on_and_writes_none_again(tmp_path):
     run(25_000, folder)
     old = identities(folder)
     command = [sys.executable, "-m", "trajstore.pipeline", *arguments(200_000, folder)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = forked.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(identities(folder)) < len(old) + 3:
         assert process.poll() is None

@@ -9,6 +9,8 @@ from trajstore.data.base.hashing import canonical_json
 from trajstore.pipeline import Selection, generate, reintegrate, select
 from trajstore.pipeline.audit.reintegrate import Reintegration
 
+pytestmark = pytest.mark.slow
+
 FILE = "train-00001.h5"
 
 

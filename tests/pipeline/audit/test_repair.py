@@ -2,10 +2,10 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 
+import forked
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -18,6 +18,8 @@ from trajstore.data.folder.manifest import CHECKSUMS, MANIFEST
 from trajstore.pipeline import generate, repair
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.runtime.lock import locked
+
+pytestmark = pytest.mark.slow
 
 SHARD = "train-00001.h5"
 
@@ -286,7 +288,7 @@ def test_killed_in_the_middle_it_is_done_again(dataset_copy, moment):
     """Before and after each of the two files takes its name."""
     whole = bytes_of(dataset_copy)
     without_witnesses(dataset_copy)
-    died = subprocess.run([sys.executable, "-c", DYING, str(dataset_copy), str(moment)], timeout=60)
+    died = forked.run([sys.executable, "-c", DYING, dataset_copy, moment])
     assert died.returncode == -9
     assert LOCK in bytes_of(dataset_copy)
     repair(dataset_copy)

@@ -21,6 +21,8 @@ from trajstore.pipeline.draw.run import (
 )
 from trajstore.pipeline.runs.folder import RunConfig
 
+pytestmark = pytest.mark.slow
+
 NOISE = {"noise": {"absolute": {"x1": 0.3, "x2": 0.05}}, "clean": True}
 FAST = {
     "dataset": {"train": 70, "validation": 20, "test": 40, "dtype": "float64"},

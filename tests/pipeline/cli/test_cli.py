@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import h5py
 import pytest
 from click.testing import CliRunner
@@ -352,6 +353,7 @@ def test_a_folder_that_is_not_there_is_called_one(tmp_path, monkeypatch, argumen
     assert "there is no" not in result.stderr
 
 
+@pytest.mark.slow
 def test_each_later_stage_says_which_stage_is_missing(workspace):
     out = workspace / "run"
     (out / "metrics.json").unlink()
@@ -407,6 +409,7 @@ def test_wrong_options_end_in_2():
     assert run("generate", QUICK, "--out", "x", "--jobs", "0").exit_code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_training_that_is_stopped_says_how_to_go_on_and_can_be_judged(kill, trained, tmp_path):
     settings = [*SMALL, "--set", "training.steps=100000", "--set", "training.evaluate_every=100000"]
@@ -414,7 +417,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_can_be_judged(kill, tr
         sys.executable, "-m", "trajstore.pipeline", "train", QUICK, "--data", trained / "dataset", "--out",
         tmp_path / "run", *settings,
     ]  # fmt: skip
-    process = subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True)
+    process = forked.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     curve = tmp_path / "run/metrics.jsonl"
     while not curve.exists() and process.poll() is None and time.monotonic() < deadline:
@@ -435,17 +438,18 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_can_be_judged(kill, tr
     ends_in_2(refused, "an unfinished run of this config; go on with --resume")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("engine", ["heyoka", "scipy"])
 def test_an_interrupted_generation_ends_quietly_and_goes_on(engine, kill, tmp_path):
     """In threads and in worker processes: exit code 130, nothing half-written, and the rest is made later."""
-    rows = 3_000_000 if engine == "heyoka" else 20_000
+    rows = 1_000_000 if engine == "heyoka" else 20_000
     settings = ["--set", f"dataset.train={rows}", "--set", f"engine.name={engine}", "--jobs", "2"]
     # The first shard is there soon, and so is the end of those at hand: SciPy integrates row by row.
     settings += ["--set", f"dataset.shard_rows={rows // (40 if engine == 'heyoka' else 400)}"]
     out = tmp_path / "data"
     command = [sys.executable, "-m", "trajstore.pipeline", "generate", QUICK, "--out", str(out), *settings]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = forked.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not list(out.glob("*.h5")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -458,6 +462,7 @@ def test_an_interrupted_generation_ends_quietly_and_goes_on(engine, kill, tmp_pa
     assert all(path.suffix == ".h5" for path in out.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.05, 0.1, 0.3, 0.6])
 def test_ctrl_c_while_the_command_is_loaded_ends_it_quietly(delay, trained):
     # What interrupts Python itself, before it comes to us, is not ours.
@@ -494,6 +499,7 @@ def test_a_text_that_no_shard_may_hold_is_found_before_any_work(tmp_path, sectio
     assert not (tmp_path / "d").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_whose_name_is_no_utf8_goes_the_whole_way(tmp_path):
     data, out = (os.fsencode(tmp_path) + name for name in (b"/d\xff", b"/r\xfe"))
     for command in (

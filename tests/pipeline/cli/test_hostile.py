@@ -51,6 +51,7 @@ def test_equations_that_are_none_are_refused_by_reintegration_and_never_run(
     assert not (tmp_path / "owned").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("states", "text"), [(100_000, "1"), (500, "x0"), (20, "+".join(["sin(x0*x1)"] * 900))]
 )

@@ -11,6 +11,8 @@ from trajstore.data import Finding, examine, load_manifest, verify
 from trajstore.pipeline.cli.common import print_json
 from trajstore.pipeline.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 [system]
 name = "van-der-pol"

@@ -119,6 +119,7 @@ def test_where_it_is_not_asked_for_nothing_changes():
     assert json_hash(recipes[0]["system"]) == FROZEN
 
 
+@pytest.mark.slow
 def test_what_is_cut_and_joined_keeps_the_values_of_its_rows(held, tmp_path):
     select(held, tmp_path / "cut", Selection(rows=(0, 3)))
     assert values(tmp_path / "cut", "test", "c").tolist() == [0.0, 0.5, 1.0]

@@ -15,6 +15,8 @@ from trajstore.pipeline import Selection, export, generate, get_system, reintegr
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.config.observation import Noise, Observation
 
+pytestmark = pytest.mark.slow
+
 ROWS = {"train": 60, "validation": 10, "test": 10, "shard_rows": 16, "dtype": "float64"}
 SPRING = {
     "name": "spring",

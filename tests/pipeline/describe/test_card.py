@@ -20,6 +20,8 @@ from trajstore.pipeline.describe.card import data_card
 from trajstore.pipeline.describe.description import LONGEST, Description, line
 from trajstore.pipeline.describe.documents import save_dataset
 
+pytestmark = pytest.mark.slow
+
 EVIL = "a | b\n\n# <script>alert(1)</script> **x** `y` $z$ [l](http://e) ``` &amp; ![i](u) _u_ </details> \\"
 
 

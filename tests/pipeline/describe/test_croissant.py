@@ -15,6 +15,8 @@ from trajstore.pipeline import generate
 from trajstore.pipeline.describe.croissant import croissant
 from trajstore.pipeline.describe.documents import save_dataset
 
+pytestmark = pytest.mark.slow
+
 UNDATED = '"https://schema.org/datePublished" is recommended, but does not exist.'
 EVIL = 'a "quoted" \\ | <b>title</b>\n\x00\u202e {"@id": "x"}'
 

@@ -27,6 +27,8 @@ from trajstore.pipeline.draw.dataset_sample import SAMPLES, STARTS, TRAJECTORIES
 from trajstore.pipeline.draw.projections import places_of_bodies, principal_directions
 from trajstore.pipeline.draw.style import STYLE
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["initial-states.png", "phase.png", "series.png"]
 DECAY = {name: f"-{rate}*{name}" for rate, name in enumerate("abcdefghijk", start=1)}
 

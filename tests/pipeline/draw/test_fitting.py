@@ -16,6 +16,8 @@ from trajstore.pipeline.draw.dataset_sample import sample_dataset
 from trajstore.pipeline.draw.style import STYLE, new_figure, plain
 from trajstore.pipeline.draw.system import draw_system
 
+pytestmark = pytest.mark.slow
+
 # In pixels: antialiasing.
 SLACK = 1.0
 LONG = "An experiment with a rather long title that somebody wrote to say all about it at once, and more than that"

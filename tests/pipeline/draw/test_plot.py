@@ -8,6 +8,8 @@ import pytest
 from trajstore.pipeline import evaluate, generate, plot, train
 from trajstore.pipeline.draw.run import _load, draw_error, draw_flow, draw_loss, draw_predictors, draw_rollout
 
+pytestmark = pytest.mark.slow
+
 FAST = {
     "model": {"hidden": 6},
     "training": {"batch": 16, "steps": 40, "evaluate_every": 10},
@@ -24,10 +26,11 @@ def run(experiment, small_dataset, tmp_path_factory):
 
 
 def test_the_same_run_gives_the_same_pictures(run):
-    first = {path.name: path.read_bytes() for path in plot(run)}
+    paths = plot(run)
+    first = {path.name: path.read_bytes() for path in paths}
     assert set(first) == {"flow.png", "loss.png", "error.png", "rollout.png", "predictors.png"}
     assert {path.name: path.read_bytes() for path in plot(run)} == first
-    for path in plot(run):
+    for path in paths:
         pixels = matplotlib.image.imread(path)
         assert min(pixels.shape[:2]) > 400
         assert pixels[..., :3].std() > 0.02, "not a blank page"

@@ -51,6 +51,7 @@ def results(experiment, small_dataset, tmp_path_factory):
     return _load(folder)
 
 
+@pytest.mark.slow
 def test_where_all_is_at_rest_the_plane_shows_the_way_and_the_ends(results):
     time = results["rollout_time"]
     turning = np.stack([np.cos(time), np.sin(time)], axis=1)

@@ -9,6 +9,8 @@ from trajstore.pipeline import System, get_system
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.draw.system import draw_system
 
+pytestmark = pytest.mark.slow
+
 FIELD = ("kuramoto-sivashinsky", 32)
 
 

@@ -13,6 +13,8 @@ from trajstore.pipeline.dynamics.check import Check, check_system, energy_drift,
 from trajstore.pipeline.dynamics.engines import Solution
 from trajstore.pipeline.dynamics.lyapunov import Spectrum
 
+pytestmark = pytest.mark.slow
+
 
 def with_box(name: str, half: float) -> np.ndarray:
     """Initial states around the origin."""

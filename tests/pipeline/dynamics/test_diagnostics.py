@@ -18,6 +18,8 @@ from trajstore.pipeline import (
 )
 from trajstore.pipeline.dynamics.diagnostics import energy_drift, lyapunov_exponents
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_drift_of_a_row_is_the_largest_change_of_its_energy():
     system = get_system("mass-spring")

@@ -46,6 +46,7 @@ def test_splits_and_seeds_draw_values_of_their_own():
     assert len(np.unique(drawn)) == 200
 
 
+@pytest.mark.slow
 def test_each_row_is_integrated_with_its_own_parameters(experiment, tmp_path):
     system = {"name": "van-der-pol", "parameters": {"mu": {"log_uniform": [0.1, 4.0]}}}
     config = experiment(system=system)

@@ -6,6 +6,8 @@ from trajstore.data import TrajstoreError
 from trajstore.pipeline import Parameter, System, get_system
 from trajstore.pipeline.dynamics.lyapunov import Spectrum, most_exponents, spectrum, variational
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("name", "periods", "known"),

@@ -158,6 +158,7 @@ def test_seeds_met_before_revision_1_and_small_ones_keep_their_keys():
 WHO_MET = ((7 + 2**32, "train"), (7, "validation"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [True, False])
 def test_noise_of_a_large_seed_is_drawn_again_as_its_revision_drew_it(
     before, experiment, made_before, tmp_path, monkeypatch

@@ -84,6 +84,7 @@ def test_orbits_are_almost_circular_around_a_common_centre(name, bodies):
             assert kstest((speed / circular)[:, 0, number] / 0.4 - 2, "uniform").pvalue > 0.01
 
 
+@pytest.mark.slow
 def test_starts_on_the_attractor_lie_on_it(experiment, tmp_path):
     config = experiment(
         initial_states={"kind": "attractor", "transient": 200.0}, dataset={"dtype": "float64", "seed": 4}

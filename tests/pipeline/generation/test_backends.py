@@ -8,6 +8,8 @@ from trajstore.pipeline import generate
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.generation import cluster
 
+pytestmark = pytest.mark.slow
+
 
 def bytes_of(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -26,7 +28,9 @@ def test_threads_and_processes_make_the_same_bytes(experiment, tmp_path, engine)
         "parameters": {},
         "initial_state": {"x": [-1.0, 1.0]},
     }
-    config = experiment(system=system, engine=engine, dataset={"shard_rows": 8})
+    config = experiment(
+        system=system, engine=engine, dataset={"train": 24, "validation": 8, "test": 8, "shard_rows": 4}
+    )
     for backend in ("threading", "loky"):
         generate(config, tmp_path / backend, jobs=2, backend=backend)
     assert bytes_of(tmp_path / "threading") == bytes_of(tmp_path / "loky")

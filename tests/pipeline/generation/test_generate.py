@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import h5py
 import numpy as np
 import pytest
@@ -53,6 +54,7 @@ def test_the_summary_says_what_was_done(experiment, tmp_path):
     assert (again.written, again.reused, again.rows) == (0, 5, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [{"name": "heyoka"}, SCIPY], ids=["threads", "processes"])
 def test_the_bytes_do_not_depend_on_the_number_of_jobs(experiment, tmp_path, engine):
     config = experiment(engine=engine, dataset={"train": 50, "shard_rows": 16, "validation": 5, "test": 0})
@@ -315,6 +317,7 @@ def test_an_engine_that_is_chosen_otherwise_than_before_is_told(experiment, data
         generate(experiment(), dataset_copy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", OTHER_CONFIGS)
 def test_the_dataset_of_another_config_is_refused_and_replaced_only_on_demand(
     experiment, dataset_copy, contents, case, tmp_path
@@ -364,7 +367,7 @@ with locked(Path(sys.argv[1])):
 
 def test_only_one_process_works_in_a_folder_and_the_other_is_told_which(experiment, tmp_path, contents):
     folder = tmp_path / "dataset"
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True)
+    holder = forked.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
         before = contents(folder)
@@ -426,13 +429,14 @@ def uninterrupted(tmp_path_factory):
     return config, folder / "config.toml", folder / "dataset"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("jobs", "sent"), [(1, signal.SIGKILL), (2, signal.SIGKILL), (2, signal.SIGINT)])
 def test_a_run_that_is_killed_loses_nothing(uninterrupted, tmp_path, jobs, sent):
     config, path, whole = uninterrupted
     script, folder = tmp_path / "work.py", tmp_path / "dataset"
     script.write_text(WORK)
     command = [sys.executable, str(script), str(path), str(folder), str(jobs)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = forked.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
         while len(list(folder.glob("*.h5"))) < 2 and process.poll() is None:

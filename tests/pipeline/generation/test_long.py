@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from trajstore.data import TrajectoryDataset, make_loader, read_shard
 
+pytestmark = pytest.mark.slow
+
 POINTS = 1_000_001
 CONFIG = f"""
 [system]

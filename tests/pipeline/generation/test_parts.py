@@ -15,7 +15,7 @@ from trajstore.pipeline.exchange.fetch.transfer import WORK
 from trajstore.pipeline.generation import kept as kept_module
 from trajstore.pipeline.generation import present as present_module
 
-pytestmark = pytest.mark.usefixtures("small_parts")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_parts")]
 PART = "manifest-train-00001.json"
 
 

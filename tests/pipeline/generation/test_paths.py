@@ -22,6 +22,8 @@ from trajstore.pipeline import (
 from trajstore.pipeline.draw.dataset import plot_dataset
 from trajstore.pipeline.runs.folder import RunConfig, read_curve
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 [system]
 name = "van-der-pol"

@@ -14,6 +14,8 @@ from trajstore.pipeline.dynamics import random_rows as sampling
 from trajstore.pipeline.dynamics.engines.base.engine import REVISION
 from trajstore.pipeline.generation.revisions import OtherRevisionError
 
+pytestmark = pytest.mark.slow
+
 GROWN = {"train": 140}
 
 

@@ -2,7 +2,11 @@
 
 import os
 
+import forked
+import pytest
 import soak
+
+pytestmark = pytest.mark.slow
 
 
 def test_what_was_killed_at_random_times_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
@@ -12,6 +16,8 @@ def test_what_was_killed_at_random_times_ends_as_if_it_had_not_been(tmp_path, mo
     monkeypatch.setattr(soak, "AIMED", 1.0)
     monkeypatch.setattr(soak, "DATASET_FILES", ("*.h5.*.part",))
     monkeypatch.setattr(soak, "RUN_FILES", ("last.pt.*.part",))
+    monkeypatch.setattr(soak, "Popen", forked.Popen)
+    monkeypatch.setattr(soak, "run", forked.run)
     cases = [
         case
         for case in soak.scenarios(tmp_path, scale=0.1)

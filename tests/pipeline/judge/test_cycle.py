@@ -8,6 +8,8 @@ from scipy.integrate import solve_ivp
 from trajstore.pipeline import EngineSettings, System, get_system, make_engine
 from trajstore.pipeline.judge.metrics.cycle import limit_cycle, measure_cycle
 
+pytestmark = pytest.mark.slow
+
 
 @given(
     amplitude=st.floats(0.1, 10.0),

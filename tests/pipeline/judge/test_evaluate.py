@@ -269,6 +269,7 @@ def test_a_dataset_of_another_grid_is_refused_and_of_another_system_is_judged_by
     assert judged["rollout"]["period"]["true"] == pytest.approx(6.6633, abs=1e-4), "that of mu = 1"
 
 
+@pytest.mark.slow
 def test_a_component_that_never_varies_breaks_nothing(experiment, tmp_path):
     system = {
         "name": "relaxation",

@@ -8,6 +8,8 @@ from trajstore.pipeline.draw.dataset_sample import TRAJECTORIES, sample_dataset
 from trajstore.pipeline.draw.run import _load, draw_error, draw_flow, draw_predictors, draw_rollout
 from trajstore.pipeline.judge.movement import choose, first_moving, moving
 
+pytestmark = pytest.mark.slow
+
 RESTING = 4
 
 

@@ -1,4 +1,4 @@
-"""Several processes under torchrun train as one: the same curve, each row once, one voice, and they end together."""
+"""Several processes train as one: the same curve, each row once, one voice, and they end together."""
 
 import json
 import os
@@ -6,10 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
+import forked
 import pytest
 import torch
+from torch.distributed import TCPStore
 from trajstore.data import TrajectoryDataset
 from trajstore.pipeline import RunError, train
 from trajstore.pipeline.config.file import load_learning
@@ -20,6 +23,8 @@ from trajstore.pipeline.runs.device import choose_threads
 from trajstore.pipeline.runs.files import load_checkpoint
 from trajstore.pipeline.runs.folder import read_curve
 from trajstore.pipeline.runs.model import build_model
+
+pytestmark = pytest.mark.slow
 
 # No warning in any process; and the ranks find one another over loopback, whatever the host is called.
 ENVIRONMENT = {
@@ -52,24 +57,58 @@ SGD = {
 IN_BLOCKS = {"shuffle": "block", "block_bytes": 840, "buffer_bytes": 5_040}
 
 
-def start(*arguments):
+def under_torchrun(*arguments):
+    """torchrun; the two processes are its children."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    return subprocess.Popen(
-        [*command, *map(str, arguments)], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
-    )
+    return forked.Popen([*command, *arguments], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
 
 
-def start_training(config, data, run, *options):
-    return start("-m", "trajstore.pipeline", "train", config, "--data", data, "--out", run, *options)
+@contextmanager
+def two(*arguments):
+    """Two processes, of ranks 0 and 1, that find one another as under torchrun; none outlives the block."""
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    shared = {
+        **ENVIRONMENT,
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+    }
+    processes = [
+        forked.Popen(
+            [sys.executable, *arguments],
+            env={**shared, "RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def training(config, data, run, *options):
+    return "-m", "trajstore.pipeline", "train", config, "--data", data, "--out", run, *options
 
 
 def finish(process, seconds=60):
-    """Stderr and exit code. The processes never outlive a test, and are ended by torchrun where they hang."""
+    """Stderr and exit code; where it hangs, it is ended, as are the processes that torchrun started."""
     try:
         return process.communicate(timeout=seconds)[1], process.returncode
     except subprocess.TimeoutExpired:
         process.terminate()
         raise AssertionError(process.communicate()[1]) from None
+
+
+def finish_both(processes, seconds=60):
+    """Stderr of both, and their exit codes."""
+    ends = [finish(process, seconds) for process in processes]
+    return "".join(said for said, _ in ends), [code for _, code in ends]
 
 
 def ranks_of(process):
@@ -161,10 +200,12 @@ def test_two_processes_train_as_one(experiment, small_dataset, tmp_path, monkeyp
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     dumped = json.dumps({name: config.model_dump() for name, config in configs.items()})
-    process = start(script, small_dataset, tmp_path, dumped)
-    wait_for_a_checkpoint(process, tmp_path / "endless")
-    process.send_signal(signal.SIGINT)
-    finish(process)
+    with two(script, small_dataset, tmp_path, dumped) as processes:
+        wait_for_a_checkpoint(processes[0], tmp_path / "endless")
+        for process in processes:
+            process.send_signal(signal.SIGINT)
+        said, codes = finish_both(processes)
+    assert codes == [0, 0], said
     for name in ("sgd", "adam", "block"):
         train(configs[name], small_dataset, tmp_path / "alone" / name)
         assert_same_curve(tmp_path / "alone" / name, tmp_path / name)
@@ -227,9 +268,9 @@ def config(tmp_path):
 def test_stopped_and_resumed_with_other_numbers_of_processes_is_the_same(
     experiment, config, small_dataset, tmp_path
 ):
-    """Two, of which one gets a real SIGTERM; one, stopped; two again, to the end."""
+    """Two under torchrun, of which one gets a real SIGTERM; one, stopped; two again, to the end."""
     run = tmp_path / "run"
-    process = start_training(config, small_dataset, run)
+    process = under_torchrun(*training(config, small_dataset, run))
     wait_for_a_checkpoint(process, run)
     os.kill(ranks_of(process)[1], signal.SIGTERM)
     stderr, code = finish(process)
@@ -250,8 +291,9 @@ def test_stopped_and_resumed_with_other_numbers_of_processes_is_the_same(
         with pytest.raises(KeyboardInterrupt):
             train(learning, small_dataset, run, resume=True)
     assert last_step(run) == 151
-    stderr, code = finish(start_training(config, small_dataset, run, "--resume"))
-    assert code == 0, stderr
+    with two(*training(config, small_dataset, run, "--resume")) as processes:
+        stderr, codes = finish_both(processes)
+    assert codes == [0, 0], stderr
     assert stderr.count("200/200 steps") == 1, "progress is shown once"
     assert stderr.count("200 steps in") == 1
     train(learning, small_dataset, tmp_path / "whole")
@@ -262,25 +304,22 @@ def test_when_one_process_is_killed_the_other_ends_and_the_checkpoint_is_kept(
     config, small_dataset, tmp_path
 ):
     run = tmp_path / "run"
-    process = start_training(config, small_dataset, run, "--set", "training.steps=1000000")
-    wait_for_a_checkpoint(process, run)
-    ranks = ranks_of(process)
-    os.kill(ranks[1], signal.SIGKILL)
-    stderr, code = finish(process, seconds=20)
-    assert code != 0
+    endless = training(config, small_dataset, run, "--set", "training.steps=1000000")
+    with two(*endless) as (first, other):
+        wait_for_a_checkpoint(first, run)
+        other.kill()
+        stderr, code = finish(first, seconds=20)
+    assert code == 2
     assert stderr.count("trajstore: a process of this training is gone. The last checkpoint is kept") == 1
-    assert not Path(f"/proc/{ranks[0]}").exists()
     assert last_step(run) >= 10
     assert not list(run.glob("*.part"))
 
 
 def test_an_error_that_all_find_is_said_once(config, small_dataset, tmp_path):
-    stderr, code = finish(
-        start_training(config, small_dataset, tmp_path / "run", "--set", "training.bogus=1")
-    )
-    assert code != 0
+    with two(*training(config, small_dataset, tmp_path / "run", "--set", "training.bogus=1")) as processes:
+        stderr, codes = finish_both(processes)
+    assert codes == [2, 2], stderr
     assert stderr.count("training.bogus: unknown key") == 1
-    assert stderr.count("exitcode  : 2 ") == 2
     assert not (tmp_path / "run").exists()
 
 

@@ -6,11 +6,11 @@ import math
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -126,6 +126,7 @@ train(check_config(json.loads(sys.argv[1]), "test"), Path(sys.argv[2]), Path(sys
 """
 
 
+@pytest.mark.slow
 def test_killed_at_random_times_and_resumed_is_bit_for_bit_the_same(experiment, small_dataset, tmp_path):
     """SIGKILL to a real process, whose checkpoints are then all that is left."""
     long = experiment(
@@ -140,7 +141,7 @@ def test_killed_at_random_times_and_resumed_is_bit_for_bit_the_same(experiment, 
     for _ in range(2):
         # Until it trains: most of its time is that of imports.
         had = len(curve.read_bytes()) if kills else 0
-        process = subprocess.Popen(command)
+        process = forked.Popen(command)
         before = time.monotonic()
         while process.poll() is None and not (curve.exists() and len(curve.read_bytes()) > had):
             time.sleep(0.01)
@@ -155,6 +156,7 @@ def test_killed_at_random_times_and_resumed_is_bit_for_bit_the_same(experiment, 
     assert not list(run.glob("*.part"))
 
 
+@pytest.mark.slow
 def test_training_learns_more_than_the_linear_predictor_knows(experiment, small_dataset, tmp_path):
     learned = experiment(
         model={"hidden": 12, "encoder": [16]},
@@ -215,6 +217,7 @@ def test_the_tutorials_loop_written_out_gives_the_same_losses(experiment, small_
 BLOCKS = {"shuffle": "block", "block_bytes": 700, "buffer_bytes": 8_000}
 
 
+@pytest.mark.slow
 def test_a_shuffle_in_blocks_trains_and_resumes_bit_for_bit(
     experiment, config, whole, small_dataset, tmp_path, monkeypatch
 ):
@@ -351,6 +354,7 @@ def test_a_run_reads_back_where_its_datasets_engine_is_not_installed(whole, monk
     assert load_trained(whole)[0].config["engine"]["name"] == "heyoka"
 
 
+@pytest.mark.slow
 def test_every_seed_that_the_config_allows_trains(experiment, small_dataset, tmp_path):
     largest = experiment(
         training={"steps": 2, "batch": 8, "seed": 2**63 - 1},

@@ -14,6 +14,8 @@ from trajstore.pipeline.learn.first_order import FirstOrder, learning_rate
 from trajstore.pipeline.runs.files import load_checkpoint
 from trajstore.pipeline.runs.folder import RunConfig, read_curve
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = {
     "model": {"hidden": 5, "encoder": [4]},
     "task": {"normalize": True},

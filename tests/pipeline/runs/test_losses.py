@@ -18,6 +18,8 @@ from trajstore.pipeline.runs.folder import read_curve
 from trajstore.pipeline.runs.loss_units import told_loss
 from trajstore.pipeline.runs.model import build_model
 
+pytestmark = pytest.mark.slow
+
 LEARNING = {
     "model": {"hidden": 4},
     "training": {"batch": 8, "steps": 24, "evaluate_every": 12},

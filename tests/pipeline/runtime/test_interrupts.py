@@ -7,19 +7,23 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 
 TRAJSTORE = Path(sys.executable).with_name("trajstore")
 QUICK = Path(__file__).parents[3] / "configs/quick.toml"
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc"),
+]
 
 
 def started(out: Path) -> subprocess.Popen:
     """A generation whose workers take seconds to load."""
     settings = ["engine.name='scipy'", "dataset.train=20000", "dataset.shard_rows=500"]
     arguments = [part for setting in settings for part in ("--set", setting)]
-    return subprocess.Popen(
+    return forked.Popen(
         [TRAJSTORE, "generate", QUICK, "--out", out, "--jobs", "2", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -17,7 +17,11 @@ from trajstore.pipeline.runtime import loading
 TRAJSTORE = Path(sys.executable).with_name("trajstore")
 GIB = 1 << 30
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits are those of Linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="limits are those of Linux"),
+    pytest.mark.usefixtures("real_readers"),
+]
 
 
 def limited(kind: int, limit: int, *arguments) -> subprocess.CompletedProcess:

@@ -21,6 +21,8 @@ from trajstore.pipeline.config.system import SystemSection
 from trajstore.pipeline.dynamics.engines.kinks.branches import bounds, branches
 from trajstore.pipeline.dynamics.engines.taylor.guards import Guards
 
+pytestmark = pytest.mark.slow
+
 TIMES = np.linspace(0.0, 10.0, 51)
 
 

@@ -17,6 +17,8 @@ from trajstore.pipeline import (
 from trajstore.pipeline.dynamics.engines.base.budget import FEWEST, USUAL_PER_UNIT, Budget
 from trajstore.pipeline.dynamics.engines.runge_kutta.scipy import METHODS
 
+pytestmark = pytest.mark.slow
+
 # A turn for each w: the steps of a row grow with it.
 TURNING = System("turning", {"x": "w*v", "v": "-w*x"}, {"w": Parameter(1.0)}, {"x": (-1, 1), "v": (-1, 1)})
 FREQUENCIES = np.array([1.0, 300.0, 2.0, 100.0, 1.0])[:, None]

@@ -88,6 +88,7 @@ CLOSED_FORMS = {
 }
 
 
+@pytest.mark.slow
 @every_engine
 @pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_trajectories_are_those_of_the_closed_form(name, engine):
@@ -109,6 +110,7 @@ def test_trajectories_are_those_of_the_closed_form(name, engine):
     assert error < ACCURACY[engine]
 
 
+@pytest.mark.slow
 @every_engine
 def test_the_first_grid_value_is_the_initial_state_itself(engine):
     starts = np.random.default_rng(0).uniform(-5, 5, (7, 2))
@@ -134,6 +136,7 @@ def test_a_parameter_that_no_equation_mentions_changes_nothing(engine):
     np.testing.assert_allclose(expected[0, :, 0], np.exp(-2 * TIMES), atol=ACCURACY[engine] * 10)
 
 
+@pytest.mark.slow
 @every_engine
 def test_every_function_means_the_same_in_every_engine(engine):
     texts = {f"y_{name}": f"{name}({ARGUMENTS.get(name, '0.1 + 0.25*t')})" for name in FUNCTIONS}
@@ -195,6 +198,7 @@ def test_heyoka_is_right_to_ten_digits_for_van_der_pol():
     assert np.abs(solution.states - reference(starts, 0.1, times)).max() <= 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["DOP853", "LSODA", "Radau"])
 def test_the_engines_agree_on_van_der_pol(engine):
     starts = np.random.default_rng(2).uniform(-5, 5, (5, 2))
@@ -203,6 +207,7 @@ def test_the_engines_agree_on_van_der_pol(engine):
     assert np.abs(ours.states - theirs.states).max() < 100 * ACCURACY[engine]
 
 
+@pytest.mark.slow
 def test_relaxation_oscillations_agree_over_the_whole_grid():
     # mu = 1000 over [0, 2000]: one period is about 1614. Between its jumps a trajectory is slow; a jump takes
     # a time of about 1/mu, and on the grid a point inside one would show any error of the phase as of order 1.
@@ -291,6 +296,7 @@ def test_the_inputs_are_left_as_they_were():
 BLOW_UP = system({"x": "x**2"})
 
 
+@pytest.mark.slow
 @every_engine
 def test_a_row_that_blows_up_is_flagged_and_nan_and_its_neighbours_are_right(engine, time_limit):
     # x(t) = x0 / (1 - x0 t) has its pole at t = 1/x0, inside [0, 2] from x0 = 1.
@@ -368,6 +374,7 @@ OUTSIDE = {
 }
 
 
+@pytest.mark.slow
 @every_engine
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_a_row_that_leaves_the_domain_of_its_equations_is_flagged_in_reasonable_time(
@@ -398,6 +405,7 @@ def test_a_row_over_its_limit_of_steps_is_flagged(engine):
     assert np.isnan(solution.states).all()
 
 
+@pytest.mark.slow
 @every_engine
 def test_a_limit_of_steps_stops_only_the_rows_that_need_more(engine):
     # x'' = -w^2 x: a row of a hundred times the frequency takes about as many times the steps.
@@ -412,6 +420,7 @@ def test_a_limit_of_steps_stops_only_the_rows_that_need_more(engine):
     np.testing.assert_array_equal(limited.states[[0, 2]], free.states[[0, 2]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["DOP853", "LSODA", "Radau"])
 @pytest.mark.parametrize("limit", [20, 40, 60, 80, 120, 200, 300, 500, 1000])
 def test_a_limit_of_steps_near_a_pole_is_a_status_and_no_error(engine, limit):
@@ -645,6 +654,7 @@ def test_steps_are_counted_over_all_pieces(monkeypatch):
     assert many == [Status.OK] * 2
 
 
+@pytest.mark.slow
 def test_on_long_grids_a_row_fails_by_itself_whatever_its_neighbours_do(monkeypatch):
     """One row of many turns has no steps left half way, others have them where it has few, and the rest go on."""
     pytest.importorskip("heyoka")

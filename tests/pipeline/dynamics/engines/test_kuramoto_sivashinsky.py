@@ -31,6 +31,8 @@ from trajstore.pipeline.dynamics.engines.field import etdrk4 as etdrk4_module
 from trajstore.pipeline.dynamics.engines.taylor.heyoka import HeyokaEngine
 from trajstore.pipeline.dynamics.systems.system import InvalidSystemError
 
+pytestmark = pytest.mark.slow
+
 NAME = "kuramoto-sivashinsky"
 SYSTEM = get_system(NAME)
 LENGTH = 22.0

@@ -10,6 +10,8 @@ from trajstore.pipeline import EngineSettings, Parameter, check_config, generate
 from trajstore.pipeline.dynamics.engines.base.absolute import ByComponent
 from trajstore.pipeline.dynamics.systems.delay import DelaySystem
 
+pytestmark = pytest.mark.slow
+
 ENGINES = ("auto", "scipy")
 BARS = {"auto": 2e-13, "scipy": 1e-10}
 

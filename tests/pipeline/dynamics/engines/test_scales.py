@@ -11,6 +11,8 @@ from trajstore.pipeline.dynamics.engines.runge_kutta.scipy import METHODS
 from trajstore.pipeline.dynamics.engines.taylor.heyoka import HeyokaEngine
 from trajstore.pipeline.dynamics.systems.delay import DelaySystem
 
+pytestmark = pytest.mark.slow
+
 FACTORS = st.sampled_from([10.0**power for power in (-15, -9, -6, -3, 0, 3, 6, 9, 15)])
 
 

@@ -20,6 +20,8 @@ from trajstore.pipeline.config.grid import GridSection
 from trajstore.pipeline.config.system import SystemSection
 from trajstore.pipeline.dynamics.engines.kinks.switching import Switch
 
+pytestmark = pytest.mark.slow
+
 
 def system(equations, parameters=None) -> System:
     values = {name: Parameter(value) for name, value in (parameters or {}).items()}

@@ -15,6 +15,8 @@ from trajstore.pipeline.dynamics.systems.compiling import compiled
 from trajstore.pipeline.dynamics.systems.effort import Effort, TooMuchAlgebraError, bounded
 from trajstore.pipeline.dynamics.systems.hamiltonian import from_hamiltonian
 
+pytestmark = pytest.mark.slow
+
 # Of the processor's, beside what it takes to start; and of memory.
 SECONDS, MEBIBYTES = 15, 1024
 

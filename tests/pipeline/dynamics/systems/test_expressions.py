@@ -118,6 +118,7 @@ POSITIVE = st.floats(0.05, 4.0)
 VALUE = POSITIVE | POSITIVE.map(lambda value: -value)
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(text=EXPRESSION, values=st.tuples(VALUE, VALUE, VALUE, VALUE))
 def test_an_expression_has_the_value_that_it_has_in_python(text, values):
@@ -318,6 +319,7 @@ def test_a_text_made_to_grow_is_parsed_or_refused_quickly(text, time_limit):
         system.function(system.jacobian.tolist(), "math")
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     text=st.text(st.characters(codec="utf-8"), max_size=30)

@@ -6,6 +6,8 @@ import torch
 from trajstore.data import DataError, Normalizer, TrajectoryDataset, make_loader
 from trajstore.pipeline import evaluate, generate, load_trained, plot, train
 
+pytestmark = pytest.mark.slow
+
 FAMILY = {"name": "harmonic", "parameters": {"omega": {"uniform": [0.5, 3.0]}}}
 LEARNING = {
     "model": {"hidden": 12, "encoder": [16]},

@@ -23,6 +23,7 @@ def parameters(system: System, rows: int) -> np.ndarray:
     return np.tile(np.array(system.defaults), (rows, 1))
 
 
+@pytest.mark.slow
 def test_importing_the_library_builds_no_system():
     code = "from trajstore.pipeline.dynamics.systems import LIBRARY; assert not LIBRARY._built and len(LIBRARY) > 20"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -38,6 +39,7 @@ def test_a_system_says_what_it_is_and_reads_back(name):
     assert System.from_dict(system.to_dict()) == system
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIBRARY)
 def test_the_engines_agree_on_it_over_a_tenth_of_a_period(name):
     system = LIBRARY[name]

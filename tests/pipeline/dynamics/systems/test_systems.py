@@ -35,6 +35,7 @@ def test_van_der_pol_is_the_published_equation(mu):
     assert dict(system.initial_state) == {"x1": (-5.0, 5.0), "x2": (-5.0, 5.0)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIBRARY)
 def test_the_jacobian_is_the_derivative_of_the_field(name):
     system = get_system(name)

@@ -11,6 +11,8 @@ from trajstore.pipeline import Selection, evaluate, generate, merge, reintegrate
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.dynamics.engines.base.engine import REVISION, revision_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def strong(experiment, tmp_path_factory):

@@ -50,6 +50,7 @@ def test_rows_and_times_are_those_of_a_slice(small_dataset, tmp_path):
     assert [len(load_manifest(tmp_path / "part").splits[name].shards) for name in ("train", "test")] == [2, 0]
 
 
+@pytest.mark.slow
 def test_rows_that_begin_later_still_follow_from_the_equations(small_dataset, tmp_path, forge):
     select(small_dataset, tmp_path / "late", Selection(time=(0.95, 2.0)))
     checked = reintegrate(tmp_path / "late", 30)

@@ -9,6 +9,8 @@ from trajstore.data import examine, load_manifest
 from trajstore.pipeline import Selection, generate, select
 from trajstore.pipeline.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 GRID = {"duration": 1.0, "points": 5}
 SIZES = {"train": 8, "validation": 4, "test": 5}
 

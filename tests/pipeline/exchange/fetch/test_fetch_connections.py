@@ -26,7 +26,7 @@ from trajstore.pipeline import fetch
 from trajstore.pipeline.exchange.fetch import download
 from trajstore.pipeline.exchange.fetch.transfer import WORK
 
-pytestmark = pytest.mark.usefixtures("checks")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("checks")]
 
 
 # Connections that break

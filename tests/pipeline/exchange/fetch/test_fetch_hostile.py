@@ -103,6 +103,7 @@ def test_a_compressed_answer_is_refused(server, tmp_path):
     assert_refused(run(server.url, tmp_path / "here"), SHARD, "gzip")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_hostile_answers_end_in_a_message_that_is_fit_for_a_terminal(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "ATTEMPTS", 2)

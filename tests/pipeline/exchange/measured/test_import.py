@@ -111,6 +111,7 @@ def test_every_kind_of_file_gives_the_same_dataset_but_for_its_source(tmp_path, 
     assert (source["file"], source["bytes"]) == (name, (tmp_path / name).stat().st_size)
 
 
+@pytest.mark.slow
 def test_the_whole_way_but_for_re_integration(tmp_path):
     write_csv(tmp_path / "data.csv")
     config = tmp_path / "learn.toml"
@@ -186,6 +187,7 @@ def test_long_trajectories_are_cut_and_split_in_the_order_of_time(tmp_path):
     assert last == {0: 100, 1: 20}
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     samples=st.lists(st.integers(4, 60), min_size=4, max_size=9),
@@ -282,6 +284,7 @@ BAD = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_file_is_one_clear_message_and_leaves_nothing(tmp_path, case):
     make, message = BAD[case]

@@ -8,6 +8,8 @@ from trajstore.data import DataError
 from trajstore.pipeline import Columns
 from trajstore.pipeline.exchange.measured.reading import read_measurements
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_the_whole_files_are_imported(tmp_path, name):

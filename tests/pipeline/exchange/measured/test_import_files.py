@@ -294,6 +294,7 @@ def test_groups_that_hold_themselves_are_walked_once(tmp_path, time_limit):
     np.testing.assert_array_equal(imported(tmp_path / "out")[0], WALK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["npz", "compressed", "netcdf", "matlab", "npy"])
 def test_damaged_files_are_messages(tmp_path, form):
     path = tmp_path / "data"
