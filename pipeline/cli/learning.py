@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from ...data.base.errors import TrajstoreError
-from ..describe.percentages import percentage
+from ..describe.phrases import percentage
 from ..runtime.interrupts import end_deaf
 from .common import (
     INTERRUPTED,

@@ -9,8 +9,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ...data.folder.manifest import Manifest
-from ..describe.description import IDENTITY_SHOWN, Description, ParameterLine, line
-from ..describe.percentages import percentage
+from ..describe.description import IDENTITY_SHOWN, Description, ParameterLine
+from ..describe.phrases import line, percentage
 from ..dynamics.systems import System
 from ..dynamics.systems.delay import DelaySystem
 from ..runs.standing import ending

@@ -5,7 +5,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..describe.description import Description, line
+from ..describe.description import Description
+from ..describe.phrases import line
 from .dataset_sample import DatasetSample
 from .style import BLACK, BLUE, GREEN, LONGEST_NAME, ORANGE, VERMILION, parameters_label, plain, symbol
 

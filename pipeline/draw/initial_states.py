@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..describe.description import Description, number
+from ..describe.description import Description
+from ..describe.phrases import number
 from ..dynamics.systems.delay import DelaySystem
 from .dataset_labels import BOX, FAILED, SPLIT_COLOURS, finish, label
 from .dataset_sample import DatasetSample, SplitSample

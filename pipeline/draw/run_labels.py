@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..describe.description import line
+from ..describe.phrases import line
 from ..judge.movement import first_moving
 from .style import LONGEST_NAME, PREDICTED, SKY, TRUE, parameters_label, plain, symbol
 

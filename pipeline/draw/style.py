@@ -14,7 +14,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.mathtext import MathTextParser
 
 from ...data.base.files import atomic_path
-from ..describe.description import line
+from ..describe.phrases import line
 from ..dynamics.systems.system import NAME
 from ..judge.movement import HARDLY
 from .fitting import FittedLayout

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ...data.base.errors import TrajstoreError
 from ...data.shard.schema import Status
-from ..describe.description import line
+from ..describe.phrases import line
 from ..dynamics.engines import EngineSettings, make_engine
 from ..dynamics.initial_states import InitialStates
 from ..dynamics.systems import System
