@@ -244,7 +244,7 @@ def document_problem(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except FormatError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return error.text
     if size > MAX_TEXT_FILE_BYTES:
         return f"has {size} bytes; at most {MAX_TEXT_FILE_BYTES} are read"
     return None
@@ -388,7 +388,7 @@ def manifest_of_file(path: Path) -> Manifest:
     try:
         manifest = Manifest.of(config, system, list(shard.components), records)
     except ValidationError as error:
-        raise FormatError(f"{path}: {error.errors()[0]['msg']}") from None
+        raise FormatError(error.errors()[0]["msg"], path) from None
     return manifest.model_copy(update={"id": record.content_hash})
 
 

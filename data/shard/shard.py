@@ -126,7 +126,7 @@ def write_shard(path: Path, shard: Shard, compression: str | None = None) -> Sha
             fill_rows(made, variables)
             write_attributes(file, {**shard.attributes, "content_hash": written})
         if not _same_content(read_shard(temporary), shard):
-            raise FormatError(f"{path}: what was read back is not what was written; is the disk sound?")
+            raise FormatError("what was read back is not what was written; is the disk sound?", path)
         return record_of(temporary, shard, path.name, written)
 
 

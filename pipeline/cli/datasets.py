@@ -182,13 +182,13 @@ def _verify_with_progress(path: Path, shards: slice | None) -> tuple["Findings",
 @command
 def info_command(path: Path, as_json: bool) -> None:
     """Show what a dataset, or one shard, holds."""
-    from ...data.folder.manifest import Manifest, load_manifest
+    from ...data.folder.manifest import load_manifest
     from ...data.integrity.child_reader import IsolatedReader
     from .printing import dataset_facts, print_dataset
 
     if path.is_file():
         with IsolatedReader() as reader:
-            manifest = Manifest.model_validate(reader("manifest", path))
+            manifest = reader.manifest(path)
     else:
         manifest = load_manifest(path)
     if as_json:

@@ -143,7 +143,7 @@ def test_a_mistake_of_ours_over_one_shard_is_a_problem_and_the_others_are_still_
 ):
     code = """
 import trajstore.data.integrity.child_main as child
-child.TASKS["recorded problems"] = lambda path: 1 / ("00001" not in path.name) and []
+child.TASKS["recorded problems"] = lambda path, *_: 1 / ("00001" not in path.name) and []
 child.main()
 """
     monkeypatch.setattr(isolation_module, "COMMAND", (sys.executable, "-c", code))
