@@ -120,7 +120,7 @@ class _DelayByScale(_ByScale, ScipyDelayEngine):
 
 
 def _by_scale(system: System, tolerance: float, **settings: Any) -> Engine:
-    return (_DelayByScale if system.kind == "delay" else _ByScale)(system, tolerance, **settings)
+    return (_DelayByScale if system.retarded else _ByScale)(system, tolerance, **settings)
 
 
 def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:
@@ -130,7 +130,7 @@ def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:
         if settings.name != "scipy":
             explicit = _by_scale(system, EXPLICIT_TOLERANCE, max_steps=FIELD_STEPS)
             return make_engine(system, settings), explicit
-    limit = EXPLICIT_STEPS if system.kind == System.kind else FIELD_STEPS
+    limit = EXPLICIT_STEPS if system.ordinary else FIELD_STEPS
     explicit = _by_scale(system, EXPLICIT_TOLERANCE, max_steps=limit)
     if stored == "heyoka" and not system.smooth:
         return explicit, make_engine(system, EngineSettings(name=stored, tolerance=OTHER_TOLERANCE))

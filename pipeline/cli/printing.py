@@ -12,7 +12,6 @@ from ...data.folder.manifest import Manifest
 from ..describe.description import IDENTITY_SHOWN, Description, ParameterLine
 from ..describe.phrases import line, percentage
 from ..dynamics.systems import System
-from ..dynamics.systems.delay import DelaySystem
 from ..runs.standing import ending
 
 if TYPE_CHECKING:
@@ -210,7 +209,7 @@ def print_system(console: Console, system: System) -> None:
         console.print(
             f"  {name} = {parameter.value:g}{unit}   {parameter.meaning}", highlight=False, markup=False
         )
-    when = "t <= 0" if isinstance(system, DelaySystem) else "0"
+    when = "t <= 0" if system.retarded else "0"
     for name, (low, high) in system.initial_state.items():
         console.print(f"  {name}({when}) in [{low:g}, {high:g}]", highlight=False, markup=False)
     unit = "" if system.time_unit == "1" else f" {system.time_unit}"

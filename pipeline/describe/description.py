@@ -11,9 +11,7 @@ from typing import Any
 from ...data.base.errors import FormatError, TrajstoreError
 from ...data.folder.manifest import Manifest
 from ...data.folder.stated_observation import Observed, observed
-from ...data.shard.schema import DELAY_KIND
 from ..dynamics.systems import System
-from ..dynamics.systems.kuramoto_sivashinsky import KIND as FIELD
 from .phrases import as_json, line, number, percentage
 
 UNSPECIFIED = "unspecified"
@@ -160,14 +158,18 @@ class Description:
         return ", ".join([line(section.get("kind")), *keys])
 
     @property
+    def _kind(self) -> type[System]:
+        return System.of_kind(self._system.get("kind")) or System
+
+    @property
     def field(self) -> bool:
         """Are the components the values of one field, drawn together?"""
-        return self._system.get("kind") == FIELD
+        return self._kind.spatial
 
     @property
     def delayed(self) -> bool:
         """Do the equations look back, at first to a constant past?"""
-        return self._system.get("kind") == DELAY_KIND
+        return self._kind.retarded
 
     @property
     def time_unit(self) -> str:

@@ -13,7 +13,6 @@ from rich.console import Console
 from ...data.base.errors import TrajstoreError
 from ...data.folder.manifest import MANIFEST
 from ..describe.description import Description
-from ..dynamics.systems import System
 from ..judge.movement import spread
 from ..judge.truth import CURVES
 from .dataset_labels import SPLIT_COLOURS, finish, label, time_label
@@ -178,7 +177,7 @@ def _draw_field(axes: Axes, sample: DatasetSample) -> None:
     """The flow of a planar system at the first time, or the directions of a scalar one, as grey streamlines."""
     system = Description(sample.manifest).understood
     states = [states for split in sample.splits for states in split.states]
-    if system is None or system.kind != System.kind or not states:
+    if system is None or not system.ordinary or not states:
         return
     if list(system.states) != sample.manifest.components:
         return

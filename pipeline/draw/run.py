@@ -115,7 +115,7 @@ def draw_flow(results: Results) -> Figure | None:
     figure = plane_figure(5.2, low, high)
     axes = figure.add_subplot()
     known = False
-    if system is not None and system.kind == System.kind and np.isfinite(system.defaults).all():
+    if system is not None and system.ordinary and np.isfinite(system.defaults).all():
         known = True
         x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 60) for axis in (0, 1)))
         field = system.function(list(system.vector_field), "numpy")

@@ -87,7 +87,7 @@ def _solve(
     # The first sample is the start; where a transient is dropped, it comes before the figure.
     grid = times if transient == 0 else np.concatenate([[0.0], times])
     starts = InitialStates().rows(system, 0, "train", 0, rows)
-    parameters = np.tile(np.array(system.defaults, dtype=np.float64), (rows, 1))
+    parameters = system.default_rows(rows)
     # What a picture shows, a field's engine finds with large steps, and many times faster.
     settings = EngineSettings(max_step=unit / FIELD_STEPS if system.spatial else None)
     solution = make_engine(system, settings, rows=rows).solve(starts, parameters, grid)
@@ -123,7 +123,7 @@ def _draw_line(system: System) -> Figure:
 
 def _draw_delayed(system: DelaySystem) -> Figure:
     """One trajectory on its attractor, beside itself one delay ago, and its beginning over time."""
-    delay = float(system.delay_values(np.array([system.defaults]))[0, 0])
+    delay = float(system.delay_values(system.default_rows(1))[0, 0])
     unit, step = system.period or delay, delay / SAMPLES_A_DELAY
     samples = round(LONG * unit / step) + 1
     times, states = _solve(system, 1, (samples - 1) * step / unit, samples, TRANSIENT)
@@ -145,7 +145,7 @@ def _draw_plane(system: System) -> Figure:
     axes = figure.add_subplot()
     _, states = _solve(system, len(COLOURS), SHORT, SHORT * SAMPLES_A_PERIOD)
     _draw_paths(axes, states)
-    if system.autonomous and system.kind == System.kind:
+    if system.autonomous and system.ordinary:
         _draw_flow(axes, system)
     equal_scales(axes, "box")
     axes.set(xlabel=symbol(system.states[0]), ylabel=symbol(system.states[1]))

@@ -226,7 +226,7 @@ class ScipyEngine:
 
     def _compiled(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self._functions is None:
-            if self._system.kind == System.kind:
+            if self._system.ordinary:
                 with bounded(self._system.longest):
                     self._careful = careful(self._system)
             self._functions = (
