@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from ..base.errors import FormatError
 from ..base.files import write_text
 from ..base.hashing import canonical_json, content_hash, file_hash, json_hash, text_hash
 from ..base.representation import few, system_name, told
+from ..base.section import Record
 from ..base.shortage import shortage
 from ..shard.limits import (
     JSON_CONTROL,
@@ -57,10 +58,8 @@ CONFIG_KEYS = {
 ReadPart = Callable[[PartRecord], tuple[bytes, str]]
 
 
-class SplitRecord(BaseModel):
+class SplitRecord(Record):
     """One split: its size, its failed rows, the moments of its sound rows, its shards in row order."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     trajectories: int
     failed: int
@@ -77,10 +76,8 @@ class SplitRecord(BaseModel):
         )
 
 
-class Manifest(BaseModel):
+class Manifest(Record):
     """What `manifest.json` holds; the records of parts that it lists (`format_version` 2) are in their places."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: str = FORMAT
     format_version: int = VERSION

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...data.batches.block_sizes import count_blocks
 from .experiment import Experiment
-from .section import ConfigError
+from .plain_values import ConfigError
 
 
 def check_training(config: Experiment) -> None:

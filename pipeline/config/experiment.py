@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
+from ...data.base.section import Section, Seed
 from ...data.shard.schema import SPLITS, Diagnostic, without_sizes
 from ..dynamics.diagnostics import check_diagnostics
 from ..dynamics.engines import EngineSettings
@@ -17,7 +18,6 @@ from .grid import GridSection
 from .learning import Learning
 from .observation import Observation
 from .plain_words import got
-from .section import Section, Seed
 from .system import SystemSection
 
 # Shards are cut so that a shard's states stay near this size where shard_rows is left out.

@@ -12,10 +12,9 @@ from ...data.base.errors import TrajstoreError
 from ...data.base.suggestions import did_you_mean
 from .consistency import check_training
 from .experiment import Experiment
-from .held import check_held
 from .learning import Learning
+from .plain_values import ConfigError, check_held, check_texts
 from .plain_words import expected, got
-from .section import ConfigError, check_texts
 
 Config = TypeVar("Config", bound=Learning)
 

@@ -11,8 +11,8 @@ from pydantic import (
     model_serializer,
 )
 
+from ...data.base.section import Section, Seed
 from ...data.batches.block_sizes import BLOCK_BYTES, BUFFER_BYTES
-from .section import Section, Seed
 
 Target = Literal["observed", "clean"]
 

@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from ...data.base.section import Section
 from ...data.base.suggestions import did_you_mean
 from ...data.shard.schema import mentions_delay
 from ..dynamics.parameters import Draw, Range, Value
 from ..dynamics.systems import Parameter, System, get_system
 from ..dynamics.systems.delay import DelaySystem
 from ..dynamics.systems.hamiltonian import from_hamiltonian
-from .section import ConfigError, Section
+from .plain_values import ConfigError
 
 Split = Literal["train", "validation", "test"]
 

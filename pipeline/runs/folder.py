@@ -23,7 +23,7 @@ from ...models import RecurrentModel, make_model
 from ..config.differences import in_words
 from ..config.file import check_learning
 from ..config.learning import Learning
-from ..config.section import ConfigError
+from ..config.plain_values import ConfigError
 from ..dynamics.systems import System, system_of
 from .files import RunError, load_checkpoint, read_text
 

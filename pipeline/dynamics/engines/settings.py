@@ -3,8 +3,9 @@
 from importlib.util import find_spec
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
+from ....data.base.section import Section
 from ..systems import System
 from ..systems.effort import bounded
 from .base.engine import Engine, EngineError
@@ -17,10 +18,8 @@ Resampling = Literal["dense", "linear"]
 Method = Literal["taylor", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "ETDRK4", "Gauss"]
 
 
-class EngineSettings(BaseModel):
+class EngineSettings(Section):
     """The [engine] section. What is left out is the engine's own default, and filled in by `resolve`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     name: Literal["auto", "heyoka", "collocation", "scipy", "etdrk4"] = "auto"
     method: Method | None = None

@@ -14,7 +14,7 @@ from ....data.folder.stated_grid import describe_grid
 from ....data.shard.schema import SPLITS, STATE_DTYPES, Status
 from ....data.shard.shard import Shard
 from ...config.experiment import MAX_SHARD_ROWS, SHARD_BYTES
-from ...config.section import check_texts
+from ...config.plain_values import check_texts
 from ...dynamics.systems.system import check_name
 from ..derived.source import origin
 from ..writer import DatasetWriter, new_folder
