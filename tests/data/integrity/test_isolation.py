@@ -252,7 +252,7 @@ def test_requests_and_answers_are_lines_of_json(shard):
     child = subprocess.Popen(
         isolation_module.COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
     )
-    request = {"task": "problems", "path": str(shard), "seconds": 9, "memory": 1 << 29}
+    request = {"task": "problems", "path": str(shard), "arguments": [], "seconds": 9, "memory": 1 << 29}
     said, _ = child.communicate(json.dumps(request) + "\n", timeout=30)
     ready, answer = said.splitlines()
     assert (ready, json.loads(answer)) == ("ready", {"result": []})
