@@ -11,14 +11,14 @@ from pydantic import ValidationError, model_validator
 
 from ..base.errors import FormatError
 from ..base.files import write_text
-from ..base.hashing import canonical_json, content_hash, file_hash, json_hash, text_hash
+from ..base.hashing import canonical_json, content_hash, file_hash, is_right, json_hash, text_hash
 from ..base.representation import few, system_name, told
 from ..base.section import Record
 from ..base.shortage import shortage
 from ..shard.limits import (
     JSON_CONTROL,
     MAX_MANIFEST_BYTES,
-    MAX_TEXT_FILE_BYTES,
+    check_text_file,
     read_text_file,
     regular_size,
 )
@@ -208,9 +208,9 @@ class Manifest(Record):
         for name, entries in self.parts.items():
             for entry, records in zip(entries, self._full_parts(name), strict=True):
                 path = folder / entry.file
+                if is_right(path, entry.sha256, entry.bytes):
+                    continue
                 if path.is_file() and not path.is_symlink():
-                    if path.stat().st_size == entry.bytes and file_hash(path) == entry.sha256:
-                        continue
                     (folder / MANIFEST).unlink(missing_ok=True)
                 write_text(path, part_text(records))
 
@@ -237,13 +237,11 @@ def document_hashes(folder: Path) -> dict[str, str]:
 def document_problem(path: Path) -> str | None:
     """Why a document may not be read, in a line; None if it may be, or is not there."""
     try:
-        size = regular_size(path)
+        check_text_file(path)
     except FileNotFoundError:
         return None
     except FormatError as error:
         return error.text
-    if size > MAX_TEXT_FILE_BYTES:
-        return f"has {size} bytes; at most {MAX_TEXT_FILE_BYTES} are read"
     return None
 
 

@@ -73,11 +73,16 @@ def regular_size(path: Path) -> int:
     return status.st_size
 
 
-def read_text_file(path: Path) -> str:
-    """A regular file of bounded size as UTF-8. Raises FormatError, OSError or UnicodeError."""
+def check_text_file(path: Path) -> None:
+    """Raises FormatError if it is no regular file of bounded size, FileNotFoundError if it is missing."""
     size = regular_size(path)
     if size > MAX_TEXT_FILE_BYTES:
         raise FormatError(f"has {size} bytes; at most {MAX_TEXT_FILE_BYTES} are read", path)
+
+
+def read_text_file(path: Path) -> str:
+    """A regular file of bounded size as UTF-8. Raises FormatError, OSError or UnicodeError."""
+    check_text_file(path)
     return path.read_text(encoding="utf-8")
 
 

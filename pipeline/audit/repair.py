@@ -20,7 +20,7 @@ from ...data.folder.manifest_parts import PART_NAME
 from ...data.integrity.child_reader import shard_reader
 from ...data.integrity.reader import Reader
 from ...data.integrity.verify import verify
-from ...data.shard.limits import MAX_TEXT_FILE_BYTES, regular_size
+from ...data.shard.limits import check_text_file
 from ...data.shard.schema import SHARD_NAME, SPLITS, shard_name
 from ...data.shard.shard import ShardRecord
 from ..generation.present import is_part
@@ -184,11 +184,11 @@ def _sums(folder: Path) -> dict[str, str]:
 def _bytes(path: Path) -> bytes | None:
     """A file's bytes, or None where there is none. Raises FormatError if it is no file of a bounded size."""
     try:
-        size = regular_size(path)
+        check_text_file(path)
     except FileNotFoundError:
         return None
-    if size > MAX_TEXT_FILE_BYTES:
-        raise FormatError(f"{path}: has {size:,} bytes, expected at most {MAX_TEXT_FILE_BYTES:,}; remove it")
+    except FormatError as error:
+        raise FormatError(f"{error.text}; remove it", path) from None
     return path.read_bytes()
 
 

@@ -103,7 +103,7 @@ def check_system(system: System, rows: int = ROWS) -> Check:
         rows,
         int(sound.sum()),
         deviation,
-        energy_drift(system, starts) if system.energy is not None else None,
+        energy_change(system, starts) if system.energy is not None else None,
     )
 
 
@@ -159,7 +159,7 @@ def horizon(system: System) -> float:
     return PERIODS * _period(system)
 
 
-def energy_drift(system: System, starts: np.ndarray, periods: int = ENERGY_PERIODS) -> float:
+def energy_change(system: System, starts: np.ndarray, periods: int = ENERGY_PERIODS) -> float:
     """The largest change of the energy on the way from rows (N, D), relative to the largest energy among them."""
     times = np.linspace(0.0, periods * _period(system), 10 * periods + 1)
     parameters = system.default_rows(len(starts))

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from ....data.base.errors import FormatError, TrajstoreError
 from ....data.base.files import LOCK, final_name, remove_leftovers, sync
 from ....data.base.findings import Finding, Findings
+from ....data.base.hashing import is_right
 from ....data.folder.bystanders import is_bystander
 from ....data.folder.manifest import (
     CHECKSUMS,
@@ -33,7 +34,7 @@ from ...runtime.lock import locked
 from ...runtime.progress import columns
 from .download import read_bytes
 from .origin import Connection, NotThereError, Origin
-from .transfer import WORK, Transfer, is_right, partial
+from .transfer import WORK, Transfer, partial
 
 SHORTEST_ID = 8
 DIGEST = re.compile("[0-9a-f]{64}")
