@@ -71,6 +71,12 @@ def symbol(name: str) -> str:
     return label
 
 
+def label_of_time(unit: Any) -> str:
+    """Of an axis of time, with the unit that a dataset states, if it states one."""
+    shown = line(unit, LONGEST_NAME)
+    return "time $t$" if shown in ("", "1") else f"time $t$ ({plain(shown)})"
+
+
 def parameters_label(parameters: Mapping[str, Mapping[str, Any]]) -> str:
     """Values of parameters, as `System.to_dict` describes them, and the ranges of those that differ from row to row.
 

@@ -15,10 +15,10 @@ from ..dynamics.initial_states import InitialStates
 from ..dynamics.systems import System
 from ..dynamics.systems.delay import DelaySystem
 from .delay_embedding import embed, label_embedding
+from .flow import draw_streamlines
 from .images import colours, places, value_label
 from .style import (
     BLUE,
-    FLOW,
     GREEN,
     LONGEST_NAME,
     ORANGE,
@@ -146,7 +146,8 @@ def _draw_plane(system: System) -> Figure:
     _, states = _solve(system, len(COLOURS), SHORT, SHORT * SAMPLES_A_PERIOD)
     _draw_paths(axes, states)
     if system.autonomous and system.ordinary:
-        _draw_flow(axes, system)
+        # Over what the axes show.
+        draw_streamlines(axes, system, *np.transpose([axes.get_xlim(), axes.get_ylim()]))
     equal_scales(axes, "box")
     axes.set(xlabel=symbol(system.states[0]), ylabel=symbol(system.states[1]))
     return figure
@@ -216,17 +217,3 @@ def _draw_paths(axes: Axes, states: np.ndarray) -> None:
     for colour, path in zip(COLOURS, states, strict=False):
         axes.plot(*path.T, color=colour, lw=1.0)
         axes.plot(*path[0], "o", color=colour, ms=3.5)
-
-
-def _draw_flow(axes: Axes, system: System) -> None:
-    """Directions of a planar flow as grey streamlines, over what the axes show."""
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    x, y = np.meshgrid(np.linspace(left, right, 50), np.linspace(bottom, top, 50))
-    flow = system.function(list(system.vector_field), "numpy")(0.0, (x, y), system.defaults)
-    extent = (right - left, top - bottom)
-    u, v = (np.broadcast_to(part, x.shape) / size for part, size in zip(flow, extent, strict=True))
-    speed = np.hypot(u, v)
-    known = np.isfinite(speed) & (speed > 0)
-    u, v = (np.where(known, part / speed, 0.0) * size for part, size in zip((u, v), extent, strict=True))
-    axes.streamplot(x, y, u, v, color=FLOW, linewidth=0.6, arrowsize=0.7, density=1.2, zorder=0)
-    axes.set(xlim=(left, right), ylim=(bottom, top))
