@@ -103,16 +103,10 @@ class _ByScale(ScipyEngine):
         least = np.maximum(QUIET * noise, np.finfo(np.float64).smallest_subnormal)
         self._held = np.maximum(self._tolerance * scales, least)
 
-    def _controlled(
-        self,
-        initial_state: np.ndarray,
-        parameters: np.ndarray,
-        times: np.ndarray,
-        grid: np.ndarray | None,
-    ) -> Any:
+    def _stated(self) -> Stated:
         control = Stated(self._tolerance)
         control.tolerance = self._held
-        return self._integrate(initial_state, parameters, times, grid, control)
+        return control
 
 
 class _DelayByScale(_ByScale, ScipyDelayEngine):
