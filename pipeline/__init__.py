@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .config.experiment import Experiment as Experiment
     from .config.file import check_config as check_config
     from .config.file import load_config as load_config
-    from .config.section import ConfigError as ConfigError
+    from .config.plain_values import ConfigError as ConfigError
     from .draw.run import plot as plot
     from .dynamics.engines import Engine as Engine
     from .dynamics.engines import EngineError as EngineError
@@ -49,7 +49,7 @@ _HOMES = {
     "Experiment": "config.experiment",
     "check_config": "config.file",
     "load_config": "config.file",
-    "ConfigError": "config.section",
+    "ConfigError": "config.plain_values",
     "plot": "draw.run",
     "Engine": "dynamics.engines",
     "EngineError": "dynamics.engines",

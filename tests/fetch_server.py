@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import forked
 import pytest
 from click.testing import CliRunner
-from trajstore.data import verify
+from trajstore.data import examine, verify
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.exchange.fetch import download
 from trajstore.pipeline.exchange.fetch import fetch as fetch_module
@@ -151,11 +151,11 @@ def checks(monkeypatch):
 
     def check(folder, report, **options):
         asked.append(options)
-        return verify(folder, report)
+        return examine(folder, report)
 
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setattr(download, "BACKOFF", 0.01)
-    monkeypatch.setattr(fetch_module, "verify", check)
+    monkeypatch.setattr(fetch_module, "examine", check)
     return asked
 
 

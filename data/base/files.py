@@ -89,6 +89,11 @@ def final_name(name: str) -> str:
     return found.group(1) if found else name
 
 
+def has_size(path: Path, size: int) -> bool:
+    """Is there a file, or a link to one, of so many bytes?"""
+    return path.is_file() and path.stat().st_size == size
+
+
 def sync(path: Path) -> None:
     """Force a file, or a folder's entries, to disk."""
     descriptor = os.open(path, os.O_RDONLY)

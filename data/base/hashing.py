@@ -15,6 +15,16 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_right(path: Path, digest: str, size: int | None = None) -> bool:
+    """Is there a file, itself and no link, of this SHA-256?"""
+    return (
+        path.is_file()
+        and not path.is_symlink()
+        and size in (None, path.stat().st_size)
+        and file_hash(path) == digest
+    )
+
+
 def content_hash(variables: Mapping[str, np.ndarray | Sequence[str]]) -> str:
     """SHA-256 over names, dtypes, shapes and little-endian bytes, in the order of the names.
 

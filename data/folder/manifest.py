@@ -7,17 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from ..base.errors import FormatError
 from ..base.files import write_text
-from ..base.hashing import canonical_json, content_hash, file_hash, json_hash, text_hash
+from ..base.hashing import canonical_json, content_hash, file_hash, is_right, json_hash, text_hash
 from ..base.representation import few, system_name, told
+from ..base.section import Record
 from ..base.shortage import shortage
 from ..shard.limits import (
     JSON_CONTROL,
     MAX_MANIFEST_BYTES,
-    MAX_TEXT_FILE_BYTES,
+    check_text_file,
     read_text_file,
     regular_size,
 )
@@ -57,10 +58,8 @@ CONFIG_KEYS = {
 ReadPart = Callable[[PartRecord], tuple[bytes, str]]
 
 
-class SplitRecord(BaseModel):
+class SplitRecord(Record):
     """One split: its size, its failed rows, the moments of its sound rows, its shards in row order."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     trajectories: int
     failed: int
@@ -77,10 +76,8 @@ class SplitRecord(BaseModel):
         )
 
 
-class Manifest(BaseModel):
+class Manifest(Record):
     """What `manifest.json` holds; the records of parts that it lists (`format_version` 2) are in their places."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: str = FORMAT
     format_version: int = VERSION
@@ -211,9 +208,9 @@ class Manifest(BaseModel):
         for name, entries in self.parts.items():
             for entry, records in zip(entries, self._full_parts(name), strict=True):
                 path = folder / entry.file
+                if is_right(path, entry.sha256, entry.bytes):
+                    continue
                 if path.is_file() and not path.is_symlink():
-                    if path.stat().st_size == entry.bytes and file_hash(path) == entry.sha256:
-                        continue
                     (folder / MANIFEST).unlink(missing_ok=True)
                 write_text(path, part_text(records))
 
@@ -240,13 +237,11 @@ def document_hashes(folder: Path) -> dict[str, str]:
 def document_problem(path: Path) -> str | None:
     """Why a document may not be read, in a line; None if it may be, or is not there."""
     try:
-        size = regular_size(path)
+        check_text_file(path)
     except FileNotFoundError:
         return None
     except FormatError as error:
-        return str(error).removeprefix(f"{path}: ")
-    if size > MAX_TEXT_FILE_BYTES:
-        return f"has {size} bytes; at most {MAX_TEXT_FILE_BYTES} are read"
+        return error.text
     return None
 
 
@@ -388,7 +383,7 @@ def manifest_of_file(path: Path) -> Manifest:
     try:
         manifest = Manifest.of(config, system, list(shard.components), records)
     except ValidationError as error:
-        raise FormatError(f"{path}: {error.errors()[0]['msg']}") from None
+        raise FormatError(error.errors()[0]["msg"], path) from None
     return manifest.model_copy(update={"id": record.content_hash})
 
 

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from pydantic import FailFast, Field, TypeAdapter, ValidationError
 
 from ..base.errors import FormatError
 from ..base.hashing import text_hash
+from ..base.section import Record
 from ..shard.limits import MAX_MANIFEST_BYTES, MAX_PART_BYTES, MAX_SHARDS
 from ..shard.schema import SPLITS
 from ..shard.shard import SHA256, ShardRecord
@@ -27,10 +28,8 @@ COMPONENTS = 10_000
 PART_NAME = rf"^manifest-({'|'.join(SPLITS)})-[0-9]{{5,9}}\.json$"
 
 
-class PartRecord(BaseModel):
+class PartRecord(Record):
     """What the manifest keeps of a part: `shards` records, in `bytes` of text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str = Field(pattern=PART_NAME)
     shards: int = Field(ge=1, le=MOST)

@@ -7,31 +7,18 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..base.errors import TrajstoreError
+from ..base.errors import FormatError
 from ..base.memory_limit import address_space
 from ..base.shortage import ShortageError
-from ..folder.manifest import Manifest, load_manifest, manifest_of_file
 from ..shard.structure import declared_bytes
 from .child_reader import MEMORY_FACTOR, READY
-from .shared_rows import shared_rows_of
-from .verify import file_problems, recorded_problems
+from .reader import TASKS
 
-
-@lru_cache(maxsize=1)
-def _manifest(folder: Path) -> Manifest:
-    return load_manifest(folder)
-
-
-TASKS: dict[str, Callable[..., Any]] = {
-    "problems": file_problems,
-    "recorded problems": lambda path: recorded_problems(path.parent, _manifest(path.parent), path.name),
-    "rows": lambda path: shared_rows_of(path).to_dict(),
-    "manifest": lambda path: manifest_of_file(path).model_dump(),
-}
+GREEDY = {"refused": "reading it needs more memory than a file of its size may take"}
 
 
 def main() -> None:
@@ -44,27 +31,29 @@ def main() -> None:
         request = json.loads(line)
         # What hangs inside a library is ended by the signal.
         signal.alarm(request["seconds"])
-        answer = _answer(TASKS[request["task"]], Path(request["path"]), own + request["memory"])
+        path = Path(request["path"])
+        task = partial(TASKS[request["task"]], path, *request["arguments"])
+        answer = _answer(task, path, own + request["memory"])
         _limit_memory(None)
         signal.alarm(0)
         print(json.dumps(answer), flush=True)
 
 
-def _answer(task: Callable[..., Any], path: Path, memory: int) -> dict[str, Any]:
+def _answer(task: Callable[[], Any], path: Path, memory: int) -> dict[str, Any]:
     granted = False
     try:
         granted = _limit_memory(memory)
         memory += MEMORY_FACTOR * declared_bytes(path)
         granted = _limit_memory(memory)
-        return {"result": task(path)}
+        return {"result": task()}
     except ShortageError as error:
         if error.number != errno.ENOMEM:
             return {"short": error.number}
-        answer = _greedy(path)
-    except TrajstoreError as error:
-        answer = {"refused": str(error)}
+        answer = GREEDY
+    except FormatError as error:
+        answer = {"refused": error.text}
     except MemoryError:
-        answer = _greedy(path)
+        answer = GREEDY
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         answer = {
@@ -72,10 +61,6 @@ def _answer(task: Callable[..., Any], path: Path, memory: int) -> dict[str, Any]
         }
     # With less memory than it may need, nothing can be said against the file.
     return answer if granted else {"short": errno.ENOMEM, "needed": memory}
-
-
-def _greedy(path: Path) -> dict[str, Any]:
-    return {"refused": f"{path}: reading it needs more memory than a file of its size may take"}
 
 
 def _limit_memory(limit: int | None) -> bool:

@@ -12,11 +12,12 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from ..base.errors import FormatError, TrajstoreError
 from ..base.memory_limit import address_space
 from ..base.shortage import ShortageError, limit_of, shortage
+from .reader import Reader
 
 # A file may take so long, and a second more for each so many bytes.
 SECONDS = 60
@@ -38,7 +39,12 @@ READY = "ready"
 ANSWER_CHARACTERS = 64 << 20
 
 
-class IsolatedReader:
+def shard_reader(isolated: bool) -> Reader:
+    """Reads in a child process, or in this one."""
+    return IsolatedReader() if isolated else Reader()
+
+
+class IsolatedReader(Reader):
     """Does the tasks of `child_main` in a child process, with bounded time and memory.
 
     seconds, memory  what any file may take; more is granted in proportion to its size
@@ -52,32 +58,30 @@ class IsolatedReader:
         # Of address space, before any file.
         self._own = 0
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def __call__(self, task: str, path: Path) -> Any:
+    def __call__(self, task: str, path: Path, *arguments: Any) -> Any:
         """What a task gives for a file, as JSON gives it back.
 
         Raises FormatError if the file is refused, ends the child, or meets a mistake of ours; ShortageError if the
         system grants too little to tell; TrajstoreError if there is no child.
         """
         seconds = min(self._seconds + _size(path) // BYTES_A_SECOND, MAX_SECONDS)
-        request = {"task": task, "path": str(path), "seconds": seconds, "memory": self._memory}
-        answer = self._exchange(json.dumps(request))
+        request = {"task": task, "path": str(path), "arguments": arguments}
+        answer = self._exchange(json.dumps({**request, "seconds": seconds, "memory": self._memory}))
         if not answer:
             raise self._cause(path, seconds)
         found = json.loads(answer)
         if "short" in found:
             raise ShortageError(found["short"], found.get("needed"))
         if "refused" in found:
-            raise FormatError(found["refused"])
+            raise FormatError(found["refused"], path)
         if "failed" in found:
             raise FormatError(
-                f"{path}: trajstore fails on it ({found['failed']}): the file is damaged in a way that nobody "
-                "thought of, or this is a mistake of trajstore"
+                f"trajstore fails on it ({found['failed']}): the file is damaged in a way that nobody thought of, "
+                "or this is a mistake of trajstore",
+                path,
             )
         return found["result"]
 
@@ -140,7 +144,7 @@ class IsolatedReader:
         else:
             how = f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
             why = f"the HDF5 library crashes on it ({how}); the file is damaged, or made to crash"
-        return FormatError(f"{path}: {why}")
+        return FormatError(why, path)
 
     def _end(self) -> int:
         child, self._child = self._child, None

@@ -14,7 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ..base.errors import FormatError
+from ..base.errors import AGAIN, FormatError
 from .direct_reads import advise
 
 # What zlib may add to bytes that it cannot compress.
@@ -59,7 +59,7 @@ class Chunks:
 
         odd = dataset.id.chunk_iter(note) if len(places) else None
         if odd or not places[:, 1].all():
-            raise FormatError(f"{path}: chunks of {dataset.name!r} are missing or larger than they can be")
+            raise FormatError(f"chunks of {dataset.name!r} are missing or larger than they can be", path)
         made = dataset.id.get_create_plist()
         filters = tuple(made.get_filter(index)[0] for index in range(made.get_nfilters()))
         return cls(path, shape, dataset.dtype, chunk, filters, places)
@@ -91,8 +91,8 @@ class Chunks:
             )
         if len(packed) != needed:
             raise FormatError(
-                f"{self.path}: a chunk of the states does not unpack to its {needed} bytes: it is damaged. "
-                "Fetch it again, or generate it again with the same config."
+                f"a chunk of the states does not unpack to its {needed} bytes: it is damaged. {AGAIN}",
+                self.path,
             )
         return np.frombuffer(packed, self.dtype).reshape(self.chunk)
 

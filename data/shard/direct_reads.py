@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ..base.errors import FormatError
+from ..base.errors import AGAIN, FormatError
 from ..base.shortage import shortage
 
 PAGE = 4096
@@ -26,14 +26,14 @@ def read_into(path: Path, target: memoryview, offset: int, *, keep: bool) -> Non
                 read = file.readinto(target[done:])
                 if not read:
                     raise FormatError(
-                        f"{path}: ends at byte {offset + done}, expected {offset + len(target)}; it is truncated. "
-                        "Fetch it again, or generate it again with the same config."
+                        f"ends at byte {offset + done}, expected {offset + len(target)}; it is truncated. {AGAIN}",
+                        path,
                     )
                 done += read
             if not keep:
                 advise(file.fileno(), offset, len(target), "POSIX_FADV_DONTNEED")
     except OSError as error:
-        raise shortage(error) or FormatError(f"{path}: cannot be read ({error.strerror})") from None
+        raise shortage(error) or FormatError(f"cannot be read ({error.strerror})", path) from None
 
 
 def advise(file: int, offset: int, size: int, advice: str) -> None:

@@ -64,19 +64,25 @@ def regular_size(path: Path) -> int:
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
         raise FormatError(
-            f"{path}: is a link; a dataset holds its own files. Put a copy of the file in its place, or open the "
-            "file that it leads to"
+            "is a link; a dataset holds its own files. Put a copy of the file in its place, or open "
+            "the file that it leads to",
+            path,
         )
     if not stat.S_ISREG(status.st_mode):
-        raise FormatError(f"{path}: is no regular file")
+        raise FormatError("is no regular file", path)
     return status.st_size
+
+
+def check_text_file(path: Path) -> None:
+    """Raises FormatError if it is no regular file of bounded size, FileNotFoundError if it is missing."""
+    size = regular_size(path)
+    if size > MAX_TEXT_FILE_BYTES:
+        raise FormatError(f"has {size} bytes; at most {MAX_TEXT_FILE_BYTES} are read", path)
 
 
 def read_text_file(path: Path) -> str:
     """A regular file of bounded size as UTF-8. Raises FormatError, OSError or UnicodeError."""
-    size = regular_size(path)
-    if size > MAX_TEXT_FILE_BYTES:
-        raise FormatError(f"{path}: has {size} bytes; at most {MAX_TEXT_FILE_BYTES} are read")
+    check_text_file(path)
     return path.read_text(encoding="utf-8")
 
 

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import h5py
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ..base.errors import FormatError
 from ..base.files import atomic_path
 from ..base.hashing import content_hash, file_hash
 from ..base.representation import few, told
+from ..base.section import Record
 from .hdf5_writing import new_hdf5
 from .layout import fill_rows, make_variables, write_attributes
 from .limits import MAX_COUNT, STATE_VARIABLES, attribute
@@ -95,10 +96,8 @@ class Shard:
 SHA256 = r"^[0-9a-f]{64}$"
 
 
-class ShardRecord(BaseModel):
+class ShardRecord(Record):
     """What the manifest keeps of a shard."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str = Field(pattern=SHARD_NAME)
     first_row: Count
@@ -126,7 +125,7 @@ def write_shard(path: Path, shard: Shard, compression: str | None = None) -> Sha
             fill_rows(made, variables)
             write_attributes(file, {**shard.attributes, "content_hash": written})
         if not _same_content(read_shard(temporary), shard):
-            raise FormatError(f"{path}: what was read back is not what was written; is the disk sound?")
+            raise FormatError("what was read back is not what was written; is the disk sound?", path)
         return record_of(temporary, shard, path.name, written)
 
 

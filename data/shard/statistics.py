@@ -4,27 +4,27 @@ from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
+
+from ..base.section import Record
 
 BLOCK_VALUES = 1 << 15
 # A component whose standard deviation is below this part of its size is constant, but for rounding.
 CONSTANT = 1e-12
 
 
-class Moments(BaseModel):
+class Moments(Record):
     """Count, mean, standard deviation and range of each component over all sound rows and times.
 
     `count` is the number of values a component; the lists have one entry a component, in raw units, and
     are empty when `count` is 0. The standard deviation is that of the population (divisor `count`).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     count: int
-    mean: list[FiniteFloat] = []
-    std: list[FiniteFloat] = []
-    minimum: list[FiniteFloat] = []
-    maximum: list[FiniteFloat] = []
+    mean: list[FiniteFloat] = Field(default_factory=list)
+    std: list[FiniteFloat] = Field(default_factory=list)
+    minimum: list[FiniteFloat] = Field(default_factory=list)
+    maximum: list[FiniteFloat] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _one_entry_a_component(self) -> Self:

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..base.errors import FormatError
+from ..base.errors import AGAIN, FormatError
 from ..base.hashing import canonical_json
 from ..base.shortage import shortage
 from .chunks import Chunks
@@ -56,14 +56,14 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
         size = regular_size(path)
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
-        raise FormatError(f"{path}: no such file; expected a trajstore HDF5 file") from None
+        raise FormatError("no such file; expected a trajstore HDF5 file", path) from None
     except PermissionError:
-        raise FormatError(f"{path}: permission denied; expected a file that you may read") from None
+        raise FormatError("permission denied; expected a file that you may read", path) from None
     except MISFIT as error:
         _raise_shortage(error)
         raise FormatError(
-            f"{path}: cannot be read as HDF5 ({error}); the file is truncated, damaged or of another kind. "
-            "Fetch it again, or generate it again with the same config."
+            f"cannot be read as HDF5 ({error}); the file is truncated, damaged or of another kind. {AGAIN}",
+            path,
         ) from None
     try:
         with file:
@@ -74,10 +74,10 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
                 _raise_shortage(error)
                 raise _damaged(path, error) from None
             if problem is not None:
-                raise FormatError(f"{path}: {problem}")
+                raise FormatError(problem, path)
             yield file
     except RefusedError as error:
-        raise FormatError(f"{path}: {error}") from None
+        raise FormatError(str(error), path) from None
     except DAMAGE as error:
         _raise_shortage(error)
         raise _damaged(path, error) from None
@@ -91,9 +91,7 @@ def _raise_shortage(error: Exception) -> None:
 
 def _damaged(path: Path, error: Exception) -> FormatError:
     reason = str(error) or type(error).__name__
-    return FormatError(
-        f"{path}: is damaged: {reason}. Fetch it again, or generate it again with the same config."
-    )
+    return FormatError(f"is damaged: {reason}. {AGAIN}", path)
 
 
 def structure_problems(file: h5py.File) -> Iterator[str]:
@@ -153,7 +151,7 @@ def variable(file: h5py.File, name: str) -> h5py.Dataset:
     """A variable of a file. Raises FormatError if the file has none of that name."""
     item = file.get(name)
     if not isinstance(item, h5py.Dataset):
-        raise FormatError(f"{file.filename}: no variable {name!r}; it has {', '.join(file)}")
+        raise FormatError(f"no variable {name!r}; it has {', '.join(file)}", file.filename)
     return item
 
 
@@ -167,7 +165,7 @@ def values(file: h5py.File, name: str) -> np.ndarray:
         return read.astype(read.dtype.newbyteorder("="), copy=False)
     except MemoryError:
         raise FormatError(
-            f"{file.filename}: there is no memory for the {dataset.nbytes} bytes of {name!r}"
+            f"there is no memory for the {dataset.nbytes} bytes of {name!r}", file.filename
         ) from None
 
 
@@ -221,5 +219,5 @@ def json_attribute(attributes: Mapping[str, Any], name: str, path: Path) -> dict
     except (ValueError, RecursionError):
         value, text = None, ""
     if not isinstance(value, dict) or JSON_CONTROL.search(text):
-        raise FormatError(f"{path}: attribute {name!r} is no JSON object, or holds control characters")
+        raise FormatError(f"attribute {name!r} is no JSON object, or holds control characters", path)
     return value

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from ..base.errors import FormatError
+from ..base.errors import AGAIN, FormatError
 
 # With the version; three bytes of anything follow. In files of later versions of the format they lie at any offset.
 SIGNATURE, BEFORE_SIZE = b"GCOL\x01", 8
@@ -28,10 +28,7 @@ def check_heaps(path: Path, payloads: Collection[tuple[int, int]]) -> None:
             for heap in _find(file, begin, offset):
                 left -= _visited(file, heap, left)
                 if left < 0:
-                    raise FormatError(
-                        f"{path}: is damaged: its texts cannot be read. Fetch it again, or generate it again with "
-                        "the same config."
-                    )
+                    raise FormatError(f"is damaged: its texts cannot be read. {AGAIN}", path)
             begin = max(begin, offset + size)
 
 

@@ -168,7 +168,7 @@ class Allowance:
             return np.zeros(states.shape[1])
         step = float(step if isinstance(step, int | float) else time[-1])
         curvature = np.gradient(np.gradient(states, time, axis=0), time, axis=0)
-        if self._system.kind != "delay":
+        if not self._system.retarded:
             # Points of the grid may be farther apart than what curves a row.
             parameters, late = self._solved.parameters[index : index + 1], NUDGE * step
             slopes = self._system.slopes(states[None], parameters, time)

@@ -144,7 +144,7 @@ def _block_ends(points: int, system: System, engine: str) -> list[int]:
     if points < 2:
         return []
     # A delay equation goes on from a history, and not from a state.
-    most = 1 if system.kind == "delay" else FEW_BLOCKS if engine == "scipy" else BLOCKS
+    most = 1 if system.retarded else FEW_BLOCKS if engine == "scipy" else BLOCKS
     return np.unique(np.linspace(0, points - 1, min(points, most + 1)).astype(np.int64))[1:].tolist()
 
 

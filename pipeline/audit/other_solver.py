@@ -103,16 +103,10 @@ class _ByScale(ScipyEngine):
         least = np.maximum(QUIET * noise, np.finfo(np.float64).smallest_subnormal)
         self._held = np.maximum(self._tolerance * scales, least)
 
-    def _controlled(
-        self,
-        initial_state: np.ndarray,
-        parameters: np.ndarray,
-        times: np.ndarray,
-        grid: np.ndarray | None,
-    ) -> Any:
+    def _stated(self) -> Stated:
         control = Stated(self._tolerance)
         control.tolerance = self._held
-        return self._integrate(initial_state, parameters, times, grid, control)
+        return control
 
 
 class _DelayByScale(_ByScale, ScipyDelayEngine):
@@ -120,7 +114,7 @@ class _DelayByScale(_ByScale, ScipyDelayEngine):
 
 
 def _by_scale(system: System, tolerance: float, **settings: Any) -> Engine:
-    return (_DelayByScale if system.kind == "delay" else _ByScale)(system, tolerance, **settings)
+    return (_DelayByScale if system.retarded else _ByScale)(system, tolerance, **settings)
 
 
 def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:
@@ -130,7 +124,7 @@ def _other_engine(system: System, stored: str) -> tuple[Engine, Engine | None]:
         if settings.name != "scipy":
             explicit = _by_scale(system, EXPLICIT_TOLERANCE, max_steps=FIELD_STEPS)
             return make_engine(system, settings), explicit
-    limit = EXPLICIT_STEPS if system.kind == System.kind else FIELD_STEPS
+    limit = EXPLICIT_STEPS if system.ordinary else FIELD_STEPS
     explicit = _by_scale(system, EXPLICIT_TOLERANCE, max_steps=limit)
     if stored == "heyoka" and not system.smooth:
         return explicit, make_engine(system, EngineSettings(name=stored, tolerance=OTHER_TOLERANCE))

@@ -68,7 +68,7 @@ def integrate_again(
     errors = errors_along(system, starts, parameters, times, known, promise, samples=samples)
     failed = shard.status[rows] != Status.OK
     # A delay equation goes on from a history, and not from a state.
-    halves = 1 if system.kind == "delay" else PIECES
+    halves = 1 if system.retarded else PIECES
     pieces = _pieces(errors, failed, len(times), halves)
     states, status = _follow(solver, starts, parameters, times, known, errors, promise, pieces)
     return Reference(tuple(solver.methods), states[:, before:], parameters, status, _from(errors, before))
@@ -145,7 +145,7 @@ def _pieces(
 def _stored_states(system: System, observation: Observation, shard: Shard) -> np.ndarray | None:
     """Stored states (N, T, S) from which rows can be integrated; None if these are partial, noisy or approximate."""
     partial = len(observation.names(system)) < len(system.states)
-    if system.kind == "delay" or partial or shard.attributes["resampling"] == "linear":
+    if system.retarded or partial or shard.attributes["resampling"] == "linear":
         return None
     if observation.noise is None:
         return shard.state

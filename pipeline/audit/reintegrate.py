@@ -17,7 +17,7 @@ from ...data.shard.schema import DERIVATIVE, DIAGNOSTICS, ENERGY_DRIFT
 from ...data.shard.shard import Shard, read_shard
 from ...data.shard.structure import json_attribute
 from ..config.observation import Observation
-from ..describe.percentages import percentage
+from ..describe.phrases import percentage
 from ..dynamics.diagnostics import check_diagnostics
 from ..dynamics.systems import System
 from .allowance import Allowance, promise_of

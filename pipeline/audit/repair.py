@@ -1,12 +1,10 @@
 """Manifest, its parts and SHA256SUMS, lost or damaged, are written again from the shards; nothing else can be."""
 
 import re
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-from ...data.base.errors import FormatError
+from ...data.base.errors import AGAIN, FormatError
 from ...data.base.files import remove_leftovers
 from ...data.base.hashing import text_hash
 from ...data.folder.manifest import (
@@ -17,12 +15,12 @@ from ...data.folder.manifest import (
     document_hashes,
     load_if_present,
     load_manifest,
-    manifest_of_file,
 )
 from ...data.folder.manifest_parts import PART_NAME
-from ...data.integrity.child_reader import IsolatedReader
-from ...data.integrity.verify import file_problems, verify
-from ...data.shard.limits import MAX_TEXT_FILE_BYTES, regular_size
+from ...data.integrity.child_reader import shard_reader
+from ...data.integrity.reader import Reader
+from ...data.integrity.verify import verify
+from ...data.shard.limits import check_text_file
 from ...data.shard.schema import SHARD_NAME, SPLITS, shard_name
 from ...data.shard.shard import ShardRecord
 from ..generation.present import is_part
@@ -35,13 +33,6 @@ BRACE = re.compile("[{}]")
 FILE = re.compile(r'"file": *"([^"]+)"')
 DIGEST = re.compile(r'"sha256": *"([0-9a-f]{64})"')
 SIZE = re.compile(rf'"({"|".join(SPLITS)})": *([0-9]{{1,18}})')
-Read = Callable[[str, Path], Any]
-# What a child process would do, done here.
-PLAIN: dict[str, Callable[[Path], Any]] = {
-    "problems": file_problems,
-    "manifest": lambda path: manifest_of_file(path).model_dump(),
-}
-FETCH = "Fetch it again, or generate it again with the same config."
 
 
 def repair(folder: str | Path, isolated: bool = False) -> list[str]:
@@ -63,11 +54,10 @@ def repair(folder: str | Path, isolated: bool = False) -> list[str]:
             f"{folder}: no folder is there (no such folder); expected a dataset whose {MANIFEST} or "
             f"{CHECKSUMS} is damaged"
         )
-    with locked(folder), IsolatedReader() as reader:
-        read: Read = reader if isolated else lambda task, path: PLAIN[task](path)
+    with locked(folder), shard_reader(isolated) as reader:
         sums = _sums(folder)
         _check_documents(folder, sums)
-        manifest = _sound_manifest(folder, isolated) or _rebuilt_manifest(folder, sums, read)
+        manifest = _sound_manifest(folder, isolated) or _rebuilt_manifest(folder, sums, reader)
         remove_leftovers(folder, is_part)
         names = (CHECKSUMS, *(entry.file for entry in manifest.all_parts), MANIFEST)
         before = {name: _digest(folder / name) for name in names}
@@ -86,9 +76,9 @@ def _sound_manifest(folder: Path, isolated: bool) -> Manifest | None:
     return None if any(problem.file in parts for problem in problems) else manifest
 
 
-def _rebuilt_manifest(folder: Path, sums: dict[str, str], read: Read) -> Manifest:
+def _rebuilt_manifest(folder: Path, sums: dict[str, str], reader: Reader) -> Manifest:
     """The manifest that follows from the shards. Raises FormatError if anything speaks against it."""
-    manifest = _manifest_of_shards(folder, read)
+    manifest = _manifest_of_shards(folder, reader)
     if sums.get(MANIFEST) == text_hash(manifest.to_json()):
         return manifest
     old = "".join(map(_text, [folder / MANIFEST, *_parts(folder)]))
@@ -111,7 +101,7 @@ def _entries(text: str) -> dict[str, str]:
     return {file[1]: digest[1] for file, digest in found if file and digest}
 
 
-def _manifest_of_shards(folder: Path, read: Read) -> Manifest:
+def _manifest_of_shards(folder: Path, reader: Reader) -> Manifest:
     """The manifest of all shards in the folder. Raises FormatError if one of them is not as it should be."""
     files = [path.name for path in folder.iterdir() if re.fullmatch(SHARD_NAME, path.name)]
     records: dict[str, list[ShardRecord]] = {split: [] for split in SPLITS}
@@ -120,16 +110,16 @@ def _manifest_of_shards(folder: Path, read: Read) -> Manifest:
         rows = 0
         for index in range(sum(file.startswith(f"{split}-") for file in files)):
             path = folder / shard_name(split, index)
-            own = _manifest_of_shard(path, read)
+            own = _manifest_of_shard(path, reader)
             common = common or own
             if any(getattr(own, key) != getattr(common, key) for key in ("config", "system", "components")):
-                raise FormatError(f"{path}: comes from another config than the shards before it. {FETCH}")
+                raise FormatError(f"{path}: comes from another config than the shards before it. {AGAIN}")
             record = own.shards[0].model_copy(update={"file": path.name})
             if not own.splits[split].shards or record.first_row != rows:
                 holds = next(name for name, kept in own.splits.items() if kept.shards)
                 raise FormatError(
                     f"{path}: holds rows of {holds} from {record.first_row}, expected rows of {split} from {rows}; "
-                    f"it was renamed, or one before it is another. {FETCH}"
+                    f"it was renamed, or one before it is another. {AGAIN}"
                 )
             records[split].append(record)
             rows += record.rows
@@ -142,12 +132,12 @@ def _manifest_of_shards(folder: Path, read: Read) -> Manifest:
     return Manifest.of(config, common.system, common.components, records)
 
 
-def _manifest_of_shard(path: Path, read: Read) -> Manifest:
+def _manifest_of_shard(path: Path, reader: Reader) -> Manifest:
     if not path.is_file():
-        raise FormatError(f"{path}: missing, though a later shard is there. {FETCH}")
-    for problem in read("problems", path):
-        raise FormatError(f"{path}: {problem}. {FETCH}")
-    return Manifest.model_validate(read("manifest", path))
+        raise FormatError(f"{path}: missing, though a later shard is there. {AGAIN}")
+    for problem in reader.problems(path):
+        raise FormatError(f"{path}: {problem}. {AGAIN}")
+    return reader.manifest(path)
 
 
 def _check_documents(folder: Path, sums: dict[str, str]) -> None:
@@ -167,7 +157,7 @@ def _check_claims(
 ) -> None:
     """Refuse shards of which a file that could be read, in part or completely, says something else."""
     found = {shard.file: shard.sha256 for shard in manifest.shards}
-    mend = f"{FETCH} If you know that the shards are right, remove {witness} and repair again."
+    mend = f"{AGAIN} If you know that the shards are right, remove {witness} and repair again."
     for name, digest in claims.items():
         if re.fullmatch(SHARD_NAME, name) and name not in found:
             raise FormatError(f"{folder / name}: missing, but {witness} lists it. {mend}")
@@ -194,11 +184,11 @@ def _sums(folder: Path) -> dict[str, str]:
 def _bytes(path: Path) -> bytes | None:
     """A file's bytes, or None where there is none. Raises FormatError if it is no file of a bounded size."""
     try:
-        size = regular_size(path)
+        check_text_file(path)
     except FileNotFoundError:
         return None
-    if size > MAX_TEXT_FILE_BYTES:
-        raise FormatError(f"{path}: has {size:,} bytes, expected at most {MAX_TEXT_FILE_BYTES:,}; remove it")
+    except FormatError as error:
+        raise FormatError(f"{error.text}; remove it", path) from None
     return path.read_bytes()
 
 

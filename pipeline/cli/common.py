@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
 
 from ...data.base.errors import TrajstoreError, printable
 from ...data.base.files import finite, reason
@@ -66,6 +67,11 @@ trust_option = click.option(
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Throw away what the folder holds of another config."
 )
+
+
+def new_console(*, stderr: bool = True) -> Console:
+    """Shows words as they are, without colours for whatever looks like a number or a path."""
+    return Console(stderr=stderr, highlight=False)
 
 
 def print_json(value: Any) -> None:

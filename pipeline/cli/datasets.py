@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from ...data.base.errors import printable
 from .common import (
@@ -14,6 +13,7 @@ from .common import (
     command,
     config_argument,
     json_option,
+    new_console,
     overwrite_option,
     print_dataset_json,
     print_json,
@@ -60,7 +60,7 @@ def generate_command(
     from ..generation.generate import generate
     from .printing import print_summary
 
-    console = Console(stderr=True)
+    console = new_console()
     summary = generate(
         load_config(config, overrides),
         out,
@@ -166,7 +166,7 @@ def _verify_with_progress(path: Path, shards: slice | None) -> tuple["Findings",
 
     total = len(load_manifest(path).shards) if path.is_dir() else 1
     first, last, _ = (shards or slice(None)).indices(total)
-    console = Console(stderr=True)
+    console = new_console()
     bar = Progress(*columns("shards"), console=console, transient=True, disable=not console.is_terminal)
     with bar as progress:
         task = progress.add_task("verify", total=max(0, last - first))
@@ -182,19 +182,19 @@ def _verify_with_progress(path: Path, shards: slice | None) -> tuple["Findings",
 @command
 def info_command(path: Path, as_json: bool) -> None:
     """Show what a dataset, or one shard, holds."""
-    from ...data.folder.manifest import Manifest, load_manifest
+    from ...data.folder.manifest import load_manifest
     from ...data.integrity.child_reader import IsolatedReader
     from .printing import dataset_facts, print_dataset
 
     if path.is_file():
         with IsolatedReader() as reader:
-            manifest = Manifest.model_validate(reader("manifest", path))
+            manifest = reader.manifest(path)
     else:
         manifest = load_manifest(path)
     if as_json:
         print_json(dataset_facts(manifest))
     else:
-        print_dataset(Console(), manifest)
+        print_dataset(new_console(stderr=False), manifest)
 
 
 @click.command("systems")
@@ -220,7 +220,7 @@ def systems_command(
 
     _check_options(names, flows, figure, checks, exponents, as_json)
     listed = convertible_flows() if flows else [get_system(name) for name in names or LIBRARY]
-    console = Console()
+    console = new_console(stderr=False)
     one = len(names) == 1
     if checks:
         from ..dynamics.check import check_system, print_checks

@@ -4,9 +4,8 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from .common import PATH, command, json_option, print_dataset_json
+from .common import PATH, command, json_option, new_console, print_dataset_json
 
 
 @click.command("fetch")
@@ -35,12 +34,11 @@ def fetch_command(
     """
     from ..exchange.fetch.fetch import fetch
 
-    console = Console(stderr=True)
+    console = new_console()
     done = fetch(url, folder, identity=identity, jobs=jobs, overwrite=overwrite, console=console)
     console.print(
         f"{done.fetched} shards fetched, {done.kept} found right; {done.bytes:,} bytes in {done.seconds:.2f} s; "
         f"id {done.manifest.id}",
-        highlight=False,
         soft_wrap=True,
     )
     if as_json:

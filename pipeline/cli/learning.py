@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from ...data.base.errors import TrajstoreError
-from ..describe.percentages import percentage
+from ..describe.phrases import percentage
 from ..runtime.interrupts import end_deaf
 from .common import (
     INTERRUPTED,
@@ -22,6 +21,7 @@ from .common import (
     command,
     config_argument,
     json_option,
+    new_console,
     overwrite_option,
     print_json,
     set_option,
@@ -78,7 +78,7 @@ def train_command(
                 signal.signal(signal.SIGTERM, before)
             from ..learn.train import train
 
-            console = Console(stderr=True)
+            console = new_console()
             now = train(
                 learning,
                 data,
@@ -155,11 +155,11 @@ def evaluate_command(run: Path, data: Path | None, trust_code: bool, as_json: bo
     from ..judge.evaluate import evaluate
     from .printing import print_metrics
 
-    metrics = evaluate(run, data, Console(stderr=True), trust_code=trust_code)
+    metrics = evaluate(run, data, new_console(), trust_code=trust_code)
     if as_json:
         print_json(metrics)
     else:
-        print_metrics(Console(), metrics)
+        print_metrics(new_console(stderr=False), metrics)
 
 
 @click.command("plot")
@@ -175,8 +175,8 @@ def plot_command(path: Path, out: Path | None) -> None:
     if path.is_file() or (path / MANIFEST).is_file():
         from ..draw.dataset import plot_dataset
 
-        plot_dataset(path, out, Console(stderr=True))
+        plot_dataset(path, out, new_console())
     else:
         from ..draw.run import plot
 
-        plot(path, Console(stderr=True), out)
+        plot(path, new_console(), out)

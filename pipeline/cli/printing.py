@@ -9,10 +9,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ...data.folder.manifest import Manifest
-from ..describe.description import IDENTITY_SHOWN, Description, ParameterLine, line
-from ..describe.percentages import percentage
+from ..describe.description import IDENTITY_SHOWN, Description, ParameterLine
+from ..describe.phrases import line, percentage
 from ..dynamics.systems import System
-from ..dynamics.systems.delay import DelaySystem
 from ..runs.standing import ending
 
 if TYPE_CHECKING:
@@ -157,7 +156,9 @@ def _ranges(description: Description) -> Table:
 
 def _small_table(first: str, *heads: str) -> Table:
     columns = [Column(head, justify="right") for head in heads]
-    return Table(first, *columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="cyan")
+    return Table(
+        first, *columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), highlight=True, header_style="cyan"
+    )
 
 
 def print_summary(console: Console, summary: "Summary") -> None:
@@ -168,13 +169,11 @@ def print_summary(console: Console, summary: "Summary") -> None:
     console.print(
         f"{summary.written} shards written, {summary.reused} found right; {summary.rows:,} rows integrated in "
         f"{summary.seconds:.2f} s{rate}; {manifest.bytes / 1e6:,.1f} MB; id {manifest.id[:IDENTITY_SHOWN]}",
-        highlight=False,
         soft_wrap=True,
     )
     if summary.compared:
         console.print(
             f"{summary.compared} shards of another revision of the engines come out the same by this one",
-            highlight=False,
             soft_wrap=True,
         )
     if summary.shared:
@@ -182,7 +181,6 @@ def print_summary(console: Console, summary: "Summary") -> None:
         console.print(
             f"warning: {summary.shared}{mend}",
             style="yellow",
-            highlight=False,
             markup=False,
             soft_wrap=True,
         )
@@ -192,33 +190,30 @@ def print_summary(console: Console, summary: "Summary") -> None:
             f"{name}: {count:,} of {total:,} rows failed ({percentage(count, total)}); they are kept as NaN with a "
             "status that says why",
             style="yellow",
-            highlight=False,
             soft_wrap=True,
         )
 
 
 def print_system(console: Console, system: System) -> None:
     """A system's equations, plain and as LaTeX, its parameters and its box of initial states."""
-    console.print(system.name, style="bold", highlight=False)
+    console.print(system.name, style="bold")
     for text in filter(None, (system.description, system.reference)):
-        console.print(text, highlight=False)
+        console.print(text)
     for (state, text), latex in zip(system.equations.items(), system.latex(), strict=True):
-        console.print(f"  {state}' = {text}", highlight=False, markup=False)
-        console.print(f"  {latex}", highlight=False, markup=False, style="dim")
+        console.print(f"  {state}' = {text}", markup=False)
+        console.print(f"  {latex}", markup=False, style="dim")
     for name, parameter in system.parameters.items():
         unit = "" if parameter.unit == "1" else f" {parameter.unit}"
-        console.print(
-            f"  {name} = {parameter.value:g}{unit}   {parameter.meaning}", highlight=False, markup=False
-        )
-    when = "t <= 0" if isinstance(system, DelaySystem) else "0"
+        console.print(f"  {name} = {parameter.value:g}{unit}   {parameter.meaning}", markup=False)
+    when = "t <= 0" if system.retarded else "0"
     for name, (low, high) in system.initial_state.items():
-        console.print(f"  {name}({when}) in [{low:g}, {high:g}]", highlight=False, markup=False)
+        console.print(f"  {name}({when}) in [{low:g}, {high:g}]", markup=False)
     unit = "" if system.time_unit == "1" else f" {system.time_unit}"
     for what, value in (("period", system.period), ("Lyapunov time", _inverse(system.lyapunov))):
         if value is not None:
-            console.print(f"  {what} {value:.4g}{unit}", highlight=False, markup=False)
+            console.print(f"  {what} {value:.4g}{unit}", markup=False)
     if system.hamiltonian is not None:
-        console.print(f"  conserved: {system.hamiltonian}", highlight=False, markup=False)
+        console.print(f"  conserved: {system.hamiltonian}", markup=False)
 
 
 def _inverse(value: float | None) -> float | None:
@@ -227,18 +222,18 @@ def _inverse(value: float | None) -> float | None:
 
 def print_spectrum(console: Console, system: System, spectrum: "Spectrum") -> None:
     """Lyapunov exponents with their standard errors, and the dimension that follows."""
-    console.print(system.name, style="bold", highlight=False)
+    console.print(system.name, style="bold")
     for exponent, error in zip(spectrum.exponents, spectrum.errors, strict=True):
-        console.print(f"  {exponent:+.5f} +- {error:.5f}", highlight=False)
+        console.print(f"  {exponent:+.5f} +- {error:.5f}")
     if spectrum.dimension is not None:
-        console.print(f"  Kaplan-Yorke dimension {spectrum.dimension:.4f}", highlight=False)
-    console.print(f"  {spectrum.rows} trajectories over t = {spectrum.duration:g} each", highlight=False)
+        console.print(f"  Kaplan-Yorke dimension {spectrum.dimension:.4f}")
+    console.print(f"  {spectrum.rows} trajectories over t = {spectrum.duration:g} each")
 
 
 def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
     """Test errors beside the trivial predictors, and the long rollouts."""
     test = metrics["test"]
-    table = Table("predictor", "test MSE", "times the model's", box=box.SIMPLE_HEAD)
+    table = Table("predictor", "test MSE", "times the model's", box=box.SIMPLE_HEAD, highlight=True)
     table.add_row(metrics["model"]["name"], f"{test['mse']:.3g}", "1")
     for name, baseline in sorted(metrics["baselines"].items(), key=lambda item: item[1]["mse"]):
         times = f"{baseline['mse'] / test['mse']:.3g}" if test["mse"] else "-"
@@ -247,19 +242,18 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
     training = metrics.get("training", {})
     if said := ending(training):
         best = f"judged are the weights of step {training['best_step']:,}"
-        console.print(f"{said}; {best}", highlight=False, soft_wrap=True)
+        console.print(f"{said}; {best}", soft_wrap=True)
     noise = test.get("noise")
     if noise is not None:
         floor = ", below which no test MSE can be expected" if noise["target"] == "observed" else ""
         console.print(
             f"noise of the observed states: RMS {noise['rms']:.3g}, MSE {noise['mse']:.3g}{floor}; the model's MSE "
             f"against the states without noise: {noise['model_mse_without_noise']:.3g}",
-            highlight=False,
             soft_wrap=True,
         )
     if metrics["rollout"] is not None:
         for line in _rollout_lines(metrics["rollout"]):
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
 
 
 def _rollout_lines(rollout: Mapping[str, Any]) -> Iterator[str]:

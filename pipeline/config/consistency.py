@@ -5,7 +5,7 @@ import numpy as np
 from ...data.batches.block_sizes import count_blocks
 from ...data.tasks.registry import TASKS
 from .experiment import Experiment
-from .section import ConfigError
+from .plain_values import ConfigError
 
 
 def check_training(config: Experiment) -> None:

@@ -14,7 +14,6 @@ from ..dynamics.engines import EngineSettings
 from ..dynamics.initial_states import InitialStates
 from ..dynamics.parameters import draw_of, parameter_rows
 from ..dynamics.systems import System
-from ..dynamics.systems.delay import DelaySystem
 from .grid import GridSection
 from .learning import Learning
 from .observation import Observation
@@ -95,7 +94,7 @@ class Experiment(Learning):
         begin where the transient does, and the grid later.
         """
         transient = self.initial_states.transient
-        return 0.0 if transient is None or not isinstance(self.dynamics, DelaySystem) else -transient
+        return 0.0 if transient is None or not self.dynamics.retarded else -transient
 
     def initial_state_rows(self, split: str, start: int, stop: int) -> np.ndarray:
         """Initial states of rows start to stop of a split, (n, D) float64, before any transient."""

@@ -13,10 +13,9 @@ from ...data.base.own_code import OwnCode, is_file
 from .consistency import check_training
 from .experiment import Experiment
 from .explain import explain
-from .held import check_held
 from .learning import Learning
 from .named import NamedSection
-from .section import ConfigError, check_texts
+from .plain_values import ConfigError, check_held, check_texts
 
 Config = TypeVar("Config", bound=Learning)
 

@@ -3,19 +3,18 @@
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat, Tag, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
 
 from ...data.base.errors import TrajstoreError
+from ...data.base.section import Section
 from ..dynamics.engines.settings import Resampling
 
 # A single trajectory must fit in memory.
 MAX_POINTS = 10_000_000
 
 
-class Periods(BaseModel):
+class Periods(Section):
     """So many periods of the system."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     periods: PositiveFloat
 
@@ -27,15 +26,13 @@ Duration = Annotated[
 Points = Annotated[int, Field(ge=2, le=MAX_POINTS)]
 
 
-class GridSection(BaseModel):
+class GridSection(Section):
     """Times from 0 to `duration`, both ends included, `step` apart, or `points` of them, or so many a period.
 
     duration           in units of time, or { periods = 10.0 } of the system's natural period
     points_per_period  the number of points that comes nearest is taken
     resample           "dense", the solver's own interpolant, or "linear" between its steps, as in the tutorial
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     duration: Duration
     step: PositiveFloat | None = None

@@ -19,7 +19,7 @@ from ...data.base.own_code import is_file
 from ...data.base.registry import Registry
 from ...data.base.section import Section
 from .explain import explain
-from .section import ConfigError
+from .plain_values import ConfigError
 
 
 class NamedSection(Section):

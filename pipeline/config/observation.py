@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, NonNegativeFloat, Tag, model_validator
+from pydantic import Discriminator, Field, NonNegativeFloat, Tag, model_validator
 
 from ...data.base.errors import TrajstoreError
+from ...data.base.section import Section
 from ...data.shard.schema import CLEAN_STATE, DERIVATIVE
 from ..dynamics.engines.base.engine import REVISION
 from ..dynamics.random_rows import NOISE, standard_normal, uniform_of
@@ -22,14 +23,12 @@ Amount = Annotated[
 ]
 
 
-class Noise(BaseModel):
+class Noise(Section):
     """Normal observation noise, by one of these; a number for all components, or one by name for some.
 
     relative  its standard deviation, in parts of that of the component along the same trajectory
     absolute  its standard deviation, in units of the component
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     relative: Amount | None = None
     absolute: Amount | None = None
@@ -60,7 +59,7 @@ class Observed:
     beside: dict[str, np.ndarray]
 
 
-class Observation(BaseModel):
+class Observation(Section):
     """What is stored of the trajectories that an engine gives.
 
     components  names of the states that are observed; all if left out
@@ -68,8 +67,6 @@ class Observation(BaseModel):
     clean       keep the states without noise, too
     derivative  keep dx/dt, by the equations at the clean states, too
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     components: Annotated[list[str], Field(min_length=1)] | None = None
     noise: Noise | None = None

@@ -14,7 +14,7 @@ from ..dynamics.parameters import Draw, Range, Value
 from ..dynamics.systems import Parameter, System, get_system
 from ..dynamics.systems.delay import DelaySystem
 from ..dynamics.systems.hamiltonian import from_hamiltonian
-from .section import ConfigError
+from .plain_values import ConfigError
 
 Split = Literal["train", "validation", "test"]
 

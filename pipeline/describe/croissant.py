@@ -6,8 +6,11 @@ the manifest has parts, these are FileObjects, and the shards of a split one Fil
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 from ...data.base.hashing import text_hash
 from ...data.folder.manifest import MANIFEST, Manifest, SplitRecord
@@ -19,14 +22,8 @@ VERSION = "http://mlcommons.org/croissant/1.0"
 # Only trajstore writes this near the beginning of a croissant.json.
 MARKER = '"identifier": "trajstore:'
 HDF5 = "application/x-hdf5"
-# Licences by SPDX identifier, the ones in use for data and code.
-SPDX = (
-    "0BSD AGPL-3.0-only AGPL-3.0-or-later Apache-2.0 BSD-2-Clause BSD-3-Clause BSL-1.0 C-UDA-1.0 CC-BY-3.0 CC-BY-4.0 "
-    "CC-BY-NC-4.0 CC-BY-NC-ND-4.0 CC-BY-NC-SA-4.0 CC-BY-ND-4.0 CC-BY-SA-3.0 CC-BY-SA-4.0 CC-PDDC CC0-1.0 "
-    "CDLA-Permissive-1.0 CDLA-Permissive-2.0 CDLA-Sharing-1.0 EUPL-1.2 GPL-2.0-only GPL-2.0-or-later GPL-3.0-only "
-    "GPL-3.0-or-later ISC LGPL-3.0-only LGPL-3.0-or-later MIT MPL-2.0 O-UDA-1.0 ODC-By-1.0 ODbL-1.0 OGL-UK-3.0 "
-    "PDDL-1.0 Unlicense"
-)
+# An SPDX identifier of one licence; expressions have spaces, and their own `LicenseRef-` names no address.
+ONE_LICENSE = re.compile(r"(?!LicenseRef-)[A-Za-z0-9.-]+")
 CROISSANT_WORDS = (
     "citeAs column equivalentProperty extract field fileObject fileProperty fileSet format includes isLiveDataset "
     "jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source "
@@ -95,7 +92,11 @@ def croissant(manifest: Manifest, software: Mapping[str, Any]) -> str:
 
 def license_url(license_text: str) -> str:
     """The address of a licence that is given by its SPDX identifier; any other text as it is."""
-    return f"https://spdx.org/licenses/{license_text}.html" if license_text in SPDX.split() else license_text
+    try:
+        known = ONE_LICENSE.fullmatch(license_text) and canonicalize_license_expression(license_text)
+    except InvalidLicenseExpression:
+        known = None
+    return f"https://spdx.org/licenses/{license_text}.html" if known == license_text else license_text
 
 
 def _summary(description: Description) -> str:

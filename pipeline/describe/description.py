@@ -3,7 +3,6 @@
 A manifest may come from a stranger: whatever it holds becomes a short line of printable text, or is left out.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,14 +11,10 @@ from typing import Any
 from ...data.base.errors import FormatError, TrajstoreError
 from ...data.folder.manifest import Manifest
 from ...data.folder.stated_observation import Observed, observed
-from ...data.shard.schema import DELAY_KIND
 from ..dynamics.systems import System
-from ..dynamics.systems.kuramoto_sivashinsky import KIND as FIELD
-from .percentages import percentage
+from .phrases import as_json, line, number, percentage
 
 UNSPECIFIED = "unspecified"
-# Far beyond what people write; an equation may have 10 000 characters.
-LONGEST = 2_000
 LONGEST_EQUATION = 10_000
 IDENTITY_SHOWN = 16
 
@@ -163,14 +158,18 @@ class Description:
         return ", ".join([line(section.get("kind")), *keys])
 
     @property
+    def _kind(self) -> type[System]:
+        return System.of_kind(self._system.get("kind")) or System
+
+    @property
     def field(self) -> bool:
         """Are the components the values of one field, drawn together?"""
-        return self._system.get("kind") == FIELD
+        return self._kind.spatial
 
     @property
     def delayed(self) -> bool:
         """Do the equations look back, at first to a constant past?"""
-        return self._system.get("kind") == DELAY_KIND
+        return self._kind.retarded
 
     @property
     def time_unit(self) -> str:
@@ -257,14 +256,6 @@ class Description:
         return line(self.manifest.id)[:IDENTITY_SHOWN]
 
 
-def line(value: Any, longest: int = LONGEST) -> str:
-    """Anything as one line of printable text."""
-    text = "" if value is None else str(value)
-    words = "".join(c if c.isprintable() else " " for c in text[: longest + 1]).split()
-    joined = " ".join(words)
-    return joined if len(joined) <= longest else joined[: longest - 1] + "…"
-
-
 def drawing(draw: Any, by_split: Any = None) -> str:
     """How the rows were given values of a parameter, and those of splits that got theirs in another way."""
     if not isinstance(draw, Mapping):
@@ -280,23 +271,11 @@ def _drawn(draw: Any) -> str:
     return ", ".join(f"{line(kind)} {as_json(values)}" for kind, values in draw.items())
 
 
-def number(value: Any) -> str:
-    """A number as the shortest text that reads back as it is; anything else as a line."""
-    if isinstance(value, float):
-        return repr(value).removesuffix(".0")
-    return line(value, 80)
-
-
 def _amount(amount: float | Mapping[str, float]) -> str:
     """The size of the noise, of all components alike or by name."""
     if not isinstance(amount, Mapping):
         return number(amount)
     return line(", ".join(f"{name} {number(size)}" for name, size in amount.items()))
-
-
-def as_json(value: Any) -> str:
-    """Anything from a manifest as a line of JSON."""
-    return line(json.dumps(value, ensure_ascii=False))
 
 
 def _source(source: Any) -> str:

@@ -13,17 +13,17 @@ from rich.console import Console
 from ...data.base.errors import TrajstoreError
 from ...data.folder.manifest import MANIFEST
 from ..describe.description import Description
-from ..dynamics.systems import System
 from ..judge.movement import spread
 from ..judge.truth import CURVES
 from .dataset_labels import SPLIT_COLOURS, finish, label, time_label
 from .dataset_sample import DatasetSample, sample_dataset
 from .delay_embedding import embed, label_embedding, lag_of
+from .flow import draw_streamlines
 from .images import draw_images
 from .initial_states import PAIRED, draw_initial_states
 from .projections import PROJECTED, draw_orbits, draw_principal, places_of_bodies
 from .run_labels import MARKED
-from .style import FLOW, ROW_COLOURS, STYLE, equal_scales, new_figure, plane_figure, save_figure, widen
+from .style import ROW_COLOURS, STYLE, equal_scales, new_figure, plane_figure, save_figure, widen
 
 IMAGES = 3
 # Of time series in one panel: many curves where they are short, few where they are long.
@@ -178,7 +178,7 @@ def _draw_field(axes: Axes, sample: DatasetSample) -> None:
     """The flow of a planar system at the first time, or the directions of a scalar one, as grey streamlines."""
     system = Description(sample.manifest).understood
     states = [states for split in sample.splits for states in split.states]
-    if system is None or system.kind != System.kind or not states:
+    if system is None or not system.ordinary or not states:
         return
     if list(system.states) != sample.manifest.components:
         return
@@ -189,21 +189,7 @@ def _draw_field(axes: Axes, sample: DatasetSample) -> None:
     margin = np.maximum(0.06 * (high - low), 1e-6 * np.maximum(np.abs(low), np.abs(high)))
     # Of what is 0 all along any part is seen.
     margin[margin == 0] = 1.0
-    low, high = low - margin, high + margin
-    x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 50) for axis in (0, 1)))
-    field = system.function(list(system.vector_field), "numpy")
-    if len(system.states) == 1:
-        flow = (np.ones_like(x), *field(x, (y,), system.defaults))
-    else:
-        flow = field(sample.time[0], (x, y), system.defaults)
-    # Near a pole the length is of no interest, the direction is.
-    u, v = (np.broadcast_to(part, x.shape) / (high - low)[axis] for axis, part in enumerate(flow))
-    speed = np.hypot(u, v)
-    known = np.isfinite(speed) & (speed > 0)
-    if known.any():
-        u, v = (np.where(known, part / speed, 0.0) * (high - low)[axis] for axis, part in enumerate((u, v)))
-        axes.streamplot(x, y, u, v, color=FLOW, linewidth=0.6, arrowsize=0.7, density=1.2, zorder=0)
-    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    draw_streamlines(axes, system, low - margin, high + margin, float(sample.time[0]))
 
 
 def _coloured(sample: DatasetSample) -> list[tuple[str, np.ndarray]]:

@@ -5,9 +5,20 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..describe.description import Description, line
+from ..describe.description import Description
+from ..describe.phrases import line
 from .dataset_sample import DatasetSample
-from .style import BLACK, BLUE, GREEN, LONGEST_NAME, ORANGE, VERMILION, parameters_label, plain, symbol
+from .style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    VERMILION,
+    label_of_time,
+    parameters_label,
+    plain,
+    symbol,
+)
 
 SPLIT_COLOURS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 FAILED = VERMILION
@@ -62,5 +73,4 @@ def label(sample: DatasetSample, component: int) -> str:
 
 
 def time_label(sample: DatasetSample) -> str:
-    unit = plain(line(Description(sample.manifest).time_unit, LONGEST_NAME))
-    return f"time $t$ ({unit})" if unit else "time $t$"
+    return label_of_time(Description(sample.manifest).time_unit)

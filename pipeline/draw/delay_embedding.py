@@ -14,7 +14,7 @@ def lag_of(system: System | None, time: np.ndarray) -> int | None:
     """
     if not isinstance(system, DelaySystem) or len(system.states) > 1 or len(time) < 2:
         return None
-    delay = float(system.delay_values(np.array([system.defaults]))[0, 0])
+    delay = float(system.delay_values(system.default_rows(1))[0, 0])
     step = float(time[-1] - time[0]) / (len(time) - 1)
     if not (np.isfinite(delay) and step <= delay < time[-1] - time[0]):
         return None

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..describe.description import Description, number
-from ..dynamics.systems.delay import DelaySystem
+from ..describe.description import Description
+from ..describe.phrases import number
 from .dataset_labels import BOX, FAILED, SPLIT_COLOURS, finish, label
 from .dataset_sample import DatasetSample, SplitSample
 from .style import BLACK, BLUE, SKY, new_figure, widen
@@ -142,7 +142,7 @@ def _kind(sample: DatasetSample) -> str:
 def _before_transient(sample: DatasetSample) -> bool:
     """Do initial states lie before the transient? A delay equation could not go on from those after it."""
     system = Description(sample.manifest).understood
-    return _kind(sample) == "attractor" and isinstance(system, DelaySystem)
+    return _kind(sample) == "attractor" and system is not None and system.retarded
 
 
 def _when(sample: DatasetSample) -> str:

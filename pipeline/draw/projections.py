@@ -6,7 +6,7 @@ from itertools import combinations, cycle
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..describe.percentages import percentage
+from ..describe.phrases import percentage
 from .dataset_labels import finish
 from .dataset_sample import DatasetSample
 from .style import ROW_COLOURS, equal_scales, new_figure

@@ -19,6 +19,7 @@ from ..runs.folder import EVALUATION, FIGURES, METRICS, RunConfig, read_curve
 from ..runs.loss_units import STANDARDISED
 from ..runs.standing import ending
 from . import rollout as rollout_figure
+from .flow import draw_streamlines
 from .images import draw_images
 from .run_labels import (
     CLEAN,
@@ -114,13 +115,9 @@ def draw_flow(results: Results) -> Figure | None:
     low, high = seen.min(axis=(0, 1)) - margin, seen.max(axis=(0, 1)) + margin
     figure = plane_figure(5.2, low, high)
     axes = figure.add_subplot()
-    known = False
-    if system is not None and system.kind == System.kind and np.isfinite(system.defaults).all():
-        known = True
-        x, y = np.meshgrid(*(np.linspace(low[axis], high[axis], 60) for axis in (0, 1)))
-        field = system.function(list(system.vector_field), "numpy")
-        u, v = (np.broadcast_to(part, x.shape) for part in field(0.0, (x, y), system.defaults))
-        axes.streamplot(x, y, u, v, color=FLOW, linewidth=0.6, arrowsize=0.7, density=1.3, zorder=0)
+    known = system is not None and system.ordinary and bool(np.isfinite(system.defaults).all())
+    if system is not None and known:
+        draw_streamlines(axes, system, low, high)
     for index in range(len(true)):
         first = index == 0
         draw_true(axes, results, index, plane, truth_label(results) if first else None)

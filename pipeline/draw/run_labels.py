@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...data.tasks.registry import TASKS
-from ..describe.description import line
+from ..describe.phrases import line
 from ..judge.movement import first_moving
-from .style import LONGEST_NAME, PREDICTED, SKY, TRUE, parameters_label, plain, symbol
+from .style import LONGEST_NAME, PREDICTED, SKY, TRUE, label_of_time, parameters_label, plain, symbol
 
 # Lines that lie on each other are both seen.
 SOLID: dict[str, Any] = {"color": TRUE, "lw": 1.3}
@@ -53,8 +53,7 @@ def component_label(results: Results, component: int) -> str:
 
 
 def time_label(results: Results) -> str:
-    unit = results["config"].config["system"].get("time_unit", "1")
-    return "time $t$" if unit == "1" else f"time $t$ ({plain(line(unit, LONGEST_NAME))})"
+    return label_of_time(results["config"].config["system"].get("time_unit"))
 
 
 def is_noisy(results: Results) -> bool:

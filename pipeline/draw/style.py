@@ -14,7 +14,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.mathtext import MathTextParser
 
 from ...data.base.files import atomic_path
-from ..describe.description import line
+from ..describe.phrases import line
 from ..dynamics.systems.system import NAME
 from ..judge.movement import HARDLY
 from .fitting import FittedLayout
@@ -69,6 +69,12 @@ def symbol(name: str) -> str:
     except ValueError:
         return plain(line(name, LONGEST_NAME))
     return label
+
+
+def label_of_time(unit: Any) -> str:
+    """Of an axis of time, with the unit that a dataset states, if it states one."""
+    shown = line(unit, LONGEST_NAME)
+    return "time $t$" if shown in ("", "1") else f"time $t$ ({plain(shown)})"
 
 
 def parameters_label(parameters: Mapping[str, Mapping[str, Any]]) -> str:

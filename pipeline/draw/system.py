@@ -9,16 +9,16 @@ from matplotlib.figure import Figure
 
 from ...data.base.errors import TrajstoreError
 from ...data.shard.schema import Status
-from ..describe.description import line
+from ..describe.phrases import line
 from ..dynamics.engines import EngineSettings, make_engine
 from ..dynamics.initial_states import InitialStates
 from ..dynamics.systems import System
 from ..dynamics.systems.delay import DelaySystem
 from .delay_embedding import embed, label_embedding
+from .flow import draw_streamlines
 from .images import colours, places, value_label
 from .style import (
     BLUE,
-    FLOW,
     GREEN,
     LONGEST_NAME,
     ORANGE,
@@ -87,7 +87,7 @@ def _solve(
     # The first sample is the start; where a transient is dropped, it comes before the figure.
     grid = times if transient == 0 else np.concatenate([[0.0], times])
     starts = InitialStates().rows(system, 0, "train", 0, rows)
-    parameters = np.tile(np.array(system.defaults, dtype=np.float64), (rows, 1))
+    parameters = system.default_rows(rows)
     # What a picture shows, a field's engine finds with large steps, and many times faster.
     settings = EngineSettings(max_step=unit / FIELD_STEPS if system.spatial else None)
     solution = make_engine(system, settings, rows=rows).solve(starts, parameters, grid)
@@ -123,7 +123,7 @@ def _draw_line(system: System) -> Figure:
 
 def _draw_delayed(system: DelaySystem) -> Figure:
     """One trajectory on its attractor, beside itself one delay ago, and its beginning over time."""
-    delay = float(system.delay_values(np.array([system.defaults]))[0, 0])
+    delay = float(system.delay_values(system.default_rows(1))[0, 0])
     unit, step = system.period or delay, delay / SAMPLES_A_DELAY
     samples = round(LONG * unit / step) + 1
     times, states = _solve(system, 1, (samples - 1) * step / unit, samples, TRANSIENT)
@@ -145,8 +145,9 @@ def _draw_plane(system: System) -> Figure:
     axes = figure.add_subplot()
     _, states = _solve(system, len(COLOURS), SHORT, SHORT * SAMPLES_A_PERIOD)
     _draw_paths(axes, states)
-    if system.autonomous and system.kind == System.kind:
-        _draw_flow(axes, system)
+    if system.autonomous and system.ordinary:
+        # Over what the axes show.
+        draw_streamlines(axes, system, *np.transpose([axes.get_xlim(), axes.get_ylim()]))
     equal_scales(axes, "box")
     axes.set(xlabel=symbol(system.states[0]), ylabel=symbol(system.states[1]))
     return figure
@@ -216,17 +217,3 @@ def _draw_paths(axes: Axes, states: np.ndarray) -> None:
     for colour, path in zip(COLOURS, states, strict=False):
         axes.plot(*path.T, color=colour, lw=1.0)
         axes.plot(*path[0], "o", color=colour, ms=3.5)
-
-
-def _draw_flow(axes: Axes, system: System) -> None:
-    """Directions of a planar flow as grey streamlines, over what the axes show."""
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    x, y = np.meshgrid(np.linspace(left, right, 50), np.linspace(bottom, top, 50))
-    flow = system.function(list(system.vector_field), "numpy")(0.0, (x, y), system.defaults)
-    extent = (right - left, top - bottom)
-    u, v = (np.broadcast_to(part, x.shape) / size for part, size in zip(flow, extent, strict=True))
-    speed = np.hypot(u, v)
-    known = np.isfinite(speed) & (speed > 0)
-    u, v = (np.where(known, part / speed, 0.0) * size for part, size in zip((u, v), extent, strict=True))
-    axes.streamplot(x, y, u, v, color=FLOW, linewidth=0.6, arrowsize=0.7, density=1.2, zorder=0)
-    axes.set(xlim=(left, right), ylim=(bottom, top))

@@ -103,7 +103,7 @@ def check_system(system: System, rows: int = ROWS) -> Check:
         rows,
         int(sound.sum()),
         deviation,
-        energy_drift(system, starts) if system.energy is not None else None,
+        energy_change(system, starts) if system.energy is not None else None,
     )
 
 
@@ -159,10 +159,10 @@ def horizon(system: System) -> float:
     return PERIODS * _period(system)
 
 
-def energy_drift(system: System, starts: np.ndarray, periods: int = ENERGY_PERIODS) -> float:
+def energy_change(system: System, starts: np.ndarray, periods: int = ENERGY_PERIODS) -> float:
     """The largest change of the energy on the way from rows (N, D), relative to the largest energy among them."""
     times = np.linspace(0.0, periods * _period(system), 10 * periods + 1)
-    parameters = np.tile(np.array(system.defaults, dtype=np.float64), (len(starts), 1))
+    parameters = system.default_rows(len(starts))
     solution = make_engine(system, EngineSettings(), rows=len(starts)).solve(starts, parameters, times)
     sound = solution.states[solution.status == Status.OK]
     if not len(sound):
@@ -199,7 +199,7 @@ def natural_period(system: System, rows: int = 16) -> float:
 def _rows(system: System, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Initial states from the default box, and the system's own parameters."""
     starts = InitialStates().rows(system, 0, "train", 0, rows)
-    return starts, np.tile(np.array(system.defaults, dtype=np.float64), (rows, 1))
+    return starts, system.default_rows(rows)
 
 
 def _reference(

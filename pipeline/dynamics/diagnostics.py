@@ -37,7 +37,7 @@ def check_diagnostics(names: Sequence[Diagnostic], system: System) -> None:
             f"{system.name}, {system.hamiltonian!r:.200}, changes by itself; leave it out"
         )
     if LYAPUNOV_EXPONENT in names and (
-        system.kind != System.kind or not system.continuous or most_exponents(system) < 1
+        not system.ordinary or not system.continuous or most_exponents(system) < 1
     ):
         raise TrajstoreError(
             f'dataset.diagnostics: "{LYAPUNOV_EXPONENT}" needs ordinary differential equations without jumps, and '

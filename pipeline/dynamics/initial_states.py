@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.hashing import array_hash
+from ...data.base.section import Section
 from ...data.base.suggestions import did_you_mean
 from .parameters import Range
 from .random_rows import INITIAL_STATES, standard_normal, uniform_rows
@@ -29,7 +30,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 Named = dict[str, float]
 
 
-class InitialStates(BaseModel):
+class InitialStates(Section):
     """The [initial_states] section.
 
     box         uniform in the system's ranges
@@ -42,8 +43,6 @@ class InitialStates(BaseModel):
                 then of validation and test
     two-body, three-body  the near-circular orbits of Greydanus et al. 2019 for the systems of these names
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     kind: Kind = "box"
     mean: Named | None = None

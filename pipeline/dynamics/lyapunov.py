@@ -105,7 +105,7 @@ def spectrum(
         )
     if isinstance(system, DelaySystem):
         return _growth(system, rows, periods * system.period, transient * system.period, seed)
-    parameters = np.tile(np.array(system.defaults, dtype=np.float64), (rows, 1))
+    parameters = system.default_rows(rows)
     states = InitialStates().rows(system, seed, "train", 0, rows)
     engine = make_engine(
         variational(system, count),
@@ -159,7 +159,7 @@ def _growth(system: DelaySystem, rows: int, duration: float, transient: float, s
     size = len(system.states)
     states = InitialStates().rows(system, seed, "train", 0, rows)
     tangents = _orthonormal(np.random.default_rng(seed).standard_normal((rows, size, 1)))[0][..., 0]
-    parameters = np.tile(np.array(system.defaults, dtype=np.float64), (rows, 1))
+    parameters = system.default_rows(rows)
     longest = float(system.delay_values(parameters).max())
     past = longest * np.linspace(-1.0, 0.0, PAST_SAMPLES)
     segment = max(SEGMENT * (system.period or longest), longest)
@@ -188,7 +188,7 @@ def _growth(system: DelaySystem, rows: int, duration: float, transient: float, s
 
 def most_exponents(system: System) -> int:
     """How many tangent vectors find room in one system with the state; of a delay equation the largest alone."""
-    if isinstance(system, DelaySystem):
+    if system.retarded:
         return 1
     return (MAX_NAMES - len(system.parameters)) // len(system.states) - 1
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
+from ...data.base.section import Section
 from .random_rows import PARAMETERS, uniform_rows
 from .systems import Parameter
 
@@ -13,7 +14,7 @@ Range = Annotated[list[float], Field(min_length=2, max_length=2)]
 MAX_VALUES = 100_000
 
 
-class Draw(BaseModel):
+class Draw(Section):
     """How a parameter is given its values: one of these keys.
 
     uniform      [low, high], each row drawn
@@ -23,8 +24,6 @@ class Draw(BaseModel):
 
     Of several lists and grids, rows take all combinations in turn, the last parameter's values fastest.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     uniform: Range | None = None
     log_uniform: Range | None = None

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 
 from ...data.base.errors import DataError
-from ...data.base.hashing import canonical_json, json_hash
 from ...data.folder.bystanders import is_bystander
 from ...data.folder.manifest import Manifest
 from ...data.shard.rows import join_rows, take_rows
 from ...data.shard.schema import SPLITS, shard_name
 from ...data.shard.shard import Shard, ShardRecord, write_shard
+from ..describe.attributes import shared_attributes
 from ..describe.documents import save_dataset
 from ..runtime.lock import locked
-from ..runtime.software import software
 
 
 @contextmanager
@@ -71,16 +70,7 @@ class DatasetWriter:
         self._shard_rows: int = dataset["shard_rows"]
         self._dtype = np.dtype(dataset["dtype"])
         self._compression = None if dataset["compression"] == "none" else dataset["compression"]
-        self._attributes: dict[str, str | int] = {
-            **{key: dataset[key] for key in ("title", "license", "creator", "seed")},
-            "system_name": config["system"]["name"],
-            "system": canonical_json(config["system"]),
-            "engine": canonical_json(engine),
-            "resampling": config["grid"]["resample"],
-            "config": canonical_json(config),
-            "config_hash": json_hash(config),
-            "software": canonical_json(software()),
-        }
+        self._attributes = shared_attributes(config, engine)
 
     def add(self, split: str, rows: Shard) -> None:
         """Append rows to a split; their numbers and attributes are set anew."""

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ...data.base.errors import TrajstoreError
-from ...data.base.files import reason, temporary_path
+from ...data.base.files import has_size, reason, temporary_path
 from ...data.folder.manifest import MANIFEST
 from ...data.shard.shard import ShardRecord
 from ..runtime.progress import InterruptedWork, columns
@@ -251,13 +251,9 @@ def _wait_until_seen(folder: Path, records: dict[str, ShardRecord]) -> None:
     deadline = time.monotonic() + SEEN
     missing = list(records.values())
     while missing and time.monotonic() < deadline:
-        missing = [record for record in missing if not _is_there(folder / record.file, record.bytes)]
+        missing = [record for record in missing if not has_size(folder / record.file, record.bytes)]
         if missing:
             time.sleep(1)
-
-
-def _is_there(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
 
 
 def _problem_here(badge: Badge) -> str | None:

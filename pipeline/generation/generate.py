@@ -1,6 +1,5 @@
 """Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
 
-import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,18 +11,17 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
 from ...data.base.errors import TrajstoreError
-from ...data.base.files import reason, remove_leftovers
-from ...data.base.hashing import canonical_json, json_hash
+from ...data.base.files import has_size, reason, remove_leftovers
 from ...data.folder.manifest import MANIFEST, Manifest, load_if_present
 from ...data.shard.schema import ENERGY_DRIFT, LYAPUNOV_EXPONENT, SPLITS, Status
 from ...data.shard.shard import Shard, ShardRecord, write_shard
 from ..config.experiment import Experiment
+from ..describe.attributes import shared_attributes
 from ..describe.documents import save_dataset
 from ..dynamics.diagnostics import energy_drift, lyapunov_exponents
 from ..dynamics.engines import Engine, Solution, make_engine
 from ..dynamics.engines.base.engine import blank_failed
 from ..runtime.lock import locked
-from ..runtime.software import software
 from .kept import KeptShards
 from .local_workers import Backend, Work, hired
 from .plan import ShardPlan, make_plan
@@ -77,14 +75,14 @@ def generate(
     total = sum(plan.rows for plan in plans)
     compile_engine = partial(make_engine, config.dynamics, config.engine, config.grid.resample, total)
     engine = compile_engine()
-    attributes = _shared_attributes(config, engine)
+    attributes = shared_attributes(config.recipe(), engine.describe())
     path = folder.absolute()
     work = Work(path, compile_engine, partial(_make_shard, config, path, attributes))
     with hired(backend, scheduler, jobs, engine) as workers, locked(folder):
         remove_leftovers(folder, is_part)
         workers.prepare(work)
         manifest = load_if_present(folder)
-        kept = KeptShards(folder, manifest, json_hash(config.recipe()))
+        kept = KeptShards(folder, manifest, str(attributes["config_hash"]))
         check_folder(folder, config, plans, overwrite, kept)
         # Gone, where another dataset was thrown away.
         manifest = manifest if (folder / MANIFEST).exists() else None
@@ -140,11 +138,7 @@ def _check_sizes(folder: Path, records: Iterable[ShardRecord]) -> None:
     """Refuse to call a dataset whole whose shards somebody removed or cut off while it was made."""
     for record in records:
         path = folder / record.file
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            status = None
-        if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != record.bytes:
+        if not has_size(path, record.bytes):
             raise TrajstoreError(
                 f"{path}: was removed or changed while the dataset was made; run the same command again to make it "
                 "once more"
@@ -263,20 +257,3 @@ def _check_digits(config: Experiment, name: str, values: np.ndarray, status: np.
                 f"{name} of {component_name} is {largest:.1e} at most, and {kind.dtype} keeps all digits of numbers "
                 f"above {kind.tiny:.1e} alone: measure {component_name} in a smaller unit{wider}"
             )
-
-
-def _shared_attributes(config: Experiment, engine: Engine) -> dict[str, str | int]:
-    recipe = config.recipe()
-    return {
-        "title": recipe["dataset"]["title"],
-        "license": config.dataset.license,
-        "creator": config.dataset.creator,
-        "system_name": config.dynamics.name,
-        "system": canonical_json(config.dynamics.to_dict()),
-        "engine": canonical_json(engine.describe()),
-        "resampling": config.grid.resample,
-        "seed": config.dataset.seed,
-        "config": canonical_json(recipe),
-        "config_hash": json_hash(recipe),
-        "software": canonical_json(software()),
-    }

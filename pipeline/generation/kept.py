@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ...data.base.files import has_size
 from ...data.base.hashing import file_hash, json_hash
 from ...data.folder.manifest import Manifest
 from ...data.shard.schema import without_sizes
@@ -18,7 +19,7 @@ class KeptShards:
     """
 
     def __init__(self, folder: Path, manifest: Manifest | None, recipe: str) -> None:
-        self._folder = folder
+        self._folder, self.recipe = folder, recipe
         right = manifest is not None and json_hash(without_sizes(manifest.config)) == recipe
         self._records = {record.file: record for record in manifest.shards} if manifest and right else {}
         self._found: dict[str, bool] = {}
@@ -34,6 +35,4 @@ class KeptShards:
 
     def _unchanged(self, record: ShardRecord) -> bool:
         path = self._folder / record.file
-        if not path.is_file() or path.stat().st_size != record.bytes:
-            return False
-        return file_hash(path) == record.sha256
+        return has_size(path, record.bytes) and file_hash(path) == record.sha256

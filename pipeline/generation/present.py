@@ -9,7 +9,6 @@ import numpy as np
 
 from ...data.base.errors import FormatError, TrajstoreError
 from ...data.base.files import LOCK, final_name
-from ...data.base.hashing import json_hash
 from ...data.folder.bystanders import is_bystander
 from ...data.folder.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest
 from ...data.folder.manifest_parts import PART_NAME
@@ -82,7 +81,6 @@ def check_folder(
 ) -> None:
     """Refuse a folder that holds something else; with `overwrite`, clear another config's dataset away."""
     planned = {plan.file: plan for plan in plans}
-    recipe_hash = json_hash(config.recipe())
     stale, others = [], []
     reason = "the dataset of another config"
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
@@ -96,7 +94,7 @@ def check_folder(
             if record is not None:
                 other, larger = False, plan is not None and record.rows > plan.rows
             else:
-                other, larger = _compare(path, recipe_hash, plan)
+                other, larger = _compare(path, kept.recipe, plan)
             if other or larger or plan is None:
                 stale.append(path)
                 others += [path] if other else []

@@ -18,7 +18,7 @@ from ...data.folder.manifest import MANIFEST
 from ..config.differences import in_words
 from ..config.file import check_learning
 from ..config.learning import Learning
-from ..config.section import ConfigError
+from ..config.plain_values import ConfigError
 from ..dynamics.systems import System, system_of
 from .files import RunError, read_text
 

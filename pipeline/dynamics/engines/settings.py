@@ -3,13 +3,11 @@
 from importlib.util import find_spec
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
-from ....data.shard.schema import DELAY_KIND
+from ....data.base.section import Section
 from ..systems import System
-from ..systems.delay import DelaySystem
 from ..systems.effort import bounded
-from ..systems.kuramoto_sivashinsky import KIND as FIELD
 from .base.engine import Engine, EngineError
 from .kinks.pieces import analytic_in_pieces
 
@@ -20,10 +18,8 @@ Resampling = Literal["dense", "linear"]
 Method = Literal["taylor", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "ETDRK4", "Gauss"]
 
 
-class EngineSettings(BaseModel):
+class EngineSettings(Section):
     """The [engine] section. What is left out is the engine's own default, and filled in by `resolve`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     name: Literal["auto", "heyoka", "collocation", "scipy", "etdrk4"] = "auto"
     method: Method | None = None
@@ -41,17 +37,17 @@ class EngineSettings(BaseModel):
 
         Raises EngineError if none can.
         """
-        kind = System.kind if system is None else system.kind
-        for name, own, what in (
-            ("etdrk4", FIELD, f'"{FIELD}"'),
-            ("collocation", DELAY_KIND, "delay equations"),
+        spatial, retarded = (system.spatial, system.retarded) if system else (False, False)
+        for name, fits, what in (
+            ("etdrk4", spatial, '"kuramoto-sivashinsky"'),
+            ("collocation", retarded, "delay equations"),
         ):
-            if self.name == name and kind != own:
+            if self.name == name and not fits:
                 raise EngineError(f'engine "{name}" is for {what}; leave name out, or name another engine')
-        if kind == DELAY_KIND and self.name != "scipy":
+        if retarded and self.name != "scipy":
             return self._for_delays(resampling)
-        if kind != System.kind and self.name != "scipy":
-            return self._for_field(resampling, kind)
+        if spatial and self.name != "scipy":
+            return self._for_field(resampling)
         only_scipy = (
             resampling == "linear"
             or self.max_step is not None
@@ -80,12 +76,12 @@ class EngineSettings(BaseModel):
             update={"name": name, "method": "taylor", "tolerance": self.tolerance or DEFAULT_TOLERANCE}
         )
 
-    def _for_field(self, resampling: Resampling, kind: str) -> "EngineSettings":
+    def _for_field(self, resampling: Resampling) -> "EngineSettings":
         from .field.etdrk4 import DEFAULT_STEP, METHOD
 
         if self.name == "heyoka":
             raise EngineError(
-                f'engine "heyoka" has no equations for {kind}; leave name out, or name "etdrk4"'
+                'engine "heyoka" solves no partial differential equation; leave name out, or name "etdrk4"'
             )
         unfit = (
             resampling == "linear"
@@ -179,7 +175,7 @@ def make_engine(
     from .delay.scipy import ScipyDelayEngine
     from .runge_kutta.scipy import ScipyEngine
 
-    made = ScipyDelayEngine if isinstance(system, DelaySystem) else ScipyEngine
+    made = ScipyDelayEngine if system.retarded else ScipyEngine
     return made(
         system,
         tolerance,

@@ -38,6 +38,7 @@ class DelaySystem(System):
     """
 
     kind: ClassVar[str] = DELAY_KIND
+    retarded: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

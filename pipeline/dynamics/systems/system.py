@@ -81,6 +81,8 @@ class System:
     kind: ClassVar[str] = "ode"
     # Are the components the values of one field at points of space?
     spatial: ClassVar[bool] = False
+    # Do the equations look back, so that a state alone does not say how it goes on?
+    retarded: ClassVar[bool] = False
     # Of states that are measured in scales of their own, which are parameters: one over each of them.
     units: ClassVar[Mapping[sympy.Symbol, sympy.Expr]] = MappingProxyType({})
     _kinds: ClassVar[dict[str, type["System"]]] = {}
@@ -122,6 +124,16 @@ class System:
 
     def _parse(self, text: str) -> sympy.Expr:
         return parse(text, (*self.equations, *self.parameters))
+
+    @staticmethod
+    def of_kind(kind: Any) -> type["System"] | None:
+        """The class of systems of that kind; None if there is none."""
+        return System._kinds.get(kind) if isinstance(kind, str) else None
+
+    @property
+    def ordinary(self) -> bool:
+        """Is there a slope at each state, an expression for each component?"""
+        return not (self.spatial or self.retarded)
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -193,6 +205,10 @@ class System:
     def defaults(self) -> tuple[float, ...]:
         """The parameters' values, in their order."""
         return tuple(parameter.value for parameter in self.parameters.values())
+
+    def default_rows(self, rows: int) -> np.ndarray:
+        """Parameters (rows, P) float64 of rows that all have these values."""
+        return np.tile(np.array(self.defaults, dtype=np.float64), (rows, 1))
 
     @property
     def start_numbers(self) -> int:
@@ -274,7 +290,7 @@ class System:
             "time_unit": self.time_unit,
             "description": self.description,
             "reference": self.reference,
-            **({} if self.kind == "ode" else {"kind": self.kind}),
+            **({} if self.kind == System.kind else {"kind": self.kind}),
             **{key: value for key, value in optional.items() if value is not None},
         }
 
@@ -283,9 +299,9 @@ class System:
         """Read what `to_dict` wrote, perhaps in a stranger's file. Raises InvalidSystemError if it is none."""
         try:
             kind = raw.get("kind", System.kind)
-            if kind != System.kind and kind not in System._kinds:
+            made = System.of_kind(kind)
+            if made is None:
                 raise InvalidSystemError(f"a system of the unknown kind {kind!r:.80}")
-            made = System._kinds.get(kind, System)
             # JSON objects have no order, and that of the components is the states'.
             sides = raw["equations"] if made.spatial else raw["states"]
             system = made(
@@ -310,6 +326,9 @@ class System:
             return system
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidSystemError(f"not the description of a system: {error!r}") from None
+
+
+System._kinds[System.kind] = System
 
 
 def system_of(config: Mapping[str, Any]) -> System | None:

@@ -14,7 +14,8 @@ from rich.progress import Progress
 
 from ....data.base.errors import FormatError, TrajstoreError
 from ....data.base.files import LOCK, final_name, remove_leftovers, sync
-from ....data.base.findings import Finding
+from ....data.base.findings import Finding, Findings
+from ....data.base.hashing import is_right
 from ....data.folder.bystanders import is_bystander
 from ....data.folder.manifest import (
     CHECKSUMS,
@@ -25,7 +26,7 @@ from ....data.folder.manifest import (
     parse_manifest,
 )
 from ....data.folder.manifest_parts import PartRecord
-from ....data.integrity.verify import contradictions, notes_of, verify
+from ....data.integrity.verify import contradictions, examine
 from ....data.shard.limits import MAX_TEXT_FILE_BYTES
 from ...describe.documents import is_ours
 from ...generation.present import is_part
@@ -33,7 +34,7 @@ from ...runtime.lock import locked
 from ...runtime.progress import columns
 from .download import read_bytes
 from .origin import Connection, NotThereError, Origin
-from .transfer import WORK, Transfer, is_right, partial
+from .transfer import WORK, Transfer, partial
 
 SHORTEST_ID = 8
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -91,8 +92,7 @@ def fetch(
                 shutil.rmtree(folder / WORK)
                 manifest.save(folder, documents)
                 sync(folder)
-                problems = _verify(folder, manifest, console)
-                notes = notes_of(folder, problems, isolated=True)
+                found = _examine(folder, manifest, console)
             except OSError as error:
                 raise TrajstoreError(
                     f"{error.filename or folder}: {error.strerror or error}. What was fetched is kept: mend the "
@@ -100,7 +100,7 @@ def fetch(
                 ) from None
     seconds = perf_counter() - begin
     counts = transfer.fetched, transfer.kept, transfer.transferred
-    return Fetched(manifest, *counts, seconds, problems, notes)
+    return Fetched(manifest, *counts, seconds, found.problems, found.notes)
 
 
 def _read_manifest(origin: Origin, connection: Connection, identity: str | None, folder: Path) -> Manifest:
@@ -234,7 +234,7 @@ def _prepare(folder: Path, manifest: Manifest) -> None:
     manifest.write(work)
 
 
-def _verify(folder: Path, manifest: Manifest, console: Console | None) -> list[Finding]:
+def _examine(folder: Path, manifest: Manifest, console: Console | None) -> Findings:
     with Progress(*columns("shards"), console=console or Console(quiet=True, stderr=True)) as bar:
         task = bar.add_task("check", total=len(manifest.shards))
-        return verify(folder, lambda done: bar.update(task, completed=done), isolated=True)
+        return examine(folder, lambda done: bar.update(task, completed=done), isolated=True)

@@ -23,7 +23,7 @@ from rich.progress import (
 
 from ....data.base.errors import FormatError
 from ....data.base.files import sync
-from ....data.base.hashing import file_hash
+from ....data.base.hashing import is_right
 from ....data.folder.manifest import MANIFEST, Manifest
 from ....data.shard.shard import ShardRecord
 from .download import Download, StoppedError
@@ -33,16 +33,6 @@ from .origin import Connection, Origin
 WORK = ".fetch.part"
 # Seconds that threads have to end in before they are left to themselves; they change nothing any more.
 GRACE = 2.0
-
-
-def is_right(path: Path, digest: str, size: int | None = None) -> bool:
-    """Is there a file, itself and no link, of this hash?"""
-    return (
-        path.is_file()
-        and not path.is_symlink()
-        and size in (None, path.stat().st_size)
-        and file_hash(path) == digest
-    )
 
 
 def partial(folder: Path, record: ShardRecord) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +15,14 @@ from ....data.folder.stated_grid import describe_grid
 from ....data.shard.schema import SPLITS, STATE_DTYPES, Status
 from ....data.shard.shard import Shard
 from ...config.experiment import MAX_SHARD_ROWS, SHARD_BYTES
-from ...config.section import check_texts
+from ...config.plain_values import check_texts
 from ...dynamics.systems.system import check_name
 from ..derived.source import origin
 from ..writer import DatasetWriter, new_folder
 from .agreement import check_alike, check_twice, in_one_unit
 from .exact import underflows
 from .measurements import Columns, Measurements
-from .pieces import LeftOut, Piece, common_times, counted, cut, split
+from .pieces import Grid, LeftOut, Piece, common_times, counted, cut, split
 from .reading import read_measurements
 from .resampling import INTERPOLATION, resampled
 from .time_units import TimeUnit
@@ -103,13 +104,42 @@ def import_files(files: str | Path | Sequence[str | Path], out: str | Path, sett
             f"({grid.regular.last_digit:.3g})"
         )
     units = {name: read[0].units.get(name, "1") for name in parameters}
+    config = _config(settings, paths, components, units, unit, grid, dtype, left_out)
+    with new_folder(out) as folder:
+        writer = DatasetWriter(folder, config, NO_ENGINE)
+        for name, chosen in zip(
+            SPLITS,
+            split(pieces, settings.by, (settings.validation, settings.test), settings.seed),
+            strict=True,
+        ):
+            rows = config["dataset"]["shard_rows"]
+            for first in range(0, len(chosen), rows):
+                some = chosen[first : first + rows]
+                writer.add(
+                    name, _as_rows(paths, some, times, components, parameters, dtype, {"time": unit, **units})
+                )
+        return Imported(writer.finish(), read, left_out, remarks)
+
+
+def _config(
+    settings: Import,
+    paths: list[Path],
+    components: tuple[str, ...],
+    units: Mapping[str, str],
+    time_unit: str,
+    grid: Grid,
+    dtype: str,
+    left_out: LeftOut,
+) -> dict[str, Any]:
+    """What the manifest keeps of a dataset with these components, parameters with these units, and times."""
+    times = grid.times
     row_bytes = len(times) * len(components) * np.dtype(dtype).itemsize
-    config = {
+    return {
         "system": {
             "name": settings.name,
             "states": list(components),
-            "parameters": {name: {"unit": units[name], "meaning": ""} for name in parameters},
-            "time_unit": unit,
+            "parameters": {name: {"unit": each, "meaning": ""} for name, each in units.items()},
+            "time_unit": time_unit,
             "description": "Measured trajectories; their equations are not known.",
         },
         "grid": describe_grid(times, float(times[0]), "none" if settings.resample is None else INTERPOLATION),
@@ -137,20 +167,6 @@ def import_files(files: str | Path | Sequence[str | Path], out: str | Path, sett
             ],
         },
     }
-    with new_folder(out) as folder:
-        writer = DatasetWriter(folder, config, NO_ENGINE)
-        for name, chosen in zip(
-            SPLITS,
-            split(pieces, settings.by, (settings.validation, settings.test), settings.seed),
-            strict=True,
-        ):
-            rows = config["dataset"]["shard_rows"]
-            for first in range(0, len(chosen), rows):
-                some = chosen[first : first + rows]
-                writer.add(
-                    name, _as_rows(paths, some, times, components, parameters, dtype, {"time": unit, **units})
-                )
-        return Imported(writer.finish(), read, left_out, remarks)
 
 
 def _check_settings(settings: Import) -> None:

@@ -146,7 +146,7 @@ def test_a_mistake_of_ours_over_one_shard_is_a_problem_and_the_others_are_still_
 ):
     code = """
 import trajstore.data.integrity.child_main as child
-child.TASKS["recorded problems"] = lambda path: 1 / ("00001" not in path.name) and []
+child.TASKS["recorded problems"] = lambda path, *_: 1 / ("00001" not in path.name) and []
 child.main()
 """
     monkeypatch.setattr(isolation_module, "COMMAND", (sys.executable, "-c", code))
@@ -253,7 +253,7 @@ def test_requests_and_answers_are_lines_of_json(shard):
     child = subprocess.Popen(
         isolation_module.COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
     )
-    request = {"task": "problems", "path": str(shard), "seconds": 9, "memory": 1 << 29}
+    request = {"task": "problems", "path": str(shard), "arguments": [], "seconds": 9, "memory": 1 << 29}
     said, _ = child.communicate(json.dumps(request) + "\n", timeout=30)
     ready, answer = said.splitlines()
     assert (ready, json.loads(answer)) == ("ready", {"result": []})

@@ -17,8 +17,9 @@ from trajstore.data.base.hashing import canonical_json, json_hash
 from trajstore.pipeline import generate
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.describe.card import data_card
-from trajstore.pipeline.describe.description import LONGEST, Description, line
+from trajstore.pipeline.describe.description import Description
 from trajstore.pipeline.describe.documents import save_dataset
+from trajstore.pipeline.describe.phrases import LONGEST, line
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.text import Text
 from trajstore.data import load_manifest
 from trajstore.pipeline import System, generate, get_system
-from trajstore.pipeline.describe.description import line
+from trajstore.pipeline.describe.phrases import line
 from trajstore.pipeline.draw.dataset import DRAWINGS as OF_DATASETS
 from trajstore.pipeline.draw.dataset_sample import sample_dataset
 from trajstore.pipeline.draw.style import STYLE, new_figure, plain

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from .....data.shard.schema import Status
 REVISION = 1
 # A row that would need so many more steps to the end, at its pace, is given up: nobody waits for them.
 HOPELESS = 1e9
+REPORT_SECONDS = 0.1
 
 
 class EngineError(TrajstoreError):
@@ -58,6 +60,18 @@ class Engine(Protocol):
         status that says why; it raises nothing.
         """
         ...
+
+
+class SeldomReport:
+    """Passes numbers of rows on to `report`, if there is one, but no sooner than a while after the last."""
+
+    def __init__(self, report: Callable[[int], None] | None) -> None:
+        self._report, self._last = report, 0.0
+
+    def __call__(self, rows: int) -> None:
+        if self._report is not None and perf_counter() - self._last > REPORT_SECONDS:
+            self._report(rows)
+            self._last = perf_counter()
 
 
 def revision_of(described: Mapping[str, Any]) -> int:

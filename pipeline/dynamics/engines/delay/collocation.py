@@ -6,7 +6,6 @@ isbn:978-0-19-850654-6.
 """
 
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from ...systems.effort import bounded
 from ...systems.system import System
 from ..base.absolute import LEAST, LEAST_ON_THE_WAY
 from ..base.budget import Budget
-from ..base.engine import REVISION, EngineError, Solution, blank_failed
+from ..base.engine import REVISION, EngineError, SeldomReport, Solution, blank_failed
 from .breaking_points import breaking_points
 from .history import History
 from .pieces import DelayPieces
@@ -40,7 +39,6 @@ SETTLED = 1e-13
 SHRINK, GROW, CAUTION = 0.25, 3.0, 0.9
 # A row whose steps are no longer than this part of the time has met a singularity.
 SHORTEST = 1e-15
-REPORT_SECONDS = 0.1
 
 
 def _matrices() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -147,14 +145,7 @@ class CollocationEngine:
         delays = self.system.delay_values(parameters)
         able = np.isfinite(initial_states).all(axis=1) & np.isfinite(parameters).all(axis=1)
         rows = np.flatnonzero(able & (delays > 0).all(axis=1))
-        reported = 0.0
-
-        def went(first: int, march: March) -> None:
-            nonlocal reported
-            if report is not None and perf_counter() - reported > REPORT_SECONDS:
-                report(first + int(np.count_nonzero(march.time >= times[-1])))
-                reported = perf_counter()
-
+        told = SeldomReport(report)
         for first in range(0, len(rows), ROWS):
             chosen = rows[first : first + ROWS]
             for by_component in (False, True):
@@ -169,7 +160,7 @@ class CollocationEngine:
                 values[:, 0] = initial_states[chosen]
                 while (moved := march.step(float(times[-1]))) is not None:
                     march.write(moved, times, values)
-                    went(first, march)
+                    told(first + int(np.count_nonzero(march.time >= times[-1])))
                 states[chosen], status[chosen] = values, march.status
                 # Once more, those whose components are too small to err by parts of 1.
                 chosen = chosen[march.uneven()]
@@ -217,6 +208,10 @@ class March:
             self._stops[row, : len(times)] = times
         self._next_stop = np.zeros(rows, dtype=np.int64)
         self.history = History(self.state, NODES)
+        self._begin(starts, parameters, start)
+
+    def _begin(self, starts: np.ndarray, parameters: np.ndarray, start: float) -> None:
+        """What is to be known of rows before their first step, for marches that know more."""
 
     def step(self, end: float) -> np.ndarray | None:
         """Try a step of each row that is sound and before `end`, and none beyond it.

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from .....data.shard.schema import Status
-from .collocation import LEVEL, NODES, CollocationEngine, March
+from .collocation import LEVEL, NODES, March
 from .crossings import UnresolvedError
 from .stops import Stops
 from .switching import DEPTH, DelaySwitch, LostError, Path
@@ -20,19 +20,9 @@ RUNAWAY = 1e6
 class RoughMarch(March):
     """As `March`; each row has sides of its own, and stops that it finds on its way."""
 
-    def __init__(
-        self,
-        engine: CollocationEngine,
-        starts: np.ndarray,
-        parameters: np.ndarray,
-        start: float,
-        end: float,
-        *,
-        by_component: bool = False,
-    ) -> None:
-        super().__init__(engine, starts, parameters, start, end, by_component=by_component)
+    def _begin(self, starts: np.ndarray, parameters: np.ndarray, start: float) -> None:
         rows = len(starts)
-        self._pieces = engine.pieces
+        self._pieces = self._engine.pieces
         self._sides = np.zeros((self._pieces.number, rows))
         self._shortest = self._delays.min(axis=0)
         self._switches = [
@@ -51,9 +41,9 @@ class RoughMarch(March):
         if self._pieces.number:
             with np.errstate(all="ignore"):
                 for row in range(rows):
-                    self._begin(row)
+                    self._choose_sides(row)
 
-    def _begin(self, row: int) -> None:
+    def _choose_sides(self, row: int) -> None:
         values = [np.array([value]) for value in self._here(row)]
         try:
             self._sides[:, row], self._settled[row] = self._switches[row].first(

@@ -5,7 +5,6 @@ shorter ones.
 """
 
 from collections.abc import Callable, Iterator
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from .....data.shard.schema import Status
 from ...systems import System
 from ...systems.kuramoto_sivashinsky import KIND
 from ..base.budget import Budget
-from ..base.engine import REVISION, EngineError, Solution, blank_failed
+from ..base.engine import REVISION, EngineError, SeldomReport, Solution, blank_failed
 from .gathered import Gathered
 from .halving import HalvingMarch, padded
 from .modes import ORDER, Modes
@@ -31,7 +30,6 @@ AT_ONCE, BY_TIME = 100.0, 10.0
 MEASURED_EVERY = 32
 # Rows at once, few enough for the second cache.
 ROWS = 128
-REPORT_SECONDS = 0.1
 
 Intervals = list[tuple[float, int]]
 
@@ -93,14 +91,7 @@ class Etdrk4Engine:
             status[~(np.isfinite(initial_states).all(axis=1) & (lengths > 0))] = Status.DIVERGED
         rows = np.flatnonzero(status == Status.OK)
         states[rows, 0] = initial_states[rows]
-        reported = 0.0
-
-        def told(done: int) -> None:
-            nonlocal reported
-            if report is not None and perf_counter() - reported > REPORT_SECONDS:
-                report(done)
-                reported = perf_counter()
-
+        told = SeldomReport(report)
         with np.errstate(all="ignore"):
             for start in range(0, len(rows), ROWS):
                 chosen = rows[start : start + ROWS]

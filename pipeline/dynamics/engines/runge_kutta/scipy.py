@@ -144,6 +144,10 @@ class ScipyEngine:
             out[0] = initial_state
         return Status.OK
 
+    def _stated(self) -> Stated | None:
+        """The absolute tolerance of all of a row, where it is known before."""
+        return None if self._by_component else Stated(self._absolute)
+
     def _controlled(
         self,
         initial_state: np.ndarray,
@@ -153,8 +157,8 @@ class ScipyEngine:
     ) -> Any:
         """What solve_ivp says, with an absolute tolerance that is right for the row."""
         row = initial_state, parameters, times, grid
-        if not self._by_component:
-            return self._integrate(*row, Stated(self._absolute))
+        if (stated := self._stated()) is not None:
+            return self._integrate(*row, stated)
         one = Even(self._absolute)
         rough = None
         try:
@@ -226,7 +230,7 @@ class ScipyEngine:
 
     def _compiled(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self._functions is None:
-            if self._system.kind == System.kind:
+            if self._system.ordinary:
                 with bounded(self._system.longest):
                     self._careful = careful(self._system)
             self._functions = (

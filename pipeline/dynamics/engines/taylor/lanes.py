@@ -3,14 +3,13 @@
 import copy
 import threading
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import heyoka
 import numpy as np
 
 from .....data.shard.schema import Status
-from ..base.engine import HOPELESS
+from ..base.engine import HOPELESS, SeldomReport
 from .batches import Batches, Grids, grids_of
 from .events import Events
 from .guards import Guards, Near, Watch
@@ -23,7 +22,6 @@ FEWEST_LANES, FEW_LANES, LANES, MANY_LANES = 8, 16, 64, 128
 FEW_ROWS, MANY_ROWS = 512, 1_000_000
 # Points of a grid that heyoka gives at once; at the last one a step ends.
 PIECE = 1 << 14
-REPORT_SECONDS = 0.1
 # Who took no more than so many steps leapt.
 LEAPS = 2
 
@@ -66,14 +64,12 @@ class Lanes:
         if long and len(rows) <= FEWEST_LANES:
             lanes = FEWEST_LANES
         grids = None if long else list(grids_of(batches.times, lanes, PIECE))
-        settled, reported, left = len(batches.status) - len(rows), 0.0, []
+        settled, told, left = len(batches.status) - len(rows), SeldomReport(report), []
         for start in range(0, len(rows), lanes):
             batch = rows[start : start + lanes]
             left.append(self._solve_batch(batches, grids, batch, lanes, limit))
             settled += len(batch) - len(left[-1])
-            if report is not None and perf_counter() - reported > REPORT_SECONDS:
-                report(settled)
-                reported = perf_counter()
+            told(settled)
         return np.concatenate([rows[:0], *left])
 
     def _solve_batch(

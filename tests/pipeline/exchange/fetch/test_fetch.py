@@ -19,7 +19,7 @@ from fetch_server import (
     run,
     shard_of,
 )
-from trajstore.data import TrajstoreError, load_manifest, read_shard, verify, write_shard
+from trajstore.data import TrajstoreError, examine, load_manifest, read_shard, verify, write_shard
 from trajstore.data.folder.manifest import CHECKSUMS, DOCUMENTS, MANIFEST
 from trajstore.pipeline import fetch, generate
 from trajstore.pipeline.exchange.fetch import fetch as fetch_module
@@ -101,7 +101,7 @@ def test_only_what_is_missing_or_damaged_is_fetched_again(server, dataset_copy, 
 def test_what_came_is_read_in_a_process_of_its_own(server, dataset_copy, tmp_path, checks, monkeypatch):
     fetch(server.url, tmp_path / "here")
     assert checks == [{"isolated": True}]
-    monkeypatch.setattr(fetch_module, "verify", verify)
+    monkeypatch.setattr(fetch_module, "examine", examine)
     assert run(server.url, tmp_path / "there").stdout == f"{tmp_path / 'there'}: sound\n"
     assert_came_whole(tmp_path / "there", dataset_copy)
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trajstore.pipeline.describe.percentages import percentage
+from trajstore.pipeline.describe.phrases import percentage
 
 
 @pytest.mark.parametrize(
