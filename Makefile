@@ -60,7 +60,7 @@ $(METRICS): $(TRAINED)
 plot: $(FIGURES)     ## draw OUT/run/figures
 
 $(FIGURES): $(METRICS)
-	$(BIN)/trajstore plot $(OUT)/run
+	$(BIN)/trajstore plot $(OUT)/run $(if $(TRUST),--trust-code)
 
 test: $(INSTALLED)   ## the tests, under 6 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal

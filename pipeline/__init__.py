@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .config.file import check_config as check_config
     from .config.file import load_config as load_config
     from .config.plain_values import ConfigError as ConfigError
-    from .draw.run import plot as plot
+    from .draw.run_figures.plot import plot as plot
     from .dynamics.engines import Engine as Engine
     from .dynamics.engines import EngineError as EngineError
     from .dynamics.engines import EngineSettings as EngineSettings
@@ -50,7 +50,7 @@ _HOMES = {
     "check_config": "config.file",
     "load_config": "config.file",
     "ConfigError": "config.plain_values",
-    "plot": "draw.run",
+    "plot": "draw.run_figures.plot",
     "Engine": "dynamics.engines",
     "EngineError": "dynamics.engines",
     "EngineSettings": "dynamics.engines",

@@ -132,7 +132,7 @@ def _import_for_commands() -> None:
     import torch.distributed.launcher.api  # noqa: F401
     from trajstore.pipeline.audit import repair  # noqa: F401
     from trajstore.pipeline.cli import main  # noqa: F401
-    from trajstore.pipeline.draw import run as plot  # noqa: F401
+    from trajstore.pipeline.draw.run_figures import error, flow, loss, plot, predictors, rollout  # noqa: F401
     from trajstore.pipeline.generation import generate  # noqa: F401
     from trajstore.pipeline.judge import evaluate  # noqa: F401
     from trajstore.pipeline.learn import train  # noqa: F401

@@ -1,10 +1,10 @@
-"""Classes by the names that configs give them: ours, those of installed packages, and a user's own."""
+"""Classes and functions by the names that configs give them: ours, those of installed packages, and a user's own."""
 
 from collections.abc import Mapping
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from .errors import TrajstoreError
 from .own_code import OwnCode
@@ -23,10 +23,10 @@ class Registry(Generic[T]):
         kind: What the classes are, in the singular: "model".
         own: Ours, from name to "module:Class" relative to `package`.
         package: Where these modules are.
-        base: "module:Class" that all of them are derived from, relative to `package`.
+        base: "module:Class" that all of them are derived from, relative to `package`; none, if they are functions.
     """
 
-    def __init__(self, kind: str, own: Mapping[str, str], *, package: str, base: str) -> None:
+    def __init__(self, kind: str, own: Mapping[str, str], *, package: str, base: str | None = None) -> None:
         self.kind, self._own, self._package, self._base = kind, dict(own), package, base
 
     @cached_property
@@ -80,6 +80,10 @@ class Registry(Generic[T]):
             raise TrajstoreError(
                 f"no {self.kind} {name!r:.80}; there are {', '.join(known)}.{did_you_mean(name, known)}"
             )
+        if self._base is None:
+            if isinstance(found, type) or not callable(found):
+                raise TrajstoreError(f"{name}: is {found!r:.80}, no {self.kind}; expected a function")
+            return cast("type[T]", found)
         module, _, attribute = self._base.partition(":")
         base = getattr(import_module(f"{self._package}.{module}"), attribute)
         if not (isinstance(found, type) and issubclass(found, base)):

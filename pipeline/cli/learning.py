@@ -165,8 +165,9 @@ def evaluate_command(run: Path, data: Path | None, trust_code: bool, as_json: bo
 @click.command("plot")
 @click.argument("path", type=PATH)
 @click.option("--out", type=PATH, help="Folder of the figures; RUN/figures or DATASET-figures if left out.")
+@trust_option
 @command
-def plot_command(path: Path, out: Path | None) -> None:
+def plot_command(path: Path, out: Path | None, trust_code: bool) -> None:
     """Draw the figures of an evaluated run, or of a dataset or shard."""
     from ...data.folder.manifest import MANIFEST
 
@@ -177,6 +178,6 @@ def plot_command(path: Path, out: Path | None) -> None:
 
         plot_dataset(path, out, new_console())
     else:
-        from ..draw.run import plot
+        from ..draw.run_figures.plot import plot
 
-        plot(path, new_console(), out)
+        plot(path, new_console(), out, trust_code=trust_code)

@@ -33,10 +33,11 @@ def check_training(config: Experiment) -> None:
         )
     if task.target == "clean" and training.shuffle == "block":
         raise ConfigError('training.shuffle: "block" reads no clean targets; choose "full"')
-    if training.patience is not None and not config.dataset.validation:
-        raise ConfigError(
-            "training.patience: needs validation trajectories; give dataset.validation above 0, or leave it out"
-        )
+    for key in ("patience", "select"):
+        if getattr(training, key) is not None and not config.dataset.validation:
+            raise ConfigError(
+                f"training.{key}: needs validation trajectories; give dataset.validation above 0, or leave it out"
+            )
     if training.shuffle == "block" and config.dataset.compression == "none":
         _check_blocks(config)
 

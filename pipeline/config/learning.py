@@ -63,6 +63,8 @@ class TrainingSection(Section):
     shuffle       "full" mixes all samples, "block" is for datasets larger than memory, see `make_loader`
     block_bytes   of rows that are read together, and
     buffer_bytes  of rows in memory at once, where the shuffle is in blocks
+    select        the metric of the validation split by which the best weights are chosen, and patience counts; None
+                  is the mean squared error
     minutes       of training, over all of a run's sittings, after which it ends; such a run is not repeatable
     """
 
@@ -79,6 +81,7 @@ class TrainingSection(Section):
     clip: PositiveFloat | None = None
     evaluate_every: PositiveInt = 500
     patience: PositiveInt | None = None
+    select: str | None = None
     minutes: PositiveFloat | None = None
     device: str = "auto"
     threads: PositiveInt | None = None
@@ -93,7 +96,7 @@ class TrainingSection(Section):
     def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A full shuffle does not depend on them, and runs that were made before them stay the same runs.
         unused = {"shuffle", "block_bytes", "buffer_bytes"} if self.shuffle == "full" else set()
-        unused |= set() if self.minutes is not None else {"minutes"}
+        unused |= {key for key in ("minutes", "select") if getattr(self, key) is None}
         return {key: value for key, value in dump(self).items() if key not in unused}
 
 
@@ -120,12 +123,14 @@ class EvaluationSection(Section):
     rollout_lengths  for how many trajectory lengths each is chained
     warmup           points of true history before each; None is what the task has, 0 a cold start
     metrics          of your own, beside the usual ones, as "file.py:Class" or "package.module:Class"
+    figures          of your own, as "file.py:function" or "package.module:function"
     """
 
     rollouts: PositiveInt = 64
     rollout_lengths: PositiveInt = 50
     warmup: NonNegativeInt | None = None
     metrics: list[str] = Field(default_factory=list)
+    figures: list[str] = Field(default_factory=list)
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

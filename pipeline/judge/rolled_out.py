@@ -11,8 +11,9 @@ from ..config.learning import EvaluationSection
 from ..dynamics.systems import System
 from .forecasters.forecaster import Forecaster, Pairs
 from .forecasters.registry import BASELINES, USUAL
+from .judging import Judging
 from .metrics.cycle import Cycle, limit_cycle
-from .metrics.metric import Batch, Context, Metric, results
+from .metrics.metric import Batch, Metric, results
 from .movement import first_moving
 from .rollouts import GROUP_BYTES, Group, RolloutPlan
 from .truth import CURVES, Truth
@@ -33,31 +34,22 @@ class Judged:
     arrays: dict[str, np.ndarray]
 
 
-def judge_rollouts(
-    model: Forecaster,
-    train: TrajectoryDataset,
-    test: TrajectoryDataset,
-    truth: Truth | None,
-    settings: EvaluationSection,
-    context: Context,
-    kinds: list[type[Metric]],
-) -> Judged | None:
-    """None where windows are of one point, rows too short, or the truth of none can be integrated.
-
-    context  of the test split; its times are replaced by those of the rollouts
-    kinds    of metrics over rollouts
+def judge_rollouts(judging: Judging, settings: EvaluationSection, kinds: list[type[Metric]]) -> Judged | None:
+    """Of metrics over rollouts. None where windows are of one point, rows too short, or the truth of none can be
+    integrated.
     """
+    test, truth = judging.test, judging.truth
     plan = RolloutPlan.of(test, settings, truth is not None)
     if plan is None:
         return None
-    forecasters = {"": model, **_baselines(train, truth)}
+    forecasters = {"": judging.forecaster, **_baselines(judging.train, truth)}
     metrics: dict[str, list[Metric]] = {}
     shown: list[tuple[Group, np.ndarray]] = []
     starts = held = 0
     for group in plan.groups(test, truth):
         if not metrics:
             cycle = None if truth is None else _cycle(truth, group, plan.times)
-            told = replace(context, times=plan.times, cycle=cycle)
+            told = replace(judging.context, times=plan.times, cycle=cycle)
             wanted = [kind for kind in kinds if kind.wanted(told)]
             metrics = {
                 name: [kind(told) for kind in wanted if not name or kind.of_baselines] for name in forecasters
@@ -82,6 +74,18 @@ def judge_rollouts(
         "baselines": {name: results(metrics[name]) for name in others},
     }
     return Judged(found, _arrays(test, truth, plan, shown))
+
+
+def taken_in(kind: type[Metric], judging: Judging, settings: EvaluationSection) -> Metric | None:
+    """A metric of the network's own rollouts alone; None where there are none."""
+    plan = RolloutPlan.of(judging.test, settings, judging.truth is not None)
+    if plan is None:
+        return None
+    metric = None
+    for group in plan.groups(judging.test, judging.truth):
+        metric = metric or kind(replace(judging.context, times=plan.times))
+        metric.add(Batch(group.true, _rolled_out(judging.forecaster, group)))
+    return metric
 
 
 def _baselines(train: TrajectoryDataset, truth: Truth | None) -> dict[str, Forecaster]:

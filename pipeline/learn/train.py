@@ -38,6 +38,7 @@ from .checkpoints import Checkpoints
 from .device import choose_device, place
 from .phases import make_phases, share
 from .ranks import Ranks, joined
+from .selection import Selection, selected_metric
 from .validation import mean_squared_error
 
 LOG_EVERY = 10
@@ -88,6 +89,7 @@ def _prepare_and_train(
 ) -> Standing:
     device = choose_device(config.training.device, ranks)
     config = settled(config)
+    selected_metric(config)
     task = config.task
     options: dict[str, Any] = {
         "window": task.window,
@@ -102,8 +104,9 @@ def _prepare_and_train(
     if load_manifest(data).splits["validation"].trajectories:
         validation = TrajectoryDataset(data, "validation", learned, **options)
     _say_what_is_left_out(console, dataset, validation)
-    if validation is None and config.training.patience is not None:
-        raise RunError("training.patience: needs validation trajectories; the dataset has none")
+    for key in ("patience", "select"):
+        if validation is None and getattr(config.training, key) is not None:
+            raise RunError(f"training.{key}: needs validation trajectories; the dataset has none")
     share(config.training, len(dataset), ranks)
     share(config.refinement, len(dataset), ranks)
     described = RunConfig.of(config, dataset, data, run)
@@ -119,6 +122,7 @@ def _prepare_and_train(
                 described,
                 dataset,
                 validation,
+                data,
                 run,
                 device,
                 restart_schedule,
@@ -138,6 +142,7 @@ def _train(
     described: RunConfig,
     dataset: TrajectoryDataset,
     validation: TrajectoryDataset | None,
+    data: Path,
     run: Path,
     device: torch.device,
     restart_schedule: bool,
@@ -151,6 +156,7 @@ def _train(
     torch.set_num_threads(choose_threads(config.training.threads, work, ranks.local_size))
     # A shuffle in blocks is for what is larger than any memory, and reads from disk.
     placed = place(dataset, device) if config.training.shuffle == "full" else dataset
+    selection = Selection.of(config, described, data, dataset.task, model)
     checkpoints = Checkpoints(run, described, model, ranks)
     beginning = checkpoints.begin(config, restart_schedule=restart_schedule, overwrite=overwrite)
     now = beginning.standing
@@ -208,7 +214,7 @@ def _train(
                     progress.update(bar, completed=now.phase_step, loss=now.smoothed)
                 if evaluates := bool(enough or due or late):
                     going_on = checkpoints.before(now, due)
-                    line |= _validate(model, validation, device, now, checkpoints)
+                    line |= _validate(model, validation, device, now, checkpoints, selection)
                     going_on = going_on or {"standing": asdict(now)}
                     patience = config.training.patience
                     impatient = patience is not None and now.stale >= patience
@@ -256,17 +262,26 @@ def _validate(
     device: torch.device,
     now: Standing,
     checkpoints: Checkpoints,
+    selection: Selection | None,
 ) -> dict[str, float]:
-    """The validation error, as an entry of the curve; the best weights so far are kept in the run.
+    """The validation error, and what is selected by, as entries of the curve; the best weights so far are kept.
 
     Without a validation split the latest weights count as the best.
     """
     mse = math.nan if validation is None else mean_squared_error(model, validation, device, checkpoints.ranks)
     now.stale += 1
-    if validation is None or mse < now.best_validation:
+    line = {} if validation is None else {"validation_mse": mse}
+    better = validation is None or mse < now.best_validation
+    if selection is not None:
+        # Rollouts are not shared out.
+        ranks = checkpoints.ranks
+        line["selected"] = ranks.from_first(selection.value() if ranks.first else math.nan)
+        better = selection.is_better(line["selected"], now.best_selected)
+    if better:
         now.best_step, now.best_validation, now.stale = now.step, mse, 0
+        now.best_selected = line.get("selected", math.nan)
         checkpoints.keep_best(now.step, mse)
-    return {} if validation is None else {"validation_mse": mse}
+    return line
 
 
 def _timed(batches: Iterator[Batch], now: Standing) -> Iterator[Batch]:

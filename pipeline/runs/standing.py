@@ -21,6 +21,7 @@ class Standing:
     `step` counts over all phases, `phase_step` in the current one; times are in seconds, losses in
     `loss_units`.
 
+    best_selected   the metric of `training.select` at `best_step`; NaN where that is the mean squared error
     ended           of each phase that has ended: its steps, and why it ended
     stopped_by      why the whole training has ended; None while it has not
     schedule_start  step of the first phase at which its schedule of learning rates began
@@ -33,6 +34,7 @@ class Standing:
     smoothed: float = math.nan
     best_step: int = 0
     best_validation: float = math.inf
+    best_selected: float = math.nan
     stale: int = 0
     seconds: float = 0.0
     waiting: float = 0.0
@@ -69,6 +71,7 @@ class Standing:
             "steps": self.step,
             "best_step": self.best_step,
             "validation_mse": self.best_validation,
+            **({} if math.isnan(self.best_selected) else {"selected": self.best_selected}),
             "final_smoothed_loss": self.smoothed,
             "loss_units": self.loss_units,
             "seconds": self.seconds,

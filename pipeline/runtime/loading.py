@@ -27,7 +27,7 @@ LOADED = {
     # torch's optimizers load torch._dynamo.
     "train": ("torch", "torch._dynamo", *ENGINES, "trajstore.pipeline.learn.train"),
     "evaluate": ("torch", *ENGINES, "trajstore.pipeline.judge.evaluate"),
-    "plot": ("torch", "trajstore.pipeline.draw.run", "trajstore.pipeline.draw.dataset"),
+    "plot": ("torch", "trajstore.pipeline.draw.run_figures.plot", "trajstore.pipeline.draw.dataset"),
 }
 # Of address space, that a command may need beyond what it loads.
 ROOM = 128 << 20

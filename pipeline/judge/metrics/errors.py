@@ -1,5 +1,6 @@
 """Mean squared errors: in all, by time, by component; and in units of the components' deviations."""
 
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from .metric import Batch, Context, Metric
 
 class Errors(Metric):
     """`mse` in raw units squared; `nrmse` is the root of the mean square in units of each component's deviation."""
+
+    better = MappingProxyType({"mse": "lower", "nrmse": "lower"})
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

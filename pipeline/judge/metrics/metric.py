@@ -1,5 +1,6 @@
 """What a metric is: told of batches of true and predicted states, asked for its result in the end."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -50,11 +51,13 @@ class Metric:
         over: Whether it judges the targets of the test split, or long rollouts.
         of_baselines: Whether baselines are judged by it, too.
         key: Of its result in metrics.json, under `test` or `rollout`; none merges a result that is a table.
+        better: Which of two values is better, for each key of its result by which weights may be chosen.
     """
 
     over: ClassVar[Literal["targets", "rollouts"]] = "targets"
     of_baselines: ClassVar[bool] = True
     key: ClassVar[str | None] = None
+    better: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {}
 
     def __init__(self, context: Context) -> None:
         self.context = context

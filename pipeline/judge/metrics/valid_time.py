@@ -2,6 +2,7 @@
 doi:10.1016/j.neunet.2020.02.016).
 """
 
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ class ValidTime(Metric):
     """
 
     over = "rollouts"
+    better = MappingProxyType({"vpt": "higher", "final_nrmse": "lower"})
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -11,14 +11,11 @@ from trajstore.data import DataError, TrajectoryDataset, make_loader
 from trajstore.data.batches.device_dataset import ResidentDataset, resident_bytes
 from trajstore.pipeline import ConfigError, evaluate, generate, load_config, plot, train
 from trajstore.pipeline.cli.main import main
-from trajstore.pipeline.draw.run import (
-    _load,
-    draw_error,
-    draw_flow,
-    draw_predictors,
-    draw_rollout,
-    draw_time_series,
-)
+from trajstore.pipeline.draw.run_figures.error import draw_error
+from trajstore.pipeline.draw.run_figures.flow import draw_flow, draw_time_series
+from trajstore.pipeline.draw.run_figures.plot import load_results
+from trajstore.pipeline.draw.run_figures.predictors import draw_predictors
+from trajstore.pipeline.draw.run_figures.rollout import draw_rollout
 from trajstore.pipeline.runs.folder import RunConfig
 
 pytestmark = pytest.mark.slow
@@ -128,7 +125,7 @@ def test_metrics_say_how_large_the_noise_is_and_what_lies_beneath_it(run, noisy)
 
 
 def test_what_figures_call_true_has_no_noise(run, noisy):
-    results = _load(run)
+    results = load_results(run)
     clean = stored(noisy, "test", "clean_state")
     for figure in (draw_flow(results), draw_time_series(results), draw_rollout(results)):
         lines = {line.get_label(): line.get_xydata() for line in figure.axes[0].lines}
@@ -153,7 +150,7 @@ def test_without_clean_states_the_figure_does_not_call_observed_ones_true(experi
     generate(config, tmp_path / "data", jobs=1)
     train(config, tmp_path / "data", tmp_path / "run")
     assert "noise" not in evaluate(tmp_path / "run")["test"]
-    results = _load(tmp_path / "run")
+    results = load_results(tmp_path / "run")
     labels = [line.get_label() for line in draw_flow(results).axes[0].lines if line.get_label()[0] != "_"]
     assert labels == ["observed, with noise", "predicted"]
     labels = [line.get_label() for line in draw_rollout(results).axes[0].lines]

@@ -6,7 +6,12 @@ import matplotlib.image
 import numpy as np
 import pytest
 from trajstore.pipeline import evaluate, generate, plot, train
-from trajstore.pipeline.draw.run import _load, draw_error, draw_flow, draw_loss, draw_predictors, draw_rollout
+from trajstore.pipeline.draw.run_figures.error import draw_error
+from trajstore.pipeline.draw.run_figures.flow import draw_flow
+from trajstore.pipeline.draw.run_figures.loss import draw_loss
+from trajstore.pipeline.draw.run_figures.plot import load_results
+from trajstore.pipeline.draw.run_figures.predictors import draw_predictors
+from trajstore.pipeline.draw.run_figures.rollout import draw_rollout
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +42,7 @@ def test_the_same_run_gives_the_same_pictures(run):
 
 
 def test_the_flow_shows_true_and_predicted_test_trajectories(run):
-    results = _load(run)
+    results = load_results(run)
     axes = draw_flow(results).axes[0]
     drawn = {tuple(np.round(line.get_xydata().ravel(), 9)) for line in axes.lines}
     for name in ("true", "predicted"):
@@ -47,7 +52,7 @@ def test_the_flow_shows_true_and_predicted_test_trajectories(run):
 
 
 def test_the_loss_curves_are_those_of_the_run(run):
-    axes = draw_loss(_load(run)).axes[0]
+    axes = draw_loss(load_results(run)).axes[0]
     lines = {line.get_label(): line.get_xydata() for line in axes.lines}
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     np.testing.assert_array_equal(
@@ -58,14 +63,14 @@ def test_the_loss_curves_are_those_of_the_run(run):
 
 
 def test_the_error_figure_shows_the_metrics_root_mean_square(run):
-    axes = draw_error(_load(run)).axes[0]
+    axes = draw_error(load_results(run)).axes[0]
     lines = {line.get_label(): line.get_ydata() for line in axes.lines}
     metrics = json.loads((run / "metrics.json").read_text())
     np.testing.assert_allclose(lines["root mean square"] ** 2, metrics["test"]["mse_by_time"])
 
 
 def test_the_dots_are_all_predictors_and_the_model_and_none_is_a_bar(run):
-    axes = draw_predictors(_load(run)).axes[0]
+    axes = draw_predictors(load_results(run)).axes[0]
     metrics = json.loads((run / "metrics.json").read_text())
     assert not axes.patches, "a bar on a logarithmic axis has no origin"
     ends = sorted(line.get_xdata()[0] for line in axes.lines)
@@ -76,7 +81,7 @@ def test_the_dots_are_all_predictors_and_the_model_and_none_is_a_bar(run):
 
 
 def test_no_legend_lies_on_the_data(run):
-    results = _load(run)
+    results = load_results(run)
     for draw in (draw_flow, draw_loss, draw_error, draw_rollout):
         figure = draw(results)
         figure.draw_without_rendering()
@@ -99,6 +104,6 @@ def test_other_dimensions_are_drawn_as_time_series(dimension, experiment, tmp_pa
     generate(config, tmp_path / "data", jobs=1)
     train(config, tmp_path / "data", tmp_path / "run")
     evaluate(tmp_path / "run")
-    figure = draw_flow(_load(tmp_path / "run"))
+    figure = draw_flow(load_results(tmp_path / "run"))
     assert len(figure.axes) == 4 * dimension
     assert len(plot(tmp_path / "run")) == 5

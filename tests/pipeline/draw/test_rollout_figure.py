@@ -3,8 +3,15 @@
 import numpy as np
 import pytest
 from trajstore.pipeline import evaluate, train
-from trajstore.pipeline.draw.rollout import AFTER_REST, MIN_SHOWN, REST, SHOWN_PERIODS, shown_samples
-from trajstore.pipeline.draw.run import _load, draw_rollout
+from trajstore.pipeline.draw.run_figures.plot import load_results
+from trajstore.pipeline.draw.run_figures.rollout import (
+    AFTER_REST,
+    MIN_SHOWN,
+    REST,
+    SHOWN_PERIODS,
+    draw_rollout,
+    shown_samples,
+)
 
 TIME = np.linspace(0.0, 1000.0, 10_001)
 
@@ -48,7 +55,7 @@ def results(experiment, small_dataset, tmp_path_factory):
     )
     train(config, small_dataset, folder)
     evaluate(folder)
-    return _load(folder)
+    return load_results(folder)
 
 
 @pytest.mark.slow

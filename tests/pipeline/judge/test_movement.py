@@ -5,7 +5,11 @@ import pytest
 from trajstore.pipeline import evaluate, generate, train
 from trajstore.pipeline.draw.dataset import draw_phase, draw_series
 from trajstore.pipeline.draw.dataset_sample import TRAJECTORIES, sample_dataset
-from trajstore.pipeline.draw.run import _load, draw_error, draw_flow, draw_predictors, draw_rollout
+from trajstore.pipeline.draw.run_figures.error import draw_error
+from trajstore.pipeline.draw.run_figures.flow import draw_flow
+from trajstore.pipeline.draw.run_figures.plot import load_results
+from trajstore.pipeline.draw.run_figures.predictors import draw_predictors
+from trajstore.pipeline.draw.run_figures.rollout import draw_rollout
 from trajstore.pipeline.judge.movement import choose, first_moving, moving
 
 pytestmark = pytest.mark.slow
@@ -69,7 +73,7 @@ def test_of_a_dataset_rows_that_move_are_shown(folder):
 
 @pytest.mark.parametrize("task", ["initial-value", "forecast"])
 def test_of_a_run_rows_that_move_are_shown_and_named(folder, task):
-    results = _load(folder / task)
+    results = load_results(folder / task)
     assert (results["row"] >= RESTING).all()
     assert moving(results["true"]).all()
     figure = draw_rollout(results)
@@ -80,7 +84,7 @@ def test_of_a_run_rows_that_move_are_shown_and_named(folder, task):
 
 def test_forecasts_of_one_step_are_points_with_their_name_and_predictions_are_lines(folder):
     for task, joined in (("forecast", False), ("initial-value", True)):
-        results = _load(folder / task)
+        results = load_results(folder / task)
         axes = draw_flow(results).axes[0]
         lines = [line for line in axes.lines if np.array_equal(line.get_xydata(), results["predicted"][0])]
         assert [line.get_linestyle() != "None" for line in lines] == [joined]
@@ -91,7 +95,7 @@ def test_forecasts_of_one_step_are_points_with_their_name_and_predictions_are_li
 
 
 def test_the_truth_is_smooth_and_passes_through_its_samples(folder):
-    results = _load(folder / "initial-value")
+    results = load_results(folder / "initial-value")
     axes = draw_flow(results).axes[0]
     (true,) = [line for line in axes.lines if line.get_label() == "true"]
     steps = np.diff(true.get_xydata(), axis=0)
@@ -109,7 +113,7 @@ def test_the_truth_is_smooth_and_passes_through_its_samples(folder):
 
 
 def test_planes_have_one_scale_unless_that_would_squash_them(folder):
-    results = _load(folder / "initial-value")
+    results = load_results(folder / "initial-value")
     assert draw_flow(results).axes[0].get_aspect() == 1.0
     for key in ("true", "predicted", "smooth_true"):
         results[key] = results[key] * [1.0, 20.0]

@@ -397,3 +397,26 @@ def test_a_checkpoint_of_something_else_is_an_error_of_resume(config, whole, sma
 def test_the_runs_folder_is_moved_with_its_dataset(whole, small_dataset):
     kept = json.loads((whole / "config.json").read_text())["dataset"]
     assert (whole / kept["relative"]).resolve() == Path(small_dataset).resolve()
+
+
+def test_the_best_weights_are_those_of_the_metric_that_is_named(experiment, small_dataset, tmp_path):
+    config = experiment(
+        training={"steps": 40, "batch": 16, "evaluate_every": 8, "select": "vpt", "schedule": "constant"},
+        evaluation={"rollouts": 8, "rollout_lengths": 3},
+    )
+    now = train(config, small_dataset, tmp_path / "run")
+    said = [line["selected"] for line in read_curve(tmp_path / "run") if "selected" in line]
+    assert len(said) == 5
+    assert now.best_selected == max(said)
+    assert now.best_step == 8 * (1 + said.index(max(said)))
+    summary = json.loads((tmp_path / "run/training.json").read_text())
+    assert summary["selected"] == now.best_selected
+
+
+def test_a_metric_that_is_none_is_refused_before_anything_is_thrown_away(experiment, small_dataset, tmp_path):
+    good = experiment(training={"steps": 4, "batch": 8})
+    train(good, small_dataset, tmp_path / "run")
+    bad = experiment(training={"steps": 4, "batch": 8, "select": "vtp"})
+    with pytest.raises(RunError, match=r"training.select: got 'vtp', expected one of .*nrmse, vpt"):
+        train(bad, small_dataset, tmp_path / "run", overwrite=True)
+    assert (tmp_path / "run/training.json").is_file()

@@ -9,7 +9,8 @@ from trajstore.data import TrajectoryDataset
 from trajstore.data.base.files import write_text
 from trajstore.pipeline import evaluate, load_trained, train
 from trajstore.pipeline.config.learning import RefinementSection, TrainingSection
-from trajstore.pipeline.draw.run import _load, draw_loss
+from trajstore.pipeline.draw.run_figures.loss import draw_loss
+from trajstore.pipeline.draw.run_figures.plot import load_results
 from trajstore.pipeline.learn.first_order import FirstOrder
 from trajstore.pipeline.learn.levenberg_marquardt import LevenbergMarquardt
 from trajstore.pipeline.learn.validation import mean_squared_error
@@ -114,12 +115,12 @@ def test_a_run_of_before_goes_on_with_its_own_units_and_its_figure_says_so(
     assert [row.get("loss_units") for row in rows] == [None] * 2 + [units] * (len(rows) - 2)
     assert json.loads((run / "training.json").read_text())["loss_units"] == units
     evaluate(run)
-    labels = [line.get_label() for line in draw_loss(_load(run)).axes[0].lines]
+    labels = [line.get_label() for line in draw_loss(load_results(run)).axes[0].lines]
     said = [" (standardised)", " (standardised)", " (raw)"] if normalize else ["", "", ""]
     assert labels == [f"training, a batch{said[0]}", f"training, smoothed{said[1]}", f"validation{said[2]}"]
     train(config, small_dataset, tmp_path / "new")
     evaluate(tmp_path / "new")
-    labels = [line.get_label() for line in draw_loss(_load(tmp_path / "new")).axes[0].lines]
+    labels = [line.get_label() for line in draw_loss(load_results(tmp_path / "new")).axes[0].lines]
     assert labels == ["training, a batch", "training, smoothed", "validation"]
     one, other = (load_checkpoint(path / "last.pt")["model"] for path in (run, tmp_path / "new"))
     assert all(torch.equal(one[name], other[name]) for name in one)

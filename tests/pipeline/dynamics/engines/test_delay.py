@@ -29,7 +29,8 @@ from trajstore.pipeline import (
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.draw.dataset import draw_initial_states, draw_phase, plot_dataset
 from trajstore.pipeline.draw.dataset_sample import sample_dataset
-from trajstore.pipeline.draw.run import _load, draw_rollout
+from trajstore.pipeline.draw.run_figures.plot import load_results
+from trajstore.pipeline.draw.run_figures.rollout import draw_rollout
 from trajstore.pipeline.dynamics import lyapunov
 from trajstore.pipeline.dynamics.engines.delay import collocation as collocation_module
 from trajstore.pipeline.dynamics.engines.delay.breaking_points import breaking_points
@@ -322,7 +323,7 @@ def test_a_network_is_trained_judged_and_drawn_beside_itself_one_delay_ago(datas
     train(experiment, folder, run)
     metrics = evaluate(run)
     assert metrics["rollout"]["amplitude"] is None
-    results = _load(run)
+    results = load_results(run)
     # Rollouts begin behind their history, and that where the grid does.
     first = read_shard(folder / "test-00000.h5").state[:, metrics["rollout"]["warmup"]]
     np.testing.assert_allclose(results["rollout_true"][:2, 0], first[:2], atol=1e-12)

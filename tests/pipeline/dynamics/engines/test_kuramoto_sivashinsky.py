@@ -25,7 +25,9 @@ from trajstore.pipeline import (
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.draw.dataset import draw_series, plot_dataset
 from trajstore.pipeline.draw.dataset_sample import sample_dataset
-from trajstore.pipeline.draw.run import _load, draw_flow, draw_rollout
+from trajstore.pipeline.draw.run_figures.flow import draw_flow
+from trajstore.pipeline.draw.run_figures.plot import load_results
+from trajstore.pipeline.draw.run_figures.rollout import draw_rollout
 from trajstore.pipeline.dynamics.engines.base.engine import EngineError
 from trajstore.pipeline.dynamics.engines.field import etdrk4 as etdrk4_module
 from trajstore.pipeline.dynamics.engines.taylor.heyoka import HeyokaEngine
@@ -457,7 +459,7 @@ def test_a_network_is_trained_judged_and_drawn_beside_the_true_field(dataset, tm
     metrics = evaluate(run)
     # No cycle is looked for in turbulence.
     assert metrics["rollout"]["amplitude"] is None
-    results = _load(run)
+    results = load_results(run)
     system = results["config"].system
     for draw, true, predicted in (
         (draw_flow, "true", "predicted"),

@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..judge.movement import HARDLY, first_moving
-from .delay_embedding import embed, label_embedding, lag_of
-from .run_labels import (
+from ...judge.movement import HARDLY, first_moving
+from ...judge.truth import CURVES
+from ..delay_embedding import embed, label_embedding, lag_of
+from ..run_labels import (
     CLEAN,
     DASHED,
     Results,
@@ -19,9 +20,10 @@ from .run_labels import (
     run_title,
     time_label,
 )
-from .style import PREDICTED, TRUE, equal_scales, new_figure, widen
-from .true_curves import Points, along, draw_curve, over_time
-from .true_curves import plane as shown_plane
+from ..style import PREDICTED, TRUE, equal_scales, new_figure, widen
+from ..true_curves import Points, along, draw_curve, over_time
+from ..true_curves import plane as shown_plane
+from .states import draw_states
 
 # The part of a rollout that is drawn in the plane: its end, when it has come to the attractor.
 SHOWN_END = 0.15
@@ -31,12 +33,17 @@ SHOWN_PERIODS, MIN_SHOWN, AFTER_REST = 24, 50, 1.5
 REST = 0.02
 
 
-def draw_rollout(results: Results) -> Figure:
+def draw_rollout(results: Results) -> Figure | None:
     """A long rollout: the first component over time, of some periods, and its end in the plane of two components.
 
+    Many components are images. None where there is no rollout.
     One component has no plane but that of itself one delay ago, if it has a delay; its end is shown over time. Of a
     rollout that comes to rest the plane shows the whole way, and marks the ends.
     """
+    if "rollout_time" not in results:
+        return None
+    if len(results["config"].components) > CURVES:
+        return draw_states(results, "a rollout", "rollout_")
     time, row = results["rollout_time"], first_moving(results["rollout_true"])
     true, predicted = (results[f"rollout_{what}"][row] for what in ("true", "predicted"))
     smooth = None

@@ -1,0 +1,67 @@
+"""All figures of an evaluated run."""
+
+import json
+from pathlib import Path
+
+import matplotlib as mpl
+from rich.console import Console
+
+from ...runs.code import Classes, kept_code
+from ...runs.files import RunError, load_arrays
+from ...runs.folder import EVALUATION, FIGURES, METRICS, RunConfig, read_curve
+from ..run_labels import Results
+from ..style import STYLE, save_figure
+from .registry import FIGURES as KNOWN
+
+
+def plot(
+    run: str | Path,
+    console: Console | None = None,
+    out: str | Path | None = None,
+    *,
+    figures: Classes | None = None,
+    trust_code: bool = False,
+) -> list[Path]:
+    """Draw all figures of an evaluated run; their paths.
+
+    Args:
+        run: Its folder.
+        console: Where paths are shown; None shows none.
+        out: Folder of the figures, RUN/figures if left out.
+        figures: Functions by the names that the config has for them, for figures that are not ours.
+        trust_code: Whether to import the code that the run has or names for these.
+
+    Raises:
+        RunError: The folder is no run, or not yet evaluated.
+        UntrustedCodeError: A figure is not ours, and neither is its function given nor its code trusted.
+    """
+    run = Path(run)
+    folder = run / FIGURES if out is None else Path(out)
+    results = load_results(run)
+    code = kept_code(run, trusted=trust_code)
+    names = [*KNOWN.own, *results["config"].learning.evaluation.figures]
+    paths = []
+    with mpl.rc_context(STYLE):
+        for name in names:
+            figure = KNOWN.find(name, code, figures)(results)
+            if figure is None:
+                continue
+            paths.append(folder / f"{name.rpartition(':')[2]}.png")
+            save_figure(figure, paths[-1])
+            if console is not None:
+                console.print(str(paths[-1]), highlight=False, soft_wrap=True)
+    return paths
+
+
+def load_results(run: Path) -> Results:
+    """What figures are drawn from. Raises RunError if it is not there."""
+    config = RunConfig.load(run)
+    try:
+        metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
+        arrays = load_arrays(run / EVALUATION)
+        return {"config": config, "metrics": metrics, "curve": list(read_curve(run)), **arrays}
+    except FileNotFoundError as error:
+        name = Path(str(error.filename)).name
+        raise RunError(f"{run}: {name} is missing; run `trajstore evaluate {run}` first") from None
+    except (ValueError, OSError, EOFError) as error:
+        raise RunError(f"{run}: its metrics cannot be read ({error}); evaluate it again") from None

@@ -1,0 +1,17 @@
+"""The figures of a run by name, in the order in which they are drawn."""
+
+from typing import Any
+
+from ....data.base.registry import Registry
+
+FIGURES: Registry[Any] = Registry(
+    "figure",
+    {
+        "flow": "flow:draw_flow",
+        "loss": "loss:draw_loss",
+        "error": "error:draw_error",
+        "rollout": "rollout:draw_rollout",
+        "predictors": "predictors:draw_predictors",
+    },
+    package="trajstore.pipeline.draw.run_figures",
+)

@@ -1,0 +1,118 @@
+"""A network that is judged, and what it is judged on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ...data.batches.dataset import TrajectoryDataset
+from ...data.folder.manifest import load_manifest
+from ...data.shard.schema import CLEAN_STATE
+from ...data.tasks.task import Task
+from ...models import Model
+from ..runs.files import RunError
+from ..runs.folder import RunConfig, dataset_options
+from .forecasters.trained import Trained
+from .metrics.metric import Context
+from .predictions import SplitPredictions, shown_samples
+from .truth import CURVES, Truth
+
+
+@dataclass(frozen=True)
+class Judging:
+    """A network and the splits that it is judged on; `train` and `test` are in raw units."""
+
+    train: TrajectoryDataset
+    test: TrajectoryDataset
+    split: SplitPredictions
+    forecaster: Trained
+    truth: Truth | None
+
+    @classmethod
+    def of(cls, data: Path, split: str, config: RunConfig, task: Task, model: Model) -> Self:
+        """The network of a run on one split of a dataset, which need not be the one trained on.
+
+        Raises RunError if that is none that the run can be judged on.
+        """
+        if not load_manifest(data).splits[split].trajectories:
+            raise RunError(f"{data}: has no {split} trajectories; generate it with dataset.{split} > 0")
+        section = config.learning.task
+        options: dict[str, Any] = {
+            "window": section.window,
+            "stride": section.stride,
+            "target": section.target,
+        }
+        train = TrajectoryDataset(data, "train", task, **options)
+        test = TrajectoryDataset(data, split, task, **options)
+        _check_likeness(data, test, config)
+        seen = TrajectoryDataset(data, split, task, **dataset_options(config))
+        truth = Truth.of(test)
+        names = [] if truth is None else list(truth.system.parameters)
+        forecaster = Trained(
+            model,
+            task,
+            test.windows.length,
+            seen.normalizer,
+            [names.index(name) for name in section.parameters],
+            seen.parameter_normalizer,
+        )
+        return cls(train, test, SplitPredictions(model, test, seen), forecaster, truth)
+
+    @property
+    def context(self) -> Context:
+        """What metrics over the targets are told."""
+        return Context(
+            self.test.components,
+            np.array(self.train.store.statistics.scales),
+            self.split.times,
+            None if self.truth is None else self.truth.system,
+            learns_clean=self.test.target == CLEAN_STATE,
+        )
+
+    def shown(self) -> dict[str, np.ndarray]:
+        """Some samples, for figures: true and predicted, of which rows they are and at which time each begins; and
+        their truth, smooth, where there are equations, and so few times that lines between them would have corners.
+        """
+        test, numbers = self.test, shown_samples(self.test)
+        batches = [seen.batch for seen in self.split.batches(numbers)]
+        rows, first = np.divmod(numbers, test.windows.per_row)
+        rows, first = test.stored_rows(rows), first * test.windows.stride
+        arrays = {
+            "time": self.split.times,
+            "true": np.concatenate([batch.true for batch in batches]),
+            "predicted": np.concatenate([batch.predicted for batch in batches]),
+            "row": rows,
+            "begin": test.time[first],
+        }
+        clean = [batch.clean for batch in batches if batch.clean is not None]
+        if clean and test.target != CLEAN_STATE:
+            arrays["clean"] = np.concatenate(clean)
+        if self.truth is None or len(test.components) > CURVES:
+            return arrays
+        length = test.windows.length
+        curves = [
+            self.truth.smooth(row, test.time[at : at + length]) for row, at in zip(rows, first, strict=True)
+        ]
+        found = [curve for curve in curves if curve is not None]
+        if len(found) < len(curves):
+            return arrays
+        return arrays | {
+            "smooth_time": found[0][0] - found[0][0][0],
+            "smooth_true": np.stack([states for _, states in found]),
+        }
+
+
+def _check_likeness(data: Path, test: TrajectoryDataset, config: RunConfig) -> None:
+    """Raise RunError if the run was trained on other components or another step."""
+    if list(test.components) != config.components:
+        raise RunError(
+            f"{data}: components are {', '.join(test.components)}, but the run was trained on "
+            f"{', '.join(config.components)}"
+        )
+    step = float(np.diff(test.time).mean())
+    if not np.isclose(step, config.step, rtol=1e-9, atol=0):
+        raise RunError(
+            f"{data}: its samples are {step:g} apart, but the run was trained on {config.step:g}; "
+            "generate it with the same grid"
+        )

@@ -1,0 +1,73 @@
+"""By what the best weights are chosen, and patience counts, where that is not the mean squared error."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from ...data.tasks.task import Task
+from ...models import Model
+from ..config.learning import EvaluationSection, Learning
+from ..judge.judging import Judging
+from ..judge.metrics.metric import Metric, results
+from ..judge.metrics.registry import METRICS
+from ..judge.rolled_out import taken_in
+from ..runs.files import RunError
+from ..runs.folder import RunConfig
+
+
+def selected_metric(config: Learning) -> type[Metric] | None:
+    """The metric that `training.select` names, if it does. Raises TrajstoreError if there is none."""
+    wanted = config.training.select
+    if wanted is None:
+        return None
+    own = [METRICS.find(name, config.code) for name in config.evaluation.metrics]
+    kinds = [*(METRICS.find(name) for name in METRICS.own), *own]
+    found = {key: kind for kind in kinds for key in kind.better}
+    if wanted not in found:
+        raise RunError(f"training.select: got {wanted!r}, expected one of {', '.join(sorted(found))}")
+    return found[wanted]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A metric on the validation split.
+
+    Attributes:
+        key: Of its value in metrics.json.
+        kind: The metric.
+        judging: The network, while it learns, on the validation split.
+        settings: Of rollouts.
+    """
+
+    key: str
+    kind: type[Metric]
+    judging: Judging
+    settings: EvaluationSection
+
+    @classmethod
+    def of(cls, config: Learning, described: RunConfig, data: Path, task: Task, model: Model) -> Self | None:
+        """None where the mean squared error is the choice. Raises TrajstoreError if there is no such metric."""
+        kind, key = selected_metric(config), config.training.select
+        if kind is None or key is None:
+            return None
+        judging = Judging.of(data, "validation", described, task, model)
+        return cls(key, kind, judging, config.evaluation)
+
+    def value(self) -> float:
+        """Of the network as it is now; NaN where it has none."""
+        judging = self.judging
+        if self.kind.over == "targets":
+            metric = self.kind(judging.context)
+            for seen in judging.split.batches():
+                metric.add(seen.batch)
+        else:
+            metric = taken_in(self.kind, judging, self.settings)
+        found = None if metric is None else results([metric]).get(self.key)
+        return math.nan if found is None else float(found)
+
+    def is_better(self, value: float, best: float) -> bool:
+        """Is it better than the best so far, which is NaN before there is one?"""
+        if math.isnan(value) or math.isnan(best):
+            return math.isnan(best) and not math.isnan(value)
+        return value < best if self.kind.better[self.key] == "lower" else value > best
