@@ -79,6 +79,21 @@ def test_the_commands_run_as_they_stand(
             assert result.exit_code == 0, f"{command}\n{result.output}"
 
 
+def test_a_loop_of_ones_own_and_lightnings_end_in_the_same_loss(tmp_path: Path) -> None:
+    for command in lay_out(tmp_path, "docs/own-loop.md"):
+        assert (
+            CliRunner().invoke(main, shlex.split(command.replace("loop/", f"{tmp_path}/loop/"))[1:]).exit_code
+            == 0
+        )
+    last = []
+    for name in ("loop.py", "with_lightning.py"):
+        done = subprocess.run([sys.executable, name], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        last.append(re.findall(r"validation loss ([\d.e-]+)", done.stdout)[-1])
+    assert float(last[0]) == pytest.approx(float(last[1]), rel=0.02)
+    assert float(last[0]) < 0.01
+
+
 def test_nothing_of_these_documents_is_left_out(tmp_path: Path) -> None:
     for command in lay_out(tmp_path, "docs/systems.md"):
         assert sum(f" {folder}" in command for folder in SYSTEMS) == 1
