@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from trajstore.data import TrajectoryDataset, load_manifest
 from trajstore.pipeline import check_config, generate
-from trajstore.pipeline.generation import generate as generation
+from trajstore.pipeline.describe import attributes
 from trajstore.pipeline.runs.folder import RunConfig
 
 FILE = Path(__file__).with_name("golden.json")
@@ -100,7 +100,7 @@ def golden(folder: Path) -> dict[str, Any]:
     datasets, identities = {}, {}
     for name, raw in DATASETS.items():
         path = folder / sha256(name.encode()).hexdigest()[:8]
-        with patch.object(generation, "software", dict):
+        with patch.object(attributes, "software", dict):
             generate(check_config(raw, name), path, jobs=1)
         manifest = load_manifest(path)
         records = [record for split in manifest.splits.values() for record in split.shards]

@@ -13,6 +13,7 @@ from ..base.arguments import seed_of, truth, whole_number
 from ..base.errors import DataError
 from ..base.representation import told
 from ..base.seeds import mix_seeds
+from ..tasks.task import TARGET
 from . import block_sizes
 from .block_reader import THREADS, BlockReader
 from .dataset import Batch, TrajectoryDataset
@@ -66,9 +67,12 @@ class Loader:
                     'shuffle is "block", which reads from disk, but the dataset lies on a device; give shuffle=True'
                 )
             if dataset.beside:
+                unread = [
+                    "clean targets" if name == TARGET else variable
+                    for name, variable in dataset.beside.items()
+                ]
                 raise DataError(
-                    f'shuffle is "block", which reads states alone, and no {", ".join(dataset.beside.values())}; '
-                    "give shuffle=True"
+                    f'shuffle is "block", which reads no {" or ".join(unread)}; give shuffle=True'
                 )
             self._reader = BlockReader(
                 dataset,

@@ -71,6 +71,11 @@ class Experiment(Learning):
     initial_states: InitialStates = InitialStates()
     observation: Observation = Observation()
 
+    @classmethod
+    def known_keys(cls, raw: Any) -> list[str]:
+        generating = [key for key in cls.model_fields if key not in Learning.model_fields]
+        return [*generating, *Learning.model_fields]
+
     @cached_property
     def dynamics(self) -> System:
         """The system, built and checked."""

@@ -15,7 +15,7 @@ from ..runs.device import choose_threads, find_device
 from ..runs.files import RunError
 from ..runs.folder import EVALUATION, METRICS
 from ..runs.model import load_trained
-from ..runs.standing import load_summary
+from ..runs.summary import load_summary
 from .judging import Judging
 from .metrics.metric import Metric, results
 from .metrics.registry import METRICS as KNOWN

@@ -1,13 +1,9 @@
 """Where a training stands, and what it says of itself."""
 
-import json
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from .files import RunError, load_checkpoint
-from .folder import BEST, LAST, TRAINING
 from .loss_units import RAW
 
 # What may end a phase, and a training; the clock ends a training alone.
@@ -98,23 +94,3 @@ def ending(training: dict[str, Any]) -> str:
     if not training.get("repeatable", True):
         said += ": not repeatable"
     return said
-
-
-def load_summary(run: Path) -> dict[str, Any]:
-    """What `training.json` holds, or of a training that has not ended would hold now; `stopped_by` is then None.
-
-    Raises RunError if it cannot be read.
-    """
-    try:
-        return json.loads((run / TRAINING).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        pass
-    except ValueError as error:
-        raise RunError(f"{run / TRAINING}: cannot be read ({error}); train again") from None
-    file = run / (LAST if (run / LAST).is_file() else BEST)
-    saved = load_checkpoint(file)
-    try:
-        now = Standing(**saved["standing"]) if "standing" in saved else Standing(step=saved["step"])
-        return {**now.summary(), "stopped_by": None}
-    except (KeyError, TypeError):
-        raise RunError(f"{file}: is no checkpoint of a run; train again") from None

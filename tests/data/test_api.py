@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import trajstore.data
@@ -48,3 +49,17 @@ def test_the_command_loads_nothing_slow_before_it_knows_what_is_asked():
 def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="nothing"):
         _ = trajstore.data.nothing
+
+
+def test_reading_a_config_and_printing_need_no_torch():
+    configs = str(Path(__file__).parents[2] / "configs")
+    code = f"""
+import sys
+from pathlib import Path
+import trajstore.pipeline.cli.printing
+from trajstore.pipeline import load_config
+for name in ("quick", "tutorial", "van-der-pol"):
+    load_config({configs!r} + "/" + name + ".toml")
+print('torch' in sys.modules)
+"""
+    assert run(code) == "False"

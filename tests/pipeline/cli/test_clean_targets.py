@@ -63,7 +63,8 @@ def test_inputs_are_observed_and_targets_clean(noisy, task, window):
     held = ResidentDataset(asked, "cpu")
     for one, other in zip(held[torch.tensor(index)], asked[index], strict=True):
         assert torch.equal(one, other)
-    tensors = [value for value in vars(held).values() if isinstance(value, torch.Tensor)]
+    values = [*vars(held).values(), *held._beside.values()]
+    tensors = [value for value in values if isinstance(value, torch.Tensor)]
     assert sum(tensor.nbytes for tensor in tensors) == resident_bytes(asked)
 
 
