@@ -62,10 +62,10 @@ plot: $(FIGURES)     ## draw OUT/run/figures
 $(FIGURES): $(METRICS)
 	$(BIN)/trajstore plot $(OUT)/run $(if $(TRUST),--trust-code)
 
-test: $(INSTALLED)   ## the tests, under 6 minutes on 2 cores
+test: $(INSTALLED)   ## the tests, 8 minutes or so on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-fast: $(INSTALLED) ## the tests that are not marked slow, under a minute on 2 cores
+test-fast: $(INSTALLED) ## the tests that are not marked slow, a minute or so on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 soak: $(INSTALLED)   ## KILLS=100 kills at random times, against runs that nobody killed; about a quarter of an hour
