@@ -301,7 +301,7 @@ class System:
             kind = raw.get("kind", System.kind)
             made = System.of_kind(kind)
             if made is None:
-                raise InvalidSystemError(f"not the description of a system: its kind is {kind!r:.80}")
+                raise InvalidSystemError(f"not the description of a system: unknown kind {kind!r:.80}")
             # JSON objects have no order, and that of the components is the states'.
             sides = raw["equations"] if made.spatial else raw["states"]
             system = made(
