@@ -41,6 +41,11 @@ class TaskSection(NamedSection):
     parameters: list[str] = Field(default_factory=list)
     target: Target = "observed"
 
+    @property
+    def cut(self) -> dict[str, Any]:
+        """How a TrajectoryDataset cuts samples from rows, and what it takes the targets from."""
+        return {"window": self.window, "stride": self.stride, "target": self.target}
+
     # Runs that were made before there was a choice stay the same runs.
     unstated: ClassVar[dict[str, Any]] = {"sha256": None, "target": "observed"}
 

@@ -54,9 +54,7 @@ def evaluate(
     data = config.find_dataset(run) if data is None else Path(data)
     _place(model, learning.training)
     judging = Judging.of(data, "test", config, make_task(learning, models), model)
-    own = [
-        KNOWN.find(name, kept_code(run, trusted=trust_code), models) for name in learning.evaluation.metrics
-    ]
+    own = [KNOWN.find(name, learning.code, models) for name in learning.evaluation.metrics]
     usual = [KNOWN.find(name) for name in USUAL]
 
     context = judging.context

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -38,13 +38,8 @@ class Judging:
         if not load_manifest(data).splits[split].trajectories:
             raise RunError(f"{data}: has no {split} trajectories; generate it with dataset.{split} > 0")
         section = config.learning.task
-        options: dict[str, Any] = {
-            "window": section.window,
-            "stride": section.stride,
-            "target": section.target,
-        }
-        train = TrajectoryDataset(data, "train", task, **options)
-        test = TrajectoryDataset(data, split, task, **options)
+        train = TrajectoryDataset(data, "train", task, **section.cut)
+        test = TrajectoryDataset(data, split, task, **section.cut)
         _check_likeness(data, test, config)
         seen = TrajectoryDataset(data, split, task, **dataset_options(config))
         truth = Truth.of(test)

@@ -1,7 +1,5 @@
 """Long rollouts: the model's own last prediction is its next start."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -13,6 +11,7 @@ from ...data.batches.normalize import Normalizer
 from ...data.tasks.registry import get_task
 from ...data.tasks.task import Task
 from ...models import Model
+from .forecasters.trained import kind_of
 
 
 @torch.no_grad()
@@ -43,7 +42,7 @@ def roll_out(
     starts = _rows("starts", starts)
     told = np.empty((len(starts), 0)) if channels is None else _rows("channels", channels)
     _check_sizes(model, starts, told)
-    states = torch.from_numpy(starts).to(**_kind(model))
+    states = torch.from_numpy(starts).to(**kind_of(model))
     first = (states if normalizer is None else normalizer.apply(states))[:, None]
     predicted = task.go_on(model, first, lengths * (window - 1), first.new_tensor(told), window)
     return _raw(torch.cat([first, predicted], dim=1), normalizer)
@@ -60,14 +59,6 @@ def _rows(name: str, values: ArrayLike) -> np.ndarray:
             f"{name} is {values!r:.80}; expected numbers of two dimensions, a row for each rollout"
         )
     return found
-
-
-def _kind(model: Model) -> dict[str, Any]:
-    """Type and device of a model's weights; of one that has none, float32 on the CPU."""
-    weights = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
-    if weights is None:
-        return {"dtype": torch.float32}
-    return {"dtype": weights.dtype, "device": weights.device}
 
 
 def _check_sizes(model: Model, starts: np.ndarray, told: np.ndarray) -> None:

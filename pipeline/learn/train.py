@@ -91,13 +91,7 @@ def _prepare_and_train(
     config = settled(config)
     selected_metric(config)
     task = config.task
-    options: dict[str, Any] = {
-        "window": task.window,
-        "stride": task.stride,
-        "normalize": task.normalize,
-        "parameters": task.parameters,
-        "target": task.target,
-    }
+    options = {**task.cut, "normalize": task.normalize, "parameters": task.parameters}
     learned = make_task(config)
     dataset = TrajectoryDataset(data, "train", learned, **options)
     validation = None

@@ -205,11 +205,9 @@ def dataset_options(config: RunConfig) -> dict[str, Any]:
     """What, with its task, makes a TrajectoryDataset give what the run's model takes."""
     task, channels = config.learning.task, config.parameter_normalizer
     return {
-        "window": task.window,
-        "stride": task.stride,
+        **task.cut,
         "normalize": load_normalizer(config) or False,
         "parameters": task.parameters,
-        "target": task.target,
         "parameter_normalizer": Normalizer.from_state_dict(channels) if channels else None,
     }
 

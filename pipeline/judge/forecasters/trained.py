@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +10,14 @@ import torch
 from ....data.batches.normalize import Normalizer
 from ....data.tasks.task import Task
 from ....models import Model
+
+
+def kind_of(model: Model) -> dict[str, Any]:
+    """Type and device of a model's weights; of one that has none, float32 on the CPU."""
+    weights = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
+    if weights is None:
+        return {"dtype": torch.float32}
+    return {"dtype": weights.dtype, "device": weights.device}
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,7 @@ class Trained:
     @torch.no_grad()
     def go_on(self, history: np.ndarray, steps: int, parameters: np.ndarray) -> np.ndarray:
         """As of every forecaster."""
-        weight = next(self.model.parameters(), torch.empty(0))
-        kind = {"dtype": weight.dtype, "device": weight.device}
+        kind = kind_of(self.model)
         states = torch.from_numpy(history).to(**kind)
         channels = torch.from_numpy(np.ascontiguousarray(parameters[:, list(self.told)])).double()
         if self.told_normalizer is not None:
