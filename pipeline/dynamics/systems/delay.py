@@ -13,6 +13,7 @@ from ....data.shard.schema import DELAY_KIND, DELAYED
 from .compiling import compiled
 from .effort import bounded
 from .expressions import parse
+from .real_calculus import derivative
 from .system import InvalidSystemError, Parameter, System
 
 # The points where trajectories are not smooth are sums of delays, and of many delays there are too many.
@@ -117,7 +118,7 @@ class DelaySystem(System):
         for symbol, component, delay in self._mentioned:
             late = sympy.Symbol(f"{DELAYED}({names[component]}, {delay})", real=True)
             slopes = [
-                slope + sympy.diff(expression, symbol) * late
+                slope + derivative(expression, symbol) * late
                 for slope, expression in zip(slopes, self.vector_field, strict=True)
             ]
         return slopes

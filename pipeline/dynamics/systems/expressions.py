@@ -3,13 +3,13 @@
 import ast
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import sympy
 from sympy.printing.str import StrPrinter
 
 from ....data.base.errors import TrajstoreError
 from ....data.shard.schema import DELAYED
+from .real_calculus import of_real
 
 # Equations of real systems are far below these; beyond them a text can only be meant to exhaust us.
 MAX_LENGTH = 10_000
@@ -114,7 +114,7 @@ class _Reader:
                 )
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
                 expression, power = self.read(argument, depth + 1, calls + 1)
-                return self._real(_called(name, expression), node), power
+                return self._real(of_real(FUNCTIONS[name], expression), node), power
             case ast.Call(func=ast.Name(id=name), args=arguments) if name == DELAYED and self._delayable:
                 return self._delayed(arguments, node), 1.0
             case ast.Call():
@@ -185,28 +185,6 @@ class _Reader:
 
     def _refusal(self, node: ast.expr, why: str) -> ExpressionError:
         return ExpressionError(f"{self._text!r:.200}: {ast.unparse(node)!r:.80} {why}")
-
-
-def _called(name: str, argument: Any) -> sympy.Expr:
-    """The function of that name. SymPy makes `exp(re(g))` of `abs(exp(g))` where g, such as a root, may be complex;
-    here whatever has a value is real.
-    """
-    value: Any = FUNCTIONS[name](argument)
-    if not value.has(sympy.re, sympy.im, sympy.arg, sympy.atan2):
-        return value
-    taken: list[tuple[Any, sympy.Symbol]] = []
-    while unsure := next(_unsure(argument), None):
-        taken.append((unsure, sympy.Dummy(real=True)))
-        argument = argument.xreplace(dict(taken[-1:]))
-    value = FUNCTIONS[name](argument)
-    for part, symbol in reversed(taken):
-        value = value.xreplace({symbol: part})
-    return value
-
-
-def _unsure(expression: sympy.Expr) -> Iterator[Any]:
-    """Its innermost parts that may be complex for all that SymPy knows."""
-    return (part for part in sympy.postorder_traversal(expression) if not part.is_extended_real)
 
 
 def _terms(node: ast.expr) -> Iterator[tuple[ast.expr, int]]:

@@ -8,6 +8,7 @@ import sympy
 
 from .effort import bounded
 from .expressions import ExpressionError, parse, to_text
+from .real_calculus import derivative
 from .system import InvalidSystemError, Parameter, System, check_name
 
 
@@ -42,7 +43,7 @@ def from_hamiltonian(
         ) from None
 
     def slope(state: str) -> sympy.Expr:
-        return sympy.diff(energy, sympy.Symbol(state, real=True))
+        return derivative(energy, sympy.Symbol(state, real=True))
 
     with bounded(f"hamiltonian {hamiltonian!r:.80}"):
         equations = {q: to_text(slope(p)) for q, p in momenta.items()}

@@ -17,6 +17,7 @@ from ....data.shard.schema import KNOWN_VARIABLES
 from .compiling import compiled
 from .effort import Effort, bounded
 from .expressions import RESERVED, TIME, ExpressionError, parse
+from .real_calculus import derivative
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 # Of states and parameters, and of all equations together: beyond them, algebra takes minutes, as a stranger may wish.
@@ -172,8 +173,9 @@ class System:
     def jacobian(self) -> sympy.Matrix:
         """df_i/dx_j, (D, D); of a jump its two sides'."""
         with bounded(self.longest):
-            matrix = sympy.Matrix(self.vector_field).jacobian(sympy.Matrix(self.state_symbols))
-            return matrix.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
+            return sympy.Matrix(
+                [[derivative(slope, state) for state in self.state_symbols] for slope in self.vector_field]
+            )
 
     def tangent(self, names: Sequence[str]) -> list[sympy.Expr]:
         """Slopes of a tangent vector whose components are called like this: J v."""

@@ -7,6 +7,8 @@ import numpy as np
 import sympy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from .real_calculus import absolute
+
 
 class TracingError(Exception):
     """A function does what no expression can say, such as to choose by a state's value."""
@@ -28,8 +30,8 @@ UFUNCS: dict[np.ufunc, Callable[..., sympy.Expr]] = {
     np.positive: lambda a: a,
     np.square: lambda a: a**2,
     np.reciprocal: lambda a: 1 / a,
-    np.absolute: sympy.Abs,
-    np.fabs: sympy.Abs,
+    np.absolute: absolute,
+    np.fabs: absolute,
     np.sign: sympy.sign,
     np.sqrt: sympy.sqrt,
     np.exp: sympy.exp,
@@ -48,8 +50,8 @@ UFUNCS: dict[np.ufunc, Callable[..., sympy.Expr]] = {
     np.greater_equal: lambda a, b: _heaviside(a - b, sympy.Integer(1)),
     np.less: lambda a, b: _heaviside(b - a, sympy.Integer(0)),
     np.less_equal: lambda a, b: _heaviside(b - a, sympy.Integer(1)),
-    np.minimum: lambda a, b: (a + b - sympy.Abs(a - b)) / 2,
-    np.maximum: lambda a, b: (a + b + sympy.Abs(a - b)) / 2,
+    np.minimum: lambda a, b: (a + b - absolute(a - b)) / 2,
+    np.maximum: lambda a, b: (a + b + absolute(a - b)) / 2,
 }
 # NumPy calls these methods on the entries of an array of objects.
 METHODS = ("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "exp", "log", "sqrt")

@@ -6,6 +6,7 @@ import numpy as np
 import sympy
 
 from ...systems import System
+from ...systems.real_calculus import absolute
 
 # Of the terms of an equation, added up, in units in the last place.
 ROUNDING = 64 * np.finfo(np.float64).eps
@@ -60,4 +61,4 @@ def terms_of(expression: sympy.Expr) -> Any:
     """The terms of a sum without their signs, added up: what it is rounded by goes with them."""
     if isinstance(expression, sympy.Add | sympy.Mul):
         return expression.func(*map(terms_of, expression.args))
-    return sympy.Abs(expression)
+    return absolute(expression)

@@ -9,6 +9,7 @@ import sympy
 
 from ...systems import System
 from ...systems.delay import DelaySystem
+from ...systems.real_calculus import absolute, derivative
 from ..kinks.pieces import Pieces
 
 
@@ -69,7 +70,7 @@ class DelayPieces:
 
     def scalar(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """The equations and their Jacobian by the states, of one state at a time."""
-        jacobian = [[slope.diff(state) for state in self._states] for slope in self._pieces.field]
+        jacobian = [[derivative(slope, state) for state in self._states] for slope in self._pieces.field]
         return self._pieces.function(self._slopes, "math"), self._pieces.function(jacobian, "math")
 
     def surfaces(self, time: Any, values: Any, parameters: Any, sides: Any) -> np.ndarray:
@@ -103,7 +104,7 @@ def _terms(expression: Any, changing: set[sympy.Symbol]) -> list[Any]:
     """What an expression adds up, and what each part of that changes by where a variable changes by itself."""
     terms = sympy.Add.make_args(expression)
     ordered = sorted(changing & expression.free_symbols, key=str)
-    return [*terms, *(term.diff(symbol) * symbol for term in terms for symbol in ordered)]
+    return [*terms, *(derivative(term, symbol) * symbol for term in terms for symbol in ordered)]
 
 
 def _real_beyond(expression: Any, pieces: Pieces) -> Any:
@@ -115,9 +116,9 @@ def _real_beyond(expression: Any, pieces: Pieces) -> Any:
         return any((ratio := part / size).is_number and ratio.is_positive for size in sized)
 
     powers = [power for power in expression.atoms(sympy.Pow) if not power.exp.is_integer]
-    found = {power: sympy.Pow(sympy.Abs(power.base), power.exp) for power in powers if is_size(power.base)}
+    found = {power: sympy.Pow(absolute(power.base), power.exp) for power in powers if is_size(power.base)}
     logarithms = (each for each in expression.atoms(sympy.log) if is_size(each.args[0]))
-    return expression.xreplace(found | {each: sympy.log(sympy.Abs(each.args[0])) for each in logarithms})
+    return expression.xreplace(found | {each: sympy.log(absolute(each.args[0])) for each in logarithms})
 
 
 def _guards(expression: Any) -> list[Any]:

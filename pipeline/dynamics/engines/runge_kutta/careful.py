@@ -16,6 +16,7 @@ import sympy
 from numpy.polynomial import legendre
 
 from ...systems import System
+from ...systems.real_calculus import absolute, derivative
 from ..kinks.branches import Branch, Kind, branches
 from .clamped import clamped
 from .meetings import FEW, HIDDEN, Step, along, at, crossing, quiet, touching
@@ -53,7 +54,7 @@ class Careful:
 
     def __init__(self, system: System, found: Sequence[Branch]) -> None:
         self.branches = list(found)
-        terms = [sum(map(sympy.Abs, sympy.Add.make_args(branch.argument))) for branch in found]
+        terms = [sum(map(absolute, sympy.Add.make_args(branch.argument))) for branch in found]
         self.arguments = clamped(system, [*(branch.argument for branch in found), *terms])
         powers = [branch.exponent for branch in found if branch.exponent is not None]
         fixed, moving = {*system.parameter_symbols}, {*system.state_symbols, system.time_symbol}
@@ -316,7 +317,7 @@ def _line(argument: sympy.Expr, states: Sequence[sympy.Symbol], moving: set[symp
     mentioned = argument.free_symbols & moving
     for number, state in enumerate(states):
         if mentioned == {state}:
-            slope: Any = argument.diff(state)
+            slope: Any = derivative(argument, state)
             return None if slope == 0 or slope.free_symbols & moving else (number, slope)
     return None
 

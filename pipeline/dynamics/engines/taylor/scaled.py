@@ -118,7 +118,8 @@ class Scales:
         values = go(watch)
         along = np.broadcast_to(scales, values.shape).copy()
         for time, rest, factors in changes:
-            # What lies in the step that ended there was given in the scales of its start.
-            later = (grid > time) | ((grid == time) & (rest < 0))
+            # What lies in the step that ended there was given in the scales of its start; so was the end of the grid,
+            # at which the last step ends by definition, though by some 1e-20 before or behind it.
+            later = (grid > time) | ((grid == time) & (rest < 0) & (grid < grid[-1]))
             along *= np.where(later[:, None, :], factors, 1.0)
         return values * along

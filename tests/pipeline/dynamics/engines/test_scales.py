@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expi
 from trajstore.data import Status
 from trajstore.pipeline import EngineSettings, Parameter, System, make_engine
 from trajstore.pipeline.dynamics.diagnostics import lyapunov_exponents
@@ -258,3 +259,16 @@ def test_a_component_that_moves_late_and_little_is_right():
     solution = engine(model).solve(np.array([[1.0, 0.0, 0.0]]), np.empty((1, 0)), times)
     assert not solution.status.any()
     np.testing.assert_allclose(solution.states[0, :, 2], 2e-12 * np.maximum(times - 5, 0), rtol=0, atol=1e-24)
+
+
+@pytest.mark.parametrize("duration", [1.9, 2.0])
+def test_a_scale_that_changes_with_the_last_step_is_not_that_of_the_last_point(duration):
+    # Seed 9995 of `make properties`: a step may end by 1e-20 before the end of the grid, where x had grown 16 times.
+    model = system({"x": "exp(y) + sign(t)", "y": "2*y + 0.3"})
+    starts = np.stack([np.zeros(40), np.linspace(1.2, 1.6, 40)], axis=1)
+    times = np.linspace(0.0, duration, 21)
+    solution = engine(model).solve(starts, np.empty((40, 0)), times)
+    assert (solution.status == Status.OK).all()
+    c = starts[:, 1:] + 0.15
+    exact = np.exp(-0.15) / 2 * (expi(c * np.exp(2 * times)) - expi(c)) + times
+    np.testing.assert_allclose(solution.states[:, 1:, 0], exact[:, 1:], rtol=1e-11)
