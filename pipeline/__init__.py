@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .exchange.measured.measurements import Columns as Columns
     from .generation.generate import generate as generate
     from .judge.evaluate import evaluate as evaluate
+    from .judge.evaluate_predictions import evaluate_predictions as evaluate_predictions
     from .judge.metrics.metric import Metric as Metric
     from .judge.rollout import roll_out as roll_out
     from .learn.train import train as train
@@ -70,6 +71,7 @@ _HOMES = {
     "Columns": "exchange.measured.measurements",
     "generate": "generation.generate",
     "evaluate": "judge.evaluate",
+    "evaluate_predictions": "judge.evaluate_predictions",
     "roll_out": "judge.rollout",
     "train": "learn.train",
     "RunError": "runs.files",

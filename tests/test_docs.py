@@ -54,6 +54,19 @@ def test_the_readmes_commands_and_python_run_as_they_stand(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
 
 
+def test_predictions_from_elsewhere_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    generate, *_ = lay_out(tmp_path, "docs/training.md")
+    text = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    (judge,) = re.findall(r"^    trajstore (evaluate --predictions .*)$", text, flags=re.M)
+    run = CliRunner().invoke(main, shlex.split(generate)[1:])
+    assert run.exit_code == 0, run.output
+    exec(compile((tmp_path / "predict.py").read_text(), "predict.py", "exec"), {})
+    run = CliRunner().invoke(main, shlex.split(judge))
+    assert run.exit_code == 0, run.output
+    assert (tmp_path / "straight/figures/rollout.png").is_file()
+
+
 SYSTEMS = ["oscillator", "anharmonic", "observed", "sprott", "delayed"]
 
 
@@ -98,7 +111,8 @@ def test_nothing_of_these_documents_is_left_out(tmp_path: Path) -> None:
     for command in lay_out(tmp_path, "docs/systems.md"):
         assert sum(f" {folder}" in command for folder in SYSTEMS) == 1
     documents = ("docs/systems.md", "docs/sharing.md", "docs/training.md")
-    assert not [block for name in documents for block in blocks("python", name)]
+    left = [block for name in documents for block in blocks("python", name)]
+    assert [block.splitlines()[0] for block in left] == ["# predict.py"], "run above"
 
 
 def test_the_readmes_own_system_goes_the_whole_way(tmp_path: Path) -> None:

@@ -144,18 +144,50 @@ def _together(several: bool) -> Iterator["Ranks | None"]:
 
 
 @click.command("evaluate")
-@click.argument("run", type=PATH)
-@click.option("--data", type=PATH, help="Another dataset than the one trained on.")
+@click.argument("run", type=PATH, required=False)
+@click.option("--data", type=PATH, help="Another dataset than the one trained on; that of --predictions.")
+@click.option(
+    "--predictions",
+    type=PATH,
+    metavar="FILE.npz",
+    help="In the place of RUN, arrays that another program made: `predictions` (N, T, D) in raw units, and, unless "
+    "these are all rows from their first point on, `rows` (N,) and `first`, the index of the first predicted point.",
+)
+@click.option("--out", type=PATH, help="Folder of what is judged of --predictions, with its figures.")
+@overwrite_option
 @trust_option
 @json_option
 @command
-def evaluate_command(run: Path, data: Path | None, trust_code: bool, as_json: bool) -> None:
-    """Judge a trained run on its test split; writes RUN/metrics.json, and prints a table, or with --json the same."""
+def evaluate_command(
+    run: Path | None,
+    data: Path | None,
+    predictions: Path | None,
+    out: Path | None,
+    overwrite: bool,
+    trust_code: bool,
+    as_json: bool,
+) -> None:
+    """Judge a trained run on its test split; writes RUN/metrics.json, and prints a table, or with --json the same.
+
+    With --predictions FILE.npz --data DIR --out DIR, judge predictions that another program made.
+    """
     _wait_asleep()
-    from ..judge.evaluate import evaluate
     from .printing import print_metrics
 
-    metrics = evaluate(run, data, new_console(), trust_code=trust_code)
+    if predictions is None:
+        if run is None or out is not None or overwrite:
+            raise click.UsageError("expected RUN, or --predictions FILE.npz --data DIR --out DIR")
+        from ..judge.evaluate import evaluate
+
+        metrics = evaluate(run, data, new_console(), trust_code=trust_code)
+    else:
+        if run is not None or data is None or out is None:
+            raise click.UsageError("--predictions goes with --data DIR and --out DIR, and without RUN")
+        from ..draw.run_figures.plot import plot
+        from ..judge.evaluate_predictions import evaluate_predictions
+
+        metrics = evaluate_predictions(predictions, data, out, new_console(), overwrite=overwrite)
+        plot(out, new_console())
     if as_json:
         print_json(metrics)
     else:

@@ -239,6 +239,8 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
         times = f"{baseline['mse'] / test['mse']:.3g}" if test["mse"] else "-"
         table.add_row(name, f"{baseline['mse']:.3g}", times)
     console.print(table)
+    for said in _left_out(test):
+        console.print(said, style="yellow", soft_wrap=True)
     training = metrics.get("training", {})
     if said := ending(training):
         best = f"judged are the weights of step {training['best_step']:,}"
@@ -254,6 +256,16 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
     if metrics["rollout"] is not None:
         for line in _rollout_lines(metrics["rollout"]):
             console.print(line, soft_wrap=True)
+
+
+def _left_out(test: Mapping[str, Any]) -> Iterator[str]:
+    """What of the predictions is not in the errors."""
+    lost = test["windows"] - test["finite"]
+    if lost:
+        yield f"{lost:,} of {test['windows']:,} predictions are not finite, and left out of the errors"
+    failed = test.get("left_out")
+    if failed:
+        yield f"{failed:,} more predictions are of rows whose integration failed, and left out"
 
 
 def _rollout_lines(rollout: Mapping[str, Any]) -> Iterator[str]:

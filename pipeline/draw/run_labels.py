@@ -72,6 +72,12 @@ def truth(results: Results) -> np.ndarray:
     return results.get("clean", results["true"])
 
 
+def model_label(results: Results) -> str:
+    """What is judged."""
+    name = results["metrics"]["model"]["name"]
+    return name if results["config"].predictions else name.upper()
+
+
 def is_forecast(results: Results) -> bool:
     """Is each prediction one step from what was true before, so that they are no trajectory together?"""
     name = results["config"].learning.task.name

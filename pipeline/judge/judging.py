@@ -1,5 +1,6 @@
-"""A network that is judged, and what it is judged on."""
+"""Predictions that are judged, a network's or others, and what they are judged on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,19 +16,28 @@ from ..runs.files import RunError
 from ..runs.folder import RunConfig, dataset_options
 from .forecasters.trained import Trained
 from .metrics.metric import Context
-from .predictions import SplitPredictions, shown_samples
+from .predictions import NetworkSamples, Samples, shown_samples
+from .rollouts import Group, RolloutPlan
 from .truth import CURVES, Truth
 
 
 @dataclass(frozen=True)
 class Judging:
-    """A network and the splits that it is judged on; `train` and `test` are in raw units."""
+    """What is judged, and the splits that it is judged on.
+
+    Attributes:
+        train: In raw units; baselines are fitted on it.
+        samples: Of the split, with what is foretold of each.
+        truth: Integrates the equations, where there are any.
+        plan: Where rollouts begin, and how long they are; None where there are none.
+        follow: The start and the rollout (n, T, D) of each of a group of them.
+    """
 
     train: TrajectoryDataset
-    test: TrajectoryDataset
-    split: SplitPredictions
-    forecaster: Trained
+    samples: Samples
     truth: Truth | None
+    plan: RolloutPlan | None
+    follow: Callable[[Group], np.ndarray]
 
     @classmethod
     def of(cls, data: Path, split: str, config: RunConfig, task: Task, model: Model) -> Self:
@@ -52,7 +62,14 @@ class Judging:
             [names.index(name) for name in section.parameters],
             seen.parameter_normalizer,
         )
-        return cls(train, test, SplitPredictions(model, test, seen), forecaster, truth)
+        plan = RolloutPlan.of(test, config.learning.evaluation, truth is not None)
+        samples = NetworkSamples(model, test, seen)
+        return cls(train, samples, truth, plan, lambda group: group.continued(forecaster))
+
+    @property
+    def test(self) -> TrajectoryDataset:
+        """The split in raw units."""
+        return self.samples.test
 
     @property
     def context(self) -> Context:
@@ -60,7 +77,7 @@ class Judging:
         return Context(
             self.test.components,
             np.array(self.train.store.statistics.scales),
-            self.split.times,
+            self.samples.times,
             None if self.truth is None else self.truth.system,
             learns_clean=self.test.target == CLEAN_STATE,
         )
@@ -69,12 +86,12 @@ class Judging:
         """Some samples, for figures: true and predicted, of which rows they are and at which time each begins; and
         their truth, smooth, where there are equations, and so few times that lines between them would have corners.
         """
-        test, numbers = self.test, shown_samples(self.test)
-        batches = [seen.batch for seen in self.split.batches(numbers)]
-        rows, first = np.divmod(numbers, test.windows.per_row)
+        test, numbers = self.test, shown_samples(self.samples)
+        batches = [seen.batch for seen in self.samples.batches(numbers)]
+        rows, first = np.divmod(self.samples.windows(numbers), test.windows.per_row)
         rows, first = test.stored_rows(rows), first * test.windows.stride
         arrays = {
-            "time": self.split.times,
+            "time": self.samples.times,
             "true": np.concatenate([batch.true for batch in batches]),
             "predicted": np.concatenate([batch.predicted for batch in batches]),
             "row": rows,

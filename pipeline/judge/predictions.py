@@ -1,4 +1,4 @@
-"""A model on the test split, batch by batch: metrics, first-state predictors, and the samples that figures show."""
+"""Predictions of a split, batch by batch, beside what is true: a network's, or those that another program made."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,48 +42,75 @@ class Seen:
     batch: Batch
 
 
-class SplitPredictions:
-    """The test split in raw units, and as the model sees it.
+class Samples:
+    """Samples of a split, each with what is foretold of it.
 
     Args:
-        model: In evaluation mode.
         test: The split in raw units.
-        seen: The same as the model sees it.
+
+    Attributes:
+        times: (T',) of the targets, after the first point of a sample.
     """
 
-    def __init__(self, model: Model, test: TrajectoryDataset, seen: TrajectoryDataset) -> None:
-        self._model, self._test, self._seen = model, test, seen
-        weight = next(model.parameters(), torch.empty(0))
-        self._device = weight.device
+    def __init__(self, test: TrajectoryDataset) -> None:
+        self.test = test
         self._has_clean = CLEAN_STATE in test.store.variables
         window = test.time[: test.windows.length]
         self.times = test.task.target_times(window - window[0])
 
+    def __len__(self) -> int:
+        return len(self.test)
+
+    def windows(self, numbers: np.ndarray) -> np.ndarray:
+        """Which samples of `test` these are."""
+        return numbers
+
+    def predicted(self, numbers: np.ndarray) -> np.ndarray:
+        """What is foretold of samples (n,): (n, T', D'') float64 in raw units."""
+        raise NotImplementedError
+
     def batches(self, numbers: np.ndarray | None = None) -> Iterator[Seen]:
         """Of all samples, or of these."""
-        size = max(1, min(BATCH, BATCH_POINTS // self._test.windows.length))
-        total = len(self._test) if numbers is None else len(numbers)
+        size = max(1, min(BATCH, BATCH_POINTS // self.test.windows.length))
+        total = len(self) if numbers is None else len(numbers)
         for first in range(0, total, size):
             last = min(first + size, total)
             yield self._judged(np.arange(first, last) if numbers is None else numbers[first:last])
 
-    @torch.no_grad()
     def _judged(self, numbers: np.ndarray) -> Seen:
-        index = torch.from_numpy(numbers)
-        outputs = _outputs(self._model, self._seen[index][0].to(self._device)).cpu()
-        normalizer = self._seen.normalizer
-        predicted = (outputs if normalizer is None else normalizer.invert(outputs)).double().numpy()
-        inputs, targets = (values.double().numpy() for values in self._test[index])
+        predicted, index = self.predicted(numbers), torch.from_numpy(self.windows(numbers))
+        inputs, targets = (values.double().numpy() for values in self.test[index])
         observed, clean = None, None
         if self._has_clean:
             other = self._other_targets(index)
-            observed, clean = (other, targets) if self._test.target == CLEAN_STATE else (targets, other)
+            observed, clean = (other, targets) if self.test.target == CLEAN_STATE else (targets, other)
         return Seen(numbers, inputs, Batch(targets, predicted, observed, clean))
 
     def _other_targets(self, index: torch.Tensor) -> np.ndarray:
         """What the targets would be of the states with noise, where they are without, and the other way round."""
-        variable = "state" if self._test.target == CLEAN_STATE else CLEAN_STATE
-        return self._test.task.targets(self._test.states(index, variable), {}).double().numpy()
+        variable = "state" if self.test.target == CLEAN_STATE else CLEAN_STATE
+        return self.test.task.targets(self.test.states(index, variable), {}).double().numpy()
+
+
+class NetworkSamples(Samples):
+    """All samples of a split, and what a network foretells of them.
+
+    Args:
+        model: In evaluation mode.
+        test: The split in raw units.
+        seen: The same as the network sees it.
+    """
+
+    def __init__(self, model: Model, test: TrajectoryDataset, seen: TrajectoryDataset) -> None:
+        super().__init__(test)
+        self._model, self._seen = model, seen
+        self._device = next(model.parameters(), torch.empty(0)).device
+
+    @torch.no_grad()
+    def predicted(self, numbers: np.ndarray) -> np.ndarray:
+        outputs = _outputs(self._model, self._seen[torch.from_numpy(numbers)][0].to(self._device)).cpu()
+        normalizer = self._seen.normalizer
+        return (outputs if normalizer is None else normalizer.invert(outputs)).double().numpy()
 
 
 def _outputs(model: Model, inputs: torch.Tensor) -> torch.Tensor:
@@ -107,8 +134,7 @@ class ErrorQuantiles:
         self._errors: list[np.ndarray] = []
 
     def add(self, seen: Seen) -> None:
-        first, last = np.searchsorted(self._kept, (seen.numbers[0], seen.numbers[-1] + 1))
-        places = self._kept[first:last] - seen.numbers[0]
+        places = np.isin(seen.numbers, self._kept)
         missed = seen.batch.predicted[places] - seen.batch.true[places]
         self._errors.append(np.sqrt(np.square(missed).mean(axis=2)))
 
@@ -154,11 +180,11 @@ class FirstStatePredictors:
         }
 
 
-def shown_samples(test: TrajectoryDataset) -> np.ndarray:
-    """Numbers of some samples that move, spread over the split."""
+def shown_samples(samples: Samples) -> np.ndarray:
+    """Numbers of some samples that move, spread over all."""
+    test = samples.test
     points = CANDIDATES * 1000 // max(1000, test.windows.length)
-    candidates = spread(len(test), max(SHOWN_TRAJECTORIES, points))
-    targets = np.concatenate(
-        [test[part][1].double().numpy() for part in np.array_split(candidates, 8) if len(part)]
-    )
+    candidates = spread(len(samples), max(SHOWN_TRAJECTORIES, points))
+    parts = (samples.windows(part) for part in np.array_split(candidates, 8) if len(part))
+    targets = np.concatenate([test[part][1].double().numpy() for part in parts])
     return candidates[choose(moving(targets), SHOWN_TRAJECTORIES)]

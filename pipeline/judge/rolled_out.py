@@ -1,15 +1,16 @@
-"""Long rollouts, judged: the network and every baseline from the same histories."""
+"""Long rollouts, judged: what is judged and every baseline from the same histories."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.folder.manifest import load_manifest
-from ..config.learning import EvaluationSection
 from ..dynamics.systems import System
-from .forecasters.forecaster import Forecaster, Pairs
+from .forecasters.forecaster import Baseline, Pairs
 from .forecasters.registry import BASELINES, USUAL
 from .judging import Judging
 from .metrics.cycle import Cycle, limit_cycle
@@ -34,15 +35,16 @@ class Judged:
     arrays: dict[str, np.ndarray]
 
 
-def judge_rollouts(judging: Judging, settings: EvaluationSection, kinds: list[type[Metric]]) -> Judged | None:
+def judge_rollouts(judging: Judging, kinds: list[type[Metric]]) -> Judged | None:
     """Of metrics over rollouts. None where windows are of one point, rows too short, or the truth of none can be
     integrated.
     """
-    test, truth = judging.test, judging.truth
-    plan = RolloutPlan.of(test, settings, truth is not None)
+    test, truth, plan = judging.test, judging.truth, judging.plan
     if plan is None:
         return None
-    forecasters = {"": judging.forecaster, **_baselines(judging.train, truth)}
+    follow: dict[str, Callable[[Group], np.ndarray]] = {"": judging.follow}
+    for name, baseline in _baselines(judging.train, truth).items():
+        follow[name] = partial(Group.continued, forecaster=baseline)
     metrics: dict[str, list[Metric]] = {}
     shown: list[tuple[Group, np.ndarray]] = []
     starts = held = 0
@@ -52,11 +54,11 @@ def judge_rollouts(judging: Judging, settings: EvaluationSection, kinds: list[ty
             told = replace(judging.context, times=plan.times, cycle=cycle)
             wanted = [kind for kind in kinds if kind.wanted(told)]
             metrics = {
-                name: [kind(told) for kind in wanted if not name or kind.of_baselines] for name in forecasters
+                name: [kind(told) for kind in wanted if not name or kind.of_baselines] for name in follow
             }
         starts += len(group.rows)
-        for name, forecaster in forecasters.items():
-            predicted = _rolled_out(forecaster, group)
+        for name, go_on in follow.items():
+            predicted = go_on(group)
             batch = Batch(group.true, predicted)
             for metric in metrics[name]:
                 metric.add(batch)
@@ -76,19 +78,19 @@ def judge_rollouts(judging: Judging, settings: EvaluationSection, kinds: list[ty
     return Judged(found, _arrays(test, truth, plan, shown))
 
 
-def taken_in(kind: type[Metric], judging: Judging, settings: EvaluationSection) -> Metric | None:
+def taken_in(kind: type[Metric], judging: Judging) -> Metric | None:
     """A metric of the network's own rollouts alone; None where there are none."""
-    plan = RolloutPlan.of(judging.test, settings, judging.truth is not None)
+    plan = judging.plan
     if plan is None:
         return None
     metric = None
     for group in plan.groups(judging.test, judging.truth):
         metric = metric or kind(replace(judging.context, times=plan.times))
-        metric.add(Batch(group.true, _rolled_out(judging.forecaster, group)))
+        metric.add(Batch(group.true, judging.follow(group)))
     return metric
 
 
-def _baselines(train: TrajectoryDataset, truth: Truth | None) -> dict[str, Forecaster]:
+def _baselines(train: TrajectoryDataset, truth: Truth | None) -> dict[str, Baseline]:
     names = () if truth is None else tuple(truth.system.parameters)
     fitted = Pairs.of(train, names, FITTED)
     validated = fitted
@@ -97,15 +99,6 @@ def _baselines(train: TrajectoryDataset, truth: Truth | None) -> dict[str, Forec
         validated = Pairs.of(validation, names, VALIDATED)
     found = {name: BASELINES.find(name).fit(fitted, validated) for name in USUAL}
     return {name: baseline for name, baseline in found.items() if baseline is not None}
-
-
-def _rolled_out(forecaster: Forecaster, group: Group) -> np.ndarray:
-    """The start and what the forecaster foretells from its history, (n, T, D)."""
-    steps = group.true.shape[1] - 1
-    # What leaves all bounds is not finite, which metrics count.
-    with np.errstate(over="ignore", invalid="ignore"):
-        predicted = forecaster.go_on(group.history, steps, group.parameters)
-    return np.concatenate([group.true[:, :1], predicted], axis=1)
 
 
 def _cycle(truth: Truth, group: Group, times: np.ndarray) -> Cycle | None:

@@ -8,6 +8,7 @@ import numpy as np
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.windows import Windows
 from ..config.learning import EvaluationSection
+from .forecasters.forecaster import Forecaster
 from .movement import spread
 from .truth import Truth
 
@@ -22,6 +23,7 @@ class Group:
     """Rollouts that begin together.
 
     Attributes:
+        numbers: (n,) of the plan.
         rows: (n,) of the split.
         begin: The point of the grid at which they start.
         history: (n, W, D) float64 true states in raw units, the last of them the start.
@@ -30,12 +32,20 @@ class Group:
         starts: (n, S) all states of the system at the start; None of measured data.
     """
 
+    numbers: np.ndarray
     rows: np.ndarray
     begin: int
     history: np.ndarray
     true: np.ndarray
     parameters: np.ndarray
     starts: np.ndarray | None = None
+
+    def continued(self, forecaster: Forecaster) -> np.ndarray:
+        """The start and what a forecaster foretells from the history, (n, T, D)."""
+        # What leaves all bounds is not finite, which metrics count.
+        with np.errstate(over="ignore", invalid="ignore"):
+            predicted = forecaster.go_on(self.history, self.true.shape[1] - 1, self.parameters)
+        return np.concatenate([self.true[:, :1], predicted], axis=1)
 
 
 @dataclass(frozen=True)
@@ -90,19 +100,19 @@ class RolloutPlan:
         width = len(test.components) if truth is None else len(truth.system.states)
         size = max(1, GROUP_BYTES // (8 * width * (self.warmup + self.steps + 1)))
         for begin in np.unique(self.begins):
-            rows = self.rows[self.begins == begin]
-            for first in range(0, len(rows), size):
-                group = self._group(test, truth, rows[first : first + size], int(begin))
+            numbers = np.flatnonzero(self.begins == begin)
+            for first in range(0, len(numbers), size):
+                group = self._group(test, truth, numbers[first : first + size], int(begin))
                 if len(group.rows):
                     yield group
 
-    def _group(self, test: TrajectoryDataset, truth: Truth | None, rows: np.ndarray, begin: int) -> Group:
-        first = begin - self.warmup
+    def _group(self, test: TrajectoryDataset, truth: Truth | None, numbers: np.ndarray, begin: int) -> Group:
+        first, rows = begin - self.warmup, self.rows[numbers]
         if truth is None:
             windows = Windows(len(test.time), self.warmup + self.steps + 1)
             states = test.store.gather(rows, np.full(len(rows), first), windows).astype(np.float64)
             history, true = states[:, : self.warmup + 1], states[:, self.warmup :]
-            return Group(rows, begin, history, true, np.empty((len(rows), 0)))
+            return Group(numbers, rows, begin, history, true, np.empty((len(rows), 0)))
         # A grid may begin later than its rows, and rollouts begin where it does.
         times = test.time[first] + (self.times[1] if self.steps else 0.0) * np.arange(
             self.warmup + self.steps + 1
@@ -110,6 +120,7 @@ class RolloutPlan:
         states, sound = truth.along(rows, times)
         observed, rows = states[..., truth.observed], rows[sound]
         return Group(
+            numbers[sound],
             rows,
             begin,
             observed[:, : self.warmup + 1],

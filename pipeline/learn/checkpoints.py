@@ -58,7 +58,7 @@ class Checkpoints:
         if not beginning.same:
             # In this order a kill in between leaves what the same command begins from once more.
             best = beginning.best or load_checkpoint(self.run / BEST)
-            save_checkpoint(self.run / BEST, {**best, "run": vars(self.described)})
+            save_checkpoint(self.run / BEST, {**best, "run": self.described.stored()})
             self.save(now, learner)
         self.described.save(self.run)
         if now.stopped_by is None:
@@ -91,4 +91,4 @@ class Checkpoints:
         return {"standing": asdict(now), "best": load_checkpoint(self.run / BEST)}
 
     def _own(self) -> dict[str, Any]:
-        return {"run": vars(self.described), "model": self.model.state_dict()}
+        return {"run": self.described.stored(), "model": self.model.state_dict()}

@@ -7,7 +7,7 @@ from typing import Self
 
 from ...data.tasks.task import Task
 from ...models import Model
-from ..config.learning import EvaluationSection, Learning
+from ..config.learning import Learning
 from ..judge.judging import Judging
 from ..judge.metrics.metric import Metric, results
 from ..judge.metrics.registry import METRICS
@@ -37,13 +37,11 @@ class Selection:
         key: Of its value in metrics.json.
         kind: The metric.
         judging: The network, while it learns, on the validation split.
-        settings: Of rollouts.
     """
 
     key: str
     kind: type[Metric]
     judging: Judging
-    settings: EvaluationSection
 
     @classmethod
     def of(cls, config: Learning, described: RunConfig, data: Path, task: Task, model: Model) -> Self | None:
@@ -52,17 +50,17 @@ class Selection:
         if kind is None or key is None:
             return None
         judging = Judging.of(data, "validation", described, task, model)
-        return cls(key, kind, judging, config.evaluation)
+        return cls(key, kind, judging)
 
     def value(self) -> float:
         """Of the network as it is now; NaN where it has none."""
         judging = self.judging
         if self.kind.over == "targets":
             metric = self.kind(judging.context)
-            for seen in judging.split.batches():
+            for seen in judging.samples.batches():
                 metric.add(seen.batch)
         else:
-            metric = taken_in(self.kind, judging, self.settings)
+            metric = taken_in(self.kind, judging)
         found = None if metric is None else results([metric]).get(self.key)
         return math.nan if found is None else float(found)
 

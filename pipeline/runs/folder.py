@@ -17,7 +17,7 @@ from ...data.folder.bystanders import is_bystander
 from ...data.folder.manifest import MANIFEST
 from ..config.differences import in_words
 from ..config.file import check_learning
-from ..config.learning import Learning
+from ..config.learning import EvaluationSection, Learning
 from ..config.plain_values import ConfigError
 from ..dynamics.systems import System, system_of
 from .files import RunError, read_text
@@ -48,6 +48,7 @@ class RunConfig:
     normalizer  the moments of the train split, or None
     components  names of the state's components
     parameter_normalizer  the moments of the parameters among the inputs, or None
+    predictions  what stands in a network's place where another program made the predictions; None of a run
     """
 
     config: dict[str, Any]
@@ -56,6 +57,7 @@ class RunConfig:
     normalizer: dict[str, list[float]] | None
     components: list[str]
     parameter_normalizer: dict[str, list[float]] | None = None
+    predictions: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         model, task = (self.config.get(key) for key in ("model", "task"))
@@ -68,9 +70,8 @@ class RunConfig:
     @classmethod
     def of(cls, config: Learning, dataset: TrajectoryDataset, data: Path, run: Path) -> Self:
         """A run's own settings, and the dataset's as the dataset states them."""
-        made = {key: dataset.store.config[key] for key in ("system", "grid", "dataset", "engine")}
         return cls(
-            config={**made, **config.model_dump(include=set(Learning.model_fields))},
+            config={**_made(dataset), **config.model_dump(include=set(Learning.model_fields))},
             dataset={"id": dataset.store.id, "path": str(data), "relative": _relative(data, run)},
             identity=json_hash({"learning": config.learning(), "dataset": dataset.store.id}),
             normalizer=dataset.normalizer.state_dict() if dataset.normalizer else None,
@@ -78,6 +79,25 @@ class RunConfig:
             parameter_normalizer=dataset.parameter_normalizer.state_dict()
             if dataset.parameter_normalizer
             else None,
+        )
+
+    @classmethod
+    def of_predictions(
+        cls,
+        predictions: dict[str, Any],
+        evaluation: EvaluationSection,
+        dataset: TrajectoryDataset,
+        data: Path,
+        out: Path,
+    ) -> Self:
+        """What another program predicted, in the place of what was learned; `sha256` of it makes the identity."""
+        return cls(
+            config={**_made(dataset), "evaluation": evaluation.model_dump()},
+            dataset={"id": dataset.store.id, "path": str(data), "relative": _relative(data, out)},
+            identity=json_hash({"predictions": predictions["sha256"], "dataset": dataset.store.id}),
+            normalizer=None,
+            components=list(dataset.components),
+            predictions=predictions,
         )
 
     @property
@@ -104,6 +124,8 @@ class RunConfig:
         keys = [(section, key) for section in after for key in {**before[section], **after[section]}]
         values = {f"{part}.{key}": (before[part].get(key), after[part].get(key)) for part, key in keys}
         values["dataset"] = (other.dataset["id"], self.dataset["id"])
+        there, here = ((one.predictions or {}).get("sha256") for one in (other, self))
+        values["predictions"] = there, here
         return {key: both for key, both in values.items() if both[0] != both[1]}
 
     @property
@@ -117,8 +139,12 @@ class RunConfig:
         grid = self.config["grid"]
         return grid["duration"] / (grid["points"] - 1)
 
+    def stored(self) -> dict[str, Any]:
+        """JSON-ready, as `config.json` and checkpoints hold it."""
+        return {key: value for key, value in vars(self).items() if key != "predictions" or value is not None}
+
     def save(self, run: Path) -> None:
-        write_json(run / CONFIG, vars(self))
+        write_json(run / CONFIG, self.stored())
 
     @classmethod
     def load(cls, run: str | Path) -> Self:
@@ -148,6 +174,11 @@ class RunConfig:
         raise RunError(f"{run}: its dataset is not at {self.dataset['path']}; say where with --data")
 
 
+def _made(dataset: TrajectoryDataset) -> dict[str, Any]:
+    """How a dataset was made, as it states it."""
+    return {key: dataset.store.config[key] for key in ("system", "grid", "dataset", "engine")}
+
+
 def _relative(path: Path, start: Path) -> str:
     return Path(os.path.relpath(path.resolve(), start.resolve())).as_posix()
 
@@ -171,6 +202,26 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
             # It is another run's until its checkpoint is known to be the beginning of this one.
             return
     described.save(run)
+
+
+def prepare_evaluation(folder: Path, described: RunConfig, overwrite: bool) -> None:
+    """Make a folder ready for what is judged of predictions: empty, or holding the same.
+
+    Raises RunError if it holds something else.
+    """
+    if (folder / MANIFEST).is_file():
+        raise RunError(f"{folder}: holds a dataset; choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    if entries_of(folder):
+        held = RunConfig.load(folder)
+        if held.identity != described.identity:
+            if not overwrite:
+                what = "a run" if held.predictions is None else "what was judged of other predictions"
+                raise RunError(
+                    f"{folder}: holds {what}; throw it away with --overwrite, or choose another folder"
+                )
+            clear(folder)
+    described.save(folder)
 
 
 def entries_of(run: Path) -> list[Path]:

@@ -39,6 +39,10 @@ def load_trained(
     path = Path(path)
     run, file = (path.parent, path) if path.is_file() else (path, path / BEST)
     config = None if path.is_file() else RunConfig.load(path)
+    if config is not None and config.predictions is not None:
+        raise RunError(
+            f"{run}: holds what was judged of predictions that another program made, and no network"
+        )
     saved = load_checkpoint(file)
     try:
         config = config or RunConfig(**saved["run"])

@@ -21,8 +21,10 @@ def draw_error(results: Results) -> Figure:
     floor = noise_floor(results)
     if floor is not None:
         axes.axhline(np.sqrt(floor), color=TRUE, lw=0.9, ls=":", label="noise")
+    # Predictions without an error have none to scale.
+    scaled = bool(highest.max() > 0)
     axes.set(
-        yscale="log",
+        yscale="log" if scaled else "linear",
         xlabel=time_label(results),
         ylabel=f"error of a {'one-step forecast' if is_forecast(results) else 'test trajectory'}",
     )

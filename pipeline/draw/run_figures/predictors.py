@@ -4,7 +4,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ..run_labels import Results, is_forecast, noise_floor, run_title
+from ..run_labels import Results, is_forecast, model_label, noise_floor, run_title
 from ..style import BLUE, FLOW, PREDICTED, TRUE, new_figure
 
 # Behind text, so that no line runs through it.
@@ -15,7 +15,7 @@ def draw_predictors(results: Results) -> Figure:
     """Test error of the model beside the trivial predictors: dots, for a logarithmic axis has no origin for bars."""
     metrics = results["metrics"]
     entries = [(name.replace("-", " "), value["mse"]) for name, value in metrics["baselines"].items()]
-    model = results["config"].learning.model.name.upper()
+    model = model_label(results)
     entries = sorted([*entries, (model, metrics["test"]["mse"])], key=lambda entry: -entry[1])
     figure = new_figure(5.2, 0.32 * len(entries) + 1.0)
     axes = figure.add_subplot()

@@ -49,7 +49,6 @@ def draw_rollout(results: Results) -> Figure | None:
     smooth = None
     if "rollout_smooth_true" in results:
         smooth = along(time, true, results["rollout_smooth_time"], results["rollout_smooth_true"])
-    lengths = results["config"].learning.evaluation.rollout_lengths
     figure = new_figure(7.2, 3.4)
     left, right = figure.subplots(1, 2, width_ratios=(2.1, 1))
     period = results["config"].config["system"].get("period")
@@ -65,14 +64,21 @@ def draw_rollout(results: Results) -> Figure | None:
     left.plot(time[begin], predicted[begin, 0], **DASHED, label="predicted")
     left.set(xlabel=time_label(results), ylabel=component_label(results, 0))
     left.margins(x=0.01)
-    how = "each step from the one before" if is_forecast(results) else "chained"
-    what = ", ".join(filter(None, [f"{lengths} trajectory lengths, {how}", rollout_row(results)]))
+    what = ", ".join(filter(None, [_length(results), rollout_row(results)]))
     figure.suptitle(run_title(results, what), x=0.02, ha="left", fontsize=10)
     _draw_end(right, results, time, (true, predicted), smooth)
     for axes in (left, right):
         widen(axes)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
+
+
+def _length(results: Results) -> str:
+    """How a rollout came to be as long as it is."""
+    if results["config"].predictions:
+        return "as predicted"
+    how = "each step from the one before" if is_forecast(results) else "chained"
+    return f"{results['config'].learning.evaluation.rollout_lengths} trajectory lengths, {how}"
 
 
 def shown_samples(time: np.ndarray, paths: Sequence[np.ndarray], period: float | None) -> int:

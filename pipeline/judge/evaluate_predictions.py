@@ -1,0 +1,81 @@
+"""Predictions that another program made, judged like those of a run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+from rich.console import Console
+
+from ...data.batches.dataset import TrajectoryDataset
+from ...data.batches.split import Store
+from ...data.folder.manifest import load_manifest
+from ..config.learning import EvaluationSection
+from ..runs.files import RunError
+from ..runs.folder import RunConfig, prepare_evaluation
+from .judgement import judge
+from .judging import Judging
+from .predictions_file import read_predictions
+from .results import described, save
+from .supplied import Supplied, SuppliedSamples
+from .truth import Truth
+
+
+def evaluate_predictions(
+    predictions: str | Path | ArrayLike,
+    data: str | Path,
+    out: str | Path,
+    console: Console | None = None,
+    *,
+    rows: ArrayLike | None = None,
+    first: ArrayLike | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Judge predictions of the test split that another program made, by the metrics that networks are judged by.
+
+    Writes OUT/metrics.json, which is also returned, OUT/evaluation.npz and OUT/config.json, from which
+    `plot(out)` draws the figures. Predictions that are not finite are counted, and left out of the errors; those of
+    rows whose integration failed are left out.
+
+    Args:
+        predictions: (N, T, D) in raw units, or an `.npz` file that holds it, and perhaps `rows` and `first`.
+        data: The dataset.
+        out: Folder of the results.
+        console: Where progress is shown; None shows none.
+        rows: (N,) numbers of rows in the split; left out where there is a prediction for each row, in order.
+        first: Index of the first predicted point, a number or (N,); left out where whole rows are predicted.
+        overwrite: Whether to throw away other results that the folder holds.
+
+    Raises:
+        RunError: Shapes or names are not those of the split, the folder holds something else, or no prediction is
+            finite.
+        TrajstoreError: The dataset cannot be used.
+    """
+    console, data, out = console or Console(quiet=True), Path(data), Path(out)
+    if not load_manifest(data).splits["test"].trajectories:
+        raise RunError(f"{data}: has no test trajectories; generate it with dataset.test > 0")
+    store, file = Store(data, "test"), None
+    if isinstance(predictions, str | Path):
+        if rows is not None or first is not None:
+            raise RunError("rows and first are given beside a file; expected them in it")
+        file = Path(predictions)
+        arrays: Mapping[str, ArrayLike] = read_predictions(file, store)
+    else:
+        named = {"predictions": predictions, "rows": rows, "first": first}
+        arrays = {name: values for name, values in named.items() if values is not None}
+    try:
+        supplied = Supplied.of(arrays, store)
+    except RunError as error:
+        raise RunError(f"{file}: {error}" if file else str(error)) from None
+    samples = SuppliedSamples(supplied, data)
+    who = {"name": "predictions", "file": None if file is None else str(file), "sha256": supplied.hash}
+    config = RunConfig.of_predictions(who, EvaluationSection(), samples.test, data, out)
+    prepare_evaluation(out, config, overwrite)
+    truth = Truth.of(samples.test)
+    train = TrajectoryDataset(data, "train", samples.test.task, window=samples.test.windows.length)
+    judging = Judging(train, samples, truth, samples.plan(), samples.follow)
+    judgement = judge(judging, [], console)
+    found = {**judgement.metrics, "model": who, "dataset": described(samples.test)}
+    found["test"] |= {"left_out": supplied.left_out}
+    save(out, found, judgement.arrays)
+    return found

@@ -1,0 +1,81 @@
+"""Predictions of a split -> metrics: the errors, beside trivial predictors, and long rollouts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from ..runs.files import RunError
+from .judging import Judging
+from .metrics.metric import Metric, results
+from .metrics.registry import METRICS, USUAL
+from .predictions import ErrorQuantiles, FirstStatePredictors, Seen
+from .rolled_out import judge_rollouts
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What metrics.json and evaluation.npz hold of predictions, whoever made them."""
+
+    metrics: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+def judge(judging: Judging, own: Sequence[type[Metric]], console: Console) -> Judgement:
+    """By the usual metrics, and by `own` ones beside. Memory does not grow with the number of samples.
+
+    Raises RunError if no prediction is finite.
+    """
+    samples, test = judging.samples, judging.test
+    kinds = [*(METRICS.find(name) for name in USUAL), *own]
+    context = judging.context
+    metrics = [kind(context) for kind in kinds if kind.over == "targets" and kind.wanted(context)]
+    with console.status("fit trivial predictors"):
+        predictors = FirstStatePredictors(judging.train, samples.times)
+    quantiles = ErrorQuantiles(len(samples), len(samples.times))
+    finite = 0
+    with console.status("judge the predictions"):
+        for all_seen in samples.batches():
+            seen = _finite(all_seen)
+            if not len(seen.numbers):
+                continue
+            finite += len(seen.numbers)
+            for metric in metrics:
+                metric.add(seen.batch)
+            predictors.add(seen)
+            quantiles.add(seen)
+    if not finite:
+        raise RunError(
+            f"none of the {len(samples)} predictions is finite, so there is nothing to judge; where a network made "
+            "them, train it with a smaller training.learning_rate, or with training.clip"
+        )
+    with console.status("roll out"):
+        rolled_out = judge_rollouts(judging, [kind for kind in kinds if kind.over == "rollouts"])
+    found = {
+        "test": {
+            "trajectories": test.trajectories,
+            "failed": test.failed,
+            "windows": len(samples),
+            "finite": finite,
+            "one_step": test.task.one_step,
+            **results(metrics),
+        },
+        "baselines": predictors.result(),
+        "rollout": None if rolled_out is None else rolled_out.metrics,
+    }
+    arrays = {"error_quantiles": quantiles.result(), **judging.shown()}
+    return Judgement(found, arrays if rolled_out is None else arrays | rolled_out.arrays)
+
+
+def _finite(seen: Seen) -> Seen:
+    """Those of a batch whose predictions are finite: one that is not would make every error NaN."""
+    sound = np.isfinite(seen.batch.predicted).all(axis=(1, 2))
+    if sound.all():
+        return seen
+    batch = seen.batch
+    parts = {name: None if values is None else values[sound] for name, values in vars(batch).items()}
+    return replace(
+        seen, numbers=seen.numbers[sound], inputs=seen.inputs[sound], batch=replace(batch, **parts)
+    )
