@@ -3,13 +3,12 @@
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from torch import nn
-
+from ...models import Model
 from ..config.learning import Learning
 from ..runs.files import RunError, load_checkpoint, save_checkpoint
-from ..runs.folder import BEST, EVALUATION, LAST, METRICS, TRAINING, RunConfig, clear
+from ..runs.folder import BEST, EVALUATION, LAST, METRICS, TRAINING, RunConfig, clear, cut_curve
 from ..runs.going_on import Beginning, begin_from
 from ..runs.standing import Standing
 from .phases import Learner
@@ -22,7 +21,7 @@ class Checkpoints:
 
     run: Path
     described: RunConfig
-    model: nn.Module
+    model: Model
     ranks: Ranks
 
     def begin(self, config: Learning, *, restart_schedule: bool, overwrite: bool) -> Beginning:
@@ -61,6 +60,7 @@ class Checkpoints:
             save_checkpoint(self.run / BEST, {**best, "run": self.described.stored()})
             self.save(now, learner)
         self.described.save(self.run)
+        cut_curve(self.run, now.step)
         if now.stopped_by is None:
             for name in (TRAINING, METRICS, EVALUATION):
                 (self.run / name).unlink(missing_ok=True)
@@ -80,6 +80,14 @@ class Checkpoints:
         """The present weights as the best so far."""
         if self.ranks.first:
             save_checkpoint(self.run / BEST, {**self._own(), "step": step, "validation_mse": validation_mse})
+
+    def leave(self, now: Standing) -> NoReturn:
+        """Raise KeyboardInterrupt, where all is saved that `now` stands for."""
+        if not now.best_step:
+            self.keep_best(now.step)
+        # When one process ends, torchrun ends the others: not before all is saved.
+        self.ranks.wait()
+        raise KeyboardInterrupt
 
     def before(self, now: Standing, due: bool) -> dict[str, Any]:
         """What a longer training goes on from, asked for before an evaluation.

@@ -11,6 +11,7 @@ from ...data.batches.loader import Loader, make_loader
 from ...models import Model
 from ..config.learning import Learning, RefinementSection, TrainingSection
 from ..runs.files import RunError
+from ..runs.standing import Standing
 from .first_order import FirstOrder
 from .levenberg_marquardt import LevenbergMarquardt
 from .ranks import Ranks
@@ -70,6 +71,11 @@ def make_phases(
         learner = LevenbergMarquardt(model, second, first.seed, ranks, std)
         phases.append(Phase("refine", learner, loader, second.steps, second.evaluate_every))
     return phases
+
+
+def at(phases: list[Phase], now: Standing) -> Phase:
+    """The phase that a training is in; the last one where all have ended."""
+    return phases[min(now.phase, len(phases) - 1)]
 
 
 def share(section: TrainingSection | RefinementSection, samples: int, ranks: Ranks) -> int:

@@ -6,9 +6,10 @@ Under torchrun several processes run it, each on its share of every batch; all t
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,24 +20,22 @@ from rich.progress import Progress
 from torch import Tensor
 
 from ...data.base.files import finite, reason, write_json
-from ...data.base.seeds import torch_seed
 from ...data.batches.dataset import Batch, TrajectoryDataset
 from ...data.folder.manifest import load_manifest
 from ...models import Model
-from ..config.learning import Learning
+from ..config.learning import Learning, TrainingSection
 from ..runs.code import keep_code, make_task, settled
-from ..runs.device import choose_threads
 from ..runs.files import RunError
-from ..runs.folder import CURVE, TRAINING, RunConfig, cut_curve, prepare_folder
-from ..runs.loss_units import OWN, RAW
-from ..runs.model import build_model
+from ..runs.folder import CURVE, TRAINING, RunConfig, prepare_folder
+from ..runs.going_on import Beginning
 from ..runs.standing import Standing
 from ..runtime.interrupts import StopRequest
 from ..runtime.lock import locked
 from ..runtime.progress import FieldColumn, columns
+from .begin import begin_phases, fresh_model
 from .checkpoints import Checkpoints
 from .device import choose_device, place
-from .phases import make_phases, share
+from .phases import Phase, at, share
 from .ranks import Ranks, joined
 from .selection import Selection, selected_metric
 from .validation import mean_squared_error
@@ -69,7 +68,7 @@ def train(
     """
     if restart_schedule and not resume:
         raise RunError("--restart-schedule goes on with a run; give --resume, too")
-    console = console or Console(quiet=True)
+    console = console or Console(quiet=True, highlight=False)
     with joined() if ranks is None else nullcontext(ranks) as ranks:
         shown = console if ranks.first else Console(quiet=True)
         return _prepare_and_train(
@@ -111,19 +110,16 @@ def _prepare_and_train(
             if ranks.first:
                 prepare_folder(run, described, resume, overwrite)
                 keep_code(run, config)
-            return _train(
-                config,
-                described,
-                dataset,
-                validation,
-                data,
-                run,
-                device,
-                restart_schedule,
-                overwrite,
-                console,
-                ranks,
-            )
+            model = fresh_model(config, dataset, device, ranks)
+            selection = Selection.of(config, described, data, learned, model)
+            checkpoints = Checkpoints(run, described, model, ranks)
+            beginning = checkpoints.begin(config, restart_schedule=restart_schedule, overwrite=overwrite)
+            # A shuffle in blocks is for what is larger than any memory, and reads from disk.
+            placed = place(dataset, device) if config.training.shuffle == "full" else dataset
+            std = dataset.normalizer.std if dataset.normalizer else None
+            phases = begin_phases(config, beginning, checkpoints, placed, std)
+            look = partial(_validate, model, validation, device, checkpoints, selection)
+            return _train(config.training, beginning, phases, checkpoints, device, look, console)
         except OSError as error:
             raise RunError(
                 f"{run}: cannot be written ({reason(error)}). The last checkpoint is kept: mend the cause and go on "
@@ -132,53 +128,26 @@ def _prepare_and_train(
 
 
 def _train(
-    config: Learning,
-    described: RunConfig,
-    dataset: TrajectoryDataset,
-    validation: TrajectoryDataset | None,
-    data: Path,
-    run: Path,
+    config: TrainingSection,
+    beginning: Beginning,
+    phases: list[Phase],
+    checkpoints: Checkpoints,
     device: torch.device,
-    restart_schedule: bool,
-    overwrite: bool,
+    look: Callable[[Standing], dict[str, float]],
     console: Console,
-    ranks: Ranks,
 ) -> Standing:
-    torch.manual_seed(torch_seed(config.training.seed))
-    model = build_model(config, len(dataset.components)).to(device)
-    work = model.work(config.training.batch // ranks.size)
-    torch.set_num_threads(choose_threads(config.training.threads, work, ranks.local_size))
-    # A shuffle in blocks is for what is larger than any memory, and reads from disk.
-    placed = place(dataset, device) if config.training.shuffle == "full" else dataset
-    selection = Selection.of(config, described, data, dataset.task, model)
-    checkpoints = Checkpoints(run, described, model, ranks)
-    beginning = checkpoints.begin(config, restart_schedule=restart_schedule, overwrite=overwrite)
-    now = beginning.standing
-    std = dataset.normalizer.std if dataset.normalizer else None
-    now.loss_units = OWN if model.has_own_loss else now.loss_units if std else RAW
-    told_std = std if now.loss_units == RAW else None
-    phases = make_phases(config, model, placed, ranks, told_std, now.schedule_start)
-    try:
-        if beginning.model is not None:
-            model.load_state_dict(beginning.model)
-        learner = phases[min(now.phase, len(phases) - 1)].learner
-        if beginning.learner is not None:
-            learner.load_state_dict(beginning.learner)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
-        raise checkpoints.foreign() from None
-    if now.phase == len(phases) and now.stopped_by is None:
-        now.stopped_by = now.ended[-1][1]
+    """Take the steps that are left; `look` judges the model on the validation split.
+
+    KeyboardInterrupt is raised when all is saved.
+    """
+    run, ranks, now = checkpoints.run, checkpoints.ranks, beginning.standing
     told = now.stopped_by is not None and (run / TRAINING).is_file()
     if told:
-        console.print(f"{run}: was trained to its end before; nothing to do", highlight=False, soft_wrap=True)
-    checkpoints.take_over(beginning, learner)
-    if ranks.first:
-        cut_curve(run, now.step)
-    begin, before = perf_counter(), now.seconds
-    limit = math.inf if config.training.minutes is None else 60 * config.training.minutes
+        console.print(f"{run}: was trained to its end before; nothing to do", soft_wrap=True)
+    checkpoints.take_over(beginning, at(phases, now).learner)
+    clock = _Clock(now, math.inf if config.minutes is None else 60 * config.minutes)
     progress = Progress(*columns("steps"), FieldColumn("loss"), console=console)
     written = run / CURVE if ranks.first else Path(os.devnull)
-    going_on = None
     with StopRequest() as stop, progress, written.open("a", encoding="utf-8") as curve:
         while now.stopped_by is None:
             phase = phases[now.phase]
@@ -187,50 +156,59 @@ def _train(
             )
             batches = _timed(phase.loader.steps(now.phase_step), now)
             losses: list[Tensor] = []
-            finished = False
+            finished, going_on = False, None
             while not finished:
                 inputs, targets = next(batches)
                 losses.append(phase.learner.step(now.phase_step, inputs.to(device), targets.to(device)))
                 now.step, now.phase_step = now.step + 1, now.phase_step + 1
                 enough, due = now.phase_step >= phase.steps, now.phase_step % phase.evaluate_every == 0
                 logs = enough or due or now.phase_step % LOG_EVERY == 0
-                wishes = stop.requested, before + perf_counter() - begin >= limit
+                wishes = stop.requested, clock.is_late
                 # Several processes agree on a stop where they meet anyway.
                 if not (logs or (any(wishes) and ranks.size == 1)):
                     continue
                 *read, stops, late = _read(losses, wishes, ranks)
                 losses.clear()
                 _follow(now, read)
-                now.seconds = before + perf_counter() - begin
+                clock.note()
                 line: dict[str, Any] = {}
                 if logs or late:
                     line = {"loss": read[-1], "smoothed_loss": now.smoothed, "loss_units": now.loss_units}
                     progress.update(bar, completed=now.phase_step, loss=now.smoothed)
                 if evaluates := bool(enough or due or late):
                     going_on = checkpoints.before(now, due)
-                    line |= _validate(model, validation, device, now, checkpoints, selection)
+                    line |= look(now)
                     going_on = going_on or {"standing": asdict(now)}
-                    patience = config.training.patience
-                    impatient = patience is not None and now.stale >= patience
+                    impatient = config.patience is not None and now.stale >= config.patience
                     finished = now.end(enough, impatient, bool(late), len(phases))
                 if line:
                     row = {"step": now.step, "phase": phase.name, **line, "seconds": round(now.seconds, 4)}
                     curve.write(json.dumps(finite(row)) + "\n")
                 if evaluates or stops:
                     curve.flush()
-                    learner = phases[min(now.phase, len(phases) - 1)].learner
                     # Of a phase that has ended, and another comes after it, nothing goes on.
                     rests = now.stopped_by and (now.phase == len(phases) or now.phase_step)
-                    checkpoints.save(now, learner, going_on if rests else None)
+                    checkpoints.save(now, at(phases, now).learner, going_on if rests else None)
                 if stops:
-                    if not now.best_step:
-                        checkpoints.keep_best(now.step)
-                    # When one process ends, torchrun ends the others: not before all is saved.
-                    ranks.wait()
-                    raise KeyboardInterrupt
+                    checkpoints.leave(now)
     if ranks.first and not (told and beginning.same):
         write_json(run / TRAINING, now.summary())
     return now
+
+
+class _Clock:
+    """How long a training has taken, with its sittings before, and whether that is too long."""
+
+    def __init__(self, now: Standing, limit: float) -> None:
+        self._now, self._limit = now, limit
+        self._begin = perf_counter() - now.seconds
+
+    @property
+    def is_late(self) -> bool:
+        return perf_counter() - self._begin >= self._limit
+
+    def note(self) -> None:
+        self._now.seconds = perf_counter() - self._begin
 
 
 def _read(losses: list[Tensor], wishes: tuple[bool, ...], ranks: Ranks) -> list[float]:
@@ -254,9 +232,9 @@ def _validate(
     model: Model,
     validation: TrajectoryDataset | None,
     device: torch.device,
-    now: Standing,
     checkpoints: Checkpoints,
     selection: Selection | None,
+    now: Standing,
 ) -> dict[str, float]:
     """The validation error, and what is selected by, as entries of the curve; the best weights so far are kept.
 
@@ -295,5 +273,4 @@ def _say_what_is_left_out(console: Console, *datasets: TrajectoryDataset | None)
             console.print(
                 f"{dataset.store.split}: {dataset.failed} of {rows} trajectories {why} and are left out",
                 style="yellow",
-                highlight=False,
             )
