@@ -37,15 +37,19 @@ class Forecast(Task):
         """Each target from the input one step before it."""
         return inputs.reshape(-1, inputs.shape[2]), targets.reshape(-1, 1, targets.shape[2])
 
-    def go_on(self, model: Any, history: "Tensor", steps: int, channels: "Tensor", length: int) -> "Tensor":
-        """The history warms the network up; then each prediction is its next input."""
+    def begin(self, model: Any, history: "Tensor", channels: "Tensor", length: int) -> Any:
+        """The history warms the network up."""
         import torch
 
-        memory, now, predicted = None, history[:, 0], []
-        for number in range(history.shape[1] + steps - 1):
-            now, memory = model.step(torch.cat([now, channels], dim=1), memory)
-            if number >= history.shape[1] - 1:
-                predicted.append(now)
-            else:
-                now = history[:, number + 1]
-        return torch.stack(predicted, dim=1)
+        memory = None
+        for now in history[:, :-1].unbind(dim=1):
+            _, memory = model.step(torch.cat([now, channels], dim=1), memory)
+        return history[:, -1], memory
+
+    def advance(self, model: Any, carry: Any, channels: "Tensor", length: int) -> "tuple[Tensor, Any]":
+        """Each prediction is the next input."""
+        import torch
+
+        now, memory = carry
+        now, memory = model.step(torch.cat([now, channels], dim=1), memory)
+        return now[:, None], (now, memory)

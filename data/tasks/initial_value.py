@@ -22,14 +22,13 @@ class InitialValue(Task):
     def targets(self, states: "Tensor", beside: Mapping[str, "Tensor"]) -> "Tensor":
         return states
 
-    def go_on(self, model: Any, history: "Tensor", steps: int, channels: "Tensor", length: int) -> "Tensor":
-        """The last state of a predicted window is the first of the next."""
-        import torch
+    def begin(self, model: Any, history: "Tensor", channels: "Tensor", length: int) -> Any:
+        return (history[:, -1],)
 
-        now, pieces = history[:, -1], []
-        for _ in range(0, steps, length - 1):
-            inputs = now.new_zeros(len(now), length, now.shape[1])
-            inputs[:, 0] = now
-            pieces.append(model(with_channels(inputs, channels))[:, 1:])
-            now = pieces[-1][:, -1]
-        return torch.cat(pieces, dim=1)[:, :steps]
+    def advance(self, model: Any, carry: Any, channels: "Tensor", length: int) -> "tuple[Tensor, Any]":
+        """The last state of a predicted window is the first of the next."""
+        (now,) = carry
+        inputs = now.new_zeros(len(now), length, now.shape[1])
+        inputs[:, 0] = now
+        states = model(with_channels(inputs, channels))[:, 1:]
+        return states, (states[:, -1],)

@@ -77,6 +77,25 @@ class Task:
         Returns:
             (B, steps, D).
         """
+        import torch
+
+        carry, pieces, done = self.begin(model, history, channels, length), [], 0
+        while done < steps:
+            states, carry = self.advance(model, carry, channels, length)
+            pieces.append(states)
+            done += states.shape[1]
+        return torch.cat(pieces, dim=1)[:, :steps]
+
+    def begin(self, model: Any, history: "Tensor", channels: "Tensor", length: int) -> Any:
+        """What is carried along from a history, as of `go_on`: tensors, None, or tuples and lists of these.
+
+        The whole of it decides what comes: how two runs part that are next to each other is measured in it. A
+        task that has a `go_on` of its own can do without.
+        """
+        raise NotImplementedError
+
+    def advance(self, model: Any, carry: Any, channels: "Tensor", length: int) -> "tuple[Tensor, Any]":
+        """The next states (B, k, D), of one or more points, and what is carried along from there."""
         raise NotImplementedError
 
     def batch(

@@ -260,7 +260,8 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
 
 def _left_out(test: Mapping[str, Any]) -> Iterator[str]:
     """What of the predictions is not in the errors."""
-    lost = test["windows"] - test["finite"]
+    # Older results did not count them.
+    lost = test["windows"] - test["finite"] if "finite" in test else 0
     if lost:
         yield f"{lost:,} of {test['windows']:,} predictions are not finite, and left out of the errors"
     failed = test.get("left_out")

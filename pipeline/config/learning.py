@@ -127,7 +127,10 @@ class EvaluationSection(Section):
     rollouts         how many starts in all
     rollout_lengths  for how many trajectory lengths each is chained
     warmup           points of true history before each; None is what the task has, 0 a cold start
-    metrics          of your own, beside the usual ones, as "file.py:Class" or "package.module:Class"
+    metrics          beside the usual ones: by name those that take long, or your own as "file.py:Class" or
+                     "package.module:Class"
+    baselines        what is rolled out beside, by name; None are the usual ones for such data
+    statistics_points  of each free run, where one of the metrics is over these
     figures          of your own, as "file.py:function" or "package.module:function"
     """
 
@@ -135,12 +138,18 @@ class EvaluationSection(Section):
     rollout_lengths: PositiveInt = 50
     warmup: NonNegativeInt | None = None
     metrics: list[str] = Field(default_factory=list)
+    baselines: list[str] | None = None
+    statistics_points: PositiveInt = 100_000
     figures: list[str] = Field(default_factory=list)
+    added: ClassVar[tuple[str, ...]] = ("warmup", "metrics", "baselines", "statistics_points", "figures")
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # Configs that were stored before there were these keys stay as they are.
-        return {key: value for key, value in dump(self).items() if value is not None and value != []}
+        unsaid = {
+            key: type(self).model_fields[key].get_default(call_default_factory=True) for key in self.added
+        }
+        return {key: value for key, value in dump(self).items() if key not in unsaid or value != unsaid[key]}
 
 
 class Learning(Section):

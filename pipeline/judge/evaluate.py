@@ -51,7 +51,7 @@ def evaluate(
     _place(model, learning.training)
     judging = Judging.of(data, "test", config, make_task(learning, models), model)
     own = [METRICS.find(name, learning.code, models) for name in learning.evaluation.metrics]
-    judgement = judge(judging, own, console)
+    judgement = judge(judging, learning.evaluation, own, console)
     who = {"name": learning.model.name, "parameters": count_parameters(model)}
     found = {**judgement.metrics, "training": training, "model": who, "dataset": described(judging.test)}
     save(run, found, judgement.arrays)

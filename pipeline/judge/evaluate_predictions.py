@@ -68,13 +68,14 @@ def evaluate_predictions(
     except RunError as error:
         raise RunError(f"{file}: {error}" if file else str(error)) from None
     samples = SuppliedSamples(supplied, data)
+    settings = EvaluationSection()
     who = {"name": "predictions", "file": None if file is None else str(file), "sha256": supplied.hash}
-    config = RunConfig.of_predictions(who, EvaluationSection(), samples.test, data, out)
+    config = RunConfig.of_predictions(who, settings, samples.test, data, out)
     prepare_evaluation(out, config, overwrite)
     truth = Truth.of(samples.test)
     train = TrajectoryDataset(data, "train", samples.test.task, window=samples.test.windows.length)
-    judging = Judging(train, samples, truth, samples.plan(), samples.follow)
-    judgement = judge(judging, [], console)
+    judging = Judging(train, samples, truth, samples.plan(), samples.follow, samples.plan_free)
+    judgement = judge(judging, settings, [], console)
     found = {**judgement.metrics, "model": who, "dataset": described(samples.test)}
     found["test"] |= {"left_out": supplied.left_out}
     save(out, found, judgement.arrays)

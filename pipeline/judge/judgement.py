@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from ..config.learning import EvaluationSection
 from ..runs.files import RunError
 from .judging import Judging
 from .metrics.metric import Metric, results
@@ -23,13 +24,16 @@ class Judgement:
     arrays: dict[str, np.ndarray]
 
 
-def judge(judging: Judging, own: Sequence[type[Metric]], console: Console) -> Judgement:
+def judge(
+    judging: Judging, settings: EvaluationSection, own: Sequence[type[Metric]], console: Console
+) -> Judgement:
     """By the usual metrics, and by `own` ones beside. Memory does not grow with the number of samples.
 
     Raises RunError if no prediction is finite.
     """
     samples, test = judging.samples, judging.test
-    kinds = [*(METRICS.find(name) for name in USUAL), *own]
+    usual = [METRICS.find(name) for name in USUAL]
+    kinds = [*usual, *(kind for kind in own if kind not in usual)]
     context = judging.context
     metrics = [kind(context) for kind in kinds if kind.over == "targets" and kind.wanted(context)]
     with console.status("fit trivial predictors"):
@@ -52,7 +56,7 @@ def judge(judging: Judging, own: Sequence[type[Metric]], console: Console) -> Ju
             "them, train it with a smaller training.learning_rate, or with training.clip"
         )
     with console.status("roll out"):
-        rolled_out = judge_rollouts(judging, [kind for kind in kinds if kind.over == "rollouts"])
+        rolled_out = judge_rollouts(judging, kinds, settings.baselines, settings.statistics_points)
     found = {
         "test": {
             "trajectories": test.trajectories,

@@ -14,6 +14,8 @@ from ...data.tasks.task import Task
 from ...models import Model
 from ..runs.files import RunError
 from ..runs.folder import RunConfig, dataset_options
+from .forecasters.growth import Stepping
+from .forecasters.stepping import SteppingNetwork
 from .forecasters.trained import Trained
 from .metrics.metric import Context
 from .predictions import NetworkSamples, Samples, shown_samples
@@ -31,6 +33,8 @@ class Judging:
         truth: Integrates the equations, where there are any.
         plan: Where rollouts begin, and how long they are; None where there are none.
         follow: The start and the rollout (n, T, D) of each of a group of them.
+        plan_free: The same as `plan` of so many rollouts of so many steps, for free runs.
+        stepping: What is judged, step by step, where it tells what it carries along.
     """
 
     train: TrajectoryDataset
@@ -38,6 +42,8 @@ class Judging:
     truth: Truth | None
     plan: RolloutPlan | None
     follow: Callable[[Group], np.ndarray]
+    plan_free: Callable[[int, int], RolloutPlan | None]
+    stepping: Stepping | None = None
 
     @classmethod
     def of(cls, data: Path, split: str, config: RunConfig, task: Task, model: Model) -> Self:
@@ -62,9 +68,20 @@ class Judging:
             [names.index(name) for name in section.parameters],
             seen.parameter_normalizer,
         )
-        plan = RolloutPlan.of(test, config.learning.evaluation, truth is not None)
-        samples = NetworkSamples(model, test, seen)
-        return cls(train, samples, truth, plan, lambda group: group.continued(forecaster))
+        evaluation, goes_beyond = config.learning.evaluation, truth is not None
+
+        def plan_free(starts: int, steps: int) -> RolloutPlan | None:
+            return RolloutPlan.along(test, starts, steps, evaluation.warmup, goes_beyond)
+
+        return cls(
+            train,
+            NetworkSamples(model, test, seen),
+            truth,
+            RolloutPlan.of(test, evaluation, goes_beyond),
+            lambda group: group.continued(forecaster),
+            plan_free,
+            SteppingNetwork(forecaster),
+        )
 
     @property
     def test(self) -> TrajectoryDataset:
@@ -78,7 +95,9 @@ class Judging:
             self.test.components,
             np.array(self.train.store.statistics.scales),
             self.samples.times,
+            float(np.diff(self.test.time).mean()),
             None if self.truth is None else self.truth.system,
+            lyapunov=None if self.truth is None else self.truth.lyapunov,
             learns_clean=self.test.target == CLEAN_STATE,
         )
 

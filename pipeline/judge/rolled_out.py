@@ -1,30 +1,28 @@
-"""Long rollouts, judged: what is judged and every baseline from the same histories."""
+"""Rollouts and free runs, judged: what is judged, every baseline from the same histories, and the truth as a
+floor.
+"""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ...data.batches.dataset import TrajectoryDataset
-from ...data.folder.manifest import load_manifest
-from ..dynamics.systems import System
-from .forecasters.forecaster import Baseline, Pairs
-from .forecasters.registry import BASELINES, USUAL
+from .baselines import fit_baselines
+from .cycles import cycle_of
+from .forecasters.forecaster import Baseline
+from .forecasters.growth import MEASURED, Stepping, exponents
+from .free_runs import HISTORY, FreeRuns
 from .judging import Judging
-from .metrics.cycle import Cycle, limit_cycle
-from .metrics.metric import Batch, Metric, results
+from .metrics.metric import Batch, Context, Metric, results
 from .movement import first_moving
 from .rollouts import GROUP_BYTES, Group, RolloutPlan
 from .truth import CURVES, Truth
 
-# Neighbouring states that baselines are fitted on, and validated on.
-FITTED, VALIDATED = 20_000, 5_000
-# Sampling intervals of the true cycle for each of the grid's.
-CYCLE_OVERSAMPLING = 10
 # Of the truth of one rollout, of which figures show a part.
 SMOOTH_POINTS = 6_000
+FLOORS = "floors"
 
 
 @dataclass(frozen=True)
@@ -35,47 +33,163 @@ class Judged:
     arrays: dict[str, np.ndarray]
 
 
-def judge_rollouts(judging: Judging, kinds: list[type[Metric]]) -> Judged | None:
-    """Of metrics over rollouts. None where windows are of one point, rows too short, or the truth of none can be
-    integrated.
+@dataclass
+class Contender:
+    """Who goes on from histories, by what it is judged, and a Stepping where it can tell how its runs part."""
+
+    follow: Callable[[Group], np.ndarray]
+    stepping: Stepping | None
+    is_baseline: bool
+    metrics: list[Metric] = field(default_factory=list)
+
+    def is_judged_by(self, kind: type[Metric], context: Context) -> bool:
+        return kind.wanted(context) and (kind.of_baselines or not self.is_baseline)
+
+
+def judge_rollouts(
+    judging: Judging, kinds: Sequence[type[Metric]], baselines: Sequence[str] | None, points: int
+) -> Judged | None:
+    """Of metrics over rollouts, and over free runs if one of them is.
+
+    Args:
+        judging: What is judged.
+        kinds: The metrics.
+        baselines: Names of those beside it; None are the usual ones for such data.
+        points: Of free runs.
+
+    Returns:
+        None where windows are of one point, rows too short, or the truth of none can be integrated.
     """
     test, truth, plan = judging.test, judging.truth, judging.plan
     if plan is None:
         return None
-    follow: dict[str, Callable[[Group], np.ndarray]] = {"": judging.follow}
-    for name, baseline in _baselines(judging.train, truth).items():
-        follow[name] = partial(Group.continued, forecaster=baseline)
-    metrics: dict[str, list[Metric]] = {}
+    contenders = {"": Contender(judging.follow, judging.stepping, is_baseline=False)}
+    for name, baseline in fit_baselines(judging.train, truth, baselines).items():
+        stepping = baseline if type(baseline).advance is not Baseline.advance else None
+        follow = partial(Group.continued, forecaster=baseline)
+        contenders[name] = Contender(follow, stepping, is_baseline=True)
+    over = [kind for kind in kinds if kind.over == "rollouts"]
+    floors: list[Metric] = []
     shown: list[tuple[Group, np.ndarray]] = []
     starts = held = 0
+    before: np.ndarray | None = None
     for group in plan.groups(test, truth):
-        if not metrics:
-            cycle = None if truth is None else _cycle(truth, group, plan.times)
+        if not starts:
+            cycle = None if truth is None else cycle_of(truth, group, plan.times)
             told = replace(judging.context, times=plan.times, cycle=cycle)
-            wanted = [kind for kind in kinds if kind.wanted(told)]
-            metrics = {
-                name: [kind(told) for kind in wanted if not name or kind.of_baselines] for name in follow
-            }
+            for contender in contenders.values():
+                contender.metrics = [kind(told) for kind in over if contender.is_judged_by(kind, told)]
+            floors = [kind(told) for kind in over if kind.floor and kind.wanted(told)]
         starts += len(group.rows)
-        for name, go_on in follow.items():
-            predicted = go_on(group)
-            batch = Batch(group.true, predicted)
-            for metric in metrics[name]:
-                metric.add(batch)
+        for name, contender in contenders.items():
+            predicted = contender.follow(group)
+            for metric in contender.metrics:
+                metric.add(Batch(group.true, predicted, parameters=group.parameters))
             if not name and held < GROUP_BYTES:
                 shown.append((group, predicted))
                 held += predicted.nbytes
-    if not metrics:
+        _add_floors(floors, group, before)
+        before = group.true
+    if not starts:
         return None
-    own, *others = metrics
     found = {
         "trajectories": starts,
         "duration": float(plan.times[-1]),
         "warmup": plan.warmup,
-        **results(metrics[own]),
-        "baselines": {name: results(metrics[name]) for name in others},
+        **results(contenders[""].metrics),
+        "baselines": {
+            name: results(contender.metrics)
+            for name, contender in contenders.items()
+            if contender.is_baseline
+        },
+        FLOORS: _floors(floors, starts),
     }
-    return Judged(found, _arrays(test, truth, plan, shown))
+    if any(kind.over == "free-runs" for kind in kinds):
+        _judge_free_runs(judging, kinds, contenders, points, found)
+    return Judged(found, _arrays(judging, plan, shown))
+
+
+def _add_floors(floors: list[Metric], group: Group, before: np.ndarray | None) -> None:
+    """Another true trajectory, that of the start before, in the place of each prediction; or the truth itself."""
+    another = np.roll(group.true, 1, axis=0)
+    if len(another) == 1:
+        another = before
+    for metric in floors:
+        if metric.floor == "itself":
+            metric.add(Batch(group.true, group.true, parameters=group.parameters))
+        elif another is not None:
+            count = min(len(another), len(group.true))
+            true, parameters = group.true[-count:], group.parameters[-count:]
+            metric.add(Batch(true, another[-count:], parameters=parameters))
+
+
+def _floors(floors: list[Metric], starts: int) -> dict[str, Any]:
+    """What the metrics give of the truth; those of single starts have no other to be compared with."""
+    return results([metric for metric in floors if starts > 1 or metric.floor == "itself"])
+
+
+def _judge_free_runs(
+    judging: Judging,
+    kinds: Sequence[type[Metric]],
+    contenders: Mapping[str, Contender],
+    points: int,
+    found: dict[str, Any],
+) -> None:
+    """Add the statistics of free runs to what was found of rollouts."""
+    runs = FreeRuns.of(judging, points)
+    if runs is None:
+        return
+    over = [kind for kind in kinds if kind.over == "free-runs"]
+    told = replace(judging.context, times=judging.context.step * np.arange(runs.points))
+    for name, contender in contenders.items():
+        predicted = np.concatenate([contender.follow(group)[:, runs.dropped :] for group in runs.groups])
+        own = replace(told, exponents=_measure(contender.stepping, told.step, runs.points))
+        contender.metrics = [kind(own) for kind in over if contender.is_judged_by(kind, own)]
+        for batch in runs.pairs(predicted):
+            for metric in contender.metrics:
+                metric.add(batch)
+        place = found["baselines"][name] if contender.is_baseline else found
+        place |= results(contender.metrics)
+    own = replace(told, exponents=partial(_true_exponents, judging.truth, runs, told.step))
+    floors = [kind(own) for kind in over if kind.floor and kind.wanted(own)]
+    for batch in runs.pairs():
+        for metric in floors:
+            metric.add(batch)
+    found[FLOORS] |= results(floors)
+    found["statistics"] = {"points": runs.points, "dropped": runs.dropped, "runs": runs.starts}
+
+
+def _true_exponents(truth: Truth | None, runs: FreeRuns, step: float, *_: Any) -> list[float]:
+    """Of the equations, along the true runs."""
+    if truth is None:
+        return []
+    times = step * np.arange(min(runs.points, MEASURED))
+    found = []
+    for group in runs.groups:
+        assert group.starts is not None
+        found += truth.exponents(group.starts, group.parameters, group.rows, times)
+    return found
+
+
+def _measure(
+    stepping: Stepping | None, step: float, points: int
+) -> Callable[[np.ndarray, np.ndarray | None], list[float]] | None:
+    """What measures the exponents of a contender, if it tells what it carries along."""
+    if stepping is None:
+        return None
+
+    def measure(runs: np.ndarray, parameters: np.ndarray | None) -> list[float]:
+        sound = np.isfinite(runs).all(axis=(1, 2))
+        if not sound.any():
+            return []
+        told = np.empty((len(runs), 0)) if parameters is None else parameters
+        advances = max(1, min(MEASURED, points // stepping.stride))
+        try:
+            return exponents(stepping, runs[sound, :HISTORY], told[sound], step, advances).tolist()
+        except NotImplementedError:
+            return []
+
+    return measure
 
 
 def taken_in(kind: type[Metric], judging: Judging) -> Metric | None:
@@ -86,40 +200,17 @@ def taken_in(kind: type[Metric], judging: Judging) -> Metric | None:
     metric = None
     for group in plan.groups(judging.test, judging.truth):
         metric = metric or kind(replace(judging.context, times=plan.times))
-        metric.add(Batch(group.true, judging.follow(group)))
+        metric.add(Batch(group.true, judging.follow(group), parameters=group.parameters))
     return metric
 
 
-def _baselines(train: TrajectoryDataset, truth: Truth | None) -> dict[str, Baseline]:
-    names = () if truth is None else tuple(truth.system.parameters)
-    fitted = Pairs.of(train, names, FITTED)
-    validated = fitted
-    if load_manifest(train.store.path).splits["validation"].trajectories:
-        validation = TrajectoryDataset(train.store.path, "validation", train.task)
-        validated = Pairs.of(validation, names, VALIDATED)
-    found = {name: BASELINES.find(name).fit(fitted, validated) for name in USUAL}
-    return {name: baseline for name, baseline in found.items() if baseline is not None}
-
-
-def _cycle(truth: Truth, group: Group, times: np.ndarray) -> Cycle | None:
-    """The limit cycle to which all rollouts come.
-
-    Rows with parameters of their own have cycles of their own, fields more than one, and delays start from a past.
-    """
-    system, parameters = truth.system, group.parameters
-    if not (system.kind == System.kind and system.autonomous and bool((parameters == parameters[0]).all())):
-        return None
-    step = float(times[1]) / CYCLE_OVERSAMPLING
-    assert group.starts is not None
-    return limit_cycle(truth.engine, group.starts, parameters, float(times[-1]), step, truth.observed[0])
-
-
 def _arrays(
-    test: TrajectoryDataset, truth: Truth | None, plan: RolloutPlan, shown: list[tuple[Group, np.ndarray]]
+    judging: Judging, plan: RolloutPlan, shown: list[tuple[Group, np.ndarray]]
 ) -> dict[str, np.ndarray]:
     """Of some rollouts, for figures; and the truth of the one that is drawn, where that is over so few times that it
     would have corners.
     """
+    test, truth = judging.test, judging.truth
     true = np.concatenate([group.true for group, _ in shown])
     rows = np.concatenate([group.rows for group, _ in shown])
     arrays = {

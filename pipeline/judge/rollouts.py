@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -57,32 +58,47 @@ class RolloutPlan:
         begins: (N,) the point of its row at which each starts.
         warmup: Points of history before it.
         steps: To be foretold.
-        times: (steps + 1,) after the start, in units of time.
+        step: Time from point to point.
     """
 
     rows: np.ndarray
     begins: np.ndarray
     warmup: int
     steps: int
-    times: np.ndarray
+    step: float
+
+    @property
+    def times(self) -> np.ndarray:
+        """(steps + 1,) after the start, in units of time."""
+        return self.step * np.arange(self.steps + 1)
 
     @classmethod
-    def of(
-        cls, test: TrajectoryDataset, settings: EvaluationSection, goes_beyond: bool
-    ) -> "RolloutPlan | None":
-        """None where windows are of one point, or rows too short.
+    def of(cls, test: TrajectoryDataset, settings: EvaluationSection, goes_beyond: bool) -> Self | None:
+        """As a config says."""
+        steps = min(settings.rollout_lengths * (test.windows.length - 1), MOST_STEPS)
+        return cls.along(test, settings.rollouts, steps, settings.warmup, goes_beyond)
 
-        goes_beyond  whether the truth can be integrated beyond the end of a row
+    @classmethod
+    def along(
+        cls, test: TrajectoryDataset, starts: int, steps: int, warmup: int | None, goes_beyond: bool
+    ) -> Self | None:
+        """So many starts, spread over the rows of a split; None where windows are of one point, or rows too short.
+
+        Args:
+            test: The split.
+            starts: How many in all.
+            steps: Of each; fewer, where the truth ends before.
+            warmup: Points of history; None is what the task has.
+            goes_beyond: Whether the truth can be integrated beyond the end of a row.
         """
         points, window = len(test.time), test.windows.length
-        warmup = test.task.warmup(points) if settings.warmup is None else settings.warmup
+        warmup = test.task.warmup(points) if warmup is None else warmup
         last = points - 1
         if window < 2 or warmup > last:
             return None
-        steps = min(settings.rollout_lengths * (window - 1), MOST_STEPS)
         room = last - warmup
-        rows = test.stored_rows(np.arange(min(settings.rollouts, test.trajectories)))
-        several = -(-settings.rollouts // len(rows))
+        rows = test.stored_rows(np.arange(min(starts, test.trajectories)))
+        several = -(-starts // len(rows))
         if not goes_beyond:
             steps = min(steps, room if several == 1 else max(window - 1, room // 2))
             room -= steps
@@ -91,9 +107,9 @@ class RolloutPlan:
         # A window apart at least, for neighbours say the same.
         places = warmup + spread(room + 1, max(1, min(several, room // (window - 1))))
         begins, rows = np.meshgrid(places, rows)
-        chosen = slice(settings.rollouts)
+        chosen = slice(starts)
         step = float(test.time[1] - test.time[0])
-        return cls(rows.ravel()[chosen], begins.ravel()[chosen], warmup, steps, step * np.arange(steps + 1))
+        return cls(rows.ravel()[chosen], begins.ravel()[chosen], warmup, steps, step)
 
     def groups(self, test: TrajectoryDataset, truth: Truth | None) -> Iterator[Group]:
         """All of them, in groups of bounded size; without those whose truth cannot be integrated."""
@@ -114,9 +130,7 @@ class RolloutPlan:
             history, true = states[:, : self.warmup + 1], states[:, self.warmup :]
             return Group(numbers, rows, begin, history, true, np.empty((len(rows), 0)))
         # A grid may begin later than its rows, and rollouts begin where it does.
-        times = test.time[first] + (self.times[1] if self.steps else 0.0) * np.arange(
-            self.warmup + self.steps + 1
-        )
+        times = test.time[first] + self.step * np.arange(self.warmup + self.steps + 1)
         states, sound = truth.along(rows, times)
         observed, rows = states[..., truth.observed], rows[sound]
         return Group(

@@ -1,7 +1,7 @@
 """Predictions that another program made: arrays, which rows they are of, and where in these they begin."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -110,7 +110,12 @@ class SuppliedSamples(Samples):
         begins = supplied.first[chosen] - supplied.given
         warmup = min(int(begins.min()), self.test.task.warmup(len(time)))
         step = float(time[1] - time[0])
-        return RolloutPlan(supplied.rows[chosen], begins, warmup, steps, step * np.arange(steps + 1))
+        return RolloutPlan(supplied.rows[chosen], begins, warmup, steps, step)
+
+    def plan_free(self, starts: int, steps: int) -> RolloutPlan | None:
+        """The first of the same rollouts, as long as they are."""
+        plan = self.plan()
+        return plan and replace(plan, rows=plan.rows[:starts], begins=plan.begins[:starts])
 
     def follow(self, group: Group) -> np.ndarray:
         """The start and the prediction (n, T, D) of each of a group."""

@@ -6,8 +6,10 @@ import numpy as np
 
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.folder.stated_grid import initial_time
-from ...data.shard.schema import Status
+from ...data.shard.schema import LYAPUNOV_EXPONENT, Status
+from ..dynamics.diagnostics import lyapunov_exponents
 from ..dynamics.engines import EngineSettings, make_engine
+from ..dynamics.lyapunov import most_exponents
 from ..dynamics.systems import System, system_of
 
 # States of more components than these are looked at as images, of fewer as curves.
@@ -42,6 +44,32 @@ class Truth:
         for column, name in enumerate(self.system.parameters):
             values[:, column] = self._store.column(name)[rows]
         return values
+
+    @property
+    def lyapunov(self) -> float | None:
+        """The largest Lyapunov exponent, a unit of time: the system's, or the mean of those stored with the rows."""
+        if self.system.lyapunov is not None:
+            return self.system.lyapunov
+        if LYAPUNOV_EXPONENT not in self._store.config["dataset"].get("diagnostics", []):
+            return None
+        found = self._store.column(LYAPUNOV_EXPONENT)
+        found = found[np.isfinite(found)]
+        return float(found.mean()) if len(found) else None
+
+    def exponents(
+        self, starts: np.ndarray, parameters: np.ndarray, rows: np.ndarray, times: np.ndarray
+    ) -> list[float]:
+        """Largest Lyapunov exponents of the equations, a unit of time, from all states (N, S) at the start.
+
+        None at all where no tangent vector can be carried along.
+        """
+        system = self.system
+        if not (system.ordinary and system.continuous and most_exponents(system) >= 1):
+            return []
+        states = self.engine.solve(starts, parameters, times).states
+        return lyapunov_exponents(
+            system, EngineSettings(), states, parameters, times, 0, self._store.split, rows
+        ).tolist()
 
     def along(self, rows: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All states (n, T, S) at increasing times of those rows that do not fail; and which these are, (N,) bool."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations_with_replacement
 from math import comb
 
@@ -39,11 +40,23 @@ class Polynomial:
 
 def monomials(values: np.ndarray, degree: int) -> np.ndarray:
     """All products of up to `degree` components of (N, D), the constant first: (N, C(D + degree, degree))."""
-    columns = [np.ones(len(values))]
+    parts = [np.ones((len(values), 1))]
+    for parents, last in _products(values.shape[1], degree):
+        parts.append(parts[-1][:, parents] * values[:, last])
+    return np.concatenate(parts, axis=1)
+
+
+@lru_cache(maxsize=64)
+def _products(size: int, degree: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each degree, which product of the degree below and which component make each product."""
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    below: dict[tuple[int, ...], int] = {(): 0}
     for total in range(1, degree + 1):
-        for chosen in combinations_with_replacement(range(values.shape[1]), total):
-            columns.append(np.prod(values[:, list(chosen)], axis=1))
-    return np.stack(columns, axis=1)
+        chosen = list(combinations_with_replacement(range(size), total))
+        parents = np.array([below[each[:-1]] for each in chosen])
+        found.append((parents, np.array([each[-1] for each in chosen])))
+        below = {each: number for number, each in enumerate(chosen)}
+    return found
 
 
 def make_baselines(

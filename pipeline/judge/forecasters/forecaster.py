@@ -1,12 +1,13 @@
-"""What a forecaster is, and what baselines are fitted on."""
+"""What a forecaster is, and how baselines go on step by step."""
 
-from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
-from ....data.batches.dataset import TrajectoryDataset
-from ....data.batches.windows import Windows
+from .examples import Examples
+
+Carry = Any
+"""What goes along from step to step: a tuple of arrays, each of which begins with one entry for each rollout."""
 
 
 class Forecaster(Protocol):
@@ -26,37 +27,41 @@ class Forecaster(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Neighbouring states of a split: `before` and `after` (N, D) float64, `parameters` (N, P); a `step` apart."""
-
-    before: np.ndarray
-    after: np.ndarray
-    parameters: np.ndarray
-    step: float
-
-    @classmethod
-    def of(cls, dataset: TrajectoryDataset, names: tuple[str, ...], most: int) -> Self:
-        """At most so many, spread evenly over the rows of a split; with these parameters of the system."""
-        windows = Windows(len(dataset.time), 2)
-        total = dataset.trajectories * windows.per_row
-        numbers = np.linspace(0, total - 1, min(total, most)).astype(np.int64)
-        rows, starts = windows.locate(numbers)
-        rows = dataset.stored_rows(rows)
-        states = dataset.store.gather(rows, starts, windows).astype(np.float64)
-        columns = [dataset.store.column(name)[rows] for name in names]
-        parameters = np.stack(columns, axis=1) if columns else np.empty((len(rows), 0))
-        return cls(states[:, 0], states[:, 1], parameters, float(np.diff(dataset.time).mean()))
-
-
 class Baseline:
-    """A forecaster that is fitted within seconds, on neighbouring states of the train split."""
+    """A forecaster that is fitted within seconds on the train split.
+
+    One that goes on step by step says what it carries along: `begin` and `advance`.
+    """
 
     @classmethod
-    def fit(cls, train: Pairs, validation: Pairs) -> Self | None:
+    def fit(cls, train: Examples, validation: Examples) -> Self | None:
         """None where it makes no sense for such states. `validation` decides what is to be chosen."""
         raise NotImplementedError
 
-    def go_on(self, history: np.ndarray, steps: int, parameters: np.ndarray) -> np.ndarray:
-        """As of every forecaster."""
+    stride = 1
+
+    def begin(self, history: np.ndarray, parameters: np.ndarray) -> tuple[Carry, ...]:
+        """What is carried along from a history (N, W, D), parameters (N, P)."""
         raise NotImplementedError
+
+    def advance(self, carry: tuple[Carry, ...]) -> tuple[np.ndarray, tuple[Carry, ...]]:
+        """The next states (N, D), and what is carried along from there."""
+        raise NotImplementedError
+
+    def keeps(self, states: np.ndarray) -> np.ndarray:
+        """Which of states (N, D) are within bounds, (N,) bool: a rollout ends where it leaves them."""
+        return np.asarray(np.isfinite(states).all(axis=1))
+
+    def go_on(self, history: np.ndarray, steps: int, parameters: np.ndarray) -> np.ndarray:
+        """As of every forecaster; NaN from where a rollout leaves all bounds."""
+        predicted = np.full((len(history), steps, history.shape[2]), np.nan)
+        carry, going = self.begin(history, parameters), np.arange(len(history))
+        for step in range(steps):
+            now, carry = self.advance(carry)
+            kept = self.keeps(now)
+            if not kept.all():
+                now, going, carry = now[kept], going[kept], tuple(part[kept] for part in carry)
+                if not len(going):
+                    break
+            predicted[going, step] = now
+        return predicted

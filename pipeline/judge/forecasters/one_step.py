@@ -6,8 +6,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from .examples import Examples
 from .first_state import MAX_TERMS, monomials
-from .forecaster import Baseline, Pairs
+from .forecaster import Baseline
 
 HIGHEST_DEGREE = 7
 # A map needs several times as many pairs as it has terms.
@@ -29,9 +30,10 @@ class Map(Baseline):
     coefficients: np.ndarray
 
     @classmethod
-    def fit(cls, train: Pairs, validation: Pairs) -> Self | None:
-        varies = np.ptp(train.parameters, axis=0) > 0
-        told = np.hstack([train.before, train.parameters[:, varies]])
+    def fit(cls, train: Examples, validation: Examples) -> Self | None:
+        pairs, held_out = train.pairs, validation.pairs
+        varies = np.ptp(pairs.parameters, axis=0) > 0
+        told = np.hstack([pairs.before, pairs.parameters[:, varies]])
         mean, scale = told.mean(axis=0), told.std(axis=0)
         scale[scale == 0] = 1.0
         most = min(MAX_TERMS, len(told) // PAIRS_A_TERM)
@@ -40,29 +42,27 @@ class Map(Baseline):
             if comb(told.shape[1] + degree, degree) > most:
                 break
             features = monomials((told - mean) / scale, degree)
-            coefficients = np.linalg.lstsq(features, train.after, rcond=None)[0]
+            coefficients = np.linalg.lstsq(features, pairs.after, rcond=None)[0]
             fitted = cls(degree, mean, scale, varies, coefficients)
-            missed = fitted.after(validation.before, validation.parameters) - validation.after
+            missed = fitted.after(held_out.before, held_out.parameters[:, varies]) - held_out.after
             found.append((float(np.square(missed / scale[: missed.shape[1]]).mean()), fitted))
         return min(found, key=lambda each: each[0])[1] if found else None
 
-    def after(self, states: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-        """The states (N, D) one step later."""
-        told = (np.hstack([states, parameters[:, self.varies]]) - self.mean) / self.scale
-        return monomials(told, self.degree) @ self.coefficients
+    def after(self, states: np.ndarray, told: np.ndarray) -> np.ndarray:
+        """The states (N, D) one step later, where the parameters that vary are `told` (N, V)."""
+        seen = (np.hstack([states, told]) - self.mean) / self.scale
+        return monomials(seen, self.degree) @ self.coefficients
 
-    def go_on(self, history: np.ndarray, steps: int, parameters: np.ndarray) -> np.ndarray:
-        predicted = np.full((len(history), steps, history.shape[2]), np.nan)
-        now, going = history[:, -1], np.arange(len(history))
-        mean, scale = (values[: history.shape[2]] for values in (self.mean, self.scale))
-        for step in range(steps):
-            now = self.after(now, parameters[going])
-            kept = (np.abs(now - mean) < 1e3 * scale).all(axis=1)
-            now, going = now[kept], going[kept]
-            if not len(going):
-                break
-            predicted[going, step] = now
-        return predicted
+    def begin(self, history: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
+        return history[:, -1], parameters[:, self.varies]
+
+    def advance(self, carry: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        now = self.after(*carry)
+        return now, (now, carry[1])
+
+    def keeps(self, states: np.ndarray) -> np.ndarray:
+        mean, scale = (values[: states.shape[1]] for values in (self.mean, self.scale))
+        return np.asarray((np.abs(states - mean) < 1e3 * scale).all(axis=1))
 
 
 class Linear(Map):

@@ -4,12 +4,13 @@ from typing import Self
 
 import numpy as np
 
-from .forecaster import Baseline, Pairs
+from .examples import Examples
+from .forecaster import Baseline
 
 
 class Persistence(Baseline):
     @classmethod
-    def fit(cls, train: Pairs, validation: Pairs) -> Self:
+    def fit(cls, train: Examples, validation: Examples) -> Self:
         return cls()
 
     def go_on(self, history: np.ndarray, steps: int, parameters: np.ndarray) -> np.ndarray:

@@ -5,8 +5,9 @@ from typing import Self
 
 import numpy as np
 
+from .examples import Examples
 from .first_state import rotate
-from .forecaster import Baseline, Pairs
+from .forecaster import Baseline
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,8 @@ class Rotation(Baseline):
     step: float
 
     @classmethod
-    def fit(cls, train: Pairs, validation: Pairs) -> Self | None:
-        return cls(train.step) if train.before.shape[1] == 2 else None
+    def fit(cls, train: Examples, validation: Examples) -> Self | None:
+        return cls(train.pairs.step) if train.pairs.before.shape[1] == 2 else None
 
     def go_on(self, history: np.ndarray, steps: int, parameters: np.ndarray) -> np.ndarray:
         return rotate(history[:, -1], self.step * np.arange(1, steps + 1))

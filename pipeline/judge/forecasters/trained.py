@@ -41,12 +41,20 @@ class Trained:
     @torch.no_grad()
     def go_on(self, history: np.ndarray, steps: int, parameters: np.ndarray) -> np.ndarray:
         """As of every forecaster."""
-        kind = kind_of(self.model)
+        states, channels = self.seen(history, parameters, kind_of(self.model))
+        return self.raw(self.task.go_on(self.model, states, steps, channels, self.length))
+
+    def seen(
+        self, history: np.ndarray, parameters: np.ndarray, kind: dict[str, Any]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """History and channels as the network sees them."""
         states = torch.from_numpy(history).to(**kind)
         channels = torch.from_numpy(np.ascontiguousarray(parameters[:, list(self.told)])).double()
         if self.told_normalizer is not None:
             channels = self.told_normalizer.apply(channels)
-        states = states if self.normalizer is None else self.normalizer.apply(states)
-        found = self.task.go_on(self.model, states, steps, channels.to(**kind), self.length)
-        found = found if self.normalizer is None else self.normalizer.invert(found)
+        return (states if self.normalizer is None else self.normalizer.apply(states)), channels.to(**kind)
+
+    def raw(self, states: torch.Tensor) -> np.ndarray:
+        """States in raw units, float64."""
+        found = states if self.normalizer is None else self.normalizer.invert(states)
         return found.double().cpu().numpy()

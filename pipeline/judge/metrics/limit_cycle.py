@@ -20,6 +20,7 @@ class LimitCycle(Metric):
     """
 
     over = "rollouts"
+    floor = None
     # It takes longer than all the rest of an evaluation.
     of_baselines = False
 

@@ -1,6 +1,6 @@
 """What a metric is: told of batches of true and predicted states, asked for its result in the end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -18,43 +18,56 @@ class Context:
         components: Names of the D components.
         scales: (D,) their standard deviations over the train split.
         times: (T,) of the predicted points, in units of time; of rollouts the start is the first.
+        step: From sample to sample, in units of time.
         system: The equations; None of measured data.
         cycle: The limit cycle to which all trajectories come, by its first component; None where there is none.
+        lyapunov: The largest Lyapunov exponent of the equations, a unit of time; None where it is not known.
+        exponents: Measures the largest Lyapunov exponent of what is judged, (n,), from runs (n, T, D) of it and
+            parameters (n, P); None where that cannot be done.
         learns_clean: Whether the targets are the states without noise.
     """
 
     components: tuple[str, ...]
     scales: np.ndarray
     times: np.ndarray
+    step: float = 0.0
     system: System | None = None
     cycle: Cycle | None = None
+    lyapunov: float | None = None
+    exponents: Callable[[np.ndarray, np.ndarray | None], list[float]] | None = None
     learns_clean: bool = False
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some samples, or some rollouts: `true` and `predicted` (n, T, D) float64 in raw units.
+    """Some samples, rollouts or free runs: `true` and `predicted` (n, T, D) float64 in raw units.
 
-    `observed` and `clean` are the true states with and without noise, where both are stored.
+    `observed` and `clean` are the true states with and without noise, where both are stored; `parameters` (n, P) are
+    those of the system, of rollouts. A free run is compared with true ones that began elsewhere.
     """
 
     true: np.ndarray
     predicted: np.ndarray
     observed: np.ndarray | None = None
     clean: np.ndarray | None = None
+    parameters: np.ndarray | None = None
 
 
 class Metric:
     """Made as `Metric(context)`, told of every batch, and asked once.
 
     Attributes:
-        over: Whether it judges the targets of the test split, or long rollouts.
+        over: Whether it judges the targets of the test split, long rollouts, or free runs: a few that are much
+            longer, without their beginning, for statistics of the attractor. These are made only where a metric
+            of them is named.
+        floor: What stands in a prediction's place for the floor of it: another true trajectory, or the truth itself.
         of_baselines: Whether baselines are judged by it, too.
         key: Of its result in metrics.json, under `test` or `rollout`; none merges a result that is a table.
         better: Which of two values is better, for each key of its result by which weights may be chosen.
     """
 
-    over: ClassVar[Literal["targets", "rollouts"]] = "targets"
+    over: ClassVar[Literal["targets", "rollouts", "free-runs"]] = "targets"
+    floor: ClassVar[Literal["another", "itself"] | None] = "another"
     of_baselines: ClassVar[bool] = True
     key: ClassVar[str | None] = None
     better: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {}
@@ -74,6 +87,13 @@ class Metric:
     def result(self) -> Any:
         """JSON-ready, of all batches."""
         raise NotImplementedError
+
+
+def spread_of(name: str, values: list[float]) -> dict[str, float]:
+    """The mean of values and their deviation, `NAME` and `NAME_std`; nothing if one is not finite."""
+    if not values or not np.isfinite(values).all():
+        return {}
+    return {name: float(np.mean(values)), f"{name}_std": float(np.std(values))}
 
 
 def results(metrics: list[Metric]) -> dict[str, Any]:

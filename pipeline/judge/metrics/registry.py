@@ -8,11 +8,30 @@ METRICS: Registry[Metric] = Registry(
     {
         "errors": "errors:Errors",
         "noise": "noise:Noise",
+        "finite": "finite:Finite",
         "valid-prediction-time": "valid_time:ValidTime",
+        "rollout-errors": "rollout_errors:RolloutErrors",
+        "smape": "smape:Smape",
+        "energy": "energy:Energy",
         "limit-cycle": "limit_cycle:LimitCycle",
+        "d_stsp": "d_stsp:DStsp",
+        "d_h": "d_h:DH",
+        "spectrum_db": "spectrum:Spectrum",
+        "lyapunov": "lyapunov:Lyapunov",
     },
     package="trajstore.pipeline.judge.metrics",
     base="metric:Metric",
 )
 # Of every evaluation.
-USUAL = ("errors", "noise", "valid-prediction-time", "limit-cycle")
+USUAL = (
+    "errors",
+    "noise",
+    "finite",
+    "valid-prediction-time",
+    "rollout-errors",
+    "smape",
+    "energy",
+    "limit-cycle",
+)
+# Of the attractor, over long free runs; taken where a config names them.
+STATISTICS = ("d_stsp", "d_h", "spectrum_db", "lyapunov")

@@ -1,0 +1,34 @@
+"""Which baselines stand beside what is judged, fitted on the train split."""
+
+from collections.abc import Sequence
+
+from ...data.batches.dataset import TrajectoryDataset
+from ...data.folder.manifest import load_manifest
+from .forecasters.examples import Examples
+from .forecasters.forecaster import Baseline
+from .forecasters.registry import BASELINES, usual
+from .truth import Truth
+
+# Neighbouring states that baselines are fitted on, and validated on; and points of stretches of rows.
+FITTED, VALIDATED = 20_000, 5_000
+SERIES = 10_000
+
+
+def fit_baselines(
+    train: TrajectoryDataset, truth: Truth | None, names: Sequence[str] | None = None
+) -> dict[str, Baseline]:
+    """Those of these names; None are the usual ones for such data. Without those that make no sense for it."""
+    if names is None:
+        noisy = train.store.config.get("observation", {}).get("noise") is not None
+        partial = truth is not None and (
+            len(truth.observed) < len(truth.system.states) or truth.system.retarded
+        )
+        names = usual(noisy=noisy, partial=partial)
+    parameters = () if truth is None else tuple(truth.system.parameters)
+    fitted = Examples.of(train, parameters, FITTED, SERIES)
+    validated = fitted
+    if load_manifest(train.store.path).splits["validation"].trajectories:
+        validation = TrajectoryDataset(train.store.path, "validation", train.task, dtype=train.dtype)
+        validated = Examples.of(validation, parameters, VALIDATED, SERIES)
+    found = {name: BASELINES.find(name).fit(fitted, validated) for name in names}
+    return {name: baseline for name, baseline in found.items() if baseline is not None}

@@ -1,0 +1,74 @@
+"""Free runs: a few rollouts that are much longer than others, for statistics of the attractor."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from .judging import Judging
+from .metrics.metric import Batch
+from .rollouts import Group, RolloutPlan
+
+# How many there are, of what is judged and of the truth.
+RUNS = 4
+# This part of each, at its beginning, is on its way to the attractor.
+DROPPED = 0.25
+# Of the states of all runs: more points are not taken, however many are asked for.
+MOST_BYTES = 256 << 20
+# Points of history with which a run goes on, where its exponent is measured.
+HISTORY = 100
+
+
+@dataclass(frozen=True)
+class FreeRuns:
+    """The true ones, and from where others begin.
+
+    Attributes:
+        groups: Of starts, with what truly follows.
+        dropped: Points at the beginning of each that do not count.
+        points: That do.
+    """
+
+    groups: list[Group]
+    dropped: int
+    points: int
+
+    @classmethod
+    def of(cls, judging: Judging, points: int) -> Self | None:
+        """Of so many points each, or of fewer, where rows that were measured are shorter or memory is short.
+
+        None where there are none at all.
+        """
+        width = max(1, len(judging.test.components))
+        points = min(points, MOST_BYTES // (8 * width * RUNS))
+        plan: RolloutPlan | None = judging.plan_free(RUNS, round(points / (1 - DROPPED)))
+        if plan is None:
+            return None
+        groups = list(plan.groups(judging.test, judging.truth))
+        dropped = round(DROPPED * (plan.steps + 1))
+        return cls(groups, dropped, plan.steps + 1 - dropped) if groups else None
+
+    @property
+    def starts(self) -> int:
+        return sum(len(group.rows) for group in self.groups)
+
+    @property
+    def true(self) -> np.ndarray:
+        """(R, T, D) without their beginning."""
+        return np.concatenate([group.true[:, self.dropped :] for group in self.groups])
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """(R, P) of the system."""
+        return np.concatenate([group.parameters for group in self.groups])
+
+    def pairs(self, predicted: np.ndarray | None = None) -> Iterator[Batch]:
+        """Each run (R, T, D) beside each true one; of true ones, those beside each other but not beside
+        themselves.
+        """
+        true, parameters = self.true, self.parameters
+        first = 1 if predicted is None else 0
+        runs = true if predicted is None else predicted
+        for shift in range(first, len(true)):
+            yield Batch(np.roll(true, shift, axis=0), runs, parameters=parameters)

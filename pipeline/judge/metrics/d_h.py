@@ -1,0 +1,57 @@
+"""D_H: how much the power spectra of a free run differ from those of the truth, as densities over frequency.
+
+The Hellinger distance of smoothed spectra, as Hess et al. 2023, arXiv 2306.04406, take it; 0 to 1, the mean
+over components. It depends on the number of points, since the smoothing is by so many bins of frequency. Blind
+to the size of components, which are standardised, and to phases.
+"""
+
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from .metric import Batch, Context, Metric, spread_of
+
+# Of the Gaussian, in bins of frequency, and where it is cut off, in deviations.
+SMOOTHING, CUT = 20.0, 4.0
+
+
+class DH(Metric):
+    """`d_h`, the mean over pairs of a free run and a true one, and `d_h_std` over them; 0 is best."""
+
+    over = "free-runs"
+    better = MappingProxyType({"d_h": "lower"})
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._found: list[float] = []
+
+    def add(self, batch: Batch) -> None:
+        for true, predicted in zip(batch.true, batch.predicted, strict=True):
+            self._found.append(d_h(true, predicted))
+
+    def result(self) -> dict[str, Any]:
+        return spread_of("d_h", self._found)
+
+
+def d_h(true: np.ndarray, predicted: np.ndarray) -> float:
+    """Of two runs (T, D) of as many points; NaN if one is not finite."""
+    if not (np.isfinite(true).all() and np.isfinite(predicted).all()):
+        return float("nan")
+    p, q = _spectrum(true), _spectrum(predicted)
+    overlap = np.sqrt(p * q).sum(axis=0)
+    return float(np.sqrt(np.maximum(1.0 - overlap, 0.0)).mean())
+
+
+def _spectrum(states: np.ndarray) -> np.ndarray:
+    """Smoothed power (F, D) of each component, which adds up to 1."""
+    deviation = states.std(axis=0)
+    standardised = (states - states.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+    power = np.abs(np.fft.rfft(standardised, axis=0)) ** 2
+    smooth = gaussian_filter1d(power, SMOOTHING, axis=0, truncate=CUT)
+    total = smooth.sum(axis=0)
+    # What rests has no spectrum: all of it is at frequency 0.
+    rest = np.zeros_like(smooth)
+    rest[0] = 1.0
+    return np.where(total > 0, smooth / np.where(total > 0, total, 1.0), rest)
