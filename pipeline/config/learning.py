@@ -70,6 +70,7 @@ class TrainingSection(Section):
     buffer_bytes  of rows in memory at once, where the shuffle is in blocks
     select        the metric of the validation split by which the best weights are chosen, and patience counts; None
                   is the mean squared error
+    select_points  of each free run, where that metric is over these
     minutes       of training, over all of a run's sittings, after which it ends; such a run is not repeatable
     """
 
@@ -87,6 +88,7 @@ class TrainingSection(Section):
     evaluate_every: PositiveInt = 500
     patience: PositiveInt | None = None
     select: str | None = None
+    select_points: PositiveInt = 25_000
     minutes: PositiveFloat | None = None
     device: str = "auto"
     threads: PositiveInt | None = None
@@ -102,6 +104,11 @@ class TrainingSection(Section):
         # A full shuffle does not depend on them, and runs that were made before them stay the same runs.
         unused = {"shuffle", "block_bytes", "buffer_bytes"} if self.shuffle == "full" else set()
         unused |= {key for key in ("minutes", "select") if getattr(self, key) is None}
+        unused |= (
+            {"select_points"}
+            if self.select_points == type(self).model_fields["select_points"].default
+            else set()
+        )
         return {key: value for key, value in dump(self).items() if key not in unused}
 
 

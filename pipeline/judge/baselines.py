@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from ...data.base.own_code import OwnCode
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.folder.manifest import load_manifest
+from ..runs.code import Classes
 from .forecasters.examples import Examples
 from .forecasters.forecaster import Baseline
 from .forecasters.registry import BASELINES, usual
@@ -15,9 +17,16 @@ SERIES = 10_000
 
 
 def fit_baselines(
-    train: TrajectoryDataset, truth: Truth | None, names: Sequence[str] | None = None
+    train: TrajectoryDataset,
+    truth: Truth | None,
+    names: Sequence[str] | None = None,
+    code: OwnCode | None = None,
+    given: Classes | None = None,
 ) -> dict[str, Baseline]:
-    """Those of these names; None are the usual ones for such data. Without those that make no sense for it."""
+    """Those of these names; None are the usual ones for such data. Without those that make no sense for it.
+
+    code, given  as of `Registry.find`, for what is not ours
+    """
     if names is None:
         noisy = train.store.config.get("observation", {}).get("noise") is not None
         partial = truth is not None and (
@@ -30,5 +39,5 @@ def fit_baselines(
     if load_manifest(train.store.path).splits["validation"].trajectories:
         validation = TrajectoryDataset(train.store.path, "validation", train.task, dtype=train.dtype)
         validated = Examples.of(validation, parameters, VALIDATED, SERIES)
-    found = {name: BASELINES.find(name).fit(fitted, validated) for name in names}
+    found = {name: BASELINES.find(name, code, given).fit(fitted, validated) for name in names}
     return {name: baseline for name, baseline in found.items() if baseline is not None}

@@ -15,7 +15,6 @@ from ..runs.model import load_trained
 from ..runs.summary import load_summary
 from .judgement import judge
 from .judging import Judging
-from .metrics.registry import METRICS
 from .predictions import BATCH
 from .results import described, save
 
@@ -50,8 +49,7 @@ def evaluate(
     data = config.find_dataset(run) if data is None else Path(data)
     _place(model, learning.training)
     judging = Judging.of(data, "test", config, make_task(learning, models), model)
-    own = [METRICS.find(name, learning.code, models) for name in learning.evaluation.metrics]
-    judgement = judge(judging, learning.evaluation, own, console)
+    judgement = judge(judging, learning.evaluation, console, learning.code, models)
     who = {"name": learning.model.name, "parameters": count_parameters(model)}
     found = {**judgement.metrics, "training": training, "model": who, "dataset": described(judging.test)}
     save(run, found, judgement.arrays)

@@ -75,7 +75,7 @@ def evaluate_predictions(
     truth = Truth.of(samples.test)
     train = TrajectoryDataset(data, "train", samples.test.task, window=samples.test.windows.length)
     judging = Judging(train, samples, truth, samples.plan(), samples.follow, samples.plan_free)
-    judgement = judge(judging, settings, [], console)
+    judgement = judge(judging, settings, console)
     found = {**judgement.metrics, "model": who, "dataset": described(samples.test)}
     found["test"] |= {"left_out": supplied.left_out}
     save(out, found, judgement.arrays)

@@ -1,6 +1,6 @@
 """Free runs: a few rollouts that are much longer than others, for statistics of the attractor."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -62,6 +62,10 @@ class FreeRuns:
     def parameters(self) -> np.ndarray:
         """(R, P) of the system."""
         return np.concatenate([group.parameters for group in self.groups])
+
+    def followed(self, follow: Callable[[Group], np.ndarray]) -> np.ndarray:
+        """(R, T, D) of who goes on from the same histories, without the beginning."""
+        return np.concatenate([follow(group)[:, self.dropped :] for group in self.groups])
 
     def pairs(self, predicted: np.ndarray | None = None) -> Iterator[Batch]:
         """Each run (R, T, D) beside each true one; of true ones, those beside each other but not beside

@@ -1,16 +1,18 @@
 """Predictions of a split -> metrics: the errors, beside trivial predictors, and long rollouts."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
+from ...data.base.own_code import OwnCode
 from ..config.learning import EvaluationSection
+from ..runs.code import Classes
 from ..runs.files import RunError
+from .baselines import fit_baselines
 from .judging import Judging
-from .metrics.metric import Metric, results
+from .metrics.metric import results
 from .metrics.registry import METRICS, USUAL
 from .predictions import ErrorQuantiles, FirstStatePredictors, Seen
 from .rolled_out import judge_rollouts
@@ -25,15 +27,22 @@ class Judgement:
 
 
 def judge(
-    judging: Judging, settings: EvaluationSection, own: Sequence[type[Metric]], console: Console
+    judging: Judging,
+    settings: EvaluationSection,
+    console: Console,
+    code: OwnCode | None = None,
+    given: Classes | None = None,
 ) -> Judgement:
-    """By the usual metrics, and by `own` ones beside. Memory does not grow with the number of samples.
+    """By the usual metrics, and by those that a config names. Memory does not grow with the number of samples.
+
+    code, given  as of `Registry.find`, for what is not ours
 
     Raises RunError if no prediction is finite.
     """
     samples, test = judging.samples, judging.test
     usual = [METRICS.find(name) for name in USUAL]
-    kinds = [*usual, *(kind for kind in own if kind not in usual)]
+    named = [METRICS.find(name, code, given) for name in settings.metrics]
+    kinds = [*usual, *(kind for kind in named if kind not in usual)]
     context = judging.context
     metrics = [kind(context) for kind in kinds if kind.over == "targets" and kind.wanted(context)]
     with console.status("fit trivial predictors"):
@@ -55,8 +64,10 @@ def judge(
             f"none of the {len(samples)} predictions is finite, so there is nothing to judge; where a network made "
             "them, train it with a smaller training.learning_rate, or with training.clip"
         )
+    with console.status("fit baselines"):
+        baselines = fit_baselines(judging.train, judging.truth, settings.baselines, code, given)
     with console.status("roll out"):
-        rolled_out = judge_rollouts(judging, kinds, settings.baselines, settings.statistics_points)
+        rolled_out = judge_rollouts(judging, kinds, baselines, settings.statistics_points)
     found = {
         "test": {
             "trajectories": test.trajectories,

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from .baselines import fit_baselines
 from .cycles import cycle_of
 from .forecasters.forecaster import Baseline
 from .forecasters.growth import MEASURED, Stepping, exponents
@@ -47,14 +46,14 @@ class Contender:
 
 
 def judge_rollouts(
-    judging: Judging, kinds: Sequence[type[Metric]], baselines: Sequence[str] | None, points: int
+    judging: Judging, kinds: Sequence[type[Metric]], baselines: Mapping[str, Baseline], points: int
 ) -> Judged | None:
     """Of metrics over rollouts, and over free runs if one of them is.
 
     Args:
         judging: What is judged.
         kinds: The metrics.
-        baselines: Names of those beside it; None are the usual ones for such data.
+        baselines: Those beside it, fitted.
         points: Of free runs.
 
     Returns:
@@ -64,7 +63,7 @@ def judge_rollouts(
     if plan is None:
         return None
     contenders = {"": Contender(judging.follow, judging.stepping, is_baseline=False)}
-    for name, baseline in fit_baselines(judging.train, truth, baselines).items():
+    for name, baseline in baselines.items():
         stepping = baseline if type(baseline).advance is not Baseline.advance else None
         follow = partial(Group.continued, forecaster=baseline)
         contenders[name] = Contender(follow, stepping, is_baseline=True)
@@ -142,7 +141,7 @@ def _judge_free_runs(
     over = [kind for kind in kinds if kind.over == "free-runs"]
     told = replace(judging.context, times=judging.context.step * np.arange(runs.points))
     for name, contender in contenders.items():
-        predicted = np.concatenate([contender.follow(group)[:, runs.dropped :] for group in runs.groups])
+        predicted = runs.followed(contender.follow)
         own = replace(told, exponents=_measure(contender.stepping, told.step, runs.points))
         contender.metrics = [kind(own) for kind in over if contender.is_judged_by(kind, own)]
         for batch in runs.pairs(predicted):
@@ -192,8 +191,10 @@ def _measure(
     return measure
 
 
-def taken_in(kind: type[Metric], judging: Judging) -> Metric | None:
-    """A metric of the network's own rollouts alone; None where there are none."""
+def taken_in(kind: type[Metric], judging: Judging, points: int) -> Metric | None:
+    """A metric of the network's own rollouts, or free runs of so many points, alone; None where there are none."""
+    if kind.over == "free-runs":
+        return _taken_in_free(kind, judging, points)
     plan = judging.plan
     if plan is None:
         return None
@@ -201,6 +202,17 @@ def taken_in(kind: type[Metric], judging: Judging) -> Metric | None:
     for group in plan.groups(judging.test, judging.truth):
         metric = metric or kind(replace(judging.context, times=plan.times))
         metric.add(Batch(group.true, judging.follow(group), parameters=group.parameters))
+    return metric
+
+
+def _taken_in_free(kind: type[Metric], judging: Judging, points: int) -> Metric | None:
+    runs = FreeRuns.of(judging, points)
+    if runs is None:
+        return None
+    times = judging.context.step * np.arange(runs.points)
+    metric = kind(replace(judging.context, times=times))
+    for batch in runs.pairs(runs.followed(judging.follow)):
+        metric.add(batch)
     return metric
 
 

@@ -5,15 +5,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from ...data.base.errors import TrajstoreError
 from ...data.tasks.task import Task
 from ...models import Model
 from ..config.learning import Learning
+from ..judge.forecasters.registry import BASELINES
 from ..judge.judging import Judging
 from ..judge.metrics.metric import Metric, results
 from ..judge.metrics.registry import METRICS
 from ..judge.rolled_out import taken_in
 from ..runs.files import RunError
 from ..runs.folder import RunConfig
+
+
+def check_judged_by(config: Learning) -> None:
+    """Raise TrajstoreError if the config names a metric or a baseline that there is not."""
+    section = config.evaluation
+    names = {"metrics": section.metrics, "baselines": section.baselines or []}
+    for registry, key in ((METRICS, "metrics"), (BASELINES, "baselines")):
+        for name in names[key]:
+            try:
+                registry.check(name)
+            except TrajstoreError as error:
+                raise RunError(f"evaluation.{key}: {error}") from None
 
 
 def selected_metric(config: Learning) -> type[Metric] | None:
@@ -37,11 +51,13 @@ class Selection:
         key: Of its value in metrics.json.
         kind: The metric.
         judging: The network, while it learns, on the validation split.
+        points: Of free runs.
     """
 
     key: str
     kind: type[Metric]
     judging: Judging
+    points: int
 
     @classmethod
     def of(cls, config: Learning, described: RunConfig, data: Path, task: Task, model: Model) -> Self | None:
@@ -50,7 +66,7 @@ class Selection:
         if kind is None or key is None:
             return None
         judging = Judging.of(data, "validation", described, task, model)
-        return cls(key, kind, judging)
+        return cls(key, kind, judging, config.training.select_points)
 
     def value(self) -> float:
         """Of the network as it is now; NaN where it has none."""
@@ -60,7 +76,7 @@ class Selection:
             for seen in judging.samples.batches():
                 metric.add(seen.batch)
         else:
-            metric = taken_in(self.kind, judging)
+            metric = taken_in(self.kind, judging, self.points)
         found = None if metric is None else results([metric]).get(self.key)
         return math.nan if found is None else float(found)
 

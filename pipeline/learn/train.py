@@ -37,7 +37,7 @@ from .checkpoints import Checkpoints
 from .device import choose_device, place
 from .phases import Phase, at, share
 from .ranks import Ranks, joined
-from .selection import Selection, selected_metric
+from .selection import Selection, check_judged_by, selected_metric
 from .validation import mean_squared_error
 
 LOG_EVERY = 10
@@ -89,6 +89,7 @@ def _prepare_and_train(
     device = choose_device(config.training.device, ranks)
     config = settled(config)
     selected_metric(config)
+    check_judged_by(config)
     task = config.task
     options = {**task.cut, "normalize": task.normalize, "parameters": task.parameters}
     learned = make_task(config)

@@ -40,7 +40,9 @@ def settled(config: Config, given: Classes | None = None) -> Config:
 def keep_code(run: Path, config: Learning) -> None:
     """Copy the files of a user's own that a config names into the folder of its run."""
     named = [(section.name, config.code_of(section)) for _, section in _own(config)]
-    named += [(name, config.code) for name in [*config.evaluation.metrics, *config.evaluation.figures]]
+    judged_by = config.evaluation
+    names = [*judged_by.metrics, *(judged_by.baselines or ()), *judged_by.figures]
+    named += [(name, config.code) for name in names]
     for name, code in named:
         if is_file(name):
             (run / CODE).mkdir(exist_ok=True)

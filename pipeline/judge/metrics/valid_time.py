@@ -20,8 +20,9 @@ VALID_SMAPE = 30.0
 class ValidTime(Metric):
     """`vpt`, `vpt_04` and `vpt_smape30`, medians over all starts, in units of time.
 
-    They are at most as long as the rollouts are. Each comes with `_lyapunov` in units of the Lyapunov time, where the largest exponent is known and above 0.
-    Blind to how a rollout goes on once it has left the truth, as every chaotic one does.
+    They are at most as long as the rollouts are. Each comes with `_lyapunov` in units of the Lyapunov time, where the
+    largest exponent is known and above 0. Blind to how a rollout goes on once it has left the truth, as every chaotic
+    one does.
     """
 
     over = "rollouts"

@@ -2,21 +2,25 @@
 
 import numpy as np
 import pytest
-from trajstore.pipeline.judge.forecasters.forecaster import Pairs
-from trajstore.pipeline.judge.forecasters.registry import BASELINES, USUAL
+from trajstore.pipeline import EngineSettings, get_system, make_engine
+from trajstore.pipeline.judge.forecasters.examples import Examples, Pairs, Series
+from trajstore.pipeline.judge.forecasters.registry import BASELINES, usual
 
 STEP = 0.1
 
 
-def pairs(after, dimension=2, rows=500, parameters=None, seed=0):
-    """Random states and what a map makes of them."""
+def examples(after, dimension=2, rows=500, parameters=None, seed=0, length=30):
+    """Random states and what a map makes of them; and stretches of its own, where it has no parameters."""
     states = np.random.default_rng(seed).uniform(-1, 1, (rows, dimension))
     told = np.empty((rows, 0)) if parameters is None else parameters(rows)
-    return Pairs(states, after(states, told), told, STEP)
+    series = [states]
+    for _ in range(length - 1):
+        series.append(after(series[-1], told))
+    return Examples(Pairs(states, series[1], told, STEP), Series(np.stack(series, axis=1)))
 
 
 def fitted(name, after, **options):
-    return BASELINES.find(name).fit(pairs(after, **options), pairs(after, seed=1, **options))
+    return BASELINES.find(name).fit(examples(after, **options), examples(after, seed=1, **options))
 
 
 def turned(states, _):
@@ -75,8 +79,75 @@ def test_a_rotation_is_for_the_plane_alone():
     assert fitted("rotation", lambda states, _: states, dimension=3) is None
 
 
-@pytest.mark.parametrize("name", USUAL)
+@pytest.mark.parametrize("name", BASELINES.own)
 def test_every_baseline_gives_as_many_states_as_are_asked_for(name):
     found = fitted(name, turned).go_on(np.ones((3, 4, 2)), 7, np.empty((3, 0)))
     assert found.shape == (3, 7, 2)
     assert found.dtype == np.float64
+
+
+def test_the_mean_is_that_of_the_train_split():
+    found = fitted("mean", turned)
+    states = examples(turned).series.states
+    np.testing.assert_array_equal(
+        found.go_on(np.ones((2, 3, 2)), 4, np.empty((2, 0)))[1, 3], states.mean(axis=(0, 1))
+    )
+
+
+def test_the_analogue_follows_what_it_has_seen():
+    stretch = examples(turned).series.states[7]
+    found = fitted("analogue", turned).go_on(stretch[None, :5], 20, np.empty((1, 0)))
+    np.testing.assert_array_equal(found[0], stretch[5:25])
+
+
+@pytest.mark.parametrize("name", ["nvar", "esn"])
+def test_memory_finds_what_one_component_hides(name):
+    # The position alone: two of them, one after the other, have the velocity.
+    def seen(rows, seed):
+        phases, sizes = np.random.default_rng(seed).uniform(0.5, 1, (2, rows, 1))
+        states = (sizes * np.cos(2 * STEP * np.arange(200) + 6 * phases))[:, :, None]
+        flat = states.reshape(-1, 1)
+        return Examples(Pairs(flat[:-1], flat[1:], np.empty((len(flat) - 1, 0)), STEP), Series(states))
+
+    train, test = seen(20, 0), seen(5, 1)
+    found = BASELINES.find(name).fit(train, train)
+    truth = test.series.states
+    predicted = found.go_on(truth[:, :150], 50, np.empty((5, 0)))
+    assert np.abs(predicted - truth[:, 150:]).max() < (1e-6 if name == "nvar" else 0.05)
+    linear = BASELINES.find("linear").fit(train, train).go_on(truth[:, :150], 50, np.empty((5, 0)))
+    assert np.abs(linear - truth[:, 150:]).max() > 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("noise", "best"), [(0.0, "polynomial"), (0.05, "nvar")])
+def test_the_strongest_baseline_of_lorenz_is_as_others_measured_it(noise, best):
+    # 20 Lyapunov times by a polynomial of degree 7, 6 by NVAR (Gauthier et al. 2021), 2 with 5 % noise.
+    system, dt = get_system("lorenz"), 0.02
+    starts = np.random.default_rng(0).uniform(-10, 10, (12, 3)) + np.array([0, 0, 25])
+    solved = make_engine(system, EngineSettings()).solve(
+        starts, np.tile(system.defaults, (12, 1)), dt * np.arange(3000)
+    )
+    states, deviation = solved.states[:, 500:], solved.states[:, 500:].std(axis=(0, 1))
+    noisy = states + noise * deviation * np.random.default_rng(1).standard_normal(states.shape)
+
+    def of(rows):
+        before, after = rows[:, :-1].reshape(-1, 3), rows[:, 1:].reshape(-1, 3)
+        return Examples(Pairs(before, after, np.empty((len(before), 0)), dt), Series(rows))
+
+    valid = {}
+    for name in ("linear", "polynomial", "nvar"):
+        found = BASELINES.find(name).fit(of(noisy[:1]), of(noisy[1:2]))
+        predicted = found.go_on(noisy[2:, :101], 1400, np.empty((10, 0)))
+        error = np.sqrt(np.square((predicted - states[2:, 101:1501]) / deviation).mean(axis=2))
+        valid[name] = np.median((~(error < 0.5)).argmax(axis=1)) * dt * 0.906
+    assert max(valid, key=valid.get) == best
+    assert valid[best] > (15 if noise == 0 else 1.5)
+    assert valid["nvar"] > (5 if noise == 0 else 1.5)
+    assert valid["linear"] < 0.5
+
+
+def test_what_is_usual_is_honest_for_the_data():
+    assert "polynomial" in usual(noisy=False, partial=False)
+    assert "nvar" in usual(noisy=True, partial=False)
+    assert "esn" in usual(noisy=False, partial=True)
+    assert set(usual(noisy=True, partial=True)) <= set(BASELINES.own)

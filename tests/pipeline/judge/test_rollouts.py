@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from trajstore.data import TrajectoryDataset
-from trajstore.pipeline import evaluate, generate, train
+from trajstore.data import TrajectoryDataset, TrajstoreError
+from trajstore.pipeline import evaluate, generate, read_curve, train
 from trajstore.pipeline.config.learning import EvaluationSection
 from trajstore.pipeline.judge.rollouts import RolloutPlan
 from trajstore.pipeline.judge.truth import Truth
@@ -67,5 +67,109 @@ def test_what_starts_cold_does_so_if_it_is_asked(experiment, long_row, tmp_path)
         rollout = evaluate(tmp_path / "run")["rollout"]
         assert rollout["warmup"] == said
         assert rollout["trajectories"] == 4
-        assert set(rollout["baselines"]) == {"persistence", "zero", "rotation", "linear", "polynomial"}
+        assert set(rollout["baselines"]) == {
+            "persistence",
+            "zero",
+            "rotation",
+            "mean",
+            "linear",
+            "polynomial",
+        }
         assert rollout["baselines"]["polynomial"]["vpt"] > rollout["baselines"]["persistence"]["vpt"]
+
+
+STATISTICS = ["d_stsp", "d_h", "spectrum_db", "lyapunov"]
+
+
+@pytest.fixture(scope="module")
+def attractor(experiment, tmp_path_factory):
+    """Lorenz's, and a network that knows little of it, judged by everything."""
+    folder = tmp_path_factory.mktemp("attractor")
+    config = experiment(
+        system={"name": "lorenz", "parameters": {}},
+        grid={"duration": 10.0, "step": 0.05},
+        dataset={"train": 12, "validation": 3, "test": 6, "dtype": "float64"},
+        task={"name": "forecast", "window": 41, "stride": 20},
+        **FAST,
+        evaluation={
+            "rollouts": 5,
+            "rollout_lengths": 2,
+            "metrics": STATISTICS,
+            "baselines": ["mean", "polynomial", "nvar"],
+            "statistics_points": 3000,
+        },
+    )
+    generate(config, folder / "data", jobs=1)
+    train(config, folder / "data", folder / "run")
+    return folder, evaluate(folder / "run")
+
+
+def test_every_number_has_its_floor(attractor):
+    rollout = attractor[1]["rollout"]
+    assert list(rollout["baselines"]) == ["mean", "polynomial", "nvar"]
+    numbers = {
+        "mse", "nrmse", "vpt", "vpt_04", "vpt_smape30", "vpt_lyapunov", "smape", "smape_100",
+        "d_stsp", "d_h", "spectrum_db", "lyapunov",
+    }  # fmt: skip
+    for judged in (rollout["baselines"]["polynomial"], rollout["floors"]):
+        assert numbers <= judged.keys()
+    # It may never come where the truth goes.
+    assert numbers - {"d_stsp"} <= rollout.keys()
+    assert rollout["statistics"] == {"points": 3000, "dropped": 1000, "runs": 4}
+    floors, polynomial = rollout["floors"], rollout["baselines"]["polynomial"]
+    assert polynomial["vpt_lyapunov"] > 2
+    assert polynomial["vpt_lyapunov"] == pytest.approx(polynomial["vpt"] * 0.9056, rel=1e-2)
+    for name in ("d_stsp", "d_h", "spectrum_db"):
+        # As near to the truth as the truth is to itself; the mean is not.
+        assert polynomial[name] < 3 * floors[name] < rollout["baselines"]["mean"][name]
+    assert polynomial["lyapunov"] == pytest.approx(floors["lyapunov"], abs=0.1)
+    assert floors["lyapunov"] == pytest.approx(0.9056, abs=0.1)
+    assert "lyapunov" not in rollout["baselines"]["mean"], "it does not move"
+    assert "NaN" not in (attractor[0] / "run" / "metrics.json").read_text()
+
+
+def test_free_runs_are_made_where_they_are_asked_for_alone(attractor, experiment, tmp_path):
+    folder, _ = attractor
+    for select in (None, "d_h"):
+        config = experiment(
+            task={"name": "forecast", "window": 41, "stride": 20},
+            model={"hidden": 4},
+            training={"batch": 16, "steps": 4, "evaluate_every": 2, "select": select, "select_points": 500},
+            evaluation={"rollouts": 3, "rollout_lengths": 1},
+        )
+        train(config, folder / "data", tmp_path / "run", overwrite=True)
+        rollout = evaluate(tmp_path / "run")["rollout"]
+        assert "statistics" not in rollout
+        assert not set(STATISTICS) & rollout.keys()
+        curve = list(read_curve(tmp_path / "run"))
+        selected = [line["selected"] for line in curve if "selected" in line]
+        assert bool(selected) == (select is not None)
+        assert all(0 < value <= 1 for value in selected)
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"metrics": ["d_stps"]}, r"Did you mean d_stsp"),
+        ({"baselines": ["polinomial"]}, r"Did you mean polynomial"),
+    ],
+)
+def test_names_that_are_none_are_refused_before_a_training(section, said, attractor, experiment, tmp_path):
+    config = experiment(**FAST, evaluation=section)
+    with pytest.raises(TrajstoreError, match=said):
+        train(config, attractor[0] / "data", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_energy_has_its_own_floor(experiment, tmp_path):
+    config = experiment(
+        system={"name": "henon-heiles", "parameters": {}},
+        grid={"duration": 4.0, "step": 0.2},
+        **FAST,
+        evaluation={"rollouts": 4, "rollout_lengths": 2},
+    )
+    generate(config, tmp_path / "data", jobs=1)
+    train(config, tmp_path / "data", tmp_path / "run")
+    rollout = evaluate(tmp_path / "run")["rollout"]
+    assert rollout["floors"]["energy_mse"] < 1e-24
+    assert rollout["energy_mse"] > rollout["baselines"]["polynomial"]["energy_mse"] > 1e-20
