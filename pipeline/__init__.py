@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .runs.folder import load_normalizer as load_normalizer
     from .runs.folder import read_curve as read_curve
     from .runs.model import load_trained as load_trained
+    from .study.study import run_study as run_study
 
 _HOMES = {
     "verify": ".data.integrity.verify",
@@ -78,6 +79,7 @@ _HOMES = {
     "load_normalizer": "runs.folder",
     "load_trained": "runs.model",
     "read_curve": "runs.folder",
+    "run_study": "study.study",
 }
 
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]

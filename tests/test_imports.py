@@ -22,6 +22,7 @@ FLOORS = (
     {"pipeline.judge"},
     {"pipeline.draw"},
     {"pipeline.learn"},
+    {"pipeline.study"},
     {"pipeline.cli"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

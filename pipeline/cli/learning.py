@@ -172,7 +172,7 @@ def evaluate_command(
     With --predictions FILE.npz --data DIR --out DIR, judge predictions that another program made.
     """
     _wait_asleep()
-    from .printing import print_metrics
+    from .printing_metrics import print_metrics
 
     if predictions is None:
         if run is None or out is not None or overwrite:

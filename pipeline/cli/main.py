@@ -4,7 +4,7 @@ import signal
 
 import click
 
-from . import datasets, derived, learning
+from . import datasets, derived, learning, studies
 from . import fetching as sharing
 
 # Commands import what they need when they are called: help comes at once, and few wait for SymPy or torch.
@@ -31,5 +31,7 @@ for known in (
     learning.train_command,
     learning.evaluate_command,
     learning.plot_command,
+    studies.compare_command,
+    studies.study_command,
 ):
     main.add_command(known)

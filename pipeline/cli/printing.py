@@ -1,9 +1,8 @@
 """What the commands print: a few lines or a small table for people, JSON for programs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -12,7 +11,6 @@ from ...data.folder.manifest import Manifest
 from ..describe.description import IDENTITY_SHOWN, Description, ParameterLine
 from ..describe.phrases import line, percentage
 from ..dynamics.systems import System
-from ..runs.standing import ending
 
 if TYPE_CHECKING:
     from ..dynamics.lyapunov import Spectrum
@@ -228,63 +226,3 @@ def print_spectrum(console: Console, system: System, spectrum: "Spectrum") -> No
     if spectrum.dimension is not None:
         console.print(f"  Kaplan-Yorke dimension {spectrum.dimension:.4f}")
     console.print(f"  {spectrum.rows} trajectories over t = {spectrum.duration:g} each")
-
-
-def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
-    """Test errors beside the trivial predictors, and the long rollouts."""
-    test = metrics["test"]
-    table = Table("predictor", "test MSE", "times the model's", box=box.SIMPLE_HEAD, highlight=True)
-    table.add_row(metrics["model"]["name"], f"{test['mse']:.3g}", "1")
-    for name, baseline in sorted(metrics["baselines"].items(), key=lambda item: item[1]["mse"]):
-        times = f"{baseline['mse'] / test['mse']:.3g}" if test["mse"] else "-"
-        table.add_row(name, f"{baseline['mse']:.3g}", times)
-    console.print(table)
-    for said in _left_out(test):
-        console.print(said, style="yellow", soft_wrap=True)
-    training = metrics.get("training", {})
-    if said := ending(training):
-        best = f"judged are the weights of step {training['best_step']:,}"
-        console.print(f"{said}; {best}", soft_wrap=True)
-    noise = test.get("noise")
-    if noise is not None:
-        floor = ", below which no test MSE can be expected" if noise["target"] == "observed" else ""
-        console.print(
-            f"noise of the observed states: RMS {noise['rms']:.3g}, MSE {noise['mse']:.3g}{floor}; the model's MSE "
-            f"against the states without noise: {noise['model_mse_without_noise']:.3g}",
-            soft_wrap=True,
-        )
-    if metrics["rollout"] is not None:
-        for line in _rollout_lines(metrics["rollout"]):
-            console.print(line, soft_wrap=True)
-
-
-def _left_out(test: Mapping[str, Any]) -> Iterator[str]:
-    """What of the predictions is not in the errors."""
-    # Older results did not count them.
-    lost = test["windows"] - test["finite"] if "finite" in test else 0
-    if lost:
-        yield f"{lost:,} of {test['windows']:,} predictions are not finite, and left out of the errors"
-    failed = test.get("left_out")
-    if failed:
-        yield f"{failed:,} more predictions are of rows whose integration failed, and left out"
-
-
-def _rollout_lines(rollout: Mapping[str, Any]) -> Iterator[str]:
-    """How long rollouts are valid, and what cycle they come to; from how many starts, for one says little."""
-    starts, end = rollout["trajectories"], rollout["duration"]
-    valid = rollout["valid_prediction_time"]["median"]
-    until = f"{valid:g}, the end" if valid == end else f"{valid:g}"
-    which = f"median of {starts} starts" if starts > 1 else "from 1 start alone; others may differ"
-    yield f"rollouts over t = {end:g}: valid until {until} ({which})"
-    measured = rollout["with_cycle"]
-    for what in ("amplitude", "period"):
-        found = rollout[what]
-        if found is None:
-            continue
-        true = f"true {found['true']:.5f}"
-        if not measured:
-            yield f"{what} of the cycle: {true}; no rollout swings evenly, so there is none to compare"
-            continue
-        which = f"median of {measured} of {starts} rollouts" if starts > 1 else "from 1 rollout alone"
-        error = f"relative error {found['relative_error']:.2g}"
-        yield f"{what} of the cycle: {found['predicted']:.5f}, {true}, {error} ({which})"

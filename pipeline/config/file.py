@@ -30,7 +30,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     Raises ConfigError, also where what is to be learned does not go with the dataset, or another TrajstoreError for
     a system or engine that cannot be built.
     """
-    config = check_config(_read(path, overrides), str(path), Path(path).parent)
+    config = check_config(read_toml(path, overrides), str(path), Path(path).parent)
     try:
         check_training(config)
     except TrajstoreError as error:
@@ -40,13 +40,14 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
 
 def load_learning(path: str | Path, overrides: Sequence[str] = ()) -> Learning:
     """The same for training, where a file may leave out what makes a dataset, and another one may be learned from."""
-    raw = _read(path, overrides)
+    raw = read_toml(path, overrides)
     if any(section in raw for section in GENERATING):
         return check_config(raw, str(path), Path(path).parent)
     return check_learning(raw, str(path), Path(path).parent)
 
 
-def _read(path: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
+def read_toml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Plain values, with overrides "key.path=value". Raises ConfigError, which names the file."""
     try:
         raw = tomllib.loads(_text(Path(path)))
     except FileNotFoundError:

@@ -8,7 +8,8 @@ import numpy as np
 
 from .judging import Judging
 from .metrics.metric import Batch
-from .rollouts import Group, RolloutPlan
+from .metrics.spectrum import spectrum
+from .rollouts import Group
 
 # How many there are, of what is judged and of the truth.
 RUNS = 4
@@ -18,6 +19,8 @@ DROPPED = 0.25
 MOST_BYTES = 256 << 20
 # Points of history with which a run goes on, where its exponent is measured.
 HISTORY = 100
+# Of a run, in figures.
+SHOWN_POINTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class FreeRuns:
         """
         width = max(1, len(judging.test.components))
         points = min(points, MOST_BYTES // (8 * width * RUNS))
-        plan: RolloutPlan | None = judging.plan_free(RUNS, round(points / (1 - DROPPED)))
+        plan = judging.plan_free(RUNS, max(1, round(points / (1 - DROPPED)) - 1))
         if plan is None:
             return None
         groups = list(plan.groups(judging.test, judging.truth))
@@ -76,3 +79,16 @@ class FreeRuns:
         runs = true if predicted is None else predicted
         for shift in range(first, len(true)):
             yield Batch(np.roll(true, shift, axis=0), runs, parameters=parameters)
+
+
+def shown_of(true: np.ndarray, predicted: np.ndarray, step: float) -> dict[str, np.ndarray]:
+    """For figures: the first true run and the first of what is judged, and the mean spectra of all (R, T, D)."""
+    shown = slice(None, None, max(1, true.shape[1] // SHOWN_POINTS))
+    arrays = {"free_true": true[0, shown], "free_predicted": predicted[0, shown]}
+    for name, runs in (("true", true), ("predicted", predicted)):
+        sound = runs[np.isfinite(runs).all(axis=(1, 2))]
+        if len(sound):
+            spectra = [spectrum(run, step) for run in sound]
+            arrays["spectrum_frequency"] = spectra[0][0]
+            arrays[f"spectrum_{name}"] = np.mean([power for _, power in spectra], axis=0)
+    return arrays

@@ -12,8 +12,9 @@ import numpy as np
 from .cycles import cycle_of
 from .forecasters.forecaster import Baseline
 from .forecasters.growth import MEASURED, Stepping, exponents
-from .free_runs import HISTORY, FreeRuns
+from .free_runs import HISTORY, FreeRuns, shown_of
 from .judging import Judging
+from .metrics.energy import Energy
 from .metrics.metric import Batch, Context, Metric, results
 from .movement import first_moving
 from .rollouts import GROUP_BYTES, Group, RolloutPlan
@@ -103,9 +104,10 @@ def judge_rollouts(
         },
         FLOORS: _floors(floors, starts),
     }
+    arrays = _arrays(judging, plan, shown)
     if any(kind.over == "free-runs" for kind in kinds):
-        _judge_free_runs(judging, kinds, contenders, points, found)
-    return Judged(found, _arrays(judging, plan, shown))
+        arrays |= _judge_free_runs(judging, kinds, contenders, points, found)
+    return Judged(found, arrays)
 
 
 def _add_floors(floors: list[Metric], group: Group, before: np.ndarray | None) -> None:
@@ -133,15 +135,18 @@ def _judge_free_runs(
     contenders: Mapping[str, Contender],
     points: int,
     found: dict[str, Any],
-) -> None:
-    """Add the statistics of free runs to what was found of rollouts."""
+) -> dict[str, np.ndarray]:
+    """Add the statistics of free runs to what was found of rollouts; arrays of a run, for figures."""
     runs = FreeRuns.of(judging, points)
     if runs is None:
-        return
+        return {}
+    arrays: dict[str, np.ndarray] = {}
     over = [kind for kind in kinds if kind.over == "free-runs"]
     told = replace(judging.context, times=judging.context.step * np.arange(runs.points))
     for name, contender in contenders.items():
         predicted = runs.followed(contender.follow)
+        if not name:
+            arrays = shown_of(runs.true, predicted, told.step)
         own = replace(told, exponents=_measure(contender.stepping, told.step, runs.points))
         contender.metrics = [kind(own) for kind in over if contender.is_judged_by(kind, own)]
         for batch in runs.pairs(predicted):
@@ -156,6 +161,7 @@ def _judge_free_runs(
             metric.add(batch)
     found[FLOORS] |= results(floors)
     found["statistics"] = {"points": runs.points, "dropped": runs.dropped, "runs": runs.starts}
+    return arrays
 
 
 def _true_exponents(truth: Truth | None, runs: FreeRuns, step: float, *_: Any) -> list[float]:
@@ -230,7 +236,14 @@ def _arrays(
         "rollout_true": true,
         "rollout_predicted": np.concatenate([predicted for _, predicted in shown]),
         "rollout_row": rows,
+        "rollout_scales": judging.context.scales,
     }
+    if Energy.wanted(judging.context):
+        told = np.concatenate([group.parameters for group, _ in shown])
+        energy = Energy(judging.context).energy
+        arrays["energy_true"] = energy(true, told)
+        with np.errstate(over="ignore", invalid="ignore"):
+            arrays["energy_predicted"] = energy(arrays["rollout_predicted"], told)
     if truth is None or len(test.components) > CURVES:
         return arrays
     drawn = first_moving(true)

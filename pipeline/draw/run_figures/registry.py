@@ -12,6 +12,10 @@ FIGURES: Registry[Any] = Registry(
         "error": "error:draw_error",
         "rollout": "rollout:draw_rollout",
         "predictors": "predictors:draw_predictors",
+        "growth": "growth:draw_growth",
+        "attractor": "attractor:draw_attractor",
+        "spectra": "spectra:draw_spectra",
+        "energy": "energy:draw_energy",
     },
     package="trajstore.pipeline.draw.run_figures",
 )

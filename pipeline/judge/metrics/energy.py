@@ -39,13 +39,13 @@ class Energy(Metric):
         if not finite.any() or parameters is None:
             return
         with np.errstate(over="ignore", invalid="ignore"):
-            start = self._energy(batch.true[finite, :1], parameters[finite])
-            missed = self._energy(batch.predicted[finite], parameters[finite]) - start
+            start = self.energy(batch.true[finite, :1], parameters[finite])
+            missed = self.energy(batch.predicted[finite], parameters[finite]) - start
             self._squares += float(np.square(missed).sum())
         self._count += missed.size
 
-    def _energy(self, states: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-        """H (n, T) of states (n, T, D)."""
+    def energy(self, states: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+        """H (n, T) of states (n, T, D), parameters (n, P)."""
         system = self.context.system
         assert system is not None
         energy = system.along(system.energy, states, parameters, np.zeros(states.shape[1]))

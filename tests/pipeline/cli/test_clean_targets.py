@@ -143,7 +143,7 @@ def test_what_figures_call_true_has_no_noise(run, noisy):
         lines = {line.get_label(): line.get_xydata() for line in draw(results).axes[0].lines}
         assert ("noise" in lines) == (noise["target"] == "observed")
         assert "noise" not in lines or (lines["noise"] == size).any()
-    assert len(plot(run)) == 5
+    assert len(plot(run)) == 6
 
 
 def test_without_clean_states_the_figure_does_not_call_observed_ones_true(experiment, tmp_path):

@@ -68,7 +68,7 @@ def test_a_run_leaves_metrics_and_figures(trained):
     assert metrics["test"]["trajectories"] == 20
     assert {"zero", "persistence", "linear", "cubic"} <= set(metrics["baselines"])
     assert {path.name for path in (trained / "run/figures").iterdir()} == {
-        f"{name}.png" for name in ("flow", "loss", "error", "rollout", "predictors")
+        f"{name}.png" for name in ("flow", "loss", "error", "rollout", "predictors", "growth")
     }
 
 

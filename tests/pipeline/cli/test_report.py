@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from rich.console import Console
 from trajstore.data import load_manifest
 from trajstore.pipeline.cli.main import main
-from trajstore.pipeline.cli.printing import dataset_facts, print_dataset, print_metrics
+from trajstore.pipeline.cli.printing import dataset_facts, print_dataset
+from trajstore.pipeline.cli.printing_metrics import print_metrics
 
 
 def printed(manifest, width=80) -> str:

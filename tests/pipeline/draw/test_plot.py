@@ -33,7 +33,7 @@ def run(experiment, small_dataset, tmp_path_factory):
 def test_the_same_run_gives_the_same_pictures(run):
     paths = plot(run)
     first = {path.name: path.read_bytes() for path in paths}
-    assert set(first) == {"flow.png", "loss.png", "error.png", "rollout.png", "predictors.png"}
+    assert set(first) == {"flow.png", "loss.png", "error.png", "rollout.png", "predictors.png", "growth.png"}
     assert {path.name: path.read_bytes() for path in plot(run)} == first
     for path in paths:
         pixels = matplotlib.image.imread(path)
@@ -106,4 +106,4 @@ def test_other_dimensions_are_drawn_as_time_series(dimension, experiment, tmp_pa
     evaluate(tmp_path / "run")
     figure = draw_flow(load_results(tmp_path / "run"))
     assert len(figure.axes) == 4 * dimension
-    assert len(plot(tmp_path / "run")) == 5
+    assert len(plot(tmp_path / "run")) == 6

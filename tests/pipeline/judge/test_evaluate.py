@@ -280,7 +280,7 @@ def test_a_component_that_never_varies_breaks_nothing(experiment, tmp_path):
     generate(config, tmp_path / "data", jobs=1)
     train(config, tmp_path / "data", tmp_path / "run")
     assert evaluate(tmp_path / "run")["test"]["nrmse"] < 10
-    assert len(plot(tmp_path / "run")) == 5
+    assert len(plot(tmp_path / "run")) == 6
 
 
 def test_a_system_without_a_limit_cycle_has_none(experiment, tmp_path):

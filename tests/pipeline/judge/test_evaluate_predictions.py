@@ -105,7 +105,7 @@ def test_what_is_not_finite_is_counted_and_left_out(small_dataset, states, tmp_p
     assert metrics["test"]["finite"] == metrics["rollout"]["finite"] == 8
     assert metrics["test"]["mse"] == pytest.approx(0.25)
     figures = sorted(path.name for path in (out / "figures").iterdir())
-    assert figures == ["error.png", "flow.png", "predictors.png", "rollout.png"]
+    assert figures == ["error.png", "flow.png", "growth.png", "predictors.png", "rollout.png"]
     as_json = CliRunner().invoke(main, [*arguments, "--out", str(out), "--json"])
     assert json.loads(as_json.stdout) == metrics
 
@@ -114,7 +114,7 @@ def test_predictions_without_an_error_are_drawn_as_well(small_dataset, states, t
     evaluate_predictions(states, small_dataset, tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(plot(tmp_path)) == 4
+        assert len(plot(tmp_path)) == 5
 
 
 def test_failed_rows_are_neither_asked_for_nor_judged(experiment, tmp_path):

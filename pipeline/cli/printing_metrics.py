@@ -1,0 +1,112 @@
+"""What `evaluate` prints: test errors beside trivial predictors, and rollouts beside baselines and floors."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Column, Table
+
+from ..runs.standing import ending
+
+# Of the table of rollouts: keys of metrics.json, and what they are to people.
+COLUMNS = {
+    "vpt": "VPT",
+    "vpt_lyapunov": "in LT",
+    "nrmse": "NRMSE",
+    "smape": "sMAPE",
+    "energy_mse": "energy",
+    "d_stsp": "D_stsp",
+    "d_h": "D_H",
+    "spectrum_db": "dB",
+    "lyapunov": "exponent",
+}
+MEANT = {
+    "vpt": "VPT: valid prediction time, until the error is half a standard deviation",
+    "vpt_lyapunov": "LT: Lyapunov times",
+    "smape": "sMAPE: 0 to 200",
+    "energy_mse": "energy: its mean squared error",
+    "spectrum_db": "dB: mean difference of spectra",
+}
+
+
+def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
+    """Test errors beside the trivial predictors, and the long rollouts."""
+    test = metrics["test"]
+    table = Table("predictor", "test MSE", "times the model's", box=box.SIMPLE_HEAD, highlight=True)
+    table.add_row(metrics["model"]["name"], f"{test['mse']:.3g}", "1")
+    for name, baseline in sorted(metrics["baselines"].items(), key=lambda item: item[1]["mse"]):
+        times = f"{baseline['mse'] / test['mse']:.3g}" if test["mse"] else "-"
+        table.add_row(name, f"{baseline['mse']:.3g}", times)
+    console.print(table)
+    for said in _left_out(test):
+        console.print(said, style="yellow", soft_wrap=True)
+    training = metrics.get("training", {})
+    if said := ending(training):
+        best = f"judged are the weights of step {training['best_step']:,}"
+        console.print(f"{said}; {best}", soft_wrap=True)
+    noise = test.get("noise")
+    if noise is not None:
+        floor = ", below which no test MSE can be expected" if noise["target"] == "observed" else ""
+        console.print(
+            f"noise of the observed states: RMS {noise['rms']:.3g}, MSE {noise['mse']:.3g}{floor}; the model's MSE "
+            f"against the states without noise: {noise['model_mse_without_noise']:.3g}",
+            soft_wrap=True,
+        )
+    if metrics["rollout"] is not None:
+        if "vpt" in metrics["rollout"]:
+            _print_rollouts(console, metrics["model"]["name"], metrics["rollout"])
+        for line in _rollout_lines(metrics["rollout"]):
+            console.print(line, soft_wrap=True)
+
+
+def _print_rollouts(console: Console, model: str, rollout: Mapping[str, Any]) -> None:
+    """What is judged, the baselines, the best first, and the floor; and what the columns are."""
+    baselines = sorted(rollout["baselines"].items(), key=lambda item: -item[1].get("vpt", 0.0))
+    rows = [(model, rollout), *baselines, ("floor", rollout.get("floors", {}))]
+    keys = [key for key in COLUMNS if any(key in found for _, found in rows)]
+    heads = (Column(COLUMNS[key], no_wrap=True) for key in keys)
+    table = Table("rollout", *heads, box=box.SIMPLE_HEAD, highlight=True, padding=(0, 1, 0, 0))
+    for name, found in rows:
+        table.add_row(name, *(f"{found[key]:.3g}" if key in found else "-" for key in keys))
+    console.print(table)
+    told = [MEANT[key] for key in keys if key in MEANT]
+    console.print("; ".join([*told, "floor: another true trajectory"]), soft_wrap=True)
+
+
+def _left_out(test: Mapping[str, Any]) -> Iterator[str]:
+    """What of the predictions is not in the errors."""
+    # Older results did not count them.
+    lost = test["windows"] - test["finite"] if "finite" in test else 0
+    if lost:
+        yield f"{lost:,} of {test['windows']:,} predictions are not finite, and left out of the errors"
+    failed = test.get("left_out")
+    if failed:
+        yield f"{failed:,} more predictions are of rows whose integration failed, and left out"
+
+
+def _rollout_lines(rollout: Mapping[str, Any]) -> Iterator[str]:
+    """How long rollouts are valid, and what cycle they come to; from how many starts, for one says little."""
+    starts, end = rollout["trajectories"], rollout["duration"]
+    if "statistics" in rollout:
+        told = rollout["statistics"]
+        yield (
+            f"D_stsp, D_H, spectrum and exponent: {told['runs']} free runs of {told['points']:,} points each beside "
+            f"as many true ones, without {told['dropped']:,} points at their beginning"
+        )
+    valid = rollout["valid_prediction_time"]["median"]
+    until = f"{valid:g}, the end" if valid == end else f"{valid:g}"
+    which = f"median of {starts} starts" if starts > 1 else "from 1 start alone; others may differ"
+    yield f"rollouts over t = {end:g}: valid until {until} ({which})"
+    measured = rollout["with_cycle"]
+    for what in ("amplitude", "period"):
+        found = rollout[what]
+        if found is None:
+            continue
+        true = f"true {found['true']:.5f}"
+        if not measured:
+            yield f"{what} of the cycle: {true}; no rollout swings evenly, so there is none to compare"
+            continue
+        which = f"median of {measured} of {starts} rollouts" if starts > 1 else "from 1 rollout alone"
+        error = f"relative error {found['relative_error']:.2g}"
+        yield f"{what} of the cycle: {found['predicted']:.5f}, {true}, {error} ({which})"

@@ -1,0 +1,66 @@
+"""Runs side by side, whoever trained them."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...data.base.hashing import json_hash
+from ..runs.files import RunError, read_text
+from ..runs.folder import METRICS, RunConfig
+from .results import Row, rows_of
+
+
+def rows_of_runs(runs: Sequence[Path]) -> list[Row]:
+    """The rows of evaluated runs, and of the baselines beside them.
+
+    Runs that differ by their seed alone are one model.
+
+    Raises RunError if one is no run, or not yet evaluated.
+    """
+    loaded = [(run, RunConfig.load(run), _metrics(run)) for run in runs]
+    labels = _labels([(run, config) for run, config, _ in loaded])
+    rows: list[Row] = []
+    for run, config, metrics in loaded:
+        dataset = f"{metrics['dataset']['system']}-{metrics['dataset']['id'][:8]}"
+        seconds = {"train": metrics.get("training", {}).get("seconds"), "evaluate": None}
+        found = {"metrics": metrics, "seconds": seconds, "error": None}
+        seed = config.learning.training.seed
+        for row in rows_of(dataset, labels[run], seed, {}, found):
+            known = any(
+                (row.dataset, row.model, row.kind) == (other.dataset, other.model, other.kind)
+                for other in rows
+            )
+            # Baselines are the same beside each run.
+            if row.kind == "model" or not known:
+                rows.append(row)
+    return rows
+
+
+def _metrics(run: Path) -> dict[str, Any]:
+    try:
+        return json.loads(read_text(run / METRICS))
+    except FileNotFoundError:
+        raise RunError(f"{run}: {METRICS} is missing; run `trajstore evaluate {run}` first") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run}: {METRICS} cannot be read ({error}); evaluate it again") from None
+
+
+def _labels(runs: Sequence[tuple[Path, RunConfig]]) -> dict[Path, str]:
+    """The name of the model where that tells them apart, else the names of the folders."""
+    groups: dict[str, list[tuple[Path, str]]] = {}
+    for run, config in runs:
+        learning = config.learning.learning()
+        learning["training"] = {key: value for key, value in learning["training"].items() if key != "seed"}
+        name = config.learning.model.name
+        if config.predictions is not None:
+            learning, name = {"predictions": config.predictions["sha256"]}, run.resolve().name
+        groups.setdefault(json_hash(learning), []).append((run, name))
+    names = [group[0][1] for group in groups.values()]
+    return {
+        run: name
+        if names.count(name) == 1
+        else "+".join(sorted({other.resolve().name for other, _ in group}))
+        for group in groups.values()
+        for run, name in group
+    }

@@ -1,0 +1,157 @@
+"""A study's file: datasets, models and seeds, what is varied, and what others have published."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from ...data.base.errors import TrajstoreError
+from ...data.base.section import Section, Seed
+from ..config.explain import explain
+from ..config.file import read_toml
+from ..config.plain_values import ConfigError, check_texts
+
+SECTIONS = ("task", "model", "training", "refinement", "evaluation")
+GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observation")
+
+Plain = dict[str, Any]
+
+
+def _label(text: str) -> str:
+    if not text or any(not (sign.isalnum() or sign in "-_.") for sign in text) or text.startswith("."):
+        raise ValueError("expected letters, digits, -, _ and . alone, for folders are called like it")
+    return text
+
+
+Label = Annotated[str, Field(max_length=60), AfterValidator(_label)]
+
+
+class StudyDataset(Section):
+    """A dataset by the study's own label, from one source.
+
+    config  a config file beside the study, or its sections
+    folder  one that is there, beside the study
+    script  that writes one into the folder that it is told
+    set  overrides of a config file's keys, as nested tables
+    """
+
+    label: Label
+    config: str | Plain | None = None
+    folder: str | None = None
+    script: str | None = None
+    set: Plain = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "StudyDataset":
+        given = [key for key in ("config", "folder", "script") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"got {' and '.join(given) or 'none'}, expected one of config, folder and script"
+            )
+        if self.set and self.config is None:
+            raise ValueError("`set` overrides a config, and there is none")
+        return self
+
+
+class StudyModel(Section):
+    """A model by the study's own label; its sections override those of `[defaults]`.
+
+    only  labels of the datasets that it is trained on; left out: all
+    """
+
+    label: Label
+    only: list[str] | None = None
+    task: Plain = Field(default_factory=dict)
+    model: Plain = Field(default_factory=dict)
+    training: Plain = Field(default_factory=dict)
+    refinement: Plain = Field(default_factory=dict)
+    evaluation: Plain = Field(default_factory=dict)
+
+
+class Varied(Section):
+    """A key of a config, such as "training.learning_rate", and the values that it takes in turn."""
+
+    key: Annotated[str, Field(pattern=r"^[a-z_]+(\.[A-Za-z0-9_]+)+$")]
+    values: Annotated[list[Any], Field(min_length=1)]
+
+
+class Published(Section):
+    """Numbers of others, and where they stand."""
+
+    dataset: str
+    model: str
+    metrics: dict[str, float]
+    source: str
+
+
+class StudyFile(Section):
+    """A study as its file states it.
+
+    columns   metrics of the table, the first of which the figure shows; left out: what there is of the usual ones
+    defaults  sections of a config that all runs share
+    quick     overrides for `--quick`, as nested tables; `seeds` among them
+    """
+
+    title: str = ""
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default_factory=lambda: [0])
+    columns: list[str] = Field(default_factory=list)
+    defaults: Plain = Field(default_factory=dict)
+    dataset: Annotated[list[StudyDataset], Field(min_length=1)]
+    model: Annotated[list[StudyModel], Field(min_length=1)]
+    vary: list[Varied] = Field(default_factory=list)
+    published: list[Published] = Field(default_factory=list)
+    quick: Plain | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "StudyFile":
+        for what in ("dataset", "model"):
+            labels = [entry.label for entry in getattr(self, what)]
+            if twice := {label for label in labels if labels.count(label) > 1}:
+                raise ValueError(f"{what}: the label {sorted(twice)[0]!r} is there twice; expected each once")
+        known = {entry.label for entry in self.dataset}
+        for entry in self.model:
+            if unknown := [label for label in entry.only or [] if label not in known]:
+                raise ValueError(
+                    f"model {entry.label!r}: only names {unknown[0]!r}; datasets are {', '.join(known)}"
+                )
+        allowed = {*SECTIONS, *GENERATING}
+        for section in [*self.defaults, *(each.key.split(".")[0] for each in self.vary)]:
+            if section not in allowed:
+                raise ValueError(
+                    f"{section!r} is no section of a config; expected one of {', '.join(sorted(allowed))}"
+                )
+        return self
+
+
+def load_study(path: Path) -> StudyFile:
+    """Raises ConfigError if it is none."""
+    raw = read_toml(path)
+    try:
+        check_texts(raw)
+        return StudyFile.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explain(error, StudyFile, raw)}") from None
+    except TrajstoreError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def merged(*layers: Mapping[str, Any]) -> Plain:
+    """Nested tables, one laid over the other; the later counts."""
+    found: Plain = {}
+    for layer in layers:
+        for key, value in layer.items():
+            below = found.get(key)
+            found[key] = (
+                merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+            )
+    return found
+
+
+def nested(key: str, value: Any) -> Plain:
+    """`{"a": {"b": value}}` of "a.b"."""
+    *parents, last = key.split(".")
+    found = {last: value}
+    for parent in reversed(parents):
+        found = {parent: found}
+    return found

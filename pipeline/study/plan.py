@@ -1,0 +1,163 @@
+"""What a study has to do: datasets to make, and runs to train and judge."""
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from ...data.base.hashing import json_hash
+from ..config.experiment import Experiment
+from ..config.file import check_config, check_learning, read_toml
+from ..config.learning import Learning, ModelSection, TaskSection
+from ..config.named import NamedSection
+from ..config.plain_values import ConfigError
+from .file import GENERATING, SECTIONS, Plain, StudyDataset, StudyFile, StudyModel, merged, nested
+
+# Characters of a hash in the name of a folder.
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class DatasetJob:
+    """A dataset in its folder: to be made by a config or by a script, or there.
+
+    Attributes:
+        label: The study's own.
+        folder: Where it is, or will be.
+        config: That makes it.
+        script: That writes it, with the folder as its argument.
+    """
+
+    label: str
+    folder: Path
+    config: Experiment | None = None
+    script: Path | None = None
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """A run: to be trained on a dataset, and judged.
+
+    Attributes:
+        dataset: Its dataset.
+        model: The study's own label.
+        seed: Of the training.
+        varied: Keys that are varied, with their values.
+        config: That is trained.
+        folder: Of the run.
+        with_baselines: Whether the baselines are judged along with it.
+    """
+
+    dataset: DatasetJob
+    model: str
+    seed: int
+    varied: Plain
+    config: Learning
+    folder: Path
+    with_baselines: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All of a study, in order; `left_out` says which datasets are absent, and why."""
+
+    datasets: list[DatasetJob]
+    runs: list[RunJob]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool, only: str | None) -> Plan:
+    """The datasets and runs of a study.
+
+    Args:
+        study: As its file states it.
+        path: Of that file; what it names lies beside it.
+        out: The folder of the results.
+        quick: Whether its `[quick]` overrides hold.
+        only: A pattern of DATASET/MODEL; other runs are left out.
+
+    Raises:
+        ConfigError: A config is none, `quick` is asked for and the file has no overrides, or nothing is left to do.
+    """
+    if quick and study.quick is None:
+        raise ConfigError(f"{path}: has no [quick] table; give one with overrides, or run it without --quick")
+    overrides = dict(study.quick or {}) if quick else {}
+    seeds = overrides.pop("seeds", study.seeds)
+    beside, left_out = path.parent, {}
+    datasets: dict[str, DatasetJob] = {}
+    runs: list[RunJob] = []
+    choices = [[(each.key, value) for value in each.values] for each in study.vary]
+    for entry, chosen in product(study.dataset, product(*choices)):
+        models = [
+            model
+            for model in study.model
+            if (model.only is None or entry.label in model.only)
+            and (only is None or fnmatchcase(f"{entry.label}/{model.label}", only))
+        ]
+        if not models:
+            continue
+        varied = dict(chosen)
+        layers = [*(nested(key, value) for key, value in chosen), overrides]
+        dataset = _dataset_job(entry, study, beside, out, layers)
+        if isinstance(dataset, str):
+            left_out[entry.label] = dataset
+            continue
+        datasets.setdefault(str(dataset.folder), dataset)
+        pairs = [(model, seed) for model in models for seed in seeds]
+        for number, (model, seed) in enumerate(pairs):
+            with_baselines = number == 0
+            raw = _learning(model, study.defaults, layers)
+            raw = merged(raw, {"training": {"seed": seed}})
+            if not with_baselines:
+                raw = merged(raw, {"evaluation": {"baselines": []}})
+            config = check_learning(raw, f"{path}: model {model.label}", beside)
+            digest = json_hash({"config": config.model_dump(), "dataset": str(dataset.folder.name)})[:SHOWN]
+            folder = out / "runs" / f"{entry.label}-{model.label}-seed{seed}-{digest}"
+            runs.append(RunJob(dataset, model.label, seed, varied, config, folder, with_baselines))
+    if not runs and not left_out:
+        raise ConfigError(f"{path}: nothing is left to do; --only {only} matches no DATASET/MODEL of it")
+    return Plan(list(datasets.values()), runs, left_out)
+
+
+def _learning(model: StudyModel, defaults: Plain, layers: list[Plain]) -> Plain:
+    """What a model is trained with: its sections over the defaults, what is varied, and the quick overrides
+    over both.
+    """
+    shared, own = _part(defaults, SECTIONS), {key: getattr(model, key) for key in SECTIONS}
+    kinds: dict[str, type[NamedSection]] = {"task": TaskSection, "model": ModelSection}
+    for key, kind in kinds.items():
+        usual = kind.model_fields["name"].default
+        before = shared.get(key, {})
+        # Another one than that of the defaults has settings of its own.
+        if own[key].get("name", before.get("name", usual)) != before.get("name", usual):
+            shared[key] = _part(before, tuple(kind.model_fields))
+    return merged(shared, own, *(_part(layer, SECTIONS) for layer in layers))
+
+
+def _dataset_job(
+    entry: StudyDataset, study: StudyFile, beside: Path, out: Path, layers: list[Plain]
+) -> DatasetJob | str:
+    """A dataset to be made or taken; or why it is left out."""
+    if entry.folder is not None:
+        folder = beside / entry.folder
+        return DatasetJob(entry.label, folder) if folder.exists() else f"{entry.folder} is not there"
+    if entry.script is not None:
+        script = beside / entry.script
+        if not script.is_file():
+            return f"{entry.script} is not there"
+        return DatasetJob(entry.label, out / "datasets" / entry.label, script=script)
+    raw: Any = entry.config
+    source = f"dataset {entry.label}"
+    if isinstance(raw, str):
+        if not (beside / raw).is_file():
+            return f"{raw} is not there"
+        source, raw = raw, read_toml(beside / raw)
+    generating = [_part(layer, GENERATING) for layer in (study.defaults, raw, entry.set, *layers)]
+    config = check_config(merged(*generating), source, beside)
+    digest = json_hash(config.generation())[:SHOWN]
+    return DatasetJob(entry.label, out / "datasets" / f"{entry.label}-{digest}", config=config)
+
+
+def _part(raw: Plain, sections: tuple[str, ...]) -> Plain:
+    return {key: value for key, value in raw.items() if key in sections}

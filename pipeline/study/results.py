@@ -1,0 +1,116 @@
+"""What a study found: a row for each run and each baseline, and their summary over seeds."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...data.base.hashing import canonical_json
+from ..judge.metrics.registry import METRICS
+
+# Of `test` in metrics.json, whose names have this before them.
+TEST = "test_"
+COUNTS = (
+    "trajectories",
+    "failed",
+    "windows",
+    "finite",
+    "one_step",
+    "left_out",
+    "warmup",
+    "duration",
+    "with_cycle",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run, or a baseline beside one.
+
+    Attributes:
+        dataset, model: The study's own labels.
+        kind: "model" or "baseline".
+        seed: Of the training; None of a baseline.
+        varied: Keys that are varied, with their values.
+        metrics, floors: Numbers by name.
+        seconds: That training and judging took.
+        error: What went wrong; None if nothing did.
+    """
+
+    dataset: str
+    model: str
+    kind: str
+    seed: int | None
+    varied: dict[str, Any]
+    metrics: dict[str, float]
+    floors: dict[str, float]
+    seconds: dict[str, float | None]
+    error: str | None = None
+
+
+def rows_of(
+    dataset: str, model: str, seed: int, varied: dict[str, Any], found: Mapping[str, Any]
+) -> list[Row]:
+    """A run's own row, and those of the baselines that were judged beside it."""
+    seconds, error = found["seconds"], found["error"]
+    if error is not None:
+        return [Row(dataset, model, "model", seed, varied, {}, {}, seconds, error)]
+    metrics = found["metrics"]
+    rollout = metrics["rollout"] or {}
+    floors = numbers(rollout.get("floors", {}))
+    own = {**numbers(rollout), **{f"{TEST}{name}": value for name, value in numbers(metrics["test"]).items()}}
+    rows = [Row(dataset, model, "model", seed, varied, own, floors, seconds)]
+    none: dict[str, float | None] = {"train": None, "evaluate": None}
+    for name, judged in rollout.get("baselines", {}).items():
+        rows.append(Row(dataset, name, "baseline", None, varied, numbers(judged), floors, none))
+    return rows
+
+
+def numbers(found: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a part of metrics.json, without what only counts."""
+    return {
+        name: float(value)
+        for name, value in found.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and name not in COUNTS
+    }
+
+
+def summary(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Median, mean and deviation over the seeds of what is the same but for these."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.error is None:
+            key = canonical_json([row.dataset, row.model, row.kind, row.varied])
+            groups.setdefault(key, []).append(row)
+    return [
+        {
+            "dataset": group[0].dataset,
+            "model": group[0].model,
+            "kind": group[0].kind,
+            "varied": group[0].varied,
+            "runs": len(group),
+            **{
+                name: {metric: float(how(values)) for metric, values in _by_metric(group).items()}
+                for name, how in (("median", np.median), ("mean", np.mean), ("std", np.std))
+            },
+        }
+        for group in groups.values()
+    ]
+
+
+def _by_metric(group: list[Row]) -> dict[str, list[float]]:
+    """Of metrics that every one of the rows has: a median of some would be of the better ones."""
+    common = [name for name in group[0].metrics if all(name in row.metrics for row in group)]
+    return {name: [row.metrics[name] for row in group] for name in common}
+
+
+def better() -> dict[str, str]:
+    """Which of two values is better, "lower" or "higher", of each metric of ours that says so."""
+    found: dict[str, str] = {}
+    for name in METRICS.own:
+        kind = METRICS.find(name)
+        found |= {f"{TEST}{key}" if kind.over == "targets" else key: way for key, way in kind.better.items()}
+    for name in ("vpt", "vpt_04", "vpt_smape30"):
+        found[f"{name}_lyapunov"] = "higher"
+    return found | {"mse": "lower", "nrmse": "lower", "smape_100": "lower"}

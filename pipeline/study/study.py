@@ -1,0 +1,144 @@
+"""A study: its datasets made, its runs trained and judged, several at once; and one table of all."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from joblib import Parallel, cpu_count, delayed, parallel_config
+from rich.console import Console
+from rich.progress import Progress
+
+from ...data.base.errors import TrajstoreError
+from ...data.base.files import write_json, write_text
+from ...data.folder.manifest import MANIFEST
+from ..draw.style import STYLE, save_figure
+from ..runtime.lock import locked
+from ..runtime.progress import columns
+from .figure import draw_table
+from .file import load_study
+from .plan import Plan, RunJob, make_plan
+from .results import Row, rows_of, summary
+from .table import Table, comma_separated, make_table, markdown
+from .work import do_run, finished, make_dataset
+
+RESULTS, TABLE, CSV, FIGURE = "results.json", "table.md", "results.csv", "figure.png"
+
+
+@dataclass(frozen=True)
+class Study:
+    """What came of it: what results.json holds, the table, and how many runs failed."""
+
+    results: dict[str, Any]
+    table: Table
+    failed: int
+
+
+def run_study(
+    path: str | Path,
+    out: str | Path,
+    jobs: int | None = None,
+    *,
+    quick: bool = False,
+    only: str | None = None,
+    console: Console | None = None,
+) -> Study:
+    """Do what a study's file says, or what is left of it; OUT has results.json, results.csv, table.md, figure.png.
+
+    Args:
+        path: The file.
+        out: The folder of all that it makes.
+        jobs: Runs at once, each in one thread; None is one a core.
+        quick: Whether the overrides of its `[quick]` hold.
+        only: A pattern of DATASET/MODEL; other runs are left as they are, and stay in the table if they are done.
+        console: Where progress is shown; None shows none.
+
+    Raises:
+        TrajstoreError: The file is none, or the folder cannot be used. One run's failure is told in the results.
+    """
+    path, out, console = Path(path), Path(out), console or Console(quiet=True)
+    study = load_study(path)
+    plan = make_plan(study, path, out, quick=quick, only=only)
+    if (out / MANIFEST).is_file():
+        raise TrajstoreError(f"{out}: holds a dataset; choose another folder")
+    with locked(out):
+        scripts, lost = _make_datasets(plan, jobs, console)
+        waiting = [job for job in plan.runs if job.dataset.label not in lost]
+        found = dict(zip(map(id, waiting), _do(waiting, jobs, console), strict=True))
+        every = plan if only is None else make_plan(study, path, out, quick=quick, only=None)
+        rows = list(_rows(plan, every, found, lost))
+        published = [entry.model_dump() for entry in study.published]
+        table = make_table(rows, summary(rows), published, study.columns)
+        results = {
+            "quick": quick,
+            "title": study.title,
+            "rows": [asdict(row) for row in rows],
+            "summary": summary(rows),
+            "published": published,
+            "left_out": {**plan.left_out},
+            "scripts": scripts,
+        }
+        _save(out, study.title, table, rows, results)
+    return Study(results, table, sum(row.error is not None for row in rows))
+
+
+def _make_datasets(plan: Plan, jobs: int | None, console: Console) -> tuple[dict[str, str], dict[str, str]]:
+    """SHA-256 of the scripts that wrote datasets, and what went wrong with others, by their labels."""
+    scripts, lost = {}, {}
+    for job in plan.datasets:
+        try:
+            digest = make_dataset(job, jobs, console)
+        except TrajstoreError as error:
+            lost[job.label] = str(error)
+            continue
+        if digest is not None:
+            scripts[job.label] = digest
+    return scripts, lost
+
+
+def _do(runs: list[RunJob], jobs: int | None, console: Console) -> Iterator[dict[str, Any]]:
+    """What came of each run, in order."""
+    done = {id(job): finished(job) for job in runs}
+    left = [job for job in runs if done[id(job)] is None]
+    workers = max(1, min(jobs or cpu_count(), len(left)))
+    with Progress(*columns("runs"), console=console) as progress:
+        bar = progress.add_task("train and judge", total=len(runs), completed=len(runs) - len(left))
+        with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+            fresh = Parallel(return_as="generator")(delayed(do_run)(job) for job in left)
+            for job, found in zip(left, fresh, strict=True):
+                done[id(job)] = found
+                progress.advance(bar)
+    return (done[id(job)] or {} for job in runs)
+
+
+def _rows(plan: Plan, every: Plan, found: dict[int, dict[str, Any]], lost: dict[str, str]) -> Iterator[Row]:
+    """Of the runs that were asked for, and of others that have been done before."""
+    asked = {job.folder: job for job in plan.runs}
+    for job in every.runs:
+        mine = asked.get(job.folder)
+        nothing: dict[str, float | None] = {"train": None, "evaluate": None}
+        if mine is not None and mine.dataset.label in lost:
+            result: dict[str, Any] | None = {"seconds": nothing, "error": lost[mine.dataset.label]}
+        elif mine is not None:
+            result = found[id(mine)]
+        else:
+            result = finished(job) if (job.dataset.folder / MANIFEST).is_file() else None
+        if result is not None:
+            yield from rows_of(job.dataset.label, job.model, job.seed, job.varied, result)
+
+
+def _save(out: Path, title: str, table: Table, rows: list[Row], results: dict[str, Any]) -> None:
+    notes = [f"{label} is left out: {why}." for label, why in results["left_out"].items()]
+    notes += [f"{row.dataset}, {row.model}, seed {row.seed} failed: {row.error}" for row in rows if row.error]
+    if results["quick"]:
+        notes.append("Quick: with the overrides of [quick], which say little of what longer runs would give.")
+    heading = f"# {title}\n\n" if title else ""
+    write_text(out / TABLE, heading + markdown(table, notes))
+    write_text(out / CSV, comma_separated(rows))
+    figure = draw_table(table, rows, table.columns[0]) if table.columns else None
+    if figure is not None:
+        with mpl.rc_context(STYLE):
+            save_figure(figure, out / FIGURE)
+    # Last, for it says that the study is done.
+    write_json(out / RESULTS, results)

@@ -1,0 +1,166 @@
+"""One table of many runs: for people in Markdown, for programs as CSV."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..describe import phrases
+from .results import Row, better
+
+# What there is of these is shown where a study names no columns.
+USUAL = ("test_mse", "vpt_lyapunov", "vpt", "smape", "energy_mse", "d_stsp", "d_h", "lyapunov")
+LONGEST = 60
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table of one dataset.
+
+    Attributes:
+        label: A model, with what is varied; or a baseline, the floor, or somebody else's.
+        kind: "model", "baseline", "floor" or "published".
+        runs: How many seeds its medians are of.
+        values: By metric.
+        best: Metrics in which nothing but the floor is better.
+        spread: Half the way from the least to the greatest over seeds, by metric.
+    """
+
+    label: str
+    kind: str
+    runs: int
+    values: dict[str, float]
+    best: frozenset[str] = frozenset()
+    spread: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns, and lines for each dataset."""
+
+    columns: tuple[str, ...]
+    datasets: dict[str, list[Line]]
+
+
+def make_table(
+    rows: Sequence[Row],
+    summary: Sequence[dict[str, Any]],
+    published: Iterable[dict[str, Any]] = (),
+    columns: Sequence[str] = (),
+) -> Table:
+    """Medians over seeds, the best marked, the floors and published values in lines of their own."""
+    seen = {name for entry in summary for name in entry["median"]} | {
+        name for row in rows for name in row.floors
+    }
+    shown = tuple(name for name in (columns or USUAL) if name in seen or columns)
+    if not columns and "vpt_lyapunov" in shown:
+        shown = tuple(name for name in shown if name != "vpt")
+    datasets: dict[str, list[Line]] = {}
+    for entry in summary:
+        label = " ".join([entry["model"], *(f"{key}={value}" for key, value in entry["varied"].items())])
+        spread = _spread(rows, entry)
+        line = Line(label, entry["kind"], entry["runs"], entry["median"], spread=spread)
+        datasets.setdefault(entry["dataset"], []).append(line)
+    ways = better()
+    for dataset, lines in datasets.items():
+        marked = [_marked(line, lines, ways) for line in lines]
+        floors = [row.floors for row in rows if row.dataset == dataset and row.floors]
+        if floors:
+            common = {
+                name: float(np.median([each[name] for each in floors if name in each])) for name in floors[0]
+            }
+            marked.append(Line("floor: another true trajectory", "floor", len(floors), common))
+        marked += [
+            Line(f"{entry['model']} ({line_of(entry['source'])})", "published", 0, entry["metrics"])
+            for entry in published
+            if entry["dataset"] == dataset
+        ]
+        order = {"model": 0, "baseline": 1, "floor": 2, "published": 3}
+        datasets[dataset] = sorted(marked, key=lambda each: order[each.kind])
+    return Table(shown, datasets)
+
+
+def line_of(text: str) -> str:
+    return phrases.line(text, LONGEST)
+
+
+def _spread(rows: Sequence[Row], entry: dict[str, Any]) -> dict[str, float]:
+    """Over the seeds of a model."""
+    group = [
+        row.metrics
+        for row in rows
+        if row.error is None
+        and (row.dataset, row.model, row.kind, row.varied)
+        == (entry["dataset"], entry["model"], entry["kind"], entry["varied"])
+    ]
+    return {name: float(np.ptp([each[name] for each in group])) / 2 for name in entry["median"]}
+
+
+def _marked(line: Line, lines: Sequence[Line], ways: dict[str, str]) -> Line:
+    best = set()
+    for name, way in ways.items():
+        others = [other.values[name] for other in lines if name in other.values]
+        if len(others) > 1 and name in line.values:
+            extreme = min(others) if way == "lower" else max(others)
+            if line.values[name] == extreme:
+                best.add(name)
+    return Line(line.label, line.kind, line.runs, line.values, frozenset(best), line.spread)
+
+
+def cell(line: Line, column: str) -> str:
+    """A value, with its spread where there are several runs."""
+    if column not in line.values:
+        return "-"
+    spread = (line.spread or {}).get(column, 0.0) if line.runs > 1 and line.kind == "model" else 0.0
+    return f"{line.values[column]:.3g}" + (f" ± {spread:.1g}" if spread else "")
+
+
+def markdown(table: Table, notes: Iterable[str] = ()) -> str:
+    """A table for each dataset; the best in bold."""
+    parts = []
+    for dataset, lines in table.datasets.items():
+        parts += [f"## {dataset}", "", "| | seeds | " + " | ".join(table.columns) + " |"]
+        parts.append("|---|---|" + "---|" * len(table.columns))
+        for line in lines:
+            cells = [
+                f"**{cell(line, name)}**" if name in line.best else cell(line, name) for name in table.columns
+            ]
+            runs = str(line.runs) if line.kind == "model" else ""
+            parts.append(f"| {line.label} | {runs} | " + " | ".join(cells) + " |")
+        parts.append("")
+    return "\n".join([*parts, *notes]).rstrip() + "\n"
+
+
+def comma_separated(rows: Iterable[Row]) -> str:
+    """The rows, a column for each metric and each floor."""
+    rows = list(rows)
+    metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    floors = list(dict.fromkeys(name for row in rows for name in row.floors))
+    varied = list(dict.fromkeys(name for row in rows for name in row.varied))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    heads = ["dataset", "model", "kind", "seed", *varied, *metrics, *(f"floor_{name}" for name in floors)]
+    writer.writerow([*heads, "train_seconds", "evaluate_seconds", "error"])
+    for row in rows:
+        writer.writerow(
+            [
+                row.dataset,
+                row.model,
+                row.kind,
+                "" if row.seed is None else row.seed,
+                *(row.varied.get(name, "") for name in varied),
+                *(_exact(row.metrics.get(name)) for name in metrics),
+                *(_exact(row.floors.get(name)) for name in floors),
+                _exact(row.seconds["train"]),
+                _exact(row.seconds["evaluate"]),
+                row.error or "",
+            ]
+        )
+    return text.getvalue()
+
+
+def _exact(value: float | None) -> str:
+    return "" if value is None else repr(value)

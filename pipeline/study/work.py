@@ -1,0 +1,94 @@
+"""The work of a study: make a dataset, train and judge a run. Whatever stops it, the same call goes on."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from rich.console import Console
+
+from ...data.base.errors import TrajstoreError
+from ...data.base.files import reason, write_json
+from ...data.base.hashing import file_hash, json_hash
+from ...data.folder.manifest import MANIFEST, load_manifest
+from ..draw.run_figures.plot import plot
+from ..generation.generate import generate
+from ..judge.evaluate import evaluate
+from ..learn.train import train
+from .plan import DatasetJob, RunJob
+
+RESULT = "result.json"
+SCRIPT = "script.json"
+
+
+def make_dataset(job: DatasetJob, jobs: int | None, console: Console) -> str | None:
+    """Make a dataset, or what is missing of it; the SHA-256 of the script that wrote it, if one did.
+
+    Raises TrajstoreError if it cannot be made.
+    """
+    if job.config is not None:
+        generate(job.config, job.folder, jobs, console=console)
+    elif job.script is not None:
+        return _run_script(job.script, job.folder)
+    load_manifest(job.folder)
+    return None
+
+
+def _run_script(script: Path, folder: Path) -> str:
+    """Run a script once; it is told the folder."""
+    digest, note = file_hash(script), folder.with_name(f"{folder.name}.{SCRIPT}")
+    if (folder / MANIFEST).is_file() and note.is_file():
+        if json.loads(note.read_text())["sha256"] == digest:
+            return digest
+        raise TrajstoreError(
+            f"{script}: has changed since it wrote {folder}; remove that folder, so that it runs again"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run([sys.executable, script.resolve(), folder], capture_output=True, text=True)
+    if done.returncode or not (folder / MANIFEST).is_file():
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise TrajstoreError(
+            f"{script}: wrote no dataset to {folder} (exit code {done.returncode}: {said:.300})"
+        )
+    write_json(note, {"sha256": digest})
+    return digest
+
+
+def do_run(job: RunJob) -> dict[str, Any]:
+    """Train and judge a run, in one thread; what results.json says of it. A failure is told, not raised."""
+    identity = _identity(job)
+    done = finished(job)
+    if done is not None:
+        return done
+    found: dict[str, Any] = {
+        "identity": identity,
+        "seconds": {"train": None, "evaluate": None},
+        "error": None,
+    }
+    try:
+        standing = train(job.config, job.dataset.folder, job.folder, resume=True)
+        begin = perf_counter()
+        metrics = evaluate(job.folder, job.dataset.folder, trust_code=True)
+        found["seconds"] = {"train": standing.seconds, "evaluate": perf_counter() - begin}
+        found |= {"metrics": metrics}
+        plot(job.folder, trust_code=True)
+    except (TrajstoreError, OSError, RuntimeError, ValueError, ArithmeticError) as error:
+        text = reason(error) if isinstance(error, OSError) else str(error)
+        return {**found, "error": text or type(error).__name__}
+    write_json(job.folder / RESULT, found)
+    return json.loads((job.folder / RESULT).read_text(encoding="utf-8"))
+
+
+def finished(job: RunJob) -> dict[str, Any] | None:
+    """What was found of a run, if it has been trained and judged."""
+    try:
+        found = json.loads((job.folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("identity") == _identity(job) else None
+
+
+def _identity(job: RunJob) -> str:
+    return json_hash({"config": job.config.model_dump(), "dataset": load_manifest(job.dataset.folder).id})

@@ -1,0 +1,314 @@
+"""Studies: all that a file names, done once, gone on with after any stop, and told in one table."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from trajstore.pipeline import run_study
+from trajstore.pipeline.cli.main import main
+from trajstore.pipeline.config.plain_values import ConfigError
+from trajstore.pipeline.study.results import Row, summary
+from trajstore.pipeline.study.table import make_table, markdown
+
+pytestmark = pytest.mark.slow
+
+STUDY = """
+title = "Small"
+seeds = [0, 1]
+columns = ["vpt", "test_mse"]
+
+[defaults]
+system = { name = "van-der-pol" }
+grid = { duration = 2.0, step = 0.1 }
+dataset = { train = 20, validation = 4, test = 6 }
+model = { hidden = 4, encoder = [4] }
+training = { steps = 6, batch = 8, evaluate_every = 3 }
+evaluation = { rollouts = 3, rollout_lengths = 2, baselines = ["persistence", "linear"] }
+
+[[dataset]]
+label = "clean"
+config = {}
+[[dataset]]
+label = "written"
+script = "write.py"
+[[dataset]]
+label = "absent"
+folder = "nowhere"
+
+[[model]]
+label = "small"
+[[model]]
+label = "diverges"
+only = ["clean"]
+training = { optimizer = "sgd", learning_rate = 1e30 }
+[[model]]
+label = "mine"
+only = ["written"]
+model = { name = "mine.py:Line" }
+task = { name = "forecast" }
+
+[[published]]
+dataset = "clean"
+model = "theirs"
+metrics = { vpt = 1.5 }
+source = "doi:10.1000/182"
+
+[quick]
+seeds = [3]
+training = { steps = 2 }
+"""
+SCRIPT = """
+import sys
+from trajstore.pipeline import check_config, generate
+sections = {"system": {"name": "van-der-pol"}, "grid": {"duration": 2.0, "step": 0.1}}
+generate(check_config({**sections, "dataset": {"train": 12, "validation": 3, "test": 5}}, "script"), sys.argv[1], 1)
+"""
+MINE = """
+import torch
+from trajstore.models import Model
+
+class Line(Model):
+    def __init__(self, input_size, output_size, *, hidden=4, encoder=()):
+        super().__init__()
+        self.input_size, self.output_size = input_size, output_size
+        self.line = torch.nn.Linear(input_size, output_size)
+
+    def forward(self, inputs):
+        return self.line(inputs)
+
+    def step(self, inputs, memory=None):
+        return self.line(inputs), memory
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    (tmp_path / "study.toml").write_text(STUDY)
+    (tmp_path / "write.py").write_text(SCRIPT)
+    (tmp_path / "mine.py").write_text(MINE)
+    return tmp_path / "study.toml"
+
+
+def call(*arguments: object) -> tuple[int, str]:
+    """In this process: workers of their own import torch anew. The test of kills has some."""
+    texts = [str(argument) for argument in arguments]
+    if texts[:1] == ["study"]:
+        texts += ["--jobs", "1"]
+    result = CliRunner().invoke(main, texts)
+    return result.exit_code, result.output
+
+
+def read(out: Path) -> dict:
+    return json.loads((out / "results.json").read_text())
+
+
+def test_a_study_is_done_told_and_not_done_again(study, tmp_path):
+    out = tmp_path / "out"
+    code, said = call("study", study, "--out", out)
+    assert code == 1, said
+    results = read(out)
+    assert results["quick"] is False
+    rows = {(row["dataset"], row["model"], row["kind"], row["seed"]): row for row in results["rows"]}
+    assert set(rows) == {
+        *(("clean", "small", "model", seed) for seed in (0, 1)),
+        *(("clean", "diverges", "model", seed) for seed in (0, 1)),
+        *(("written", name, "model", seed) for name in ("small", "mine") for seed in (0, 1)),
+        *(
+            (name, base, "baseline", None)
+            for name in ("clean", "written")
+            for base in ("persistence", "linear")
+        ),
+    }
+    for key, row in rows.items():
+        lost = key[1] == "diverges"
+        assert (row["error"] is None) != lost
+        if not lost:
+            assert {"vpt", "nrmse", "finite_share"} <= row["metrics"].keys()
+            assert row["floors"].keys() >= {"vpt", "nrmse"}
+            assert all(np.isfinite(list(row["metrics"].values())))
+    own = json.loads(next((out / "runs").glob("clean-small-seed1-*/metrics.json")).read_text())
+    assert rows["clean", "small", "model", 1]["metrics"]["test_mse"] == own["test"]["mse"]
+    assert rows["clean", "small", "model", 1]["metrics"]["vpt"] == own["rollout"]["vpt"]
+    assert rows["clean", "small", "model", 1]["seconds"]["train"] > 0
+    by = {(each["dataset"], each["model"]): each for each in results["summary"]}
+    pair = [rows["clean", "small", "model", seed]["metrics"]["test_mse"] for seed in (0, 1)]
+    assert by["clean", "small"]["median"]["test_mse"] == pytest.approx(np.mean(pair))
+    assert by["clean", "small"]["std"]["test_mse"] == pytest.approx(np.std(pair))
+    assert by["clean", "small"]["runs"] == 2
+    assert results["published"] == [
+        {"dataset": "clean", "model": "theirs", "metrics": {"vpt": 1.5}, "source": "doi:10.1000/182"}
+    ]
+    assert list(results["scripts"]) == ["written"]
+    table = (out / "table.md").read_text()
+    assert "# Small\n" in said
+    for text in (
+        "absent is left out",
+        "theirs (doi:10.1000/182)",
+        "floor",
+        "clean, diverges, seed 0 failed: the loss",
+    ):
+        assert text in table
+    lines = list(csv.DictReader(io.StringIO((out / "results.csv").read_text())))
+    assert len(lines) == len(results["rows"])
+    assert float(lines[0]["test_mse"]) == results["rows"][0]["metrics"]["test_mse"]
+    assert (out / "figure.png").stat().st_size > 10_000
+
+    before = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/best.pt")}
+    assert call("study", study, "--out", out)[0] == 1
+    assert {path: path.stat().st_mtime_ns for path in before if "diverges" not in path.parent.name} == {
+        path: time for path, time in before.items() if "diverges" not in path.parent.name
+    }
+    assert read(out)["rows"] == results["rows"]
+
+    shutil.rmtree(next((out / "runs").glob("written-mine-seed0-*")))
+    assert call("study", study, "--out", out, "--only", "written/mine")[0] == 0
+    assert {(row["dataset"], row["model"]) for row in read(out)["rows"] if row["kind"] == "model"} == {
+        ("clean", "small"),
+        ("written", "small"),
+        ("written", "mine"),
+    }
+    again = read(out)["rows"]
+    assert [row["metrics"] for row in again] == [
+        row["metrics"] for row in results["rows"] if row["error"] is None
+    ]
+
+
+def test_quick_is_another_study_and_says_so(study, tmp_path):
+    out = tmp_path / "out"
+    code, said = call("study", study, "--out", out, "--quick", "--only", "clean/small", "--json")
+    assert code == 0, said
+    results = read(out)
+    assert results["quick"] is True
+    assert {row["seed"] for row in results["rows"] if row["kind"] == "model"} == {3}
+    assert "Quick" in (out / "table.md").read_text()
+    study.write_text(STUDY.split("[quick]")[0])
+    code, said = call("study", study, "--out", out, "--quick")
+    assert code == 2
+    assert "[quick]" in said
+
+
+def test_any_key_is_varied(study, tmp_path):
+    vary = """
+[[vary]]
+key = "training.learning_rate"
+values = [0.01, 0.001]
+[[vary]]
+key = "grid.step"
+values = [0.1, 0.2]
+"""
+    study.write_text(STUDY.replace("seeds = [0, 1]", "seeds = [0]").replace("[quick]", vary + "\n[quick]"))
+    results = run_study(study, tmp_path / "out", 1, only="clean/small").results
+    models = [row for row in results["rows"] if row["kind"] == "model"]
+    assert [row["varied"] for row in models] == [
+        {"training.learning_rate": rate, "grid.step": step} for rate in (0.01, 0.001) for step in (0.1, 0.2)
+    ]
+    assert len({row["metrics"]["test_mse"] for row in models}) == 4
+    assert len(list((tmp_path / "out" / "datasets").iterdir())) == 2, "a dataset is made once"
+    assert len(results["summary"]) == 4 * 3
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("[[dataset]]", "[[datasets]]"), "datasets: unknown key"),
+        (('label = "written"', 'label = "clean"'), "twice"),
+        (('only = ["written"]', 'only = ["writen"]'), "writen"),
+        (('label = "small"', 'label = "a/b"'), "letters, digits"),
+        (("hidden = 4", "hidden = -4"), "hidden"),
+        (("training = { steps = 6", "training = { stepz = 6"), "stepz"),
+        (('folder = "nowhere"', 'folder = "nowhere"\nscript = "write.py"'), "folder and script"),
+        (("seeds = [0, 1]", "seeds = []"), "seeds"),
+        (("[quick]", '[[vary]]\nkey = "trainin.steps"\nvalues = [1]\n[quick]'), "trainin"),
+        (("title", "titel"), "titel"),
+    ],
+)
+def test_a_bad_file_ends_with_2_before_anything_is_made(change, said, study, tmp_path):
+    study.write_text(STUDY.replace(*change))
+    code, output = call("study", study, "--out", tmp_path / "out")
+    assert code == 2
+    assert said in output
+    assert not (tmp_path / "out").exists()
+    assert call("study", tmp_path / "none.toml", "--out", tmp_path / "out")[0] == 2
+
+
+def test_a_pattern_that_matches_nothing_is_refused(study, tmp_path):
+    with pytest.raises(ConfigError, match="matches no DATASET/MODEL"):
+        run_study(study, tmp_path / "out", only="clan/*")
+
+
+def test_a_killed_study_resumes_to_the_same_table(study, tmp_path):
+    study.write_text(STUDY.replace("steps = 6", "steps = 300"))
+    command = [
+        sys.executable,
+        "-m",
+        "trajstore.pipeline",
+        "study",
+        study,
+        "--only",
+        "*/small",
+        "--jobs",
+        "2",
+        "--out",
+    ]
+    for number, wait in enumerate((5.0, 8.0)):
+        run = subprocess.Popen(
+            [*command, tmp_path / "killed"], stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(wait)
+        os.killpg(run.pid, signal.SIGKILL if number else signal.SIGINT)
+        run.wait()
+    assert subprocess.run([*command, tmp_path / "killed"], capture_output=True).returncode == 0
+    assert subprocess.run([*command, tmp_path / "whole"], capture_output=True).returncode == 0
+    assert (tmp_path / "killed/table.md").read_text() == (tmp_path / "whole/table.md").read_text()
+    for rows in zip(read(tmp_path / "killed")["rows"], read(tmp_path / "whole")["rows"], strict=True):
+        one, other = ({key: value for key, value in row.items() if key != "seconds"} for row in rows)
+        assert one == other
+
+
+def test_runs_are_compared(study, tmp_path):
+    out = tmp_path / "out"
+    call("study", study, "--out", out, "--only", "*/[sm]*")
+    small = sorted((out / "runs").glob("clean-small-*"))
+    code, said = call("compare", *small)
+    assert code == 0, said
+    assert "| lstm | 2 |" in said
+    assert "| persistence |" in said
+    assert "| floor" in said
+    rows = list(csv.DictReader(io.StringIO(call("compare", *small, "--csv")[1])))
+    assert [row["kind"] for row in rows].count("model") == 2
+    found = json.loads(call("compare", *small, "--json")[1])
+    assert [each["runs"] for each in found["summary"] if each["kind"] == "model"] == [2]
+    code, said = call("compare", *small, "--column", "nrmse", "--figure", tmp_path / "compared.png")
+    assert code == 0, said
+    assert "| nrmse |" in said
+    assert (tmp_path / "compared.png").is_file()
+    assert call("compare", *small, "--column", "vtp")[0] == 2
+    assert call("compare", tmp_path)[0] == 2
+    assert call("compare")[0] == 2
+
+
+def test_the_best_is_marked_and_a_median_is_of_all_seeds_or_none():
+    def row(model, kind="model", seed=0, floors=None, **metrics):
+        return Row("d", model, kind, seed, {}, metrics, floors or {}, {"train": None, "evaluate": None})
+
+    rows = [
+        row("a", seed=0, vpt=1.0, d_h=0.5, floors={"vpt": 9.0, "d_h": 0.01}),
+        row("a", seed=1, vpt=3.0),
+        row("b", "baseline", None, vpt=1.5, d_h=0.2),
+    ]
+    found = summary(rows)
+    assert found[0]["median"] == {"vpt": 2.0}
+    table = markdown(make_table(rows, found, columns=["vpt", "d_h"]))
+    assert "| a | 2 | **2 ± 1** | - |" in table
+    assert "| b |  | 1.5 | 0.2 |" in table
+    assert "| floor: another true trajectory |  | 9 | 0.01 |" in table
