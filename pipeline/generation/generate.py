@@ -1,6 +1,7 @@
 """Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -78,56 +79,97 @@ def generate(
     attributes = shared_attributes(config.recipe(), engine.describe())
     path = folder.absolute()
     work = Work(path, compile_engine, partial(_make_shard, config, path, attributes))
+    console = console or Console(quiet=True, stderr=True)
     with hired(backend, scheduler, jobs, engine) as workers, locked(folder):
         remove_leftovers(folder, is_part)
         workers.prepare(work)
-        manifest = load_if_present(folder)
-        kept = KeptShards(folder, manifest, str(attributes["config_hash"]))
-        check_folder(folder, config, plans, overwrite, kept)
-        # Gone, where another dataset was thrown away.
-        manifest = manifest if (folder / MANIFEST).exists() else None
-        there = standing(folder, plans, manifest, attributes, kept)
-        records = {plan.file: there[plan.file] for plan in plans if _is_whole(plan, there)}
-        missing = [plan for plan in plans if plan.file not in records]
-        others = of_other_revision(folder, plans, there) if missing else []
-        if overwrite and others:
-            discard(folder, [plan.file for plan in others])
-            files = {plan.file for plan in (*missing, *others)}
-            manifest, missing, others = None, [plan for plan in plans if plan.file in files], []
-        try:
-            console = console or Console(quiet=True, stderr=True)
-            if others:
-                workers.make(others, console, "compare")
-            retire_manifest(folder, manifest, missing)
-            records |= workers.make(missing, console)
+        task = _task(folder, config, plans, attributes, overwrite)
+        with _told_how_to_go_on(folder):
+            if task.compared:
+                workers.make(task.compared, console, "compare")
+            retire_manifest(folder, task.manifest, task.missing)
+            records = task.kept | workers.make(task.missing, console)
             _check_sizes(folder, records.values())
-            system = config.dynamics
-            manifest = Manifest.of(
-                config.generation(),
-                system.to_dict(),
-                list(config.observation.names(system)),
-                {split: [records[plan.file] for plan in plans if plan.split == split] for split in SPLITS},
-            )
+            manifest = _manifest(config, plans, records)
             shared = save_dataset(folder, manifest)
             # A worker that outlived a killed parent may have begun a file since.
             remove_leftovers(folder, is_part)
-        except KeyboardInterrupt:
-            # Of workers that were ended in the middle of a file.
-            remove_leftovers(folder, is_part)
-            raise
-        except TerminatedWorkerError:
-            raise TrajstoreError(
-                f"{folder}: a worker process was killed, perhaps for want of memory. Finished shards are kept: "
-                "run the same command again to go on, perhaps with fewer --jobs or smaller dataset.shard_rows."
-            ) from None
-        except OSError as error:
-            raise TrajstoreError(
-                f"{folder}: cannot be written ({reason(error)}). Finished shards are kept: mend the cause and run "
-                "the same command again to go on."
-            ) from None
-    rows = sum(plan.rows for plan in missing)
-    seconds = perf_counter() - begin
-    return Summary(manifest, len(plans) - len(missing), len(missing), rows, seconds, len(others), shared)
+    missing = task.missing
+    rows, seconds = sum(plan.rows for plan in missing), perf_counter() - begin
+    return Summary(
+        manifest, len(plans) - len(missing), len(missing), rows, seconds, len(task.compared), shared
+    )
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is to be done in a folder.
+
+    manifest  that it has; None where there is none, or its dataset was thrown away
+    kept      records of shards that are there and whole, by file name
+    missing   shards to make
+    compared  shards of another revision of the engines, to compare before others are added to them
+    """
+
+    manifest: Manifest | None
+    kept: dict[str, ShardRecord]
+    missing: list[ShardPlan]
+    compared: list[ShardPlan]
+
+
+def _task(
+    folder: Path,
+    config: Experiment,
+    plans: list[ShardPlan],
+    attributes: dict[str, str | int],
+    overwrite: bool,
+) -> _Task:
+    """What of these plans the folder lacks; with `overwrite`, what stands in their way is gone afterwards."""
+    manifest = load_if_present(folder)
+    kept = KeptShards(folder, manifest, str(attributes["config_hash"]))
+    check_folder(folder, config, plans, overwrite, kept)
+    # Gone, where another dataset was thrown away.
+    manifest = manifest if (folder / MANIFEST).exists() else None
+    there = standing(folder, plans, manifest, attributes, kept)
+    records = {plan.file: there[plan.file] for plan in plans if _is_whole(plan, there)}
+    missing = [plan for plan in plans if plan.file not in records]
+    others = of_other_revision(folder, plans, there) if missing else []
+    if overwrite and others:
+        discard(folder, [plan.file for plan in others])
+        files = {plan.file for plan in (*missing, *others)}
+        manifest, missing, others = None, [plan for plan in plans if plan.file in files], []
+    return _Task(manifest, records, missing, others)
+
+
+def _manifest(config: Experiment, plans: list[ShardPlan], records: Mapping[str, ShardRecord]) -> Manifest:
+    system = config.dynamics
+    return Manifest.of(
+        config.generation(),
+        system.to_dict(),
+        list(config.observation.names(system)),
+        {split: [records[plan.file] for plan in plans if plan.split == split] for split in SPLITS},
+    )
+
+
+@contextmanager
+def _told_how_to_go_on(folder: Path) -> Iterator[None]:
+    """Say, where the work is broken off, what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        # Of workers that were ended in the middle of a file.
+        remove_leftovers(folder, is_part)
+        raise
+    except TerminatedWorkerError:
+        raise TrajstoreError(
+            f"{folder}: a worker process was killed, perhaps for want of memory. Finished shards are kept: "
+            "run the same command again to go on, perhaps with fewer --jobs or smaller dataset.shard_rows."
+        ) from None
+    except OSError as error:
+        raise TrajstoreError(
+            f"{folder}: cannot be written ({reason(error)}). Finished shards are kept: mend the cause and run "
+            "the same command again to go on."
+        ) from None
 
 
 def _is_whole(plan: ShardPlan, there: Mapping[str, ShardRecord]) -> bool:
