@@ -1,7 +1,6 @@
 """The manifest: which shards make up a dataset, with their hashes. Written last, and atomically."""
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import ValidationError, model_validator
 from ..base.errors import FormatError
 from ..base.files import write_text
 from ..base.hashing import canonical_json, content_hash, file_hash, is_right, json_hash, text_hash
+from ..base.plain_words import first_mistake
 from ..base.representation import few, system_name, told
 from ..base.section import Record
 from ..base.shortage import shortage
@@ -22,12 +22,11 @@ from ..shard.limits import (
     read_text_file,
     regular_size,
 )
-from ..shard.schema import FORMAT, PARTS_VERSION, SHARD_NAME, SPLITS, VERSION, shard_name
+from ..shard.schema import FORMAT, PARTS_VERSION, SPLITS, VERSION, shard_name
 from ..shard.shard import ShardRecord, read_shard, record_of
 from ..shard.statistics import Moments
 from ..shard.structure import json_attribute
 from .manifest_parts import (
-    PART_NAME,
     PartRecord,
     check_size,
     collector_paused,
@@ -38,11 +37,8 @@ from .manifest_parts import (
     part_record,
     part_text,
 )
+from .names import CHECKSUMS, DOCUMENTS, MANIFEST, is_manifest_part, is_shard
 
-MANIFEST = "manifest.json"
-CHECKSUMS = "SHA256SUMS"
-# What tells people and programs about the dataset. SHA256SUMS lists them, the id does not depend on them.
-DOCUMENTS = ("README.md", "croissant.json")
 REPAIR = "`trajstore verify --repair` writes it again from the shards."
 # What a run keeps, by which a folder that is none of ours is told from others.
 RUN_FILES = ("best.pt", "last.pt")
@@ -195,7 +191,7 @@ class Manifest(Record):
         _write_if_other(folder / MANIFEST, self.to_json())
         listed = {entry.file for entry in self.all_parts}
         for path in folder.glob("manifest-*.json"):
-            if re.fullmatch(PART_NAME, path.name) and path.name not in listed:
+            if is_manifest_part(path.name) and path.name not in listed:
                 path.unlink()
 
     def write(self, folder: Path) -> None:
@@ -290,7 +286,7 @@ def _without_manifest(folder: Path) -> str:
         return "no dataset, but a file; expected a folder or a shard"
     if any((folder / name).is_file() for name in RUN_FILES):
         return f"{missing}; the folder is a run: see `trajstore evaluate`"
-    if any(re.fullmatch(SHARD_NAME, path.name) for path in folder.iterdir()):
+    if any(is_shard(path.name) for path in folder.iterdir()):
         return (
             f"{missing}, but shards are there. If `trajstore generate` was interrupted, run it again with the same "
             f"config; if the manifest was lost, `trajstore verify --repair {folder}` writes it again."
@@ -327,9 +323,7 @@ def parse_manifest(text: str, where: str | Path, read: ReadPart) -> Manifest:
                 _read_parts(raw, where, read)
             manifest = Manifest.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise FormatError(f"{where}: {key}: {first['msg']}, got {first.get('input')!r:.80}") from None
+        raise FormatError(f"{where}: {first_mistake(error)}") from None
     for problem in _order_problems(manifest):
         raise FormatError(f"{where}: {problem}; edited")
     return manifest

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from ...data.base.errors import FormatError, TrajstoreError
 from ...data.base.findings import Finding
@@ -177,12 +176,8 @@ def _observation(file: Path, system: System, shard: Shard) -> Observation:
     """The config's [observation], of which all can be repeated."""
     config = json.loads(str(shard.attributes["config"]))
     try:
-        observation = Observation.model_validate(config.get("observation", {}))
+        observation = Observation.of(config)
         observation.check(system)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, ("observation", *first["loc"])))
-        raise FormatError(f"{file}: {key}: {first['msg']}, got {first['input']!r:.80}") from None
     except TrajstoreError as error:
         raise FormatError(f"{file}: {error}") from None
     if "derived" in config and observation.noise is not None and not observation.clean:

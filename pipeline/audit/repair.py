@@ -7,23 +7,14 @@ from pathlib import Path
 from ...data.base.errors import AGAIN, FormatError
 from ...data.base.files import remove_leftovers
 from ...data.base.hashing import text_hash
-from ...data.folder.manifest import (
-    CHECKSUMS,
-    DOCUMENTS,
-    MANIFEST,
-    Manifest,
-    document_hashes,
-    load_if_present,
-    load_manifest,
-)
-from ...data.folder.manifest_parts import PART_NAME
+from ...data.folder.manifest import Manifest, document_hashes, load_if_present, load_manifest
+from ...data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST, is_manifest_part, is_part, is_shard
 from ...data.integrity.child_reader import shard_reader
 from ...data.integrity.reader import Reader
 from ...data.integrity.verify import verify
 from ...data.shard.limits import check_text_file
-from ...data.shard.schema import SHARD_NAME, SPLITS, shard_name
+from ...data.shard.schema import SPLITS, shard_name
 from ...data.shard.shard import ShardRecord
-from ..generation.present import is_part
 from ..runtime.lock import locked
 
 SUM = re.compile(r"([0-9a-f]{64})  (\S+)")
@@ -103,7 +94,7 @@ def _entries(text: str) -> dict[str, str]:
 
 def _manifest_of_shards(folder: Path, reader: Reader) -> Manifest:
     """The manifest of all shards in the folder. Raises FormatError if one of them is not as it should be."""
-    files = [path.name for path in folder.iterdir() if re.fullmatch(SHARD_NAME, path.name)]
+    files = [path.name for path in folder.iterdir() if is_shard(path.name)]
     records: dict[str, list[ShardRecord]] = {split: [] for split in SPLITS}
     common: Manifest | None = None
     for split in SPLITS:
@@ -159,7 +150,7 @@ def _check_claims(
     found = {shard.file: shard.sha256 for shard in manifest.shards}
     mend = f"{AGAIN} If you know that the shards are right, remove {witness} and repair again."
     for name, digest in claims.items():
-        if re.fullmatch(SHARD_NAME, name) and name not in found:
+        if is_shard(name) and name not in found:
             raise FormatError(f"{folder / name}: missing, but {witness} lists it. {mend}")
         if found.get(name, digest) != digest:
             raise FormatError(
@@ -172,7 +163,7 @@ def _check_claims(
 
 def _parts(folder: Path) -> list[Path]:
     """The files that may be parts of a manifest."""
-    return sorted(path for path in folder.iterdir() if re.fullmatch(PART_NAME, path.name))
+    return sorted(path for path in folder.iterdir() if is_manifest_part(path.name))
 
 
 def _sums(folder: Path) -> dict[str, str]:

@@ -12,11 +12,10 @@ from scipy.signal import detrend
 from ...data.shard.schema import Status
 from .engines import EngineSettings, Solution, make_engine
 from .engines.base.rounding import ROUNDING, Terms
-from .engines.settings import Method
+from .engines.settings import REFERENCE_TOLERANCE, Method
 from .initial_states import InitialStates
 from .systems import System
 
-REFERENCE_TOLERANCE = 1e-12
 # After so many steps the explicit method is at a stiff row, which the implicit one takes over, or gives up in turn.
 EXPLICIT_STEPS, IMPLICIT_STEPS = 5_000, 5_000
 ROWS, SAMPLES_A_PERIOD = 4, 50

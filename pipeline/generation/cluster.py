@@ -24,7 +24,7 @@ from rich.progress import Progress
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.files import has_size, reason, temporary_path
-from ...data.folder.manifest import MANIFEST
+from ...data.folder.names import MANIFEST
 from ...data.shard.shard import ShardRecord
 from ..runtime.progress import InterruptedWork, columns
 from ..runtime.software import software

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.files import has_size, reason, remove_leftovers
-from ...data.folder.manifest import MANIFEST, Manifest, load_if_present
+from ...data.folder.manifest import Manifest, load_if_present
+from ...data.folder.names import MANIFEST, is_part
 from ...data.shard.schema import ENERGY_DRIFT, LYAPUNOV_EXPONENT, SPLITS, Status
 from ...data.shard.shard import Shard, ShardRecord, write_shard
 from ..config.experiment import Experiment
@@ -26,7 +27,7 @@ from ..runtime.lock import locked
 from .kept import KeptShards
 from .local_workers import Backend, Work, hired
 from .plan import ShardPlan, make_plan
-from .present import check_folder, discard, is_part, retire_manifest, standing
+from .present import check_folder, discard, retire_manifest, standing
 from .revisions import check_same, of_other_revision
 
 

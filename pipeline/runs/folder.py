@@ -14,7 +14,7 @@ from ...data.base.representation import few, system_name, told
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.normalize import Normalizer
 from ...data.folder.bystanders import is_bystander
-from ...data.folder.manifest import MANIFEST
+from ...data.folder.names import MANIFEST
 from ..config.differences import in_words
 from ..config.file import check_learning
 from ..config.learning import EvaluationSection, Learning

@@ -16,6 +16,8 @@ DEFAULT_MAX_STEPS = 10_000_000
 
 Resampling = Literal["dense", "linear"]
 Method = Literal["taylor", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "ETDRK4", "Gauss"]
+# Of integrations that others are held against.
+REFERENCE_TOLERANCE = 1e-12
 
 
 class EngineSettings(Section):

@@ -14,7 +14,7 @@ from ....data.folder.manifest import Manifest
 from ....data.folder.stated_grid import describe_grid
 from ....data.shard.schema import SPLITS, STATE_DTYPES, Status
 from ....data.shard.shard import Shard
-from ...config.experiment import MAX_SHARD_ROWS, SHARD_BYTES
+from ....data.shard.sizes import rows_of_shard
 from ...config.plain_values import check_texts
 from ...dynamics.systems.system import check_name
 from ..derived.source import origin
@@ -133,7 +133,6 @@ def _config(
 ) -> dict[str, Any]:
     """What the manifest keeps of a dataset with these components, parameters with these units, and times."""
     times = grid.times
-    row_bytes = len(times) * len(components) * np.dtype(dtype).itemsize
     return {
         "system": {
             "name": settings.name,
@@ -146,7 +145,7 @@ def _config(
         "dataset": {
             "seed": settings.seed,
             "dtype": dtype,
-            "shard_rows": max(1, min(MAX_SHARD_ROWS, SHARD_BYTES // row_bytes)),
+            "shard_rows": rows_of_shard(len(times), len(components), dtype),
             "compression": "none",
             "title": settings.title or f"Measured trajectories: {settings.name}",
             "license": settings.license,

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from trajstore.data import FormatError, TrajstoreError, load_manifest, read_shard, verify
-from trajstore.data.folder.manifest import CHECKSUMS, DOCUMENTS, MANIFEST
+from trajstore.data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
 from trajstore.pipeline import generate
 from trajstore.pipeline.generation import generate as generate_module
 from trajstore.pipeline.generation.local_workers import LocalWorkers
