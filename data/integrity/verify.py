@@ -9,7 +9,9 @@ from ..base.files import LOCK
 from ..base.findings import Finding, Findings
 from ..base.hashing import json_hash
 from ..folder.bystanders import REMARK, is_bystander
-from ..folder.manifest import Manifest, SplitRecord, document_hashes, document_problem, load_manifest
+from ..folder.documents import document_hashes, document_problem
+from ..folder.manifest import Manifest, SplitRecord
+from ..folder.manifest_reading import load_manifest
 from ..folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
 from ..shard.limits import read_text_file
 from ..shard.schema import without_sizes

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...data.base.errors import FormatError, TrajstoreError
 from ...data.base.findings import Finding
-from ...data.folder.manifest import load_manifest
+from ...data.folder.manifest_reading import load_manifest
 from ...data.integrity.verify import choose_shards
 from ...data.shard.schema import DERIVATIVE, DIAGNOSTICS, ENERGY_DRIFT
 from ...data.shard.shard import Shard, read_shard

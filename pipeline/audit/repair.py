@@ -7,7 +7,9 @@ from pathlib import Path
 from ...data.base.errors import AGAIN, FormatError
 from ...data.base.files import remove_leftovers
 from ...data.base.hashing import text_hash
-from ...data.folder.manifest import Manifest, document_hashes, load_if_present, load_manifest
+from ...data.folder.documents import document_hashes
+from ...data.folder.manifest import Manifest
+from ...data.folder.manifest_reading import load_if_present, load_manifest
 from ...data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST, is_manifest_part, is_part, is_shard
 from ...data.integrity.child_reader import shard_reader
 from ...data.integrity.reader import Reader

@@ -18,7 +18,8 @@ from .initial_states import InitialStates
 from .systems import System
 from .systems.delay import DelaySystem
 from .systems.expressions import to_text
-from .systems.system import MAX_NAMES, InvalidSystemError
+from .systems.naming import InvalidSystemError
+from .systems.system import MAX_NAMES
 
 # Between two orthonormalisations, in periods; less where tangent vectors all but lose their independence. A row that
 # needs less than the shortest is on its way to infinity, and given up.

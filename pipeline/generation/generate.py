@@ -13,7 +13,8 @@ from rich.console import Console
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.files import has_size, reason, remove_leftovers
-from ...data.folder.manifest import Manifest, load_if_present
+from ...data.folder.manifest import Manifest
+from ...data.folder.manifest_reading import load_if_present
 from ...data.folder.names import MANIFEST, is_part
 from ...data.shard.schema import ENERGY_DRIFT, LYAPUNOV_EXPONENT, SPLITS, Status
 from ...data.shard.shard import Shard, ShardRecord, write_shard

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...data.batches.dataset import TrajectoryDataset
-from ...data.folder.manifest import load_manifest
+from ...data.folder.manifest_reading import load_manifest
 from ..dynamics.systems import System
 from .forecasters.forecaster import Baseline, Pairs
 from .forecasters.registry import BASELINES, USUAL

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 import sympy
 
-from .system import InvalidSystemError, Parameter, System
+from .naming import InvalidSystemError
+from .parameter import Parameter
+from .system import System
 
 KIND = "kuramoto-sivashinsky"
 EQUATIONS = {"u": "-u*u_x - u_xx - u_xxxx"}

@@ -16,8 +16,9 @@ from ....data.base.errors import FormatError, TrajstoreError
 from ....data.base.files import LOCK, remove_leftovers, sync
 from ....data.base.findings import Finding, Findings
 from ....data.base.hashing import is_right
-from ....data.folder.manifest import Manifest, load_if_present, parse_manifest
+from ....data.folder.manifest import Manifest
 from ....data.folder.manifest_parts import PartRecord
+from ....data.folder.manifest_reading import load_if_present, parse_manifest
 from ....data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST, is_part, parts_in
 from ....data.integrity.verify import contradictions, examine
 from ....data.shard.limits import MAX_TEXT_FILE_BYTES

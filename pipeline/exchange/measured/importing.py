@@ -16,7 +16,7 @@ from ....data.shard.schema import SPLITS, STATE_DTYPES, Status
 from ....data.shard.shard import Shard
 from ....data.shard.sizes import rows_of_shard
 from ...config.plain_values import check_texts
-from ...dynamics.systems.system import check_name
+from ...dynamics.systems.naming import check_name
 from ..derived.source import origin
 from ..writer import DatasetWriter, new_folder
 from .agreement import check_alike, check_twice, in_one_unit

@@ -18,6 +18,7 @@ from trajstore.data import DataError, FormatError, Manifest, TrajectoryDataset, 
 from trajstore.data.batches import split as store_module
 from trajstore.data.folder import manifest as manifest_module
 from trajstore.data.folder import manifest_parts as parts_module
+from trajstore.data.folder import manifest_reading as reading_module
 from trajstore.data.folder.manifest_parts import PART_NAME, full_parts, needs_parts, part_size, part_text
 from trajstore.data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
 from trajstore.data.shard.schema import SPLITS, shard_name
@@ -359,7 +360,7 @@ def test_a_hostile_or_damaged_part_is_refused_by_every_reader(parted, time_limit
 
 
 def test_parts_are_refused_by_their_size_before_any_is_read(parted, monkeypatch):
-    monkeypatch.setattr(manifest_module, "MAX_MANIFEST_BYTES", 10_000)
+    monkeypatch.setattr(reading_module, "MAX_MANIFEST_BYTES", 10_000)
     for name in PARTS:
         (parted / name).unlink()
     with pytest.raises(FormatError, match=r"lists parts of .* bytes; at most 10000 are read"):
