@@ -223,10 +223,9 @@ def _reference(
 
 def _scales(system: System, states: np.ndarray, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
     """What deviations of components (K, S) of rows are measured by."""
-    sizes = np.abs(states).max(axis=1)
+    sizes = system.sizes(states).max(axis=1)
     if system.spatial:
-        # Its components are alike.
-        return np.repeat(sizes.max(axis=1, keepdims=True), sizes.shape[1], axis=1)
+        return sizes
     with np.errstate(all="ignore"):
         terms = np.nan_to_num(Terms(system)(times, states, parameters)[1], posinf=0.0).max(axis=1)
     # What cancels may leave nothing but rounding, which passes.

@@ -106,6 +106,11 @@ class KuramotoSivashinsky(System):
         spectrum[:, resolved_modes(size) + 1 :] = 0
         return np.fft.irfft(spectrum, size, axis=1)
 
+    def sizes(self, states: np.ndarray) -> np.ndarray:
+        """Of components that are alike, that of the largest."""
+        sizes = np.abs(states)
+        return np.repeat(sizes.max(axis=-1, keepdims=True), sizes.shape[-1], axis=-1)
+
     def latex(self) -> list[str]:
         return [r"\partial_t u = - u \, \partial_x u - \partial_x^2 u - \partial_x^4 u"]
 

@@ -198,6 +198,10 @@ class System:
         """Initial states (n, D) as the equations can take them up."""
         return states
 
+    def sizes(self, states: np.ndarray) -> np.ndarray:
+        """How large each component of states (..., D) is, beside which its errors are small or not."""
+        return np.abs(states)
+
     def latex(self) -> list[str]:
         """The equations as LaTeX, a line a component."""
         with bounded(self.longest):
