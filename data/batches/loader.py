@@ -25,11 +25,18 @@ BLOCK_BYTES = 4 << 20
 
 
 class Loader:
-    """An iterable over batches (inputs, targets), each (B, T, D) of the dataset's dtype; one pass is an epoch.
+    """An iterable over batches; `make_loader` makes one.
 
-    The order of an epoch is a function of (seed, epoch) alone: not of workers, world size or how many batches are
-    gathered at once. A shuffle in blocks has another order for each size of its blocks and its buffer.
-    Each pass takes the next epoch; `set_epoch` chooses one. Made by `make_loader`.
+    One pass is an epoch of pairs (inputs, targets), each of shape (B, T, D) and the dataset's dtype. Each pass
+    takes the next epoch; `set_epoch` chooses one.
+
+    The order of an epoch is a function of (seed, epoch) alone, and not of workers, world size or how many batches
+    are gathered at once. A shuffle in blocks has another order for each size of its blocks and its buffer.
+
+    Attributes:
+        dataset: Where the samples come from.
+        epoch: The number of the epoch that the next pass takes.
+        batch_size, shuffle, seed, drop_last, rank, world_size: As they were given to `make_loader`.
     """
 
     def __init__(self, dataset: TrajectoryDataset | ResidentDataset, reading: Reading) -> None:
@@ -141,22 +148,27 @@ def make_loader(
     block_bytes: int = block_sizes.BLOCK_BYTES,
     buffer_bytes: int = block_sizes.BUFFER_BYTES,
 ) -> Loader:
-    """Batches of a dataset.
+    """A loader that gives batches of a dataset.
 
-    batch_size    samples a batch (of this rank)
-    shuffle, seed a new order each epoch, a function of (seed, epoch): True shuffles all samples, "block" reads blocks
-                  of consecutive rows in random order into a buffer and shuffles each fill of it, for datasets that
-                  are larger than memory; see docs/scale.md
-    drop_last     leave out a last batch that is not full
-    workers       processes that read ahead; 0 reads in this process, which is faster from memory maps. In blocks,
-                  threads of this process read ahead, so many or, for 0, four
-    start_method  "fork", "spawn" or "forkserver" for the workers; None is the platform's own
-    rank, world_size  this process's share of the samples in distributed training
-    block_bytes   of a shuffle in blocks: bytes of the rows that are read together
-    buffer_bytes  of a shuffle in blocks: bytes of rows in memory at once, of all ranks together; half of them are
-                  mixed with each other
+    Args:
+        dataset: A `TrajectoryDataset`, or one whose samples lie on a device.
+        batch_size: How many samples a batch of this process has.
+        shuffle: False keeps the order of the dataset. True shuffles all samples anew each epoch. "block" reads
+            blocks of consecutive rows in random order into a buffer and shuffles each fill of it, for datasets
+            that are larger than memory; see docs/scale.md.
+        seed: What the order of an epoch follows from, together with the number of the epoch.
+        drop_last: Whether to leave out a last batch that is not full.
+        workers: How many processes read ahead. 0 reads in this process, which is faster from memory maps. In
+            blocks, threads of this process read ahead: so many, or four for 0.
+        start_method: "fork", "spawn" or "forkserver" for the workers; None is the platform's own.
+        rank: The number of this process in distributed training, which gives it its share of the samples.
+        world_size: How many processes share the samples.
+        block_bytes: Bytes of the rows that a shuffle in blocks reads together.
+        buffer_bytes: Bytes of rows that a shuffle in blocks holds in memory at once, for all ranks together. Half
+            of them are mixed with each other.
 
-    Raises DataError if a value is impossible.
+    Raises:
+        DataError: A value is impossible, or the dataset cannot be read in that way.
     """
     if not hasattr(dataset, "sample_bytes"):
         raise DataError(

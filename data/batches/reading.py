@@ -12,9 +12,10 @@ from . import block_sizes
 
 @dataclass(frozen=True)
 class Reading:
-    """What `make_loader` is given beside the dataset, which tells what each of it means.
+    """What `make_loader` is given beside the dataset; it says what each value means.
 
-    Raises DataError if a value is impossible.
+    Raises:
+        DataError: A value is impossible.
     """
 
     batch_size: int

@@ -54,7 +54,19 @@ class SplitRecord(Record):
 
 
 class Manifest(Record):
-    """What `manifest.json` holds; the records of parts that it lists (`format_version` 2) are in their places."""
+    """What `manifest.json` says of a dataset, with the records that lie in parts in their places.
+
+    Attributes:
+        format: Always "trajstore".
+        format_version: 1, or 2 of a dataset of so many shards that their records lie in parts.
+        id: A hash of the config and of the content of all shards.
+        config: The sections that decide what the dataset holds, with all defaults filled in.
+        config_hash: The hash of `config`.
+        system: The equations, parameters and boxes, as `System.from_dict` reads them; of measured data no
+            equations.
+        components: Names of the observed states, in the order of the last axis of `state`.
+        splits: For each split its size, its failed rows, its moments and its shards, in row order.
+    """
 
     format: str = FORMAT
     format_version: int = VERSION

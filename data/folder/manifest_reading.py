@@ -27,7 +27,11 @@ ReadPart = Callable[[PartRecord], tuple[bytes, str]]
 
 
 def load_manifest(folder: str | Path) -> Manifest:
-    """Read a dataset's manifest and its parts. Raises FormatError if there is none, or it is damaged or too new."""
+    """Read the manifest of a dataset's folder, with its parts.
+
+    Raises:
+        FormatError: There is no manifest, or it is damaged, or of a later format.
+    """
     folder = Path(folder)
     path = folder / MANIFEST
     try:

@@ -75,15 +75,26 @@ class Reintegration:
 
 
 def reintegrate(path: str | Path, rows: int, seed: int = 0, shards: slice | None = None) -> Reintegration:
-    """Compare rows, drawn over all (or these) shards of a dataset folder or from one file, with the equations inside.
+    """Do stored states follow from the stored equations? Integrate rows again and compare.
 
-    Each component is judged by itself, against what both solvers may err in it: their tolerances relative to its own
-    scale along the row, errors of the others, all magnified as the flow does it along that very trajectory, the
-    rounding of the stored dtype and, for linear resampling, the sagitta of the longest step. Where errors have grown
-    too much for small ones to be seen, a row is followed anew from the state stored there, if all of its states are
-    stored without noise. The drift of the energy is measured again, see `remeasure`.
+    Each component is judged by itself, against what both solvers may err in it: their tolerances relative to its
+    own scale along the row, errors of the others, all magnified as the flow does it along that very trajectory,
+    the rounding of the stored dtype and, for linear resampling, the sagitta of the longest step. Where errors
+    have grown too much for small ones to be seen, a row is followed anew from the state stored there, if all of
+    its states are stored without noise. The drift of the energy is measured again, see `remeasure`.
 
-    Raises FormatError if the path is no dataset.
+    Args:
+        path: A dataset folder, or one shard.
+        rows: How many rows are drawn, at least one from each shard as long as they last.
+        seed: Which rows are drawn.
+        shards: Which of the manifest's shards they are drawn from, in its order; None draws from all.
+
+    Returns:
+        Deviations, what could be judged, and a problem for each row that is off.
+
+    Raises:
+        FormatError: The path is no dataset.
+        TrajstoreError: It was measured, or has noise that cannot be drawn again.
     """
     found, problems, checked, names = Compared(), [], 0, set()
     for file, chosen in _draw(Path(path), rows, seed, shards):

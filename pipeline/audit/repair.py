@@ -29,7 +29,7 @@ SIZE = re.compile(rf'"({"|".join(SPLITS)})": *([0-9]{{1,18}})')
 
 
 def repair(folder: str | Path, isolated: bool = False) -> list[str]:
-    """Write manifest and SHA256SUMS of a dataset again where they are lost or damaged; names of those written.
+    """Write the manifest and SHA256SUMS of a dataset again where they are lost or damaged.
 
     Every shard must be sound by itself, all must be of one config, and each split's rows without gap from 0 on.
     So that a changed or lost shard is never passed off as right, one of these must hold besides: the manifest is
@@ -37,9 +37,15 @@ def repair(folder: str | Path, isolated: bool = False) -> list[str]:
     that can still be read of the two contradicts a shard. Where nothing of them can be read, nobody can tell
     whether the last shards of a split are lost, too.
 
-    isolated  True reads shards in a child process, as `verify` does
+    Args:
+        folder: The dataset's.
+        isolated: Whether to read shards in a child process, as `verify` can.
 
-    Raises FormatError that names the file in the way, and then has changed nothing.
+    Returns:
+        Names of the files that were written.
+
+    Raises:
+        FormatError: A file, which it names, is in the way. Nothing has then been changed.
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -58,7 +58,17 @@ class DatasetSection(Section):
 
 
 class Experiment(Learning):
-    """A whole config file."""
+    """A whole config file, checked, with defaults filled in.
+
+    Attributes:
+        system: The equations.
+        grid: The times at which trajectories are stored.
+        dataset: How many trajectories there are, from which seed, and how they are stored.
+        engine: How they are integrated.
+        initial_states: Where they begin.
+        observation: What is stored of them.
+        task, model, training, refinement: What is learned from them, and how; see `Learning`.
+    """
 
     system: SystemSection
     grid: GridSection

@@ -61,16 +61,24 @@ def generate(
 ) -> Summary:
     """Make the dataset of a config in a folder, or what is missing of it.
 
-    jobs       shards worked on at once; None is one a core
-    backend    who works, see `hired`; None is threads or processes, whichever suits the engine
-    scheduler  address of a dask scheduler, for the backend "dask"; its workers must see the folder
-    overwrite  throw away a dataset of another config that the folder holds, or what another revision of the
-               engines made of an unfinished one
-    console    where progress is shown; None shows none
+    The same config gives the same bytes, whatever `jobs` and `backend`.
 
-    The same config gives the same bytes, whatever `jobs` and `backend`. Raises TrajstoreError if the folder holds
-    anything else, or shards of another revision whose rows would now come out otherwise, or another process works in
-    it, or the disk refuses, or the cluster cannot do the work.
+    Args:
+        config: The experiment.
+        folder: Where the dataset is to lie.
+        jobs: How many shards are worked on at once; None is one a core.
+        backend: Who works, see `hired`; None is threads or processes, whichever suits the engine.
+        scheduler: The address of a dask scheduler, for the backend "dask"; its workers must see the folder.
+        overwrite: Whether to throw away a dataset of another config that the folder holds, or what another
+            revision of the engines made of an unfinished one.
+        console: Where progress is shown; None shows none.
+
+    Returns:
+        The manifest, how many shards were made or were there, and how long that took.
+
+    Raises:
+        TrajstoreError: The folder holds anything else, or shards of another revision whose rows would now come
+            out otherwise; or another process works in it, the disk refuses, or the cluster cannot do the work.
     """
     begin = perf_counter()
     folder = Path(folder)

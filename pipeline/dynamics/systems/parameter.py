@@ -8,10 +8,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter's value, NaN where each row has its own; its unit ("1" where there is none); what it means.
+    """A parameter of a system.
 
-    `draw` says, JSON-ready, how rows were given their values; None where all have the same. `by_split` says it of
-    splits whose rows were given theirs in another way.
+    Attributes:
+        value: The same in all rows; NaN where each row has its own.
+        unit: "1" where there is none.
+        meaning: In a few words.
+        draw: How rows were given their values, JSON-ready; None where all have the same.
+        by_split: The same of splits whose rows were given theirs in another way.
     """
 
     value: float = math.nan

@@ -23,20 +23,25 @@ MAX_CHARACTERS = 60_000
 
 @dataclass(frozen=True)
 class System:
-    """A system of ordinary differential equations of first order; other kinds are subclasses.
+    """A system of ordinary differential equations of first order; other kinds of system are subclasses.
 
-    name           as in a config, "van-der-pol"
-    equations      state -> right-hand side as text, in the order of the state's components
-    parameters     name -> Parameter
-    initial_state  state -> (low, high), the default box of initial states
-    time_unit      unit of t, "1" where there is none
-    description    one or two sentences
-    reference      paper with DOI
-    period         a natural time scale: the period of its motion, or for chaotic ones that of its strongest frequency
-    hamiltonian    conserved energy as text, of a system that has one
-    lyapunov       largest Lyapunov exponent, as measured by `trajstore systems NAME --lyapunov`, or its source says
+    Attributes:
+        name: As in a config, "van-der-pol".
+        equations: For each state its right-hand side as text, in the order of the state's components.
+        parameters: By name.
+        initial_state: For each state the range (low, high) that initial states are drawn from by default.
+        time_unit: The unit of t, "1" where there is none.
+        description: One or two sentences.
+        reference: A paper with its DOI.
+        period: A natural time scale: the period of the motion or, of chaotic ones, that of its strongest
+            frequency.
+        hamiltonian: The conserved energy as text, of a system that has one.
+        lyapunov: The largest Lyapunov exponent by unit of time, as `trajstore systems NAME --lyapunov` measured
+            it or its source says.
 
-    Raises InvalidSystemError or ExpressionError if names or equations are not sound.
+    Raises:
+        InvalidSystemError: Names, ranges or parameters do not hang together.
+        ExpressionError: An equation is none.
     """
 
     name: str

@@ -55,15 +55,24 @@ def fetch(
     overwrite: bool = False,
     console: Console | None = None,
 ) -> Fetched:
-    """Bring the dataset at `url` (http, https, file, or a path) into a folder, or what is missing of it.
+    """Bring a dataset into a folder, or what is missing of it.
 
-    identity   the id that the dataset must have, or at least 8 digits that it begins with
-    jobs       files fetched at once
-    overwrite  throw away another dataset that the folder holds
-    console    where progress is shown; None shows none
+    Files that came, whole or in part, are kept: the same call goes on from there.
 
-    Raises TrajstoreError if what is there is no sound dataset, the connection fails for good, or the folder holds
-    anything else. Files that came, whole or in part, are kept: the same call goes on from there.
+    Args:
+        url: Where it lies: http, https, file, or a path.
+        folder: Where it is to lie.
+        identity: The id that the dataset must have, or at least 8 digits that it begins with.
+        jobs: How many files are fetched at once.
+        overwrite: Whether to throw away another dataset that the folder holds.
+        console: Where progress is shown; None shows none.
+
+    Returns:
+        The manifest, how many shards came or were there, bytes and seconds, and what `examine` finds.
+
+    Raises:
+        TrajstoreError: What is there is no sound dataset, the connection fails for good, or the folder holds
+            anything else.
     """
     begin = perf_counter()
     origin, folder = Origin(str(url)), Path(folder)

@@ -33,14 +33,16 @@ SPLIT_BY = ("trajectory", "time")
 
 @dataclass(frozen=True)
 class Import:
-    """What becomes of the files.
+    """What becomes of measured files.
 
-    length      cut each trajectory into pieces of so many samples; None keeps them whole
-    validation  share of the trajectories (or, split by time, of each) that goes to the validation split
-    test        and to the test split
-    time_unit   of the times; None is that which the files state
-    resample    interval of the samples of the dataset, between those of the files; None takes these as they are
-    by          "trajectory", or "time": each trajectory's first pieces to train, its last to test
+    Attributes:
+        length: Into pieces of how many points each trajectory is cut; None keeps trajectories whole.
+        validation: Which share goes to the validation split: of the trajectories or, by time, of each trajectory.
+        test: Which share goes to the test split.
+        time_unit: The unit of the times; None is the one that the files state.
+        resample: The interval between points of the dataset, interpolated; None takes the points of the files.
+        by: "trajectory" deals whole trajectories to the splits; "time" gives the first pieces of each to train,
+            the last to test.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -71,10 +73,20 @@ class Imported:
 def import_files(files: str | Path | Sequence[str | Path], out: str | Path, settings: Import) -> Imported:
     """Write the trajectories of measured files, or of one, to a new dataset folder.
 
-    All become rows of one grid: with their own times where these agree, else with times from their first sample
-    on. A row with a gap is kept as NaN with the status "missing". Raises DataError if a file cannot be read, the
-    files do not go together, a trajectory occurs twice, or the trajectories differ in length and no `length` is
-    given, or a setting is of no use.
+    All become rows of one grid: with their own times where these agree, else with times that count from their
+    first point. A row with a gap is kept as NaN, with the status "missing".
+
+    Args:
+        files: Paths of the files, or one path.
+        out: The folder, which must be new or empty.
+        settings: What becomes of them.
+
+    Returns:
+        The manifest, what the files hold, what of them was left out, and remarks on their times.
+
+    Raises:
+        DataError: A file cannot be read, the files do not go together, a trajectory occurs twice, the
+            trajectories differ in length and no `length` is given, or a setting is of no use.
     """
     paths, out = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)], Path(out)
     if not paths:
