@@ -157,14 +157,11 @@ def make_engine(
     """The engine that integrates a system by these settings.
 
     Args:
-        system: What is integrated.
-        settings: The section [engine]; what it leaves out is filled in.
-        resampling: "dense" takes values between steps from the solver's polynomials, "linear" from straight
-            lines.
+        system, settings: What is integrated, and the section [engine].
+        resampling: Whether values between steps lie on the solver's polynomials, or on straight lines.
         rows: How many rows the engine will be asked for, if that is known.
-        by_component: Whether each component may err by parts of its own size alone. False is for ordinary
-            differential equations whose components are known to have no scales of their own: a row may then err
-            by parts of its largest component, or of 1.
+        by_component: False of ordinary differential equations whose components are known to have no scales of
+            their own: a row may then err by parts of its largest component, or of 1.
         beyond_branches: Whether rows that come to a branch, such as a root of 0, are followed beyond it.
 
     Raises:

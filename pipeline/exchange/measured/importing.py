@@ -85,8 +85,7 @@ def import_files(files: str | Path | Sequence[str | Path], out: str | Path, sett
         The manifest, what the files hold, what of them was left out, and remarks on their times.
 
     Raises:
-        DataError: A file cannot be read, the files do not go together, a trajectory occurs twice, the
-            trajectories differ in length and no `length` is given, or a setting is of no use.
+        DataError: A file cannot be read, the files or a setting do not fit, or a trajectory occurs twice.
     """
     paths, out = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)], Path(out)
     if not paths:
