@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .batches.loader import make_loader as make_loader
     from .batches.normalize import Normalizer as Normalizer
     from .folder.manifest import Manifest as Manifest
-    from .folder.manifest import load_manifest as load_manifest
+    from .folder.manifest_reading import load_manifest as load_manifest
     from .integrity.verify import examine as examine
     from .integrity.verify import verify as verify
     from .shard.schema import Status as Status
@@ -38,7 +38,7 @@ _HOMES = {
     "make_loader": "batches.loader",
     "Normalizer": "batches.normalize",
     "Manifest": "folder.manifest",
-    "load_manifest": "folder.manifest",
+    "load_manifest": "folder.manifest_reading",
     "Task": "tasks.task",
     "examine": "integrity.verify",
     "verify": "integrity.verify",

@@ -7,7 +7,7 @@ from .recurrent import Hidden, RecurrentModel
 
 
 class GRU(RecurrentModel):
-    """nn.GRU and a linear readout; the hidden state is h, between -1 and 1."""
+    """nn.GRU with a linear readout; the hidden state is h, between -1 and 1."""
 
     cell = nn.GRU
     parts = 1

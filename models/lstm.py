@@ -7,7 +7,7 @@ from .recurrent import Hidden, RecurrentModel
 
 
 class LSTM(RecurrentModel):
-    """nn.LSTM and a linear readout; the hidden state is the pair (h, c), h between -1 and 1."""
+    """nn.LSTM with a linear readout; the hidden state is the pair (h, c), with h between -1 and 1."""
 
     cell = nn.LSTM
     parts = 2

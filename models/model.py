@@ -14,10 +14,14 @@ Memory = Any
 
 
 class Model(nn.Module):
-    """Outputs (B, T, D_out) from inputs (B, T, D_in).
+    """A network that makes outputs (B, T, D_out) of inputs (B, T, D_in).
 
-    It is made as `Net(input_size, output_size, **settings)`, which are then attributes; the settings are the keys of
-    [model] beside `name`, checked by `Settings`, a pydantic model.
+    It is made as `Net(input_size, output_size, **settings)`. The settings are the keys of [model] beside `name`.
+
+    Attributes:
+        Settings: The pydantic model that checks the settings.
+        input_size: D_in.
+        output_size: D_out.
     """
 
     Settings: ClassVar[type[BaseModel]] = Section
@@ -25,9 +29,14 @@ class Model(nn.Module):
     output_size: int
 
     def step(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
-        """One sample at a time: inputs (B, D_in) -> outputs (B, D_out), and the memory for the next.
+        """Go on by one sample; steps give what `forward` gives of the same inputs.
 
-        `memory` None begins a sequence. Steps give what `forward` gives of the same inputs.
+        Args:
+            inputs: (B, D_in).
+            memory: What the step before returned; None begins a sequence.
+
+        Returns:
+            Outputs (B, D_out), and the memory for the next step.
         """
         raise NotImplementedError
 
@@ -60,8 +69,8 @@ class Model(nn.Module):
 class WindowModel(Model):
     """A model whose outputs depend on the last `length` inputs alone.
 
-    A subclass says how long the window is, and what is foretold from it. Before a sequence its first input is taken
-    to have lasted for ever.
+    A subclass sets `length` and has `foretell`. Before a sequence its first input is taken to have lasted for
+    ever.
     """
 
     length: int
@@ -89,5 +98,5 @@ class WindowModel(Model):
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Trainable numbers of a model."""
+    """How many numbers of a model training changes."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -13,14 +13,17 @@ Hidden = Any
 
 
 class RecurrentModel(Model):
-    """A recurrence over the sequence and a linear readout of its hidden state at every step.
+    """A recurrence over the sequence, and a linear readout of its hidden state at every step.
 
-    input_size, output_size  components of the inputs and targets
-    hidden, layers           size of the hidden state, and how many recurrences are stacked
-    encoder                  widths of a network (tanh) from the first input to the initial hidden state;
-                             none: the initial hidden state is zero
+    A subclass says which recurrence it is (`cell`), and of how many tensors its hidden state consists (`parts`).
 
-    Subclasses say which recurrence (`cell`) and how many tensors its hidden state has (`parts`).
+    Args:
+        input_size: How many components the inputs have.
+        output_size: How many components the targets have.
+        hidden: The size of the hidden state.
+        layers: How many recurrences are stacked.
+        encoder: Widths of the hidden layers (tanh) of a network that makes the initial hidden state of the first
+            input. Without any, the initial hidden state is zero.
     """
 
     Settings = RecurrentSettings

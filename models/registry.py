@@ -13,9 +13,16 @@ MODELS: "Registry[Model]" = Registry(
 
 
 def make_model(name: "str | type[Model]", input_size: int, output_size: int, **settings: Any) -> "Model":
-    """The model of that name or class, freshly initialised from torch's global generator.
+    """A freshly initialised model; its first weights are drawn from torch's global generator.
 
-    Raises TrajstoreError if there is none of that name.
+    Args:
+        name: As in [model], or the class itself.
+        input_size: How many components the inputs have.
+        output_size: How many components the outputs have.
+        settings: The keys of [model] beside `name`.
+
+    Raises:
+        TrajstoreError: There is no model of that name.
     """
     kind = MODELS.find(name) if isinstance(name, str) else name
     model = kind(input_size, output_size, **settings)

@@ -24,7 +24,7 @@ from trajstore.data import Manifest, Shard, load_manifest, read_shard, write_sha
 from trajstore.data.base.hashing import canonical_json, json_hash
 from trajstore.data.folder import manifest as manifest_module
 from trajstore.data.folder import manifest_parts as parts_module
-from trajstore.data.folder.manifest import MANIFEST
+from trajstore.data.folder.names import MANIFEST
 from trajstore.data.integrity import child_reader
 from trajstore.data.integrity.child_reader import COMMAND
 from trajstore.data.shard.shard import inspect_shard

@@ -28,7 +28,7 @@ from rich.progress import Progress
 from rich.table import Table
 from trajstore.data import TrajstoreError, verify, write_shard
 from trajstore.data.batches.split import Store
-from trajstore.data.folder.manifest import MANIFEST
+from trajstore.data.folder.names import MANIFEST
 from trajstore.data.integrity.child_reader import IsolatedReader
 from trajstore.pipeline import load_trained
 from trajstore.pipeline.runs.files import save_checkpoint

@@ -13,8 +13,9 @@ class TrajstoreError(Exception):
 class FormatError(TrajstoreError):
     """A file or folder is not a trajstore dataset, or a damaged one.
 
-    text   what is wrong, and how to mend it
-    where  the file or folder, if it is known; the message begins with it
+    Args:
+        text: What is wrong, and how to mend it; an attribute, too.
+        where: The file or folder, if it is known; the message begins with it.
     """
 
     def __init__(self, text: str, where: str | Path | None = None) -> None:

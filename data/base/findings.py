@@ -7,10 +7,11 @@ from .errors import printable
 
 
 class Finding(str):
-    """A problem or a note, as the printable line "FILE: TEXT"; its two parts are values of their own.
+    """A problem or a note, which is also the line "FILE: TEXT" that people read.
 
-    file  name of the file within the dataset's folder, as it is on the disk
-    text  what was found there
+    Attributes:
+        file: The name of the file within the dataset's folder, as it is on the disk.
+        text: What was found there.
     """
 
     file: str
@@ -31,7 +32,12 @@ class Finding(str):
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a check found: problems, each of which makes a dataset unsound, and notes, which do not."""
+    """All that a check found.
+
+    Attributes:
+        problems: Each of them makes a dataset unsound.
+        notes: What a reader should know; a dataset with notes is sound.
+    """
 
     problems: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)

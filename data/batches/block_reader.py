@@ -14,6 +14,7 @@ from ..base.seeds import mix_seeds
 from .block_order import BlockOrder, Share
 from .dataset import Batch, TrajectoryDataset
 from .read_ahead import ahead, fills
+from .reading import Reading
 
 # So many reads under way keep a solid-state disk busy.
 THREADS = 4
@@ -24,38 +25,24 @@ PLACE_BYTES = 8
 class BlockReader:
     """The samples of one rank, epoch by epoch.
 
-    rows          samples of this rank an epoch
-    block_bytes   of the rows that are read together
-    buffer_bytes  for all that is held in memory at once, by all ranks together: half of it is used while the other
-                  half is read
-    threads       that read at once
+    reading  gives the bytes of rows that are read together, and how many are held in memory at once, by all ranks
+             together: half of these are used while the other half is read
+    rows     samples of this rank an epoch
 
     Raises DataError if a value is impossible.
     """
 
-    def __init__(
-        self,
-        dataset: TrajectoryDataset,
-        *,
-        seed: int,
-        rank: int,
-        world_size: int,
-        rows: int,
-        block_bytes: int,
-        buffer_bytes: int,
-        threads: int,
-    ) -> None:
-        self._dataset, self._seed, self._rank, self._world_size = dataset, seed, rank, world_size
-        self._rows, self._threads = rows, threads
-        self._bounds = dataset.block_bounds(block_bytes)
+    def __init__(self, dataset: TrajectoryDataset, reading: Reading, rows: int) -> None:
+        self._dataset, self._reading, self._rows = dataset, reading, rows
+        self._bounds = dataset.block_bounds(reading.block_bytes)
         windows = dataset.windows.per_row
         largest = int(np.diff(self._bounds).max()) // windows
         block = largest * (dataset.store.row_bytes + PLACE_BYTES * windows)
-        self._blocks_in_fill = buffer_bytes // 2 // block
+        self._blocks_in_fill = reading.buffer_bytes // 2 // block
         if not self._blocks_in_fill:
             raise DataError(
-                f"buffer_bytes is {buffer_bytes}, but two blocks of {largest} rows take {2 * block} bytes; choose a "
-                "larger buffer, or smaller block_bytes if a block has more than one row"
+                f"buffer_bytes is {reading.buffer_bytes}, but two blocks of {largest} rows take {2 * block} bytes; "
+                "choose a larger buffer, or smaller block_bytes if a block has more than one row"
             )
         limit = memory_limit()
         # A dataset that fits is left in the page cache for the next epoch; a larger one would only push out others.
@@ -65,26 +52,27 @@ class BlockReader:
         """Sample numbers in the order of an epoch, int64."""
         return torch.cat([share.numbers() for share in self._shares(epoch, 0)])
 
-    def batches(self, passes: Iterable[tuple[int, int]], batch_size: int, gather: int) -> Iterator[Batch]:
+    def batches(self, passes: Iterable[tuple[int, int]], gather: int) -> Iterator[Batch]:
         """Batches of epochs, each given as its number and how many samples of it to skip.
 
         gather  samples that are taken from memory together, a multiple of the batch size
 
         Of the fill in which a pass begins, all is read; what was before it is not.
         """
-        readers = ThreadPoolExecutor(self._threads)
+        size = self._reading.batch_size
+        readers = ThreadPoolExecutor(self._reading.workers or THREADS)
         stop = partial(readers.shutdown, wait=False, cancel_futures=True)
-        for inputs, targets in ahead(self._gathered(passes, batch_size, gather, readers), stop):
-            yield from zip(inputs.split(batch_size), targets.split(batch_size), strict=True)
+        for inputs, targets in ahead(self._gathered(passes, gather, readers), stop):
+            yield from zip(inputs.split(size), targets.split(size), strict=True)
 
     def _gathered(
         self,
         passes: Iterable[tuple[int, int]],
-        batch_size: int,
         gather: int,
         readers: ThreadPoolExecutor,
     ) -> Generator[Batch]:
         """Several batches at once; only the last one of an epoch is smaller than the others."""
+        batch_size = self._reading.batch_size
         shares = (share for epoch, skip in passes for share in self._marked(epoch, skip))
         begun: list[Batch] = []
         for fill in fills(self._dataset, shares, readers, keep=self._keep):
@@ -113,18 +101,17 @@ class BlockReader:
 
     def _shares(self, epoch: int, skip: int) -> Iterator[Share]:
         """What this rank uses of each fill, in turn, without its first samples."""
-        order = BlockOrder(self._bounds, self._blocks_in_fill, mix_seeds(self._seed, epoch))
+        rank, world_size = self._reading.rank, self._reading.world_size
+        order = BlockOrder(self._bounds, self._blocks_in_fill, mix_seeds(self._reading.seed, epoch))
         for number in range(order.fills):
-            first, last = order.turns(number, self._rank, self._world_size)
+            first, last = order.turns(number, rank, world_size)
             wanted = slice(max(first, skip), min(last, self._rows))
             if wanted.start < wanted.stop:
-                share = order.share(number, self._rank, self._world_size)
+                share = order.share(number, rank, world_size)
                 yield share.part(wanted.start - first, wanted.stop - first)
         # The first samples of the epoch again, so that all ranks have as many.
-        for turn in range(
-            max(skip, order.turns(order.fills - 1, self._rank, self._world_size)[1]), self._rows
-        ):
-            number = order.sample((self._rank + turn * self._world_size) % len(order))
+        for turn in range(max(skip, order.turns(order.fills - 1, rank, world_size)[1]), self._rows):
+            number = order.sample((rank + turn * world_size) % len(order))
             yield Share(np.array([[number, number + 1]]), torch.zeros(1, dtype=torch.int64))
 
 

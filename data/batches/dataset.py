@@ -30,20 +30,29 @@ Index = int | slice | Sequence[int] | np.ndarray | Tensor
 class TrajectoryDataset(Dataset[Batch]):
     """Trajectories of a split, read from disk as they are asked for.
 
-    path       a dataset folder or one `.h5` shard
-    split      "train", "validation" or "test"; None is the file's own split, "train" for a folder
-    task       "initial-value", "forecast", see `trajstore.data.tasks`, or a Task of your own
-    window     samples a window; None takes whole trajectories
-    stride     samples from one window to the next
-    normalize  True standardises by the train split's moments, a Normalizer by its own, False not at all
-    parameters names of parameters of the system that go with the inputs, as channels that are constant in time
-    target     "clean" takes the targets from the states without noise, where they are stored; inputs are as observed
-    parameter_normalizer  how these are standardised; None takes the moments of the train split if `normalize`
-    dtype      of inputs, targets and `states`: float32 or float64, as torch's, as NumPy's or by name
+    `dataset[i]` with an int is one sample: inputs and targets, each of shape (T, D) and the dataset's dtype. With
+    a slice, a sequence or an array of ints it is a batch, (B, T, D). Rows whose integration failed are left out;
+    `failed` counts them.
 
-    Rows whose integration failed are left out; `failed` counts them. `dataset[i]` with an int is one sample,
-    inputs and targets (T, D) of the dtype; with a slice, a sequence or an array of ints it is a batch (B, T, D).
-    Raises FormatError if the path is no dataset, DataError if an argument is impossible.
+    Args:
+        path: A dataset folder, or one `.h5` shard.
+        split: "train", "validation" or "test". None is the split of the shard, or "train" of a folder.
+        task: "initial-value" or "forecast", see `trajstore.data.tasks`, or a `Task` of your own.
+        window: How many points a sample has; None takes whole trajectories.
+        stride: How many points lie between the starts of two windows.
+        normalize: True standardises by the moments of the train split, a `Normalizer` by its own, False not at
+            all.
+        parameters: Names of the system's parameters that go with the inputs, as channels that are constant in
+            time.
+        target: "clean" takes the targets from the states without noise, where these are stored. The inputs are as
+            observed.
+        parameter_normalizer: How the parameters are standardised. None takes the moments of the train split if
+            `normalize` asks for any.
+        dtype: Of inputs, targets and `states`: float32 or float64, as torch's, as NumPy's or by name.
+
+    Raises:
+        FormatError: The path is no dataset.
+        DataError: An argument is impossible.
     """
 
     def __init__(

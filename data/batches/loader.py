@@ -2,22 +2,21 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, count
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.multiprocessing import get_all_start_methods
 from torch.utils.data import DataLoader, Sampler
 
-from ..base.arguments import seed_of, truth, whole_number
 from ..base.errors import DataError
 from ..base.representation import told
 from ..base.seeds import mix_seeds
 from ..tasks.task import TARGET
 from . import block_sizes
-from .block_reader import THREADS, BlockReader
+from .block_reader import BlockReader
 from .dataset import Batch, TrajectoryDataset
 from .device_dataset import ResidentDataset
+from .reading import Reading
 
 # A block of batches is gathered at once, which shares the cost of a call among them, and is small enough
 # to stay in a core's cache until its last batch is used.
@@ -26,42 +25,29 @@ BLOCK_BYTES = 4 << 20
 
 
 class Loader:
-    """An iterable over batches (inputs, targets), each (B, T, D) of the dataset's dtype; one pass is an epoch.
+    """An iterable over batches; `make_loader` makes one.
 
-    The order of an epoch is a function of (seed, epoch) alone: not of workers, world size or how many batches are
-    gathered at once. A shuffle in blocks has another order for each size of its blocks and its buffer.
-    Each pass takes the next epoch; `set_epoch` chooses one. Made by `make_loader`.
+    One pass is an epoch of pairs (inputs, targets), each of shape (B, T, D) and the dataset's dtype. Each pass
+    takes the next epoch; `set_epoch` chooses one.
+
+    The order of an epoch is a function of (seed, epoch) alone, and not of workers, world size or how many batches
+    are gathered at once. A shuffle in blocks has another order for each size of its blocks and its buffer.
+
+    Attributes:
+        dataset: Where the samples come from.
+        epoch: The number of the epoch that the next pass takes.
+        batch_size, shuffle, seed, drop_last, rank, world_size: As they were given to `make_loader`.
     """
 
-    def __init__(
-        self,
-        dataset: TrajectoryDataset | ResidentDataset,
-        batch_size: int,
-        *,
-        shuffle: bool | Literal["block"],
-        seed: int,
-        drop_last: bool,
-        rank: int,
-        world_size: int,
-        workers: dict[str, Any],
-        block_bytes: int,
-        buffer_bytes: int,
-    ) -> None:
-        self.dataset, self.batch_size, self.shuffle, self.seed = dataset, batch_size, shuffle, seed
-        self.drop_last, self.rank, self.world_size = drop_last, rank, world_size
-        self.epoch = 0
-        self._workers = workers
-        rows = len(dataset) // world_size if drop_last else -(-len(dataset) // world_size)
-        self._rows = rows - rows % batch_size if drop_last else rows
-        if not self._rows:
-            raise DataError(
-                f"batches of {batch_size} (x {world_size} ranks) from {len(dataset)} samples leave none with "
-                "drop_last; choose a smaller batch"
-            )
+    def __init__(self, dataset: TrajectoryDataset | ResidentDataset, reading: Reading) -> None:
+        self.dataset, self._reading, self.epoch = dataset, reading, 0
+        self.batch_size, self.shuffle, self.seed = reading.batch_size, reading.shuffle, reading.seed
+        self.drop_last, self.rank, self.world_size = reading.drop_last, reading.rank, reading.world_size
+        self._rows = reading.share(len(dataset))
         block = min(BLOCK_ROWS, BLOCK_BYTES // dataset.sample_bytes)
-        self._block = batch_size * max(1, block // batch_size)
+        self._block = self.batch_size * max(1, block // self.batch_size)
         self._reader = None
-        if shuffle == "block":
+        if self.shuffle == "block":
             if isinstance(dataset, ResidentDataset):
                 raise DataError(
                     'shuffle is "block", which reads from disk, but the dataset lies on a device; give shuffle=True'
@@ -74,16 +60,7 @@ class Loader:
                 raise DataError(
                     f'shuffle is "block", which reads no {" or ".join(unread)}; give shuffle=True'
                 )
-            self._reader = BlockReader(
-                dataset,
-                seed=seed,
-                rank=rank,
-                world_size=world_size,
-                rows=self._rows,
-                block_bytes=block_bytes,
-                buffer_bytes=buffer_bytes,
-                threads=workers["num_workers"] or THREADS,
-            )
+            self._reader = BlockReader(dataset, reading, self._rows)
 
     def __len__(self) -> int:
         """Batches an epoch (of this rank)."""
@@ -135,12 +112,12 @@ class Loader:
     def _batches(self, passes: Iterable[tuple[int, int]]) -> Iterator[Batch]:
         """Batches of epochs, each given as its number and how many samples of it to skip."""
         if self._reader is not None:
-            yield from self._reader.batches(passes, self.batch_size, self._block)
+            yield from self._reader.batches(passes, self._block)
             return
         for epoch, skip in passes:
             order = self.order(epoch)[skip:]
             blocks = DataLoader(
-                self.dataset, batch_size=None, sampler=_Blocks(order, self._block), **self._workers
+                self.dataset, batch_size=None, sampler=_Blocks(order, self._block), **self._reading.processes
             )
             for inputs, targets in blocks:
                 yield from zip(inputs.split(self.batch_size), targets.split(self.batch_size), strict=True)
@@ -171,51 +148,42 @@ def make_loader(
     block_bytes: int = block_sizes.BLOCK_BYTES,
     buffer_bytes: int = block_sizes.BUFFER_BYTES,
 ) -> Loader:
-    """Batches of a dataset.
+    """A loader that gives batches of a dataset.
 
-    batch_size    samples a batch (of this rank)
-    shuffle, seed a new order each epoch, a function of (seed, epoch): True shuffles all samples, "block" reads blocks
-                  of consecutive rows in random order into a buffer and shuffles each fill of it, for datasets that
-                  are larger than memory; see docs/scale.md
-    drop_last     leave out a last batch that is not full
-    workers       processes that read ahead; 0 reads in this process, which is faster from memory maps. In blocks,
-                  threads of this process read ahead, so many or, for 0, four
-    start_method  "fork", "spawn" or "forkserver" for the workers; None is the platform's own
-    rank, world_size  this process's share of the samples in distributed training
-    block_bytes   of a shuffle in blocks: bytes of the rows that are read together
-    buffer_bytes  of a shuffle in blocks: bytes of rows in memory at once, of all ranks together; half of them are
-                  mixed with each other
+    Args:
+        dataset: A `TrajectoryDataset`, or one whose samples lie on a device.
+        batch_size: How many samples a batch of this process has.
+        shuffle: False keeps the order of the dataset. True shuffles all samples anew each epoch. "block" reads
+            blocks of consecutive rows in random order into a buffer and shuffles each fill of it, for datasets
+            that are larger than memory; see docs/scale.md.
+        seed: What the order of an epoch follows from, together with the number of the epoch.
+        drop_last: Whether to leave out a last batch that is not full.
+        workers: How many processes read ahead. 0 reads in this process, which is faster from memory maps. In
+            blocks, threads of this process read ahead: so many, or four for 0.
+        start_method: "fork", "spawn" or "forkserver" for the workers; None is the platform's own.
+        rank: The number of this process in distributed training, which gives it its share of the samples.
+        world_size: How many processes share the samples.
+        block_bytes: Bytes of the rows that a shuffle in blocks reads together.
+        buffer_bytes: Bytes of rows that a shuffle in blocks holds in memory at once, for all ranks together. Half
+            of them are mixed with each other.
 
-    Raises DataError if a value is impossible.
+    Raises:
+        DataError: A value is impossible, or the dataset cannot be read in that way.
     """
     if not hasattr(dataset, "sample_bytes"):
         raise DataError(
             f"dataset is {dataset!r:.80}; expected a TrajectoryDataset, as in TrajectoryDataset(path)"
         )
-    if shuffle not in (True, False, "block"):
-        raise DataError(f'shuffle is {shuffle!r:.80}; expected True, False or "block"')
-    batch_size, workers = whole_number("batch_size", batch_size, 1), whole_number("workers", workers, 0)
-    seed, drop_last = seed_of("seed", seed), truth("drop_last", drop_last)
-    rank, world_size = whole_number("rank", rank, 0), whole_number("world_size", world_size, 1)
-    if rank >= world_size:
-        raise DataError(f"rank {rank} of world_size {world_size}; expected 0 to world_size - 1")
-    if start_method not in (None, *get_all_start_methods()):
-        known = ", ".join(get_all_start_methods())
-        raise DataError(f"start_method is {start_method!r:.80}; expected None or one of {known}")
-    block_bytes = whole_number("block_bytes", block_bytes, 1)
-    buffer_bytes = whole_number("buffer_bytes", buffer_bytes, 1)
-    options: dict[str, Any] = {"num_workers": workers}
-    if workers:
-        options["multiprocessing_context"] = start_method
-    return Loader(
-        dataset,
-        batch_size,
+    reading = Reading(
+        batch_size=batch_size,
         shuffle=shuffle,
         seed=seed,
         drop_last=drop_last,
+        workers=workers,
+        start_method=start_method,
         rank=rank,
         world_size=world_size,
-        workers=options,
         block_bytes=block_bytes,
         buffer_bytes=buffer_bytes,
     )
+    return Loader(dataset, reading)

@@ -16,9 +16,14 @@ Values = Tensor | np.ndarray | Sequence[Any]
 
 @dataclass(frozen=True)
 class Normalizer:
-    """x -> (x - mean) / std, component by component; `mean` and `std` have D entries, in raw units.
+    """Standardises component by component: x becomes (x - mean) / std.
 
-    Raises DataError if they have not as many, or one of `std` is not above 0.
+    Attributes:
+        mean: D numbers, in the units of the states.
+        std: D numbers above 0, in the same units.
+
+    Raises:
+        DataError: There are not as many means as deviations, or a deviation is not above 0.
     """
 
     mean: tuple[float, ...]

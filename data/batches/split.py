@@ -11,8 +11,8 @@ import numpy as np
 from ..base.errors import DataError, FormatError
 from ..base.representation import system_name, told
 from ..base.suggestions import did_you_mean
-from ..folder.manifest import load_manifest
 from ..folder.manifest_parts import collector_paused
+from ..folder.manifest_reading import load_manifest
 from ..shard.schema import Status
 from ..shard.shard import read_attributes
 from ..shard.statistics import Moments

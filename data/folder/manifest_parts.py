@@ -17,6 +17,7 @@ from pydantic import FailFast, Field, TypeAdapter, ValidationError
 
 from ..base.errors import FormatError
 from ..base.hashing import text_hash
+from ..base.plain_words import first_mistake
 from ..base.section import Record
 from ..shard.limits import MAX_MANIFEST_BYTES, MAX_PART_BYTES, MAX_SHARDS
 from ..shard.schema import SPLITS
@@ -98,9 +99,7 @@ def parse_part(entry: PartRecord, content: bytes, where: str) -> list[ShardRecor
     try:
         records = _RECORDS.validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise FormatError(f"{where}: {key}: {first['msg']}, got {first.get('input')!r:.80}") from None
+        raise FormatError(f"{where}: {first_mistake(error)}") from None
     if len(records) != entry.shards:
         raise FormatError(f"{where}: holds {len(records)} records, the manifest says {entry.shards}")
     return records

@@ -1,55 +1,138 @@
 """What a config says of the variables of its shards: which components are observed, with noise, and what is kept."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from math import inf
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Self
 
-from ..base.errors import FormatError
+import numpy as np
+from pydantic import Discriminator, Field, NonNegativeFloat, Tag, ValidationError, model_validator
+
+from ..base.errors import FormatError, TrajstoreError
+from ..base.plain_words import first_mistake
+from ..base.representation import few
+from ..base.section import Section
 from ..shard.schema import CLEAN_STATE, DERIVATIVE, DIAGNOSTICS
 
-BESIDE = {"clean": CLEAN_STATE, "derivative": DERIVATIVE}
-OBSERVATION = {"components", "noise", *BESIDE}
-NOISE = ("relative", "absolute")
+Amount = Annotated[
+    Annotated[NonNegativeFloat, Tag("<number>")] | Annotated[dict[str, NonNegativeFloat], Tag("<by name>")],
+    Discriminator(lambda value: "<by name>" if isinstance(value, Mapping) else "<number>"),
+]
+
+
+class Noise(Section):
+    """Normal observation noise, by one of these; a number for all components, or one by name for some.
+
+    relative  its standard deviation, in parts of that of the component along the same trajectory
+    absolute  its standard deviation, in units of the component
+    """
+
+    relative: Amount | None = None
+    absolute: Amount | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.relative is None) == (self.absolute is None):
+            raise ValueError("expected either relative or absolute")
+        return self
+
+    @property
+    def amount(self) -> float | dict[str, float]:
+        (given,) = (amount for amount in (self.relative, self.absolute) if amount is not None)
+        return given
+
+    def of_each(self, components: Sequence[str]) -> np.ndarray:
+        """The amount for each component, (D,) float64."""
+        if isinstance(self.amount, dict):
+            return np.array([self.amount.get(name, 0.0) for name in components])
+        return np.full(len(components), self.amount)
+
+
+class StatedObservation(Section):
+    """The section [observation] of a config.
+
+    components  names of the states that are observed; all if left out
+    noise       see `Noise`; the initial states stay exact, so rows can still be integrated again
+    clean       keep the states without noise, too
+    derivative  keep dx/dt, by the equations at the clean states, too
+    """
+
+    components: Annotated[list[str], Field(min_length=1)] | None = None
+    noise: Noise | None = None
+    clean: bool = False
+    derivative: bool = False
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Self:
+        """That of a stored config, which may be a stranger's. Raises FormatError that names the key."""
+        try:
+            return cls.model_validate(config.get("observation", {}))
+        except ValidationError as error:
+            raise FormatError(first_mistake(error, "observation")) from None
+
+    @model_validator(mode="after")
+    def _clean_beside_noise(self) -> Self:
+        if self.clean and self.noise is None:
+            raise ValueError("clean: without noise the states are clean; leave it out, or give noise")
+        return self
+
+    def names_among(self, states: Sequence[str]) -> tuple[str, ...]:
+        """Those of a system's states that are observed, in its order."""
+        return tuple(name for name in states if self.components is None or name in self.components)
+
+    def check_names(self, states: Sequence[str]) -> None:
+        """Raises TrajstoreError if the names in the section are not those of a system with these states."""
+        for name in self.components or ():
+            if name not in states:
+                raise TrajstoreError(
+                    f"observation.components: no state {name!r:.80}; there are {few(states):.400}"
+                )
+        names = self.names_among(states)
+        if self.components is not None and list(names) != self.components:
+            raise TrajstoreError(
+                f"observation.components: got {few(self.components):.400}; expected each once and in the system's "
+                f"order: {few(names):.400}"
+            )
+        amount = self.noise.amount if self.noise else 0.0
+        for name in amount if isinstance(amount, dict) else ():
+            if name not in names:
+                raise TrajstoreError(
+                    f"observation.noise: {name!r:.80} is not observed; observed are {few(names):.400}"
+                )
+
+    @property
+    def kept(self) -> list[str]:
+        """Variables that are kept beside `state`."""
+        return [*([CLEAN_STATE] if self.clean else []), *([DERIVATIVE] if self.derivative else [])]
 
 
 @dataclass(frozen=True)
 class Observed:
     """What `observed` finds.
 
-    states      names of all states of the system; None where it does not name them
-    components  names of those that are observed, in this order; None for all
-    noise       by "relative" or "absolute" the one amount, or amounts by component; None for none
-    kept        variables beside `state`: clean states, slopes, diagnostics
+    states       names of all states of the system; None where it does not name them
+    observation  which of them are observed, and how
+    kept         variables beside `state`: clean states, slopes, diagnostics
     """
 
     states: list[str] | None = None
-    components: list[str] | None = None
-    noise: Mapping[str, float | Mapping[str, float]] | None = None
+    observation: StatedObservation = field(default_factory=StatedObservation)
     kept: tuple[str, ...] = ()
 
 
 def observed(config: Mapping[str, Any]) -> Observed:
     """Raises FormatError, which names the key, if a config that may be a stranger's does not say it as ours do."""
-    section, dataset = _section(config, "observation"), _section(config, "dataset")
-    if unknown := section.keys() - OBSERVATION:
-        raise FormatError(f"observation.{min(unknown)!s:.80}: unknown key")
+    observation = StatedObservation.of(config)
     states = _names(_section(config, "system").get("states"), "system.states")
-    components = _names(section.get("components"), "observation.components")
-    if components is not None and [name for name in states or components if name in components] != components:
-        raise FormatError("observation.components: expected states of the system, in its order")
-    kept = []
-    for key, name in BESIDE.items():
-        if not isinstance(section.get(key, False), bool):
-            raise FormatError(f"observation.{key}: got {section[key]!r:.80}, expected true or false")
-        kept += [name] if section.get(key) else []
-    noise = _noise(section.get("noise"), components or states)
-    if noise is None and CLEAN_STATE in kept:
-        raise FormatError("observation.clean: without noise the states are clean")
-    diagnostics = _names(dataset.get("diagnostics"), "dataset.diagnostics") or []
+    try:
+        # A measured system need not name its states.
+        if known := states or [*dict.fromkeys(observation.components or ())]:
+            observation.check_names(known)
+    except TrajstoreError as error:
+        raise FormatError(str(error)) from None
+    diagnostics = _names(_section(config, "dataset").get("diagnostics"), "dataset.diagnostics") or []
     if unknown := set(diagnostics) - set(DIAGNOSTICS):
         raise FormatError(f"dataset.diagnostics: {min(unknown)!r:.80}, expected {', '.join(DIAGNOSTICS)}")
-    return Observed(states, components, noise, (*kept, *diagnostics))
+    return Observed(states, observation, (*observation.kept, *diagnostics))
 
 
 def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -65,19 +148,4 @@ def _names(value: Any, key: str) -> list[str] | None:
     sound = isinstance(value, list) and value and all(isinstance(name, str) for name in value)
     if not sound or len(set(value)) < len(value):
         raise FormatError(f"{key}: got {value!r:.80}, expected a list of names, each once")
-    return value
-
-
-def _noise(value: Any, names: list[str] | None) -> Mapping[str, float | Mapping[str, float]] | None:
-    if value is None:
-        return None
-    if not isinstance(value, Mapping) or len(value) != 1 or not value.keys() <= set(NOISE):
-        raise FormatError(f"observation.noise: got {value!r:.80}, expected one of {', '.join(NOISE)}")
-    (amount,) = value.values()
-    by_name = isinstance(amount, Mapping)
-    for number in amount.values() if by_name else [amount]:
-        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < inf:
-            raise FormatError(f"observation.noise: got {number!r:.80}, expected a number of 0 or above")
-    if by_name and names is not None and (unknown := amount.keys() - set(names)):
-        raise FormatError(f"observation.noise: {min(unknown)!r:.80} is not observed")
     return value

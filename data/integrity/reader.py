@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from ..folder.manifest import Manifest, manifest_of_file
+from ..folder.manifest import Manifest
+from ..folder.manifest_reading import manifest_of_file
 from ..shard.shard import ShardRecord
 from .shard_checks import file_problems, recorded_problems
 from .shared_rows import SharedRows, shared_rows_of

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.errors import FormatError
 from ..base.hashing import content_hash, json_hash
-from ..folder.manifest import MANIFEST
+from ..folder.names import MANIFEST
 from ..folder.stated_grid import diagnosed, increases, initial_time, is_grid
 from ..folder.stated_observation import observed
 from ..shard.schema import (
@@ -138,14 +138,14 @@ def _config_problems(shard: Shard) -> Iterator[str]:
     if not on_grid:
         yield "the time grid is not the config's"
     elif first == shard.time[0]:
-        yield from _start_problems(shard, seen.noise is not None)
+        yield from _start_problems(shard, seen.observation.noise is not None)
     elif not first < shard.time[0]:
         yield f"the grid begins at {shard.time[0]:g}, before the initial states at {first:g}"
     if system != config.get("system"):
         yield "the system is not the config's: other equations or parameters"
-    elif list(shard.components) != (seen.components or states):
+    elif list(shard.components) != (seen.observation.components or states):
         yield f"components are {', '.join(shard.components)}, those of the system are not"
-    elif list(shard.system_states) != (states if seen.components else []):
+    elif list(shard.system_states) != (states if seen.observation.components else []):
         yield f"{SYSTEM_STATE} does not name the states of the system, of which some are observed"
     if (found := set(shard.optional) - set(ORIGIN)) != set(seen.kept):
         yield f"holds {', '.join(sorted(found)) or 'no'} variables beside the states, its config asks for others"

@@ -9,16 +9,10 @@ from ..base.files import LOCK
 from ..base.findings import Finding, Findings
 from ..base.hashing import json_hash
 from ..folder.bystanders import REMARK, is_bystander
-from ..folder.manifest import (
-    CHECKSUMS,
-    DOCUMENTS,
-    MANIFEST,
-    Manifest,
-    SplitRecord,
-    document_hashes,
-    document_problem,
-    load_manifest,
-)
+from ..folder.documents import document_hashes, document_problem
+from ..folder.manifest import Manifest, SplitRecord
+from ..folder.manifest_reading import load_manifest
+from ..folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
 from ..shard.limits import read_text_file
 from ..shard.schema import without_sizes
 from ..shard.shard import ShardRecord
@@ -33,9 +27,9 @@ def verify(
     isolated: bool = False,
     shards: slice | None = None,
 ) -> list[Finding]:
-    """All problems of a dataset folder or of one shard, a printable line each; none for a sound one.
+    """The problems that `examine` finds, without its notes; an empty list for a sound dataset.
 
-    As `examine`, without the notes.
+    Args and errors are those of `examine`. Each problem is a line that can be printed.
     """
     return examine(path, report, isolated, shards).problems
 
@@ -46,16 +40,22 @@ def examine(
     isolated: bool = False,
     shards: slice | None = None,
 ) -> Findings:
-    """What is wrong with a dataset folder or with one shard, and what a reader of it should know besides.
+    """Read a dataset or a shard, compute every hash anew, and say what is wrong with it.
 
-    report    called with the number of shards read so far
-    isolated  True reads shards in a child process, so that one that crashes or hangs the HDF5 library is a problem
-              like any other
-    shards    which of the manifest's shards are read, in its order; None reads all. The manifest itself, SHA256SUMS
-              and the documents are checked in any case
+    Args:
+        path: A dataset folder, or one shard.
+        report: Called with the number of shards that have been read so far.
+        isolated: Whether to read shards in a child process, so that one that crashes or hangs the HDF5 library is
+            a problem like any other.
+        shards: Which of the manifest's shards are read, in its order; None reads all. The manifest itself,
+            SHA256SUMS and the documents are checked in any case.
 
-    Everything is read and every hash computed anew. Raises FormatError if the path is no dataset at all, DataError if
-    `shards` names none of its shards.
+    Returns:
+        Its problems, none for a sound dataset, and notes on what a reader should know besides.
+
+    Raises:
+        FormatError: The path is no dataset at all.
+        DataError: `shards` names none of its shards.
     """
     path = Path(path)
     with shard_reader(isolated) as reader:

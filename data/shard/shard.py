@@ -28,19 +28,21 @@ Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 
 @dataclass(frozen=True)
 class Shard:
-    """The contents of a shard in memory.
+    """The contents of a shard in memory: N rows at T times.
 
-    state          (N, T, D) float32 or float64, NaN in rows whose status is not 0
-    time           (T,) float64, in the system's unit of time
-    components     D names
-    trajectory     (N,) int64, global row numbers within the split
-    initial_state  (N, S) float64, exact, of all S states of the system; S = D where all are observed
-    parameters     name -> (N,) float64
-    status         (N,) int8, see `Status`
-    attributes     what `ATTRIBUTES` lists; those fixed by the format are filled in on writing
-    units          unit of the time and of each parameter
-    optional       name -> what the shard has of the numeric `OPTIONAL_VARIABLES`, rows first
-    system_states  names of the S states where fewer are observed, else empty
+    Attributes:
+        state: The D observed components, (N, T, D) float32 or float64. Rows whose status is not 0 are NaN.
+        time: (T,) float64, in the system's unit of time.
+        components: D names.
+        trajectory: Numbers of the rows within their split, (N,) int64.
+        initial_state: All S states of the system at its initial time, exact, (N, S) float64. S is D where all are
+            observed.
+        parameters: For each name the values, (N,) float64, in the units that `units` has.
+        status: (N,) int8, see `Status`.
+        attributes: What `ATTRIBUTES` lists. Those that the format fixes are filled in on writing.
+        units: The unit of the time and of each parameter.
+        optional: By name what the shard has of the numeric `OPTIONAL_VARIABLES`, rows first.
+        system_states: Names of the S states where fewer are observed, else empty.
     """
 
     state: np.ndarray
@@ -110,10 +112,19 @@ class ShardRecord(Record):
 
 
 def write_shard(path: Path, shard: Shard, compression: str | None = None) -> ShardRecord:
-    """Write a shard, read it back, check it and only then give it its name.
+    """Write a shard, read it back, check it, and only then give it its name.
 
-    `compression` is None (contiguous, can be memory-mapped) or "gzip". Raises FormatError if what was read
-    back is not what was written, OSError if the disk refuses.
+    Args:
+        path: Where it is to lie.
+        shard: Its contents.
+        compression: None lays the states out in one piece, so that they can be memory-mapped; "gzip" packs them.
+
+    Returns:
+        Its record, as a manifest lists it.
+
+    Raises:
+        FormatError: What was read back is not what was written.
+        OSError: The disk refuses.
     """
     written = content_hash(shard.variables)
     with atomic_path(path) as temporary:
@@ -150,7 +161,11 @@ def record_of(path: Path, shard: Shard, name: str, content: str) -> ShardRecord:
 
 
 def read_shard(path: str | Path) -> Shard:
-    """Read a whole shard into memory. Raises FormatError if it is none."""
+    """Read a whole shard into memory.
+
+    Raises:
+        FormatError: The file is no shard.
+    """
     with open_shard(Path(path)) as file:
         names, optional = parameter_names(file), optional_names(file)
         return Shard(

@@ -11,9 +11,9 @@ from ...data.shard.shard import Shard
 from ..config.observation import Observation
 from ..dynamics.engines.base.engine import revision_of
 from ..dynamics.engines.base.rounding import ROUNDING
+from ..dynamics.engines.settings import REFERENCE_TOLERANCE
 from ..dynamics.systems import System
 from .growth import NUDGE, Promise
-from .other_solver import REFERENCE_TOLERANCE
 from .reference import Reference
 
 # A global error may be this many times the local tolerance before sensitivity is counted.

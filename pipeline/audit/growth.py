@@ -171,7 +171,7 @@ class _March:
         self._random = np.random.default_rng(0)
         self._terms = None if system.spatial else Terms(system)
         self.base = starts.copy()
-        self.scale = _size(system, starts)
+        self.scale = system.sizes(starts)
         # How far a row has come since it began anew, in parts of its size, and its terms added up until there.
         self._way = np.ones(len(starts))
         self._total = np.zeros_like(starts)
@@ -208,7 +208,7 @@ class _March:
         self.handed_over |= (status == Status.SOLVER_FAILED).any(axis=0)
         base = states[0]
         with np.errstate(all="ignore"):
-            along = np.fmax.accumulate(_size(self._system, base), axis=1)
+            along = np.fmax.accumulate(self._system.sizes(base), axis=1)
             scale = np.fmax(along, self.scale[:, None])
             way, total = self._travelled(base, times, scale)
             parted = states[1:] - base
@@ -264,7 +264,7 @@ class _March:
         if len(anew):
             # Rounding is of the solver's steps, which may be longer than a piece.
             self._way[anew] = 1.0
-            self.scale[anew] = np.fmax(self.scale[anew], _size(self._system, known[anew]))
+            self.scale[anew] = np.fmax(self.scale[anew], self._system.sizes(known[anew]))
             made = self._unit(self.scale, self._total)
             made += self._promise.rounding / self._promise.tolerance * np.abs(self.base)
             self.errors[:, anew] = (self._signs() * made)[:, anew]
@@ -279,9 +279,3 @@ def _since(grown: np.ndarray, unit: np.ndarray) -> np.ndarray:
     shrunk = np.minimum.accumulate(relative, axis=2) / np.where(first > 0, first, 1.0)
     shrunk = np.clip(np.where(np.isfinite(shrunk), shrunk, 1.0), SHRUNK, 1.0)
     return np.copysign(np.maximum.accumulate(sizes / shrunk, axis=2), grown)
-
-
-def _size(system: System, states: np.ndarray) -> np.ndarray:
-    """|x| of each component (..., S); of a field, whose components are alike, the largest of them."""
-    sizes = np.abs(states)
-    return np.repeat(sizes.max(axis=-1, keepdims=True), sizes.shape[-1], axis=-1) if system.spatial else sizes

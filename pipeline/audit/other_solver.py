@@ -9,9 +9,9 @@ from ..dynamics.engines import Engine, EngineSettings, Solution, make_engine
 from ..dynamics.engines.base.absolute import Stated
 from ..dynamics.engines.delay.scipy import ScipyDelayEngine
 from ..dynamics.engines.runge_kutta.scipy import ScipyEngine
+from ..dynamics.engines.settings import REFERENCE_TOLERANCE
 from ..dynamics.systems import System
 
-REFERENCE_TOLERANCE = 1e-12
 # Between steps an explicit method errs more than its tolerance says, where a state rises steeply.
 EXPLICIT_TOLERANCE = 1e-13
 # After so many steps an explicit method is at a stiff row, which LSODA takes over.

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from ...data.base.errors import FormatError, TrajstoreError
 from ...data.base.findings import Finding
-from ...data.folder.manifest import load_manifest
+from ...data.folder.manifest_reading import load_manifest
 from ...data.integrity.verify import choose_shards
 from ...data.shard.schema import DERIVATIVE, DIAGNOSTICS, ENERGY_DRIFT
 from ...data.shard.shard import Shard, read_shard
@@ -76,15 +75,26 @@ class Reintegration:
 
 
 def reintegrate(path: str | Path, rows: int, seed: int = 0, shards: slice | None = None) -> Reintegration:
-    """Compare rows, drawn over all (or these) shards of a dataset folder or from one file, with the equations inside.
+    """Do stored states follow from the stored equations? Integrate rows again and compare.
 
-    Each component is judged by itself, against what both solvers may err in it: their tolerances relative to its own
-    scale along the row, errors of the others, all magnified as the flow does it along that very trajectory, the
-    rounding of the stored dtype and, for linear resampling, the sagitta of the longest step. Where errors have grown
-    too much for small ones to be seen, a row is followed anew from the state stored there, if all of its states are
-    stored without noise. The drift of the energy is measured again, see `remeasure`.
+    Each component is judged by itself, against what both solvers may err in it: their tolerances relative to its
+    own scale along the row, errors of the others, all magnified as the flow does it along that very trajectory,
+    the rounding of the stored dtype and, for linear resampling, the sagitta of the longest step. Where errors
+    have grown too much for small ones to be seen, a row is followed anew from the state stored there, if all of
+    its states are stored without noise. The drift of the energy is measured again, see `remeasure`.
 
-    Raises FormatError if the path is no dataset.
+    Args:
+        path: A dataset folder, or one shard.
+        rows: How many rows are drawn, at least one from each shard as long as they last.
+        seed: Which rows are drawn.
+        shards: Which of the manifest's shards they are drawn from, in its order; None draws from all.
+
+    Returns:
+        Deviations, what could be judged, and a problem for each row that is off.
+
+    Raises:
+        FormatError: The path is no dataset.
+        TrajstoreError: It was measured, or has noise that cannot be drawn again.
     """
     found, problems, checked, names = Compared(), [], 0, set()
     for file, chosen in _draw(Path(path), rows, seed, shards):
@@ -177,12 +187,8 @@ def _observation(file: Path, system: System, shard: Shard) -> Observation:
     """The config's [observation], of which all can be repeated."""
     config = json.loads(str(shard.attributes["config"]))
     try:
-        observation = Observation.model_validate(config.get("observation", {}))
+        observation = Observation.of(config)
         observation.check(system)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, ("observation", *first["loc"])))
-        raise FormatError(f"{file}: {key}: {first['msg']}, got {first['input']!r:.80}") from None
     except TrajstoreError as error:
         raise FormatError(f"{file}: {error}") from None
     if "derived" in config and observation.noise is not None and not observation.clean:

@@ -7,23 +7,16 @@ from pathlib import Path
 from ...data.base.errors import AGAIN, FormatError
 from ...data.base.files import remove_leftovers
 from ...data.base.hashing import text_hash
-from ...data.folder.manifest import (
-    CHECKSUMS,
-    DOCUMENTS,
-    MANIFEST,
-    Manifest,
-    document_hashes,
-    load_if_present,
-    load_manifest,
-)
-from ...data.folder.manifest_parts import PART_NAME
+from ...data.folder.documents import document_hashes
+from ...data.folder.manifest import Manifest
+from ...data.folder.manifest_reading import load_if_present, load_manifest
+from ...data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST, is_manifest_part, is_part, is_shard
 from ...data.integrity.child_reader import shard_reader
 from ...data.integrity.reader import Reader
 from ...data.integrity.verify import verify
 from ...data.shard.limits import check_text_file
-from ...data.shard.schema import SHARD_NAME, SPLITS, shard_name
+from ...data.shard.schema import SPLITS, shard_name
 from ...data.shard.shard import ShardRecord
-from ..generation.present import is_part
 from ..runtime.lock import locked
 
 SUM = re.compile(r"([0-9a-f]{64})  (\S+)")
@@ -36,7 +29,7 @@ SIZE = re.compile(rf'"({"|".join(SPLITS)})": *([0-9]{{1,18}})')
 
 
 def repair(folder: str | Path, isolated: bool = False) -> list[str]:
-    """Write manifest and SHA256SUMS of a dataset again where they are lost or damaged; names of those written.
+    """Write the manifest and SHA256SUMS of a dataset again where they are lost or damaged.
 
     Every shard must be sound by itself, all must be of one config, and each split's rows without gap from 0 on.
     So that a changed or lost shard is never passed off as right, one of these must hold besides: the manifest is
@@ -44,9 +37,15 @@ def repair(folder: str | Path, isolated: bool = False) -> list[str]:
     that can still be read of the two contradicts a shard. Where nothing of them can be read, nobody can tell
     whether the last shards of a split are lost, too.
 
-    isolated  True reads shards in a child process, as `verify` does
+    Args:
+        folder: The dataset's.
+        isolated: Whether to read shards in a child process, as `verify` can.
 
-    Raises FormatError that names the file in the way, and then has changed nothing.
+    Returns:
+        Names of the files that were written.
+
+    Raises:
+        FormatError: A file, which it names, is in the way. Nothing has then been changed.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -103,7 +102,7 @@ def _entries(text: str) -> dict[str, str]:
 
 def _manifest_of_shards(folder: Path, reader: Reader) -> Manifest:
     """The manifest of all shards in the folder. Raises FormatError if one of them is not as it should be."""
-    files = [path.name for path in folder.iterdir() if re.fullmatch(SHARD_NAME, path.name)]
+    files = [path.name for path in folder.iterdir() if is_shard(path.name)]
     records: dict[str, list[ShardRecord]] = {split: [] for split in SPLITS}
     common: Manifest | None = None
     for split in SPLITS:
@@ -159,7 +158,7 @@ def _check_claims(
     found = {shard.file: shard.sha256 for shard in manifest.shards}
     mend = f"{AGAIN} If you know that the shards are right, remove {witness} and repair again."
     for name, digest in claims.items():
-        if re.fullmatch(SHARD_NAME, name) and name not in found:
+        if is_shard(name) and name not in found:
             raise FormatError(f"{folder / name}: missing, but {witness} lists it. {mend}")
         if found.get(name, digest) != digest:
             raise FormatError(
@@ -172,7 +171,7 @@ def _check_claims(
 
 def _parts(folder: Path) -> list[Path]:
     """The files that may be parts of a manifest."""
-    return sorted(path for path in folder.iterdir() if re.fullmatch(PART_NAME, path.name))
+    return sorted(path for path in folder.iterdir() if is_manifest_part(path.name))
 
 
 def _sums(folder: Path) -> dict[str, str]:

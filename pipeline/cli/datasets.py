@@ -160,7 +160,7 @@ def _verify_with_progress(path: Path, shards: slice | None) -> tuple["Findings",
     """What was found, and how many shards there are."""
     from rich.progress import Progress
 
-    from ...data.folder.manifest import load_manifest
+    from ...data.folder.manifest_reading import load_manifest
     from ...data.integrity.verify import examine
     from ..runtime.progress import columns
 
@@ -182,7 +182,7 @@ def _verify_with_progress(path: Path, shards: slice | None) -> tuple["Findings",
 @command
 def info_command(path: Path, as_json: bool) -> None:
     """Show what a dataset, or one shard, holds."""
-    from ...data.folder.manifest import load_manifest
+    from ...data.folder.manifest_reading import load_manifest
     from ...data.integrity.child_reader import IsolatedReader
     from .printing import dataset_facts, print_dataset
 

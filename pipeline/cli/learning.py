@@ -201,7 +201,7 @@ def evaluate_command(
 @command
 def plot_command(path: Path, out: Path | None, trust_code: bool) -> None:
     """Draw the figures of an evaluated run, or of a dataset or shard."""
-    from ...data.folder.manifest import MANIFEST
+    from ...data.folder.names import MANIFEST
 
     if not path.exists():
         raise TrajstoreError(f"{path}: no such folder; expected that of a run or of a dataset, or a shard")

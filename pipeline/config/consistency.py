@@ -1,8 +1,7 @@
 """Does what is to be learned go with the dataset of the same config? Asked before the dataset is made."""
 
-import numpy as np
-
 from ...data.batches.block_sizes import count_blocks
+from ...data.shard.sizes import row_bytes
 from ...data.tasks.registry import TASKS
 from .experiment import Experiment
 from .plain_values import ConfigError
@@ -46,9 +45,9 @@ def _check_blocks(config: Experiment) -> None:
     """Two blocks of rows must fit into the buffer; blocks are cut as `Store.block_bounds` cuts them."""
     training, rows = config.training, min(config.shard_rows, config.dataset.train)
     components = len(config.observation.names(config.dynamics))
-    row_bytes = len(config.times) * components * np.dtype(config.dataset.dtype).itemsize
-    blocks = count_blocks(rows, row_bytes, training.block_bytes)
-    needed = 2 * -(-rows // blocks) * row_bytes
+    row = row_bytes(len(config.times), components, config.dataset.dtype)
+    blocks = count_blocks(rows, row, training.block_bytes)
+    needed = 2 * -(-rows // blocks) * row
     if needed > training.buffer_bytes:
         raise ConfigError(
             f"training.buffer_bytes: got {training.buffer_bytes}, and two blocks of rows take {needed} bytes; "

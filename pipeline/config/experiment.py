@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
+from ...data.base.plain_words import got
 from ...data.base.section import Section, Seed
 from ...data.shard.schema import SPLITS, Diagnostic, without_sizes
+from ...data.shard.sizes import rows_of_shard
 from ..dynamics.diagnostics import check_diagnostics
 from ..dynamics.engines import EngineSettings
 from ..dynamics.initial_states import InitialStates
@@ -17,13 +19,7 @@ from ..dynamics.systems import System
 from .grid import GridSection
 from .learning import Learning
 from .observation import Observation
-from .plain_words import got
 from .system import SystemSection
-
-# Shards are cut so that a shard's states stay near this size where shard_rows is left out.
-SHARD_BYTES = 64 << 20
-MAX_SHARD_ROWS = 65_536
-
 
 # As of ISO 8601, for a dataset may be older than its day is known.
 DATE_FORMATS = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d"}
@@ -62,7 +58,17 @@ class DatasetSection(Section):
 
 
 class Experiment(Learning):
-    """A whole config file."""
+    """A whole config file, checked, with defaults filled in.
+
+    Attributes:
+        system: The equations.
+        grid: The times at which trajectories are stored.
+        dataset: How many trajectories there are, from which seed, and how they are stored.
+        engine: How they are integrated.
+        initial_states: Where they begin.
+        observation: What is stored of them.
+        task, model, training, refinement: What is learned from them, and how; see `Learning`.
+    """
 
     system: SystemSection
     grid: GridSection
@@ -120,8 +126,7 @@ class Experiment(Learning):
     def shard_rows(self) -> int:
         if self.dataset.shard_rows is not None:
             return self.dataset.shard_rows
-        row = len(self.times) * len(self.dynamics.states) * np.dtype(self.dataset.dtype).itemsize
-        return max(1, min(MAX_SHARD_ROWS, SHARD_BYTES // row))
+        return rows_of_shard(len(self.times), len(self.dynamics.states), self.dataset.dtype)
 
     def generation(self) -> dict[str, Any]:
         """All that decides a dataset, resolved, JSON-ready: system, grid, dataset, engine."""

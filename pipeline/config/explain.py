@@ -5,12 +5,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from ...data.base.plain_words import TAGS, got, key_of, mistake
 from ...data.base.section import Section
 from ...data.base.suggestions import did_you_mean
-from .plain_words import expected, got
-
-# Parts of a location that are no keys, nor could be the name of a state or parameter.
-TAGS = ("<number>", "<draw>", "<periods>", "<by name>", "[key]")
 
 
 def explain(error: ValidationError, kind: type[BaseModel], raw: Any, under: str = "") -> str:
@@ -27,7 +24,7 @@ def explain(error: ValidationError, kind: type[BaseModel], raw: Any, under: str 
 
 def _line(problem: dict[str, Any], kind: type[BaseModel], raw: Any, under: str) -> str:
     location = [str(part) for part in problem["loc"] if part not in TAGS]
-    key = ".".join(filter(None, [under, *location])) or "the config"
+    key = key_of(problem, under) or "the config"
     match problem["type"]:
         case "extra_forbidden":
             known = _known_keys(location[:-1], kind, raw)
@@ -38,12 +35,8 @@ def _line(problem: dict[str, Any], kind: type[BaseModel], raw: Any, under: str) 
             return (
                 f"{key}: {got(problem['input'])}, expected {problem['ctx']['expected']}{meant and '.'}{meant}"
             )
-        case "missing":
-            return f"{key}: missing"
-        case "value_error":
-            return f"{key}: {problem['ctx']['error']}"
         case _:
-            return f"{key}: {got(problem['input'])}, {expected(problem)}"
+            return f"{key}: {mistake(problem)}"
 
 
 def _known_keys(location: list[str], kind: type[BaseModel], raw: Any) -> list[str]:

@@ -25,10 +25,15 @@ GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observat
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
-    """Read a TOML file and apply overrides "key.path=value".
+    """Read a config file.
 
-    Raises ConfigError, also where what is to be learned does not go with the dataset, or another TrajstoreError for
-    a system or engine that cannot be built.
+    Args:
+        path: A TOML file.
+        overrides: Texts "key.path=value" that take the place of what the file says.
+
+    Raises:
+        ConfigError: A key is wrong, or what is to be learned does not go with the dataset.
+        TrajstoreError: The system or the engine cannot be built.
     """
     config = check_config(read_toml(path, overrides), str(path), Path(path).parent)
     try:
@@ -81,7 +86,18 @@ def check_learning(raw: dict[str, Any], source: str, folder: Path | None = None)
 
 
 def check_config(raw: dict[str, Any], source: str, folder: Path | None = None) -> Experiment:
-    """An Experiment from plain values, see `check_learning`. Raises as `load_config`."""
+    """An experiment from plain values, as a TOML file holds them.
+
+    Args:
+        raw: The sections.
+        source: Where they come from, as errors name it.
+        folder: Where files of the user's own lie that they name, which may then run; None runs none, see
+            `load_trained`.
+
+    Raises:
+        ConfigError: A key is wrong.
+        TrajstoreError: The system or the engine cannot be built.
+    """
     config = _validate(Experiment, raw, source, folder)
     try:
         _ = config.times

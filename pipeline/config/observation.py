@@ -1,14 +1,11 @@
 """The [observation] section: what of a trajectory is seen, with which noise, and what is kept beside it."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Any
 
 import numpy as np
-from pydantic import Discriminator, Field, NonNegativeFloat, Tag, model_validator
 
-from ...data.base.errors import TrajstoreError
-from ...data.base.section import Section
+from ...data.folder.stated_observation import Noise, StatedObservation
 from ...data.shard.schema import CLEAN_STATE, DERIVATIVE
 from ..dynamics.engines.base.engine import REVISION
 from ..dynamics.random_rows import NOISE, standard_normal, uniform_of
@@ -16,39 +13,6 @@ from ..dynamics.systems import System
 
 # Random numbers at once: rows of long trajectories are drawn a few at a time.
 BLOCK_NUMBERS = 1 << 20
-
-Amount = Annotated[
-    Annotated[NonNegativeFloat, Tag("<number>")] | Annotated[dict[str, NonNegativeFloat], Tag("<by name>")],
-    Discriminator(lambda value: "<by name>" if isinstance(value, Mapping) else "<number>"),
-]
-
-
-class Noise(Section):
-    """Normal observation noise, by one of these; a number for all components, or one by name for some.
-
-    relative  its standard deviation, in parts of that of the component along the same trajectory
-    absolute  its standard deviation, in units of the component
-    """
-
-    relative: Amount | None = None
-    absolute: Amount | None = None
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if (self.relative is None) == (self.absolute is None):
-            raise ValueError("expected either relative or absolute")
-        return self
-
-    @property
-    def amount(self) -> float | dict[str, float]:
-        (given,) = (amount for amount in (self.relative, self.absolute) if amount is not None)
-        return given
-
-    def of_each(self, components: Sequence[str]) -> np.ndarray:
-        """The amount for each component, (D,) float64."""
-        if isinstance(self.amount, dict):
-            return np.array([self.amount.get(name, 0.0) for name in components])
-        return np.full(len(components), self.amount)
 
 
 @dataclass(frozen=True)
@@ -59,51 +23,18 @@ class Observed:
     beside: dict[str, np.ndarray]
 
 
-class Observation(Section):
-    """What is stored of the trajectories that an engine gives.
-
-    components  names of the states that are observed; all if left out
-    noise       see `Noise`; the initial states stay exact, so rows can still be integrated again
-    clean       keep the states without noise, too
-    derivative  keep dx/dt, by the equations at the clean states, too
-    """
-
-    components: Annotated[list[str], Field(min_length=1)] | None = None
-    noise: Noise | None = None
-    clean: bool = False
-    derivative: bool = False
-
-    @model_validator(mode="after")
-    def _clean_beside_noise(self) -> Self:
-        if self.clean and self.noise is None:
-            raise ValueError("clean: without noise the states are clean; leave it out, or give noise")
-        return self
+class Observation(StatedObservation):
+    """What is stored of the trajectories that an engine gives."""
 
     def check(self, system: System) -> None:
         """Raises TrajstoreError if the section does not go with the system."""
-        for name in self.components or ():
-            if name not in system.states:
-                raise TrajstoreError(
-                    f"observation.components: no state {name!r}; there are {', '.join(system.states)}"
-                )
-        names = self.names(system)
-        if self.components is not None and list(names) != self.components:
-            raise TrajstoreError(
-                f"observation.components: got {', '.join(self.components)}; expected each once and in the system's "
-                f"order: {', '.join(names)}"
-            )
-        amount = self.noise.amount if self.noise else 0.0
-        for name in amount if isinstance(amount, dict) else ():
-            if name not in names:
-                raise TrajstoreError(
-                    f"observation.noise: {name!r} is not observed; observed are {', '.join(names)}"
-                )
+        self.check_names(system.states)
         if self.derivative:
             system.check_slopes()
 
     def names(self, system: System) -> tuple[str, ...]:
         """The observed components, in the system's order."""
-        return tuple(name for name in system.states if self.components is None or name in self.components)
+        return self.names_among(system.states)
 
     def columns(self, system: System) -> list[int]:
         """Their places among the system's states."""

@@ -54,42 +54,52 @@ class SystemSection(Section):
             if (value := getattr(self, key)) is not None
         }
         if self.equations is not None or self.hamiltonian is not None:
-            if self.size is not None:
-                raise ConfigError("system.size: is for systems of the library; equations of your own say it")
-            if self.initial_state is None:
-                pairs = self.momenta or {}
-                states = self.equations or (*pairs, *pairs.values())
-                raise ConfigError(
-                    "system.initial_state: missing; a system of your own needs a range [low, high] for "
-                    f"each of {', '.join(states)}"
-                )
-            self._check_by_split(self.parameters, self.equations or (self.initial_state or {}), "this system")
-            parameters = {
-                name: self._parameter(name, Parameter(), value) for name, value in self.parameters.items()
-            }
-            if self.equations is not None and self.momenta is None:
-                made = DelaySystem if mentions_delay(self.equations) else System
-                return made(
-                    self.name, self.equations, parameters, boxes, hamiltonian=self.hamiltonian, **more
-                )
-            if self.equations is not None:
-                raise ConfigError(
-                    "system.momenta: got equations, too, which already say how the state moves; leave out momenta "
-                    "(a hamiltonian is then the energy alone), or leave out equations, which follow from hamiltonian "
-                    "and momenta"
-                )
-            if self.hamiltonian is None or not self.momenta:
-                raise ConfigError(
-                    "system.momenta: missing; a hamiltonian needs the momentum of each coordinate, as in "
-                    'momenta = { q = "p" }, or equations beside it'
-                )
-            states = (*self.momenta, *self.momenta.values())
-            if len(set(states)) == len(states) and set(boxes) != set(states):
-                raise ConfigError(
-                    f"system.momenta: makes {', '.join(states)} the states, but initial_state has ranges for "
-                    f"{', '.join(boxes) or 'none'}; expected the same names in both"
-                )
-            return from_hamiltonian(self.name, self.hamiltonian, self.momenta, parameters, boxes, **more)
+            return self._own(boxes, more)
+        return self._of_library(boxes, more)
+
+    def _own(self, boxes: dict[str, tuple[float, float]], more: dict[str, Any]) -> System:
+        """A system of the user's own, with these ranges of initial states and words about it."""
+        if self.size is not None:
+            raise ConfigError("system.size: is for systems of the library; equations of your own say it")
+        if self.initial_state is None:
+            pairs = self.momenta or {}
+            states = self.equations or (*pairs, *pairs.values())
+            raise ConfigError(
+                "system.initial_state: missing; a system of your own needs a range [low, high] for "
+                f"each of {', '.join(states)}"
+            )
+        self._check_by_split(self.parameters, self.equations or self.initial_state, "this system")
+        parameters = {
+            name: self._parameter(name, Parameter(), value) for name, value in self.parameters.items()
+        }
+        if self.equations is None:
+            return from_hamiltonian(self.name, *self._energy(boxes), parameters, boxes, **more)
+        if self.momenta is not None:
+            raise ConfigError(
+                "system.momenta: got equations, too, which already say how the state moves; leave out momenta "
+                "(a hamiltonian is then the energy alone), or leave out equations, which follow from hamiltonian "
+                "and momenta"
+            )
+        made = DelaySystem if mentions_delay(self.equations) else System
+        return made(self.name, self.equations, parameters, boxes, hamiltonian=self.hamiltonian, **more)
+
+    def _energy(self, boxes: Collection[str]) -> tuple[str, dict[str, str]]:
+        """The energy, and coordinate -> momentum, from which equations follow; ranges are of the same states."""
+        if self.hamiltonian is None or not self.momenta:
+            raise ConfigError(
+                "system.momenta: missing; a hamiltonian needs the momentum of each coordinate, as in "
+                'momenta = { q = "p" }, or equations beside it'
+            )
+        states = (*self.momenta, *self.momenta.values())
+        if len(set(states)) == len(states) and set(boxes) != set(states):
+            raise ConfigError(
+                f"system.momenta: makes {', '.join(states)} the states, but initial_state has ranges for "
+                f"{', '.join(boxes) or 'none'}; expected the same names in both"
+            )
+        return self.hamiltonian, self.momenta
+
+    def _of_library(self, boxes: dict[str, tuple[float, float]], more: dict[str, Any]) -> System:
+        """A system of the library, with these ranges of initial states and words about it in place of its own."""
         if self.momenta is not None:
             raise ConfigError(
                 'system.momenta: goes with a hamiltonian of your own, as in hamiltonian = "p**2/2 + q**2/2"'

@@ -9,7 +9,8 @@ from typing import Any
 
 import jinja2
 
-from ...data.folder.manifest import CHECKSUMS, MANIFEST, Manifest, SplitRecord
+from ...data.folder.manifest import Manifest, SplitRecord
+from ...data.folder.names import CHECKSUMS, MANIFEST
 from .description import UNSPECIFIED, Description
 from .phrases import line, number
 

@@ -13,7 +13,8 @@ from typing import Any
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 from ...data.base.hashing import text_hash
-from ...data.folder.manifest import MANIFEST, Manifest, SplitRecord
+from ...data.folder.manifest import Manifest, SplitRecord
+from ...data.folder.names import MANIFEST
 from ...data.shard.schema import PARTS_VERSION, SHARD_SUFFIX
 from .card import citation
 from .description import IDENTITY_SHOWN, Description

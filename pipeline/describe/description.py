@@ -84,17 +84,17 @@ class Description:
     @property
     def _states(self) -> list[str]:
         """Names of all states of the system, also of those that are not observed."""
-        return (self._seen.components and self._seen.states) or self.manifest.components
+        return (self._seen.observation.components and self._seen.states) or self.manifest.components
 
     @property
     def observed(self) -> str:
         """What was observed, in a phrase; "" where it is all states as they are."""
-        phrases = []
-        if self._seen.components:
+        phrases, observation = [], self._seen.observation
+        if observation.components:
             phrases.append(f"{len(self.manifest.components)} of {len(self._states)} states")
-        for kind, amount in (self._seen.noise or {}).items():
-            unit = " times the spread of each component" if kind == "relative" else ""
-            phrases.append(f"normal noise of standard deviation {_amount(amount)}{unit}")
+        if observation.noise is not None:
+            unit = "" if observation.noise.relative is None else " times the spread of each component"
+            phrases.append(f"normal noise of standard deviation {_amount(observation.noise.amount)}{unit}")
         if self._seen.kept:
             phrases.append(f"also stored: {', '.join(self._seen.kept)}")
         return "; ".join(phrases)

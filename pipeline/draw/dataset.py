@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from ...data.base.errors import TrajstoreError
-from ...data.folder.manifest import MANIFEST
+from ...data.folder.names import MANIFEST
 from ..describe.description import Description
 from ..judge.movement import spread
 from ..judge.truth import CURVES

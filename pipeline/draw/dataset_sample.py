@@ -9,7 +9,8 @@ import numpy as np
 from ...data.base.errors import FormatError
 from ...data.batches.shard_reader import open_states
 from ...data.batches.windows import Windows
-from ...data.folder.manifest import Manifest, load_manifest, manifest_of_file
+from ...data.folder.manifest import Manifest
+from ...data.folder.manifest_reading import load_manifest, manifest_of_file
 from ...data.shard.schema import SYSTEM_STATE, Status
 from ...data.shard.structure import names_of, open_shard, values, variable
 from ..judge.movement import choose, moving, spread

@@ -15,7 +15,7 @@ from matplotlib.mathtext import MathTextParser
 
 from ...data.base.files import atomic_path
 from ..describe.phrases import line
-from ..dynamics.systems.system import NAME
+from ..dynamics.systems.naming import NAME
 from ..judge.movement import HARDLY
 from .fitting import FittedLayout
 

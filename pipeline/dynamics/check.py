@@ -12,11 +12,10 @@ from scipy.signal import detrend
 from ...data.shard.schema import Status
 from .engines import EngineSettings, Solution, make_engine
 from .engines.base.rounding import ROUNDING, Terms
-from .engines.settings import Method
+from .engines.settings import REFERENCE_TOLERANCE, Method
 from .initial_states import InitialStates
 from .systems import System
 
-REFERENCE_TOLERANCE = 1e-12
 # After so many steps the explicit method is at a stiff row, which the implicit one takes over, or gives up in turn.
 EXPLICIT_STEPS, IMPLICIT_STEPS = 5_000, 5_000
 ROWS, SAMPLES_A_PERIOD = 4, 50
@@ -224,10 +223,9 @@ def _reference(
 
 def _scales(system: System, states: np.ndarray, parameters: np.ndarray, times: np.ndarray) -> np.ndarray:
     """What deviations of components (K, S) of rows are measured by."""
-    sizes = np.abs(states).max(axis=1)
+    sizes = system.sizes(states).max(axis=1)
     if system.spatial:
-        # Its components are alike.
-        return np.repeat(sizes.max(axis=1, keepdims=True), sizes.shape[1], axis=1)
+        return sizes
     with np.errstate(all="ignore"):
         terms = np.nan_to_num(Terms(system)(times, states, parameters)[1], posinf=0.0).max(axis=1)
     # What cancels may leave nothing but rounding, which passes.

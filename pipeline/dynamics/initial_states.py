@@ -31,17 +31,23 @@ Named = dict[str, float]
 
 
 class InitialStates(Section):
-    """The [initial_states] section.
+    """The section [initial_states]: how initial states are drawn.
 
-    box         uniform in the system's ranges
-    normal      around `mean` with standard deviations `std`; left out: the middle and half the width of the ranges
-    shell       at a random direction from `mean` (0 if left out), at a distance within `radius` [low, high], which is
-                uniform in "radius" (of the spring and pendulum of Greydanus et al. 2019, arXiv:1906.01563: [0.1, 1.0]
-                and [1.3, 2.3]) or in "volume", which makes a ball or an annulus evenly full
-    attractor   uniform in the ranges, then integrated over a `transient` that is dropped
-    file        rows of `path`, a NumPy array (rows, components) or CSV with a header: first those of the train split,
-                then of validation and test
-    two-body, three-body  the near-circular orbits of Greydanus et al. 2019 for the systems of these names
+    Attributes:
+        kind: One of "box": uniform in the system's ranges; "normal": around `mean` with deviations `std`, by
+            default the middle and half the width of the ranges; "shell": in a random direction from `mean`, 0 by
+            default, at a distance within `radius`; "attractor": uniform in the ranges, then integrated over a
+            `transient` that is dropped; "file": rows of a file, first those of the train split, then of
+            validation and test; "two-body", "three-body": the near-circular orbits of Greydanus et al. 2019 for
+            the systems of these names.
+        mean, std: By name of the state, in its units.
+        radius: [low, high], as [0.1, 1.0] of the spring and [1.3, 2.3] of the pendulum of Greydanus et al. 2019,
+            arXiv:1906.01563.
+        uniform: Whether the distance is uniform in "radius", or in "volume", which fills a ball or an annulus
+            evenly.
+        transient: In units of time.
+        path: A NumPy array (rows, components), or CSV with a header.
+        sha256: The hash that its numbers must have.
     """
 
     kind: Kind = "box"

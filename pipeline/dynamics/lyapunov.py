@@ -6,19 +6,20 @@ doi:10.1007/BF02128236.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from ...data.base.errors import TrajstoreError
 from ...data.shard.schema import Status
-from .engines import EngineSettings, make_engine
+from .engines import Engine, EngineSettings, make_engine
 from .engines.base.scales import apart
 from .initial_states import InitialStates
 from .systems import System
 from .systems.delay import DelaySystem
 from .systems.expressions import to_text
-from .systems.system import MAX_NAMES, InvalidSystemError
+from .systems.naming import InvalidSystemError
+from .systems.system import MAX_NAMES
 
 # Between two orthonormalisations, in periods; less where tangent vectors all but lose their independence. A row that
 # needs less than the shortest is on its way to infinity, and given up.
@@ -47,6 +48,15 @@ class Spectrum:
     errors: np.ndarray
     rows: int
     duration: float
+
+    @classmethod
+    def of(cls, growth: np.ndarray, duration: float) -> Self:
+        """From the exponents (N, K) of each row, in any order."""
+        rows, count = growth.shape
+        errors = growth.std(axis=0, ddof=1) / np.sqrt(rows) if rows > 1 else np.full(count, np.nan)
+        means = growth.mean(axis=0)
+        order = np.argsort(-means, kind="stable")
+        return cls(means[order], errors[order], rows, duration)
 
     @property
     def dimension(self) -> float | None:
@@ -88,24 +98,10 @@ def spectrum(
     Raises TrajstoreError if the system has no period, a parameter without a value, no row that stays finite,
     or equations too large for so many exponents.
     """
-    if system.period is None:
-        raise TrajstoreError(f"system {system.name!r} has no period to measure time by")
-    missing = [
-        name for name, value in zip(system.parameters, system.defaults, strict=True) if np.isnan(value)
-    ]
-    if missing:
-        raise TrajstoreError(
-            f"parameters {', '.join(missing)} have no value of their own; give each a number"
-        )
-    size = len(system.states)
-    count = min(size, most_exponents(system)) if exponents is None else exponents
-    if not 1 <= count <= min(size, most_exponents(system)):
-        raise TrajstoreError(
-            f"{count} exponents of {system.name!r}: expected 1 to {min(size, most_exponents(system))}"
-        )
+    period, count = _period(system), _count(system, exponents)
     if isinstance(system, DelaySystem):
-        return _growth(system, rows, periods * system.period, transient * system.period, seed)
-    parameters = system.default_rows(rows)
+        return _growth(system, rows, periods * period, transient * period, seed)
+    size, parameters = len(system.states), system.default_rows(rows)
     states = InitialStates().rows(system, seed, "train", 0, rows)
     engine = make_engine(
         variational(system, count),
@@ -115,16 +111,11 @@ def spectrum(
     )
     tangents = _orthonormal(np.random.default_rng(seed).standard_normal((rows, size, count)))[0]
 
-    segment, shortest, longest = (part * system.period for part in (SEGMENT, SHORTEST, SEGMENT))
-    begin, end = transient * system.period, (transient + periods) * system.period
+    segment, shortest, longest = (part * period for part in (SEGMENT, SHORTEST, SEGMENT))
+    begin, end = transient * period, (transient + periods) * period
     time, sums, duration = 0.0, np.zeros((rows, count)), 0.0
     while time < end:
-        # A vector's components follow each other.
-        packed = np.concatenate([states, tangents.transpose(0, 2, 1).reshape(len(states), -1)], axis=1)
-        solution = engine.solve(packed, parameters[: len(packed)], np.array([time, time + segment]))
-        last = solution.states[:, -1]
-        sound = (solution.status == Status.OK) & (np.abs(last).max(axis=1) < LARGEST)
-        grown = last[sound, size:].reshape(-1, count, size).transpose(0, 2, 1)
+        sound, last, grown = _carry(engine, states, tangents, parameters, time, time + segment)
         frame, sides = _orthonormal(grown)
         thickness = sides.min(axis=1) / sides.max(axis=1)
         thick = thickness >= THINNEST
@@ -134,17 +125,54 @@ def spectrum(
         sound[sound] = thick
         if not sound.any():
             raise TrajstoreError(f"system {system.name!r}: no row stays finite up to t = {time + segment:g}")
-        states, tangents, sides, sums = last[sound, :size], frame[thick], sides[thick], sums[sound]
+        states, tangents, sides, sums = last[thick], frame[thick], sides[thick], sums[sound]
         if time >= begin:
             sums += np.log(sides)
             duration += segment
         time += segment
         if thickness[thick].min() > THIN:
             segment = min(2 * segment, longest)
-    means = sums / duration
-    errors = means.std(axis=0, ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.full(count, np.nan)
-    order = np.argsort(-means.mean(axis=0), kind="stable")
-    return Spectrum(means.mean(axis=0)[order], errors[order], len(means), duration)
+    return Spectrum.of(sums / duration, duration)
+
+
+def _period(system: System) -> float:
+    """Of a system that can be followed by itself: its parameters have values."""
+    if system.period is None:
+        raise TrajstoreError(f"system {system.name!r} has no period to measure time by")
+    missing = [
+        name for name, value in zip(system.parameters, system.defaults, strict=True) if np.isnan(value)
+    ]
+    if missing:
+        raise TrajstoreError(
+            f"parameters {', '.join(missing)} have no value of their own; give each a number"
+        )
+    return system.period
+
+
+def _count(system: System, exponents: int | None) -> int:
+    """How many exponents to measure."""
+    most = min(len(system.states), most_exponents(system))
+    count = most if exponents is None else exponents
+    if not 1 <= count <= most:
+        raise TrajstoreError(f"{count} exponents of {system.name!r}: expected 1 to {most}")
+    return count
+
+
+def _carry(
+    engine: Engine, states: np.ndarray, tangents: np.ndarray, parameters: np.ndarray, begin: float, end: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """States (N, D) and tangents (N, D, K) to another time: which rows are sound, and theirs at the end.
+
+    Of the parameters, which are the same in all rows, the first are taken.
+    """
+    size, vectors = tangents.shape[1:]
+    # A vector's components follow each other.
+    packed = np.concatenate([states, tangents.transpose(0, 2, 1).reshape(len(states), -1)], axis=1)
+    solution = engine.solve(packed, parameters[: len(packed)], np.array([begin, end]))
+    last = solution.states[:, -1]
+    sound = (solution.status == Status.OK) & (np.abs(last).max(axis=1) < LARGEST)
+    last = last[sound]
+    return sound, last[:, :size], last[:, size:].reshape(-1, vectors, size).transpose(0, 2, 1)
 
 
 def _growth(system: DelaySystem, rows: int, duration: float, transient: float, seed: int) -> Spectrum:
@@ -181,9 +209,8 @@ def _growth(system: DelaySystem, rows: int, duration: float, transient: float, s
         march.rescale(slice(size, None), 1 / grown)
         if number >= before:
             sums += np.log(grown)
-    means = sums[sound] / (after * segment)
-    error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.nan
-    return Spectrum(means.mean(keepdims=True), np.array([error]), len(means), after * segment)
+    duration = after * segment
+    return Spectrum.of(sums[sound, None] / duration, duration)
 
 
 def most_exponents(system: System) -> int:

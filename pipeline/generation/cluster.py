@@ -7,13 +7,11 @@ begins, so that workers which come later get none, and waits without end once al
 import logging
 import pickle
 import re
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -23,12 +21,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ...data.base.errors import TrajstoreError
-from ...data.base.files import has_size, reason, temporary_path
-from ...data.folder.manifest import MANIFEST
+from ...data.base.files import has_size, temporary_path
+from ...data.folder.names import MANIFEST
 from ...data.shard.shard import ShardRecord
 from ..runtime.progress import InterruptedWork, columns
 from ..runtime.software import software
-from .local_workers import Work, make_here
+from .cluster_worker import GO_ON, Badge, make_there, problem_here
+from .local_workers import Work
 from .plan import ShardPlan
 
 # Seconds to reach the scheduler; for workers to say what they see; without any worker, until we give up.
@@ -41,7 +40,6 @@ ADDRESS = re.compile(r"(tcp|tls)://.+:\d+")
 AHEAD = 2
 # Of many workers that cannot work, so many are named.
 NAMED = 3
-GO_ON = "Finished shards are kept: run the same command again to go on."
 
 
 @cache
@@ -106,15 +104,6 @@ def _client(scheduler: str) -> Any:
         ) from None
 
 
-@dataclass(frozen=True)
-class Badge:
-    """A file in the shared folder that holds the pickled work. While it is there, the work is wanted."""
-
-    path: Path
-    sha256: str
-    software: dict[str, str]
-
-
 class ClusterWorkers:
     """See `local_workers.Workers`."""
 
@@ -151,7 +140,7 @@ class ClusterWorkers:
     def _ask(self, badge: Badge) -> dict[str, Any]:
         """For each worker its problem, or the exception that it met; None if it has none."""
         try:
-            return self._client.run(_problem_here, badge, on_error="return", callback_timeout=ANSWER)
+            return self._client.run(problem_here, badge, on_error="return", callback_timeout=ANSWER)
         except TimeoutError:
             raise TrajstoreError(
                 f"{badge.path.parent}: not every worker said within {ANSWER:.0f} s whether it sees this folder; does "
@@ -182,7 +171,7 @@ class ClusterWorkers:
                     room = self._jobs or AHEAD * max(1, sum(self._client.nthreads().values()))
                     while waiting and len(under_way) < room:
                         plan = waiting.pop()
-                        under_way[self._client.submit(_make_there, self._badge, plan, pure=False)] = plan
+                        under_way[self._client.submit(make_there, self._badge, plan, pure=False)] = plan
                     finished = self._first_finished(list(under_way), folder)
                 for future in finished:
                     record = self._result(future, folder)
@@ -254,61 +243,3 @@ def _wait_until_seen(folder: Path, records: dict[str, ShardRecord]) -> None:
         missing = [record for record in missing if not has_size(folder / record.file, record.bytes)]
         if missing:
             time.sleep(1)
-
-
-def _problem_here(badge: Badge) -> str | None:
-    """On a worker: what keeps it from making shards; None if nothing does."""
-    folder, here = badge.path.parent, software()
-    where = f"({socket.gethostname()})"
-    for name in badge.software | here:
-        if here.get(name) != badge.software.get(name):
-            return (
-                f"{where} has {name} {here.get(name, 'not at all')}, expected {badge.software.get(name, 'none')}, "
-                "as here, or bytes may differ"
-            )
-    try:
-        if not folder.is_dir():
-            return f"{where} does not see this folder; it must be shared, at the same path"
-        _read(badge)
-        trial = temporary_path(badge.path)
-        trial.write_bytes(b"trial")
-        trial.unlink()
-    except FileNotFoundError:
-        return f"{where} sees another folder at this path; it must be the same one"
-    except OSError as error:
-        return f"{where} cannot read and write in this folder ({reason(error)})"
-    return None
-
-
-def _read(badge: Badge) -> bytes:
-    content = badge.path.read_bytes()
-    if sha256(content).hexdigest() != badge.sha256:
-        raise FileNotFoundError(badge.path)
-    return content
-
-
-_works: dict[str, Work] = {}
-_reading = threading.Lock()
-
-
-def _make_there(badge: Badge, plan: ShardPlan) -> ShardRecord | None:
-    """On a worker: make one shard."""
-
-    def report(_: int) -> None:
-        if not badge.path.exists():
-            raise InterruptedWork(f"{badge.path}: is gone, so nobody waits for this shard any more")
-
-    return make_here(_work_here(badge), badge.sha256, plan, report)
-
-
-def _work_here(badge: Badge) -> Work:
-    """On a worker: the work, read once a process. One that came later than the others is asked now what it sees."""
-    with _reading:
-        if badge.sha256 not in _works:
-            problem = _problem_here(badge)
-            if problem is not None:
-                address = _distributed().get_worker().address
-                raise TrajstoreError(f"{badge.path.parent}: worker {address} {problem}. {GO_ON}")
-            _works.clear()
-            _works[badge.sha256] = pickle.loads(_read(badge))
-        return _works[badge.sha256]

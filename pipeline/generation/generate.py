@@ -1,32 +1,33 @@
 """Equations -> dataset: plan, integrate shard by shard in parallel, write the manifest last."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.files import has_size, reason, remove_leftovers
-from ...data.folder.manifest import MANIFEST, Manifest, load_if_present
-from ...data.shard.schema import ENERGY_DRIFT, LYAPUNOV_EXPONENT, SPLITS, Status
-from ...data.shard.shard import Shard, ShardRecord, write_shard
+from ...data.folder.manifest import Manifest
+from ...data.folder.manifest_reading import load_if_present
+from ...data.folder.names import MANIFEST, is_part
+from ...data.shard.schema import SPLITS
+from ...data.shard.shard import ShardRecord
 from ..config.experiment import Experiment
 from ..describe.attributes import shared_attributes
 from ..describe.documents import save_dataset
-from ..dynamics.diagnostics import energy_drift, lyapunov_exponents
-from ..dynamics.engines import Engine, Solution, make_engine
-from ..dynamics.engines.base.engine import blank_failed
+from ..dynamics.engines import make_engine
 from ..runtime.lock import locked
 from .kept import KeptShards
 from .local_workers import Backend, Work, hired
 from .plan import ShardPlan, make_plan
-from .present import check_folder, discard, is_part, retire_manifest, standing
-from .revisions import check_same, of_other_revision
+from .present import check_folder, discard, retire_manifest, standing
+from .revisions import of_other_revision
+from .shard_maker import make_shard
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,24 @@ def generate(
 ) -> Summary:
     """Make the dataset of a config in a folder, or what is missing of it.
 
-    jobs       shards worked on at once; None is one a core
-    backend    who works, see `hired`; None is threads or processes, whichever suits the engine
-    scheduler  address of a dask scheduler, for the backend "dask"; its workers must see the folder
-    overwrite  throw away a dataset of another config that the folder holds, or what another revision of the
-               engines made of an unfinished one
-    console    where progress is shown; None shows none
+    The same config gives the same bytes, whatever `jobs` and `backend`.
 
-    The same config gives the same bytes, whatever `jobs` and `backend`. Raises TrajstoreError if the folder holds
-    anything else, or shards of another revision whose rows would now come out otherwise, or another process works in
-    it, or the disk refuses, or the cluster cannot do the work.
+    Args:
+        config: The experiment.
+        folder: Where the dataset is to lie.
+        jobs: How many shards are worked on at once; None is one a core.
+        backend: Who works, see `hired`; None is threads or processes, whichever suits the engine.
+        scheduler: The address of a dask scheduler, for the backend "dask"; its workers must see the folder.
+        overwrite: Whether to throw away a dataset of another config that the folder holds, or what another
+            revision of the engines made of an unfinished one.
+        console: Where progress is shown; None shows none.
+
+    Returns:
+        The manifest, how many shards were made or were there, and how long that took.
+
+    Raises:
+        TrajstoreError: The folder holds anything else, or shards of another revision whose rows would now come
+            out otherwise; or another process works in it, the disk refuses, or the cluster cannot do the work.
     """
     begin = perf_counter()
     folder = Path(folder)
@@ -77,57 +86,98 @@ def generate(
     engine = compile_engine()
     attributes = shared_attributes(config.recipe(), engine.describe())
     path = folder.absolute()
-    work = Work(path, compile_engine, partial(_make_shard, config, path, attributes))
+    work = Work(path, compile_engine, partial(make_shard, config, path, attributes))
+    console = console or Console(quiet=True, stderr=True)
     with hired(backend, scheduler, jobs, engine) as workers, locked(folder):
         remove_leftovers(folder, is_part)
         workers.prepare(work)
-        manifest = load_if_present(folder)
-        kept = KeptShards(folder, manifest, str(attributes["config_hash"]))
-        check_folder(folder, config, plans, overwrite, kept)
-        # Gone, where another dataset was thrown away.
-        manifest = manifest if (folder / MANIFEST).exists() else None
-        there = standing(folder, plans, manifest, attributes, kept)
-        records = {plan.file: there[plan.file] for plan in plans if _is_whole(plan, there)}
-        missing = [plan for plan in plans if plan.file not in records]
-        others = of_other_revision(folder, plans, there) if missing else []
-        if overwrite and others:
-            discard(folder, [plan.file for plan in others])
-            files = {plan.file for plan in (*missing, *others)}
-            manifest, missing, others = None, [plan for plan in plans if plan.file in files], []
-        try:
-            console = console or Console(quiet=True, stderr=True)
-            if others:
-                workers.make(others, console, "compare")
-            retire_manifest(folder, manifest, missing)
-            records |= workers.make(missing, console)
+        task = _task(folder, config, plans, attributes, overwrite)
+        with _told_how_to_go_on(folder):
+            if task.compared:
+                workers.make(task.compared, console, "compare")
+            retire_manifest(folder, task.manifest, task.missing)
+            records = task.kept | workers.make(task.missing, console)
             _check_sizes(folder, records.values())
-            system = config.dynamics
-            manifest = Manifest.of(
-                config.generation(),
-                system.to_dict(),
-                list(config.observation.names(system)),
-                {split: [records[plan.file] for plan in plans if plan.split == split] for split in SPLITS},
-            )
+            manifest = _manifest(config, plans, records)
             shared = save_dataset(folder, manifest)
             # A worker that outlived a killed parent may have begun a file since.
             remove_leftovers(folder, is_part)
-        except KeyboardInterrupt:
-            # Of workers that were ended in the middle of a file.
-            remove_leftovers(folder, is_part)
-            raise
-        except TerminatedWorkerError:
-            raise TrajstoreError(
-                f"{folder}: a worker process was killed, perhaps for want of memory. Finished shards are kept: "
-                "run the same command again to go on, perhaps with fewer --jobs or smaller dataset.shard_rows."
-            ) from None
-        except OSError as error:
-            raise TrajstoreError(
-                f"{folder}: cannot be written ({reason(error)}). Finished shards are kept: mend the cause and run "
-                "the same command again to go on."
-            ) from None
-    rows = sum(plan.rows for plan in missing)
-    seconds = perf_counter() - begin
-    return Summary(manifest, len(plans) - len(missing), len(missing), rows, seconds, len(others), shared)
+    missing = task.missing
+    rows, seconds = sum(plan.rows for plan in missing), perf_counter() - begin
+    return Summary(
+        manifest, len(plans) - len(missing), len(missing), rows, seconds, len(task.compared), shared
+    )
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is to be done in a folder.
+
+    manifest  that it has; None where there is none, or its dataset was thrown away
+    kept      records of shards that are there and whole, by file name
+    missing   shards to make
+    compared  shards of another revision of the engines, to compare before others are added to them
+    """
+
+    manifest: Manifest | None
+    kept: dict[str, ShardRecord]
+    missing: list[ShardPlan]
+    compared: list[ShardPlan]
+
+
+def _task(
+    folder: Path,
+    config: Experiment,
+    plans: list[ShardPlan],
+    attributes: dict[str, str | int],
+    overwrite: bool,
+) -> _Task:
+    """What of these plans the folder lacks; with `overwrite`, what stands in their way is gone afterwards."""
+    manifest = load_if_present(folder)
+    kept = KeptShards(folder, manifest, str(attributes["config_hash"]))
+    check_folder(folder, config, plans, overwrite, kept)
+    # Gone, where another dataset was thrown away.
+    manifest = manifest if (folder / MANIFEST).exists() else None
+    there = standing(folder, plans, manifest, attributes, kept)
+    records = {plan.file: there[plan.file] for plan in plans if _is_whole(plan, there)}
+    missing = [plan for plan in plans if plan.file not in records]
+    others = of_other_revision(folder, plans, there) if missing else []
+    if overwrite and others:
+        discard(folder, [plan.file for plan in others])
+        files = {plan.file for plan in (*missing, *others)}
+        manifest, missing, others = None, [plan for plan in plans if plan.file in files], []
+    return _Task(manifest, records, missing, others)
+
+
+def _manifest(config: Experiment, plans: list[ShardPlan], records: Mapping[str, ShardRecord]) -> Manifest:
+    system = config.dynamics
+    return Manifest.of(
+        config.generation(),
+        system.to_dict(),
+        list(config.observation.names(system)),
+        {split: [records[plan.file] for plan in plans if plan.split == split] for split in SPLITS},
+    )
+
+
+@contextmanager
+def _told_how_to_go_on(folder: Path) -> Iterator[None]:
+    """Say, where the work is broken off, what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        # Of workers that were ended in the middle of a file.
+        remove_leftovers(folder, is_part)
+        raise
+    except TerminatedWorkerError:
+        raise TrajstoreError(
+            f"{folder}: a worker process was killed, perhaps for want of memory. Finished shards are kept: "
+            "run the same command again to go on, perhaps with fewer --jobs or smaller dataset.shard_rows."
+        ) from None
+    except OSError as error:
+        raise TrajstoreError(
+            f"{folder}: cannot be written ({reason(error)}). Finished shards are kept: mend the cause and run "
+            "the same command again to go on."
+        ) from None
 
 
 def _is_whole(plan: ShardPlan, there: Mapping[str, ShardRecord]) -> bool:
@@ -142,118 +192,4 @@ def _check_sizes(folder: Path, records: Iterable[ShardRecord]) -> None:
             raise TrajstoreError(
                 f"{path}: was removed or changed while the dataset was made; run the same command again to make it "
                 "once more"
-            )
-
-
-def _make_shard(
-    config: Experiment,
-    folder: Path,
-    attributes: dict[str, str | int],
-    engine: Engine,
-    plan: ShardPlan,
-    report: Callable[[int], None],
-) -> ShardRecord | None:
-    """The work of one worker: integrate the rows of a shard and write its file, or compare them with it."""
-    shard = _make_rows(config, attributes, engine, plan, report)
-    path = folder / plan.file
-    if plan.again:
-        check_same(path, shard)
-        return None
-    compression = None if config.dataset.compression == "none" else config.dataset.compression
-    return write_shard(path, shard, compression)
-
-
-def _make_rows(
-    config: Experiment,
-    attributes: dict[str, str | int],
-    engine: Engine,
-    plan: ShardPlan,
-    report: Callable[[int], None],
-) -> Shard:
-    system, rows = config.dynamics, np.arange(plan.first_row, plan.first_row + plan.rows)
-    starts = config.initial_state_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
-    parameters = config.parameter_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
-    transient, times = config.initial_states.transient, config.times
-    if config.initial_time < times[0]:
-        times = np.concatenate([[config.initial_time], times])
-    elif transient is not None:
-        # It ends at time 0, for equations may mention the time.
-        starts = engine.solve(starts, parameters, np.array([-transient, 0.0])).states[:, 1]
-    solution = engine.solve(starts, parameters, times, report)
-    variables, status = _stored(config, plan.split, rows, parameters, solution)
-    # Beside what is stored of it, it would double the memory.
-    del solution
-    components = config.observation.names(system)
-    shard = Shard(
-        state=variables.pop("state"),
-        time=config.times,
-        components=components,
-        system_states=system.states if len(components) < len(system.states) else (),
-        trajectory=rows,
-        initial_state=starts,
-        optional=variables,
-        parameters={
-            name: np.ascontiguousarray(parameters[:, column]) for column, name in enumerate(system.parameters)
-        },
-        status=status,
-        attributes={**attributes, "split": plan.split, "first_row": plan.first_row},
-        units={
-            "time": system.time_unit,
-            **{name: parameter.unit for name, parameter in system.parameters.items()},
-        },
-    )
-    report(plan.rows)
-    return shard
-
-
-def _stored(
-    config: Experiment, split: str, rows: np.ndarray, parameters: np.ndarray, solution: Solution
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """What is stored of rows (N,) of a split, by name: `state`, what is kept beside it, diagnostics; and status (N,).
-
-    What is beyond the stored type's range has diverged, too, and a row of which a diagnostic cannot be measured has
-    failed. A solution may begin before the grid.
-    """
-    system, seed, times = config.dynamics, config.dataset.seed, config.times
-    states = solution.states[:, -len(times) :]
-    observed = config.observation.observe(system, seed, split, rows, states, parameters, times)
-    status, variables = solution.status, {"state": observed.state, **observed.beside}
-    with np.errstate(over="ignore", under="ignore"):
-        for name, values in variables.items():
-            _check_digits(config, name, values, status)
-            kept = blank_failed(values.astype(config.dataset.dtype, copy=False), status)
-            variables[name], status = kept.states, kept.status
-    diagnostics = config.dataset.diagnostics or ()
-    if ENERGY_DRIFT in diagnostics:
-        variables[ENERGY_DRIFT] = energy_drift(system, states, parameters, times)
-    if LYAPUNOV_EXPONENT in diagnostics:
-        variables[LYAPUNOV_EXPONENT] = lyapunov_exponents(
-            system, config.engine, states, parameters, times, seed, split, rows
-        )
-    for name in diagnostics:
-        status = np.where((status == Status.OK) & np.isnan(variables[name]), Status.SOLVER_FAILED, status)
-    failed = status != Status.OK
-    for values in variables.values():
-        values[failed] = np.nan
-    return variables, status.astype(np.int8)
-
-
-def _check_digits(config: Experiment, name: str, values: np.ndarray, status: np.ndarray) -> None:
-    """Refuse values (N, T, D) of which a component is too small, in all sound rows, to keep its digits when stored.
-
-    What is so small for a while, or in some rows, is nothing beside the rest.
-    """
-    sound, kind = status == Status.OK, np.finfo(config.dataset.dtype)
-    if not sound.any():
-        return
-    for component, component_name in enumerate(config.observation.names(config.dynamics)):
-        # Of almost all components the first row tells that they are large enough.
-        if np.abs(values[sound.argmax(), :, component]).max() >= kind.tiny:
-            continue
-        largest = np.abs(values[sound, :, component]).max()
-        if 0 < largest < kind.tiny:
-            wider = ', or ask for dtype = "float64"' if kind.bits < 64 else ""
-            raise TrajstoreError(
-                f"{name} of {component_name} is {largest:.1e} at most, and {kind.dtype} keeps all digits of numbers "
-                f"above {kind.tiny:.1e} alone: measure {component_name} in a smaller unit{wider}"
             )

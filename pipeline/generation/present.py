@@ -1,18 +1,14 @@
 """What a dataset's folder already holds: shards to keep, shards to make again, and what is not ours."""
 
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from ...data.base.errors import FormatError, TrajstoreError
-from ...data.base.files import LOCK, final_name
-from ...data.folder.bystanders import is_bystander
-from ...data.folder.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, Manifest
-from ...data.folder.manifest_parts import PART_NAME
-from ...data.shard.schema import SPLITS, shard_name
+from ...data.folder.manifest import Manifest
+from ...data.folder.names import MANIFEST, is_shard, parts_in
 from ...data.shard.shard import ShardRecord, inspect_shard, read_attributes
 from ...data.shard.structure import json_attribute, open_shard, values
 from ..config.differences import differing, in_words
@@ -83,32 +79,22 @@ def check_folder(
     planned = {plan.file: plan for plan in plans}
     stale, others = [], []
     reason = "the dataset of another config"
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
-        if is_bystander(path.name):
+    for path in parts_in(folder, is_ours):
+        if not is_shard(path.name):
             continue
-        if _is_shard_name(path.name):
-            if not os.access(path, os.R_OK):
-                raise TrajstoreError(f"{path}: permission denied; whether it may stay cannot be told")
-            plan = planned.get(path.name)
-            record = kept[path.name]
-            if record is not None:
-                other, larger = False, plan is not None and record.rows > plan.rows
-            else:
-                other, larger = _compare(path, kept.recipe, plan)
-            if other or larger or plan is None:
-                stale.append(path)
-                others += [path] if other else []
-            if not other and (larger or plan is None):
-                reason = "more rows than this config asks for"
-        elif path.name in DOCUMENTS and not is_ours(path):
-            raise TrajstoreError(
-                f"{folder}: holds a {path.name} that trajstore did not write; choose an empty or new folder, or "
-                "move it away"
-            )
-        elif path.is_dir() or (path.name != LOCK and not is_part(final_name(path.name))):
-            raise TrajstoreError(
-                f"{folder}: holds {path.name}, which is no part of a dataset; choose an empty or new folder"
-            )
+        if not os.access(path, os.R_OK):
+            raise TrajstoreError(f"{path}: permission denied; whether it may stay cannot be told")
+        plan = planned.get(path.name)
+        record = kept[path.name]
+        if record is not None:
+            other, larger = False, plan is not None and record.rows > plan.rows
+        else:
+            other, larger = _compare(path, kept.recipe, plan)
+        if other or larger or plan is None:
+            stale.append(path)
+            others += [path] if other else []
+        if not other and (larger or plan is None):
+            reason = "more rows than this config asks for"
     names = [name for name, each in config.dynamics.parameters.items() if each.draw or each.by_split]
     if not stale and len(names) > 1:
         stale = _drawn_in_another_order(folder, config, plans)
@@ -179,17 +165,3 @@ def _compare(path: Path, recipe_hash: str, plan: ShardPlan | None) -> tuple[bool
     place = (attributes["split"], attributes["first_row"])
     larger = plan is not None and place == (plan.split, plan.first_row) and rows > plan.rows
     return attributes["config_hash"] != recipe_hash, larger
-
-
-def is_part(name: str) -> bool:
-    """Is it the name of a part of a dataset?"""
-    return (
-        name in (MANIFEST, CHECKSUMS, *DOCUMENTS)
-        or bool(re.fullmatch(PART_NAME, name))
-        or _is_shard_name(name)
-    )
-
-
-def _is_shard_name(name: str) -> bool:
-    split, _, number = name.removesuffix(".h5").rpartition("-")
-    return split in SPLITS and number.isdigit() and name == shard_name(split, int(number))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ...data.base.own_code import OwnCode
 from ...data.batches.dataset import TrajectoryDataset
-from ...data.folder.manifest import load_manifest
+from ...data.folder.manifest_reading import load_manifest
 from ..runs.code import Classes
 from .forecasters.examples import Examples
 from .forecasters.forecaster import Baseline

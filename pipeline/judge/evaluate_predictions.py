@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.split import Store
-from ...data.folder.manifest import load_manifest
+from ...data.folder.manifest_reading import load_manifest
 from ..config.learning import EvaluationSection
 from ..runs.files import RunError
 from ..runs.folder import RunConfig, prepare_evaluation

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from ...data.batches.dataset import TrajectoryDataset
-from ...data.folder.manifest import load_manifest
+from ...data.folder.manifest_reading import load_manifest
 from ...data.shard.schema import CLEAN_STATE
 from ...data.tasks.task import Task
 from ...models import Model

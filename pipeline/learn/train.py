@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ...data.base.files import finite, reason, write_json
 from ...data.batches.dataset import Batch, TrajectoryDataset
-from ...data.folder.manifest import load_manifest
+from ...data.folder.manifest_reading import load_manifest
 from ...models import Model
 from ..config.learning import Learning, TrainingSection
 from ..runs.code import keep_code, make_task, settled

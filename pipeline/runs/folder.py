@@ -14,7 +14,7 @@ from ...data.base.representation import few, system_name, told
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.normalize import Normalizer
 from ...data.folder.bystanders import is_bystander
-from ...data.folder.manifest import MANIFEST
+from ...data.folder.names import MANIFEST
 from ..config.differences import in_words
 from ..config.file import check_learning
 from ..config.learning import EvaluationSection, Learning
@@ -248,7 +248,7 @@ def _in_the_way(difference: dict[str, tuple[Any, Any]]) -> str:
 
 
 def load_normalizer(config: RunConfig) -> Normalizer | None:
-    """How the states are standardised."""
+    """How the states are standardised that a run's network takes; None where they are not."""
     return Normalizer.from_state_dict(config.normalizer) if config.normalizer else None
 
 
@@ -264,7 +264,12 @@ def dataset_options(config: RunConfig) -> dict[str, Any]:
 
 
 def read_curve(run: str | Path) -> Iterator[dict[str, Any]]:
-    """The lines of `metrics.jsonl`; a last line that was cut off by a crash is left out."""
+    """The learning curve of a run: the lines of its `metrics.jsonl`, in order.
+
+    Args:
+        run: The folder of the run. Without the file there are no lines; a last one that a crash cut off is left
+            out.
+    """
     try:
         lines = (Path(run) / CURVE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

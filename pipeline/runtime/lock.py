@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.files import LOCK, reason
-from ...data.folder.manifest import MANIFEST
+from ...data.folder.names import MANIFEST
 
 
 @contextmanager

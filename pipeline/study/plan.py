@@ -1,10 +1,10 @@
 """What a study has to do: datasets to make, and runs to train and judge."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ...data.base.hashing import json_hash
 from ..config.experiment import Experiment
@@ -66,8 +66,22 @@ class Plan:
     runs: list[RunJob]
     left_out: dict[str, str] = field(default_factory=dict)
 
+    def only(self, pattern: str) -> Self:
+        """Its runs of a DATASET/MODEL that a pattern matches, and their datasets.
 
-def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool, only: str | None) -> Plan:
+        Raises ConfigError if it matches none.
+        """
+        runs = [job for job in self.runs if fnmatchcase(f"{job.dataset.label}/{job.model}", pattern)]
+        if not runs:
+            known = sorted({f"{job.dataset.label}/{job.model}" for job in self.runs})
+            raise ConfigError(
+                f"--only {pattern}: matches no DATASET/MODEL of the study; there are {', '.join(known)}"
+            )
+        datasets = [job for job in self.datasets if any(job is run.dataset for run in runs)]
+        return replace(self, datasets=datasets, runs=runs)
+
+
+def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
     """The datasets and runs of a study.
 
     Args:
@@ -75,10 +89,9 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool, only: str
         path: Of that file; what it names lies beside it.
         out: The folder of the results.
         quick: Whether its `[quick]` overrides hold.
-        only: A pattern of DATASET/MODEL; other runs are left out.
 
     Raises:
-        ConfigError: A config is none, `quick` is asked for and the file has no overrides, or nothing is left to do.
+        ConfigError: A config is none, or `quick` is asked for and the file has no overrides.
     """
     if quick and study.quick is None:
         raise ConfigError(f"{path}: has no [quick] table; give one with overrides, or run it without --quick")
@@ -89,12 +102,7 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool, only: str
     runs: list[RunJob] = []
     choices = [[(each.key, value) for value in each.values] for each in study.vary]
     for entry, chosen in product(study.dataset, product(*choices)):
-        models = [
-            model
-            for model in study.model
-            if (model.only is None or entry.label in model.only)
-            and (only is None or fnmatchcase(f"{entry.label}/{model.label}", only))
-        ]
+        models = [model for model in study.model if model.only is None or entry.label in model.only]
         if not models:
             continue
         varied = dict(chosen)
@@ -103,7 +111,8 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool, only: str
         if isinstance(dataset, str):
             left_out[entry.label] = dataset
             continue
-        datasets.setdefault(str(dataset.folder), dataset)
+        # Where nothing that makes it is varied, it is one.
+        dataset = datasets.setdefault(str(dataset.folder), dataset)
         pairs = [(model, seed) for model in models for seed in seeds]
         for number, (model, seed) in enumerate(pairs):
             with_baselines = number == 0
@@ -115,8 +124,6 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool, only: str
             digest = json_hash({"config": config.model_dump(), "dataset": str(dataset.folder.name)})[:SHOWN]
             folder = out / "runs" / f"{entry.label}-{model.label}-seed{seed}-{digest}"
             runs.append(RunJob(dataset, model.label, seed, varied, config, folder, with_baselines))
-    if not runs and not left_out:
-        raise ConfigError(f"{path}: nothing is left to do; --only {only} matches no DATASET/MODEL of it")
     return Plan(list(datasets.values()), runs, left_out)
 
 

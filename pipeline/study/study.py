@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.files import write_json, write_text
-from ...data.folder.manifest import MANIFEST
+from ...data.folder.names import MANIFEST
 from ..draw.style import STYLE, save_figure
 from ..runtime.lock import locked
 from ..runtime.progress import columns
@@ -59,14 +59,14 @@ def run_study(
     """
     path, out, console = Path(path), Path(out), console or Console(quiet=True)
     study = load_study(path)
-    plan = make_plan(study, path, out, quick=quick, only=only)
+    every = make_plan(study, path, out, quick=quick)
+    plan = every if only is None else every.only(only)
     if (out / MANIFEST).is_file():
         raise TrajstoreError(f"{out}: holds a dataset; choose another folder")
     with locked(out):
         scripts, lost = _make_datasets(plan, jobs, console)
         waiting = [job for job in plan.runs if job.dataset.label not in lost]
         found = dict(zip(map(id, waiting), _do(waiting, jobs, console), strict=True))
-        every = plan if only is None else make_plan(study, path, out, quick=quick, only=None)
         rows = list(_rows(plan, every, found, lost))
         published = [entry.model_dump() for entry in study.published]
         table = make_table(rows, summary(rows), published, study.columns)
@@ -76,7 +76,7 @@ def run_study(
             "rows": [asdict(row) for row in rows],
             "summary": summary(rows),
             "published": published,
-            "left_out": {**plan.left_out},
+            "left_out": every.left_out,
             "scripts": scripts,
         }
         _save(out, study.title, table, rows, results)
@@ -114,14 +114,13 @@ def _do(runs: list[RunJob], jobs: int | None, console: Console) -> Iterator[dict
 
 def _rows(plan: Plan, every: Plan, found: dict[int, dict[str, Any]], lost: dict[str, str]) -> Iterator[Row]:
     """Of the runs that were asked for, and of others that have been done before."""
-    asked = {job.folder: job for job in plan.runs}
+    asked = set(map(id, plan.runs))
     for job in every.runs:
-        mine = asked.get(job.folder)
         nothing: dict[str, float | None] = {"train": None, "evaluate": None}
-        if mine is not None and mine.dataset.label in lost:
-            result: dict[str, Any] | None = {"seconds": nothing, "error": lost[mine.dataset.label]}
-        elif mine is not None:
-            result = found[id(mine)]
+        if id(job) in asked and job.dataset.label in lost:
+            result: dict[str, Any] | None = {"seconds": nothing, "error": lost[job.dataset.label]}
+        elif id(job) in asked:
+            result = found[id(job)]
         else:
             result = finished(job) if (job.dataset.folder / MANIFEST).is_file() else None
         if result is not None:

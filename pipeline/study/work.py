@@ -12,8 +12,8 @@ from rich.console import Console
 from ...data.base.errors import TrajstoreError
 from ...data.base.files import reason, write_json
 from ...data.base.hashing import file_hash, json_hash
-from ...data.folder.manifest import MANIFEST, load_manifest
-from ..draw.run_figures.plot import plot
+from ...data.folder.manifest_reading import load_manifest
+from ...data.folder.names import MANIFEST
 from ..generation.generate import generate
 from ..judge.evaluate import evaluate
 from ..learn.train import train
@@ -73,7 +73,6 @@ def do_run(job: RunJob) -> dict[str, Any]:
         metrics = evaluate(job.folder, job.dataset.folder, trust_code=True)
         found["seconds"] = {"train": standing.seconds, "evaluate": perf_counter() - begin}
         found |= {"metrics": metrics}
-        plot(job.folder, trust_code=True)
     except (TrajstoreError, OSError, RuntimeError, ValueError, ArithmeticError) as error:
         text = reason(error) if isinstance(error, OSError) else str(error)
         return {**found, "error": text or type(error).__name__}

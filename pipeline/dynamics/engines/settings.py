@@ -16,10 +16,22 @@ DEFAULT_MAX_STEPS = 10_000_000
 
 Resampling = Literal["dense", "linear"]
 Method = Literal["taylor", "DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF", "ETDRK4", "Gauss"]
+# Of integrations that others are held against.
+REFERENCE_TOLERANCE = 1e-12
 
 
 class EngineSettings(Section):
-    """The [engine] section. What is left out is the engine's own default, and filled in by `resolve`."""
+    """The section [engine]. What is left out is the engine's own default, which `resolve` fills in.
+
+    Attributes:
+        name: "auto" takes the engine that suits the equations.
+        method: The solver's, where the engine has several.
+        tolerance: The error of a step, relative to each component's size.
+        absolute_tolerance: The same in the units of the states, for SciPy.
+        max_step: The longest step, in units of time.
+        max_steps: The most steps of a row, after which it is given up.
+        max_steps_per_unit: The most steps of a row for each unit of time that it covers.
+    """
 
     name: Literal["auto", "heyoka", "collocation", "scipy", "etdrk4"] = "auto"
     method: Method | None = None
@@ -142,12 +154,18 @@ def make_engine(
     by_component: bool = True,
     beyond_branches: bool = True,
 ) -> Engine:
-    """The engine of these settings for a system; `rows`, if known, says how many it will be asked for.
+    """The engine that integrates a system by these settings.
 
-    by_component  False of ordinary differential equations whose components are known to be of no scale of their own:
-                  a row may then err by parts of its largest component, or of 1
+    Args:
+        system, settings: What is integrated, and the section [engine].
+        resampling: Whether values between steps lie on the solver's polynomials, or on straight lines.
+        rows: How many rows the engine will be asked for, if that is known.
+        by_component: False of ordinary differential equations whose components are known to have no scales of
+            their own: a row may then err by parts of its largest component, or of 1.
+        beyond_branches: Whether rows that come to a branch, such as a root of 0, are followed beyond it.
 
-    Raises EngineError if there is none.
+    Raises:
+        EngineError: No engine can do it.
     """
     settings = settings.resolve(resampling, system)
     tolerance, per_unit = settings.tolerance or 0.0, settings.max_steps_per_unit

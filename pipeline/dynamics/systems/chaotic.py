@@ -2,7 +2,9 @@
 
 from functools import partial
 
-from .system import InvalidSystemError, Parameter, System
+from .naming import InvalidSystemError
+from .parameter import Parameter
+from .system import System
 
 
 def lorenz_96(name: str, size: int = 40) -> System:

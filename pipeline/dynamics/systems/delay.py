@@ -13,8 +13,10 @@ from ....data.shard.schema import DELAY_KIND, DELAYED
 from .compiling import compiled
 from .effort import bounded
 from .expressions import parse
+from .naming import InvalidSystemError
+from .parameter import Parameter
 from .real_calculus import derivative
-from .system import InvalidSystemError, Parameter, System
+from .system import System
 
 # The points where trajectories are not smooth are sums of delays, and of many delays there are too many.
 MOST_DELAYS = 4

@@ -14,7 +14,8 @@ import numpy as np
 from ....data.base.errors import TrajstoreError
 from ....data.shard.schema import KNOWN_VARIABLES
 from .expressions import RESERVED, TIME, to_text
-from .system import Parameter, System
+from .parameter import Parameter
+from .system import System
 from .tracing import TracingError, expression_of, traced
 
 PREFIX = "dysts:"

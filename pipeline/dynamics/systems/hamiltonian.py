@@ -8,8 +8,10 @@ import sympy
 
 from .effort import bounded
 from .expressions import ExpressionError, parse, to_text
+from .naming import InvalidSystemError, check_name
+from .parameter import Parameter
 from .real_calculus import derivative
-from .system import InvalidSystemError, Parameter, System, check_name
+from .system import System
 
 
 def from_hamiltonian(

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 import sympy
 
-from .system import InvalidSystemError, Parameter, System
+from .naming import InvalidSystemError
+from .parameter import Parameter
+from .system import System
 
 KIND = "kuramoto-sivashinsky"
 EQUATIONS = {"u": "-u*u_x - u_xx - u_xxxx"}
@@ -103,6 +105,11 @@ class KuramotoSivashinsky(System):
         spectrum = np.fft.rfft(states, axis=1)
         spectrum[:, resolved_modes(size) + 1 :] = 0
         return np.fft.irfft(spectrum, size, axis=1)
+
+    def sizes(self, states: np.ndarray) -> np.ndarray:
+        """Of components that are alike, that of the largest."""
+        sizes = np.abs(states)
+        return np.repeat(sizes.max(axis=-1, keepdims=True), sizes.shape[-1], axis=-1)
 
     def latex(self) -> list[str]:
         return [r"\partial_t u = - u \, \partial_x u - \partial_x^2 u - \partial_x^4 u"]

@@ -54,9 +54,14 @@ LIBRARY = _Library(
 
 
 def get_system(name: str, size: int | None = None) -> System:
-    """The system of that name, or the flow of dysts:NAME.
+    """A system of the library.
 
-    Raises TrajstoreError if there is none, or the package dysts is not installed.
+    Args:
+        name: As `trajstore systems` lists them, or "dysts:NAME" for a flow of the package dysts.
+        size: How many components it has, of systems of any size.
+
+    Raises:
+        TrajstoreError: There is none of that name or size, or dysts is not installed.
     """
     if name.startswith(PREFIX) and size is None:
         return flow_system(name.removeprefix(PREFIX))

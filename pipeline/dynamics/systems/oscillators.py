@@ -3,7 +3,8 @@
 from functools import partial
 from math import pi
 
-from .system import Parameter, System
+from .parameter import Parameter
+from .system import System
 
 # A system is built when it is asked for: parsing all takes half a second.
 

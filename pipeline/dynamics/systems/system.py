@@ -1,10 +1,7 @@
 """A dynamical system: x' = f(x, t; p), its equations kept as text and understood through SymPy."""
 
-import keyword
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -12,59 +9,39 @@ from typing import Any, ClassVar
 import numpy as np
 import sympy
 
-from ....data.base.errors import TrajstoreError
-from ....data.shard.schema import KNOWN_VARIABLES
 from .compiling import compiled
 from .effort import Effort, bounded
-from .expressions import RESERVED, TIME, ExpressionError, parse
+from .expressions import TIME, ExpressionError, parse
+from .naming import InvalidSystemError, check_name, listed
+from .parameter import Parameter
 from .real_calculus import derivative
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 # Of states and parameters, and of all equations together: beyond them, algebra takes minutes, as a stranger may wish.
 MAX_NAMES = 400
 MAX_CHARACTERS = 60_000
 
 
-class InvalidSystemError(TrajstoreError):
-    """A system that does not hang together: unknown names, missing boxes, impossible parameters."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter's value, NaN where each row has its own; its unit ("1" where there is none); what it means.
-
-    `draw` says, JSON-ready, how rows were given their values; None where all have the same. `by_split` says it of
-    splits whose rows were given theirs in another way.
-    """
-
-    value: float = math.nan
-    unit: str = "1"
-    meaning: str = ""
-    draw: Mapping[str, Any] | None = None
-    by_split: Mapping[str, Mapping[str, Any]] | None = None
-
-    @property
-    def draws(self) -> list[Mapping[str, Any]]:
-        """All ways in which rows were given values."""
-        return [*([self.draw] if self.draw else []), *(self.by_split or {}).values()]
-
-
 @dataclass(frozen=True)
 class System:
-    """A system of ordinary differential equations of first order; other kinds are subclasses.
+    """A system of ordinary differential equations of first order; other kinds of system are subclasses.
 
-    name           as in a config, "van-der-pol"
-    equations      state -> right-hand side as text, in the order of the state's components
-    parameters     name -> Parameter
-    initial_state  state -> (low, high), the default box of initial states
-    time_unit      unit of t, "1" where there is none
-    description    one or two sentences
-    reference      paper with DOI
-    period         a natural time scale: the period of its motion, or for chaotic ones that of its strongest frequency
-    hamiltonian    conserved energy as text, of a system that has one
-    lyapunov       largest Lyapunov exponent, as measured by `trajstore systems NAME --lyapunov`, or its source says
+    Attributes:
+        name: As in a config, "van-der-pol".
+        equations: For each state its right-hand side as text, in the order of the state's components.
+        parameters: By name.
+        initial_state: For each state the range (low, high) that initial states are drawn from by default.
+        time_unit: The unit of t, "1" where there is none.
+        description: One or two sentences.
+        reference: A paper with its DOI.
+        period: A natural time scale: the period of the motion or, of chaotic ones, that of its strongest
+            frequency.
+        hamiltonian: The conserved energy as text, of a system that has one.
+        lyapunov: The largest Lyapunov exponent by unit of time, as `trajstore systems NAME --lyapunov` measured
+            it or its source says.
 
-    Raises InvalidSystemError or ExpressionError if names or equations are not sound.
+    Raises:
+        InvalidSystemError: Names, ranges or parameters do not hang together.
+        ExpressionError: An equation is none.
     """
 
     name: str
@@ -107,8 +84,8 @@ class System:
             raise InvalidSystemError(f"{', '.join(sorted(both))}: both a state and a parameter; rename one")
         if set(self.initial_state) != set(self.equations):
             raise InvalidSystemError(
-                f"initial_state has {_names(self.initial_state)}, expected a range for each state: "
-                f"{_names(self.equations)}"
+                f"initial_state has {listed(self.initial_state)}, expected a range for each state: "
+                f"{listed(self.equations)}"
             )
         # Whatever the order it was given in, the box is in that of the components.
         object.__setattr__(self, "initial_state", {name: self.initial_state[name] for name in self.equations})
@@ -226,6 +203,10 @@ class System:
         """Initial states (n, D) as the equations can take them up."""
         return states
 
+    def sizes(self, states: np.ndarray) -> np.ndarray:
+        """How large each component of states (..., D) is, beside which its errors are small or not."""
+        return np.abs(states)
+
     def latex(self) -> list[str]:
         """The equations as LaTeX, a line a component."""
         with bounded(self.longest):
@@ -287,7 +268,7 @@ class System:
             # JSON objects have no order, and the order of the components matters.
             "states": list(self.states),
             "equations": dict(self.equations),
-            "parameters": {name: _described(parameter) for name, parameter in self.parameters.items()},
+            "parameters": {name: parameter.to_dict() for name, parameter in self.parameters.items()},
             "initial_state": {name: list(box) for name, box in self.initial_state.items()},
             "time_unit": self.time_unit,
             "description": self.description,
@@ -322,8 +303,8 @@ class System:
             )
             if list(system.states) != list(raw["states"]):
                 raise InvalidSystemError(
-                    f"system {system.name!r:.80} has states {_names(raw['states']):.200}; expected "
-                    f"{_names(system.states):.200}"
+                    f"system {system.name!r:.80} has states {listed(raw['states']):.200}; expected "
+                    f"{listed(system.states):.200}"
                 )
             return system
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -340,29 +321,3 @@ def system_of(config: Mapping[str, Any]) -> System | None:
     """
     described = config["system"]
     return System.from_dict(described) if "equations" in described else None
-
-
-def _described(parameter: Parameter) -> dict[str, Any]:
-    described = asdict(parameter)
-    if math.isnan(parameter.value):
-        del described["value"]
-    return {
-        key: value for key, value in described.items() if key not in ("draw", "by_split") or value is not None
-    }
-
-
-def check_name(name: str) -> None:
-    if keyword.iskeyword(name):
-        raise InvalidSystemError(
-            f"{name!r} is a keyword of Python, which names in equations cannot be; choose another, as {name}_"
-        )
-    if not NAME.fullmatch(name):
-        raise InvalidSystemError(f"{name!r} is no name; expected letters, digits and _, a letter first")
-    if name in RESERVED:
-        raise InvalidSystemError(f"{name!r} already means something in equations; choose another name")
-    if name in KNOWN_VARIABLES:
-        raise InvalidSystemError(f"{name!r} is a variable of the file format; choose another name")
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"

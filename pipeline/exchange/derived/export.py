@@ -28,13 +28,22 @@ DIGITS = {"float32": "%.9g", "float64": "%r"}
 
 
 def export(path: str | Path, out: str | Path, form: str, splits: Sequence[str] = ()) -> list[Path]:
-    """Write a file `SPLIT.npz`, `.csv` or `.nc` for each split, and `dataset.json`, to a new folder.
+    """Write a dataset in another format to a new folder: a file for each split, and `dataset.json`.
 
-    form    a key of FORMS
-    splits  names, none for all that have rows
+    One shard at a time is in memory. `dataset.json` keeps id, config and provenance.
 
-    One shard at a time is in memory. `dataset.json` keeps id, config and provenance. Raises FormatError if the
-    path is no dataset, DataError if it has no such split.
+    Args:
+        path: A dataset folder, or one shard.
+        out: The folder, which must be new or empty.
+        form: A key of FORMS: "npz", "csv" or "netcdf".
+        splits: Names; none for all that have rows.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        FormatError: The path is no dataset.
+        DataError: It has no such split.
     """
     path, out = Path(path), Path(out)
     suffix, write = FORMS[one_of("form", form, FORMS)]

@@ -23,9 +23,19 @@ WITHIN = "That dataset has it twice by itself: choose some of its rows with `tra
 def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
     """Write the rows of several datasets, split by split in the order given, to a new folder.
 
-    They must have the same equations, names, grid and dtype; values of parameters, seeds and boxes of initial
-    states may differ. A trajectory that occurs twice is an error, for it could lie in two splits. Raises
-    FormatError if a path is no dataset, DataError if they do not go together.
+    They must have the same equations, names, grid and dtype. Values of parameters, seeds and ranges of initial
+    states may differ. A trajectory that occurs twice is an error, for it could lie in two splits.
+
+    Args:
+        paths: Dataset folders or shards.
+        out: The folder, which must be new or empty.
+
+    Returns:
+        The manifest of the new dataset.
+
+    Raises:
+        FormatError: A path is no dataset.
+        DataError: They do not go together.
     """
     sources = [Source.open(Path(path)) for path in paths]
     for other in sources[1:]:

@@ -25,14 +25,15 @@ Range = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Selection:
-    """What to keep; every condition that is given must hold.
+    """What to keep of a dataset; rows must fulfil every condition that is given.
 
-    splits  names, none for all
-    rows    [first, last) in each split's own numbers
-    where   parameter -> [low, high], both ends included
-    status  names of `Status`, none for all
-    time    [first, last], both ends included
-    stride  every so many-th sample of that span
+    Attributes:
+        splits: Names; none for all.
+        rows: [first, last) in the numbers of each split.
+        where: For each parameter [low, high], both ends included, in its unit.
+        status: Names of `Status`; none for all.
+        time: [first, last], both ends included, in the unit of time.
+        stride: Of that span every so many-th point is kept.
     """
 
     splits: Sequence[str] = ()
@@ -56,11 +57,22 @@ class Selection:
 
 
 def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
-    """Write the chosen part of a dataset folder, or of one shard, to a new folder.
+    """Write the chosen part of a dataset to a new folder.
 
     Rows keep their exact initial states, so they can still be integrated again, and say which rows of the source
-    they were. Raises FormatError if the path is no dataset, DataError if nothing is left or the selection names
-    what the dataset has not.
+    they were.
+
+    Args:
+        path: A dataset folder, or one shard.
+        out: The folder, which must be new or empty.
+        selection: What to keep.
+
+    Returns:
+        The manifest of the new dataset.
+
+    Raises:
+        FormatError: The path is no dataset.
+        DataError: Nothing is left, or the selection names what the dataset has not.
     """
     path, out = Path(path), Path(out)
     for split in selection.splits:

@@ -10,7 +10,8 @@ import numpy as np
 
 from ....data.base.errors import FormatError
 from ....data.base.hashing import content_hash
-from ....data.folder.manifest import Manifest, load_manifest, manifest_of_file
+from ....data.folder.manifest import Manifest
+from ....data.folder.manifest_reading import load_manifest, manifest_of_file
 from ....data.shard.rows import take_rows
 from ....data.shard.schema import without_sizes
 from ....data.shard.shard import Shard, ShardRecord, read_shard

@@ -13,23 +13,16 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ....data.base.errors import FormatError, TrajstoreError
-from ....data.base.files import LOCK, final_name, remove_leftovers, sync
+from ....data.base.files import LOCK, remove_leftovers, sync
 from ....data.base.findings import Finding, Findings
 from ....data.base.hashing import is_right
-from ....data.folder.bystanders import is_bystander
-from ....data.folder.manifest import (
-    CHECKSUMS,
-    DOCUMENTS,
-    MANIFEST,
-    Manifest,
-    load_if_present,
-    parse_manifest,
-)
+from ....data.folder.manifest import Manifest
 from ....data.folder.manifest_parts import PartRecord
+from ....data.folder.manifest_reading import load_if_present, parse_manifest
+from ....data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST, is_part, parts_in
 from ....data.integrity.verify import contradictions, examine
 from ....data.shard.limits import MAX_TEXT_FILE_BYTES
 from ...describe.documents import is_ours
-from ...generation.present import is_part
 from ...runtime.lock import locked
 from ...runtime.progress import columns
 from .download import read_bytes
@@ -62,15 +55,24 @@ def fetch(
     overwrite: bool = False,
     console: Console | None = None,
 ) -> Fetched:
-    """Bring the dataset at `url` (http, https, file, or a path) into a folder, or what is missing of it.
+    """Bring a dataset into a folder, or what is missing of it.
 
-    identity   the id that the dataset must have, or at least 8 digits that it begins with
-    jobs       files fetched at once
-    overwrite  throw away another dataset that the folder holds
-    console    where progress is shown; None shows none
+    Files that came, whole or in part, are kept: the same call goes on from there.
 
-    Raises TrajstoreError if what is there is no sound dataset, the connection fails for good, or the folder holds
-    anything else. Files that came, whole or in part, are kept: the same call goes on from there.
+    Args:
+        url: Where it lies: http, https, file, or a path.
+        folder: Where it is to lie.
+        identity: The id that the dataset must have, or at least 8 digits that it begins with.
+        jobs: How many files are fetched at once.
+        overwrite: Whether to throw away another dataset that the folder holds.
+        console: Where progress is shown; None shows none.
+
+    Returns:
+        The manifest, how many shards came or were there, bytes and seconds, and what `examine` finds.
+
+    Raises:
+        TrajstoreError: What is there is no sound dataset, the connection fails for good, or the folder holds
+            anything else.
     """
     begin = perf_counter()
     origin, folder = Origin(str(url)), Path(folder)
@@ -85,7 +87,7 @@ def fetch(
                 _prepare(folder, manifest)
                 transfer.run(jobs, console)
                 documents = _read_documents(origin, connection, folder, listed)
-                transfer.retire_manifest()
+                transfer.retire_other_manifest()
                 for path in stale:
                     path.unlink()
                 remove_leftovers(folder, is_part)
@@ -178,24 +180,16 @@ def _check_folder(folder: Path, manifest: Manifest, listed: Mapping[str, str], o
     wanted = {**listed, **{record.file: record.sha256 for record in own}}
     found = load_if_present(folder) or load_if_present(folder / WORK)
     same = found is not None and found.id == manifest.id
-    parts = []
-    for path in sorted(folder.iterdir()):
-        if (path.name in (LOCK, WORK) and not path.is_symlink()) or is_bystander(path.name):
-            continue
-        foreign = not is_part(final_name(path.name)) or (path.is_dir() and not path.is_symlink())
-        if path.name in DOCUMENTS and not same:
-            foreign = not is_ours(path) and not is_right(path, wanted.get(path.name, ""))
-        if foreign:
-            raise TrajstoreError(
-                f"{folder}: holds {path.name}, which is no part of a dataset; choose an empty or new folder"
-            )
-        if path.name == final_name(path.name):
-            parts.append(path)
-    stale = [path for path in parts if path.name not in wanted and path.name not in (MANIFEST, CHECKSUMS)]
+
+    def may_be_replaced(path: Path) -> bool:
+        return same or is_ours(path) or is_right(path, wanted.get(path.name, ""))
+
+    whole = [path for path in parts_in(folder, may_be_replaced, (LOCK, WORK)) if is_part(path.name)]
+    stale = [path for path in whole if path.name not in wanted and path.name not in (MANIFEST, CHECKSUMS)]
     reason = f"{stale[0].name}, which is no part of this dataset" if stale else None
     if found is None:
         # Left by a copy, a generation or a fetch that was interrupted: of this dataset, or of which?
-        wrong = [path for path in parts if path.name in wanted and not is_right(path, wanted[path.name])]
+        wrong = [path for path in whole if path.name in wanted and not is_right(path, wanted[path.name])]
         reason = f"another {wrong[0].name} than this dataset's" if wrong else reason
     elif not same:
         reason = f"another dataset, with the id {found.id[:12]}; this one has {manifest.id[:12]}"

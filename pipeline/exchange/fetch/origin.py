@@ -13,7 +13,7 @@ import requests
 import urllib3
 
 from ....data.base.errors import TrajstoreError
-from ....data.folder.manifest import MANIFEST
+from ....data.folder.names import MANIFEST
 
 # Seconds until a connection stands, and between two pieces of an answer.
 TIMEOUT = (10.0, 60.0)

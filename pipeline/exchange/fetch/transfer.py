@@ -24,7 +24,8 @@ from rich.progress import (
 from ....data.base.errors import FormatError
 from ....data.base.files import sync
 from ....data.base.hashing import is_right
-from ....data.folder.manifest import MANIFEST, Manifest
+from ....data.folder.manifest import Manifest
+from ....data.folder.names import MANIFEST
 from ....data.shard.shard import ShardRecord
 from .download import Download, StoppedError
 from .origin import Connection, Origin
@@ -95,8 +96,8 @@ class Transfer:
         if self._failures:
             raise self._failures[0]
 
-    def retire_manifest(self) -> None:
-        """Remove a manifest that the next change would make untrue."""
+    def retire_other_manifest(self) -> None:
+        """Remove the manifest of another dataset, or of another state of this one, before its shards change."""
         path = self._folder / MANIFEST
         with self._lock:
             if path.exists() and path.read_bytes() != self._text:
@@ -138,7 +139,7 @@ class Transfer:
             with self._lock:
                 self.transferred += download.transferred
         self._advance(record.bytes - download.counted)
-        self.retire_manifest()
+        self.retire_other_manifest()
         staged.replace(path)
         sync(self._folder)
         with self._lock:

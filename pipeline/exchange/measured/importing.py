@@ -14,9 +14,9 @@ from ....data.folder.manifest import Manifest
 from ....data.folder.stated_grid import describe_grid
 from ....data.shard.schema import SPLITS, STATE_DTYPES, Status
 from ....data.shard.shard import Shard
-from ...config.experiment import MAX_SHARD_ROWS, SHARD_BYTES
+from ....data.shard.sizes import rows_of_shard
 from ...config.plain_values import check_texts
-from ...dynamics.systems.system import check_name
+from ...dynamics.systems.naming import check_name
 from ..derived.source import origin
 from ..writer import DatasetWriter, new_folder
 from .agreement import check_alike, check_twice, in_one_unit
@@ -33,14 +33,16 @@ SPLIT_BY = ("trajectory", "time")
 
 @dataclass(frozen=True)
 class Import:
-    """What becomes of the files.
+    """What becomes of measured files.
 
-    length      cut each trajectory into pieces of so many samples; None keeps them whole
-    validation  share of the trajectories (or, split by time, of each) that goes to the validation split
-    test        and to the test split
-    time_unit   of the times; None is that which the files state
-    resample    interval of the samples of the dataset, between those of the files; None takes these as they are
-    by          "trajectory", or "time": each trajectory's first pieces to train, its last to test
+    Attributes:
+        length: Into pieces of how many points each trajectory is cut; None keeps trajectories whole.
+        validation: Which share goes to the validation split: of the trajectories or, by time, of each trajectory.
+        test: Which share goes to the test split.
+        time_unit: The unit of the times; None is the one that the files state.
+        resample: The interval between points of the dataset, interpolated; None takes the points of the files.
+        by: "trajectory" deals whole trajectories to the splits; "time" gives the first pieces of each to train,
+            the last to test.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -71,10 +73,19 @@ class Imported:
 def import_files(files: str | Path | Sequence[str | Path], out: str | Path, settings: Import) -> Imported:
     """Write the trajectories of measured files, or of one, to a new dataset folder.
 
-    All become rows of one grid: with their own times where these agree, else with times from their first sample
-    on. A row with a gap is kept as NaN with the status "missing". Raises DataError if a file cannot be read, the
-    files do not go together, a trajectory occurs twice, or the trajectories differ in length and no `length` is
-    given, or a setting is of no use.
+    All become rows of one grid: with their own times where these agree, else with times that count from their
+    first point. A row with a gap is kept as NaN, with the status "missing".
+
+    Args:
+        files: Paths of the files, or one path.
+        out: The folder, which must be new or empty.
+        settings: What becomes of them.
+
+    Returns:
+        The manifest, what the files hold, what of them was left out, and remarks on their times.
+
+    Raises:
+        DataError: A file cannot be read, the files or a setting do not fit, or a trajectory occurs twice.
     """
     paths, out = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)], Path(out)
     if not paths:
@@ -133,7 +144,6 @@ def _config(
 ) -> dict[str, Any]:
     """What the manifest keeps of a dataset with these components, parameters with these units, and times."""
     times = grid.times
-    row_bytes = len(times) * len(components) * np.dtype(dtype).itemsize
     return {
         "system": {
             "name": settings.name,
@@ -146,7 +156,7 @@ def _config(
         "dataset": {
             "seed": settings.seed,
             "dtype": dtype,
-            "shard_rows": max(1, min(MAX_SHARD_ROWS, SHARD_BYTES // row_bytes)),
+            "shard_rows": rows_of_shard(len(times), len(components), dtype),
             "compression": "none",
             "title": settings.title or f"Measured trajectories: {settings.name}",
             "license": settings.license,

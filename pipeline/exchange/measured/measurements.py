@@ -19,12 +19,14 @@ DIMENSIONS = {"trajectory", "time", "component"}
 
 @dataclass(frozen=True)
 class Columns:
-    """Which variables of a file are what; None takes what is named as usual.
+    """Which variables of a measured file are what; None takes those that are called as usual.
 
-    components, parameters  new name -> name in the file
-    step                    sampling interval, of a file without times
-    dimensions              of the states, in the order in which the file has them: "trajectory", "time", "component"
-    decimal                 the sign of decimals in a table, "." or ","; None where its numbers tell
+    Attributes:
+        components: The dataset's name of each component, and its name in the file.
+        parameters: The same of the parameters.
+        step: The sampling interval of a file that has no times, in their unit.
+        dimensions: Those of the states in the order of the file: "trajectory", "time" and "component".
+        decimal: The decimal sign in a table, "." or ","; None where its numbers tell.
     """
 
     time: str | None = None

@@ -14,7 +14,6 @@ GAPS = {
     "", ".", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "+nan", "1.#qnan", "-1.#ind", "null", "none",
     "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity",
 }  # fmt: skip
-INFINITE = ("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eEdD][+-]?\d+)?")
 # 1,234 and 1.234: one and something, or a thousand and something.
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}")

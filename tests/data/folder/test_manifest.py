@@ -7,7 +7,8 @@ import h5py
 import pytest
 from click.testing import CliRunner
 from trajstore.data import FormatError, Manifest, TrajectoryDataset, load_manifest, verify
-from trajstore.data.folder.manifest import CHECKSUMS, DOCUMENTS, MANIFEST, manifest_of_file
+from trajstore.data.folder.manifest_reading import manifest_of_file
+from trajstore.data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
 from trajstore.data.shard.shard import inspect_shard
 from trajstore.pipeline.cli.main import main
 

@@ -28,7 +28,7 @@ def test_a_case_is_a_function_of_its_seed_and_number(tmp_path):
 
 
 def test_the_fuzz_tells_of_an_error_that_is_none_of_ours(monkeypatch):
-    monkeypatch.setattr("trajstore.data.folder.manifest.read_text_file", lambda path: 1 / 0)
+    monkeypatch.setattr("trajstore.data.folder.manifest_reading.read_text_file", lambda path: 1 / 0)
     summary = run_cases(60, seed=1)
     assert summary.failures
     assert all("ZeroDivisionError" in said for said in summary.failures.values())

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from trajstore.data import FormatError, Manifest, load_manifest, read_shard, verify, write_shard
 from trajstore.data.base.hashing import canonical_json, json_hash
 from trajstore.data.base.memory_limit import address_space
-from trajstore.data.folder.manifest import CHECKSUMS, MANIFEST
+from trajstore.data.folder.names import CHECKSUMS, MANIFEST
 from trajstore.data.integrity.child_reader import MEMORY_BYTES
 from trajstore.pipeline.cli.main import main
 
@@ -417,16 +417,16 @@ def test_a_shard_that_contradicts_itself_or_the_dataset_is_found_though_its_hash
 # Of a system with states x1 and x2; none of these is a config that trajstore writes.
 GARBLED = {
     "observation.components: got {'x1': 1}": {"observation": {"components": {"x1": 1}}},
-    "observation.components: got ['x1', 'x1']": {"observation": {"components": ["x1", "x1"]}},
-    "observation.components: expected states": {"observation": {"components": ["x2", "x1"]}},
+    "observation.components: got x1, x1; expected each once": {"observation": {"components": ["x1", "x1"]}},
+    "observation.components: got x2, x1": {"observation": {"components": ["x2", "x1"]}},
     "observation.noise: got 'x'": {"observation": {"noise": "x"}},
-    "observation.noise: got -1": {"observation": {"noise": {"relative": -1}}},
-    "observation.noise: got True": {"observation": {"noise": {"relative": True}}},
-    "expected one of relative, absolute": {"observation": {"noise": {"relative": 1, "absolute": 1}}},
+    "observation.noise.relative: got -1": {"observation": {"noise": {"relative": -1}}},
+    "observation.noise.relative: got True": {"observation": {"noise": {"relative": True}}},
+    "observation.noise: expected either": {"observation": {"noise": {"relative": 1, "absolute": 1}}},
     "observation.noise: 'q' is not observed": {"observation": {"noise": {"absolute": {"q": 1}}}},
     "observation.blur: unknown key": {"observation": {"blur": 1}},
     "observation.derivative: got 0": {"observation": {"derivative": 0}},
-    "observation.clean: without noise": {"observation": {"clean": True}},
+    "observation: clean: without noise": {"observation": {"clean": True}},
     "dataset.diagnostics: got 'lyapunov_exponent'": {"dataset": {"diagnostics": "lyapunov_exponent"}},
     "dataset.diagnostics: got {'energy_drift": {"dataset": {"diagnostics": {"energy_drift": 1}}},
     "dataset.diagnostics: got ['energy_drift', 'en": {"dataset": {"diagnostics": ["energy_drift"] * 2}},

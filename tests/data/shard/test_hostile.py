@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from trajstore.data import FormatError, TrajectoryDataset, load_manifest, read_shard, verify, write_shard
-from trajstore.data.folder.manifest import CHECKSUMS, MANIFEST
+from trajstore.data.folder.names import CHECKSUMS, MANIFEST
 from trajstore.data.integrity.child_reader import IsolatedReader
 
 ROWS, SHAPE = 50, (50, 21, 2)

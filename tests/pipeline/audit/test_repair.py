@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from trajstore.data import FormatError, TrajstoreError, load_manifest, read_shard, verify, write_shard
 from trajstore.data.base.files import LOCK
 from trajstore.data.base.hashing import canonical_json, json_hash, text_hash
-from trajstore.data.folder.manifest import CHECKSUMS, MANIFEST
+from trajstore.data.folder.names import CHECKSUMS, MANIFEST
 from trajstore.pipeline import generate, repair
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.runtime.lock import locked

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlcroissant import Dataset
 from trajstore.data import load_manifest
-from trajstore.data.folder.manifest import CHECKSUMS, DOCUMENTS
+from trajstore.data.folder.names import CHECKSUMS, DOCUMENTS
 from trajstore.pipeline import generate
 from trajstore.pipeline.describe.croissant import croissant
 from trajstore.pipeline.describe.documents import save_dataset

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 from trajstore.data import TrajstoreError, load_manifest, verify
-from trajstore.data.folder.manifest import CHECKSUMS, DOCUMENTS, MANIFEST
+from trajstore.data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
 from trajstore.pipeline import generate
 from trajstore.pipeline.describe import documents
 from trajstore.pipeline.describe.documents import save_dataset

@@ -15,7 +15,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from trajstore.data.base.files import LOCK
-from trajstore.data.folder.manifest import CHECKSUMS, MANIFEST
+from trajstore.data.folder.names import CHECKSUMS, MANIFEST
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.runs.folder import read_curve
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from trajstore.data import FormatError, TrajstoreError, load_manifest, read_shard, verify
-from trajstore.data.folder.manifest import CHECKSUMS, DOCUMENTS, MANIFEST
+from trajstore.data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
 from trajstore.pipeline import generate
-from trajstore.pipeline.generation import generate as generate_module
+from trajstore.pipeline.generation import shard_maker
 from trajstore.pipeline.generation.local_workers import LocalWorkers
 from trajstore.pipeline.runtime.lock import LOCK, locked
 
@@ -471,7 +471,7 @@ def test_leftovers_of_a_killed_run_are_no_obstacle(experiment, dataset_copy, con
 
 
 def test_a_full_disk_is_one_clear_error_and_finished_shards_are_kept(experiment, tmp_path, monkeypatch):
-    write_shard, written = generate_module.write_shard, []
+    write_shard, written = shard_maker.write_shard, []
 
     def full(path, *arguments):
         if len(written) == 2:
@@ -479,7 +479,7 @@ def test_a_full_disk_is_one_clear_error_and_finished_shards_are_kept(experiment,
         written.append(path.name)
         return write_shard(path, *arguments)
 
-    monkeypatch.setattr(generate_module, "write_shard", full)
+    monkeypatch.setattr(shard_maker, "write_shard", full)
     folder = tmp_path / "dataset"
     with pytest.raises(TrajstoreError, match=f"{folder}.*No space left.*again"):
         generate(experiment(), folder, jobs=1)

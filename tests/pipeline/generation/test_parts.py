@@ -9,7 +9,7 @@ import warnings
 import pytest
 from mlcroissant import Dataset
 from trajstore.data import FormatError, TrajstoreError, load_manifest, verify
-from trajstore.data.folder.manifest import CHECKSUMS, DOCUMENTS, MANIFEST
+from trajstore.data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
 from trajstore.pipeline import Selection, fetch, generate, merge, repair, select
 from trajstore.pipeline.exchange.fetch.transfer import WORK
 from trajstore.pipeline.generation import kept as kept_module

@@ -247,7 +247,7 @@ def test_a_pattern_that_matches_nothing_is_refused(study, tmp_path):
 
 
 def test_a_killed_study_resumes_to_the_same_table(study, tmp_path):
-    study.write_text(STUDY.replace("steps = 6", "steps = 300"))
+    study.write_text(STUDY.replace("steps = 6", "steps = 150"))
     command = [
         sys.executable,
         "-m",
@@ -260,7 +260,7 @@ def test_a_killed_study_resumes_to_the_same_table(study, tmp_path):
         "2",
         "--out",
     ]
-    for number, wait in enumerate((5.0, 8.0)):
+    for number, wait in enumerate((4.0, 6.0)):
         run = subprocess.Popen(
             [*command, tmp_path / "killed"], stderr=subprocess.DEVNULL, start_new_session=True
         )

@@ -33,7 +33,8 @@ class Solution:
 class Engine(Protocol):
     """Integrates many rows of one system.
 
-    `threads` says whether it releases the GIL, so that threads suffice to use all cores.
+    Attributes:
+        threads: Whether it releases the GIL, so that threads suffice to use all cores.
     """
 
     threads: bool
@@ -49,15 +50,16 @@ class Engine(Protocol):
         times: np.ndarray,
         report: Callable[[int], None] | None = None,
     ) -> Solution:
-        """Integrate.
+        """Integrate rows.
 
-        initial_states  (N, D) float64, at times[0]
-        parameters      (N, P) float64
-        times           (T,) float64, increasing
-        report          called with the number of rows done so far, now and then; may raise to stop
+        A row's result depends on that row alone, not on its neighbours. A row that fails is NaN, with a status
+        that says why; it raises nothing.
 
-        A row's result depends on that row alone, not on its neighbours. A row that fails is NaN, with a
-        status that says why; it raises nothing.
+        Args:
+            initial_states: (N, D) float64, at times[0].
+            parameters: (N, P) float64.
+            times: (T,) float64, increasing.
+            report: Called with the number of rows done so far, now and then; it may raise to stop.
         """
         ...
 

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from .....data.shard.schema import Status
-from .collocation import LEVEL, NODES, March
 from .crossings import UnresolvedError
+from .march import LEVEL, NODES, March
 from .stops import Stops
 from .switching import DEPTH, DelaySwitch, LostError, Path
 
@@ -22,7 +22,7 @@ class RoughMarch(March):
 
     def _begin(self, starts: np.ndarray, parameters: np.ndarray, start: float) -> None:
         rows = len(starts)
-        self._pieces = self._engine.pieces
+        self._pieces = self._problem.pieces
         self._sides = np.zeros((self._pieces.number, rows))
         self._shortest = self._delays.min(axis=0)
         self._switches = [
@@ -174,7 +174,7 @@ class RoughMarch(March):
     def _late(self, row: int, times: np.ndarray) -> list[np.ndarray]:
         return [
             self.history.at(np.array([row]), component, times[None] - self._delays[delay, row])[0]
-            for _, component, delay in self._engine.system.delayed
+            for _, component, delay in self._problem.system.delayed
         ]
 
     def _here(self, row: int) -> list[float]:

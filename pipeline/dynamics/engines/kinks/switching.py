@@ -66,53 +66,67 @@ class Switch:
         met, direction  the surface that the trajectory just met, and the sign of dg/dt there; None at the start,
                         where the sides are no more than the signs of g
         """
+        point = time, state, values
         try:
             for _ in range(self._number + 2):
                 before = sides, mode
-                distances = self._surfaces(time, state, values, sides)
-                sizes, motions = self._scales(time, state, values, sides)
-                jumps = []
+                distances = self._surfaces(*point, sides)
+                hidden = self._hidden(distances, point, sides, met)
                 for number, distance in enumerate(distances):
-                    near = sum(map(abs, sizes[number]))
-                    if met is not None:
-                        # Two surfaces are met at once if rounding of the time may hide which comes first.
-                        near += abs(time) * sum(map(abs, motions[number]))
-                    hidden = abs(distance) <= ON_SURFACE * near
                     apart = float(np.sign(distance))
-                    if number in self._jumps and (hidden or number == met):
-                        jumps.append(number)
-                    if number == met or mode == number + 1:
-                        on = True
-                    elif not self._moving[number]:
-                        on = False
-                    elif met is None or self._nested[number]:
-                        on = hidden
-                    else:
-                        # On its way a state keeps its side until it meets the surface, however close.
-                        on = apart != sides[number]
-                        if on and not hidden:
-                            return sides, LOST
+                    on = self._on_surface(number, apart != sides[number], hidden[number], mode, met)
+                    # On its way a state crosses no surface unseen.
+                    if on is None:
+                        return sides, LOST
+                    side, slides = apart, False
                     if on:
-                        rates = self._rates_along(number, time, state, values, sides, mode)
+                        rates = self._rates_along(number, *point, sides, mode)
                         side, slides = self._side(sides[number], rates, direction if number == met else None)
-                        if side is None or (
-                            slides and (mode not in (FREE, number + 1) or self._shapes[number])
-                        ):
+                        elsewhere = mode not in (FREE, number + 1) or self._shapes[number]
+                        if side is None or (slides and elsewhere):
                             return sides, LOST
-                        if slides:
-                            mode = number + 1
-                    else:
-                        side, slides = apart, False
-                    if mode == number + 1 and not slides:
+                    if slides:
+                        mode = number + 1
+                    elif mode == number + 1:
                         mode = FREE
                     sides = [*sides[:number], side, *sides[number + 1 :]]
-                if len(jumps) > 1 and self._touch(jumps, time, state, values, sides):
+                jumps = [number for number in sorted(self._jumps) if hidden[number] or number == met]
+                if len(jumps) > 1 and self._touch(jumps, *point, sides):
                     return sides, LOST
                 if before == (sides, mode):
                     return sides, mode
         except (ArithmeticError, ValueError, TypeError):
             pass
         return sides, LOST
+
+    def _hidden(
+        self,
+        distances: Sequence[float],
+        point: tuple[float, Sequence[float], Sequence[float]],
+        sides: list[float],
+        met: int | None,
+    ) -> list[bool]:
+        """Of each surface: is a state so close to it that rounding hides its side?"""
+        sizes, motions = self._scales(*point, sides)
+        near = [sum(map(abs, parts)) for parts in sizes]
+        if met is not None:
+            # Two surfaces are met at once if rounding of the time may hide which comes first.
+            ways = [sum(map(abs, parts)) for parts in motions]
+            near = [size + abs(point[0]) * way for size, way in zip(near, ways, strict=True)]
+        return [abs(distance) <= ON_SURFACE * size for distance, size in zip(distances, near, strict=True)]
+
+    def _on_surface(
+        self, number: int, crossed: bool, hidden: bool, mode: int, met: int | None
+    ) -> bool | None:
+        """Is a state on a surface, so that slopes tell its side? None if it crossed it, which nobody met."""
+        if number == met or mode == number + 1:
+            return True
+        if not self._moving[number]:
+            return False
+        if met is None or self._nested[number]:
+            return hidden
+        # On its way a state keeps its side until it meets the surface, however close.
+        return None if crossed and not hidden else crossed
 
     def _touch(
         self,

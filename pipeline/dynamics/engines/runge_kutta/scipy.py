@@ -15,9 +15,10 @@ from ...systems.effort import bounded
 from ..base.absolute import AT_REST, ByComponent, Even, Stated, UnevenError, watched
 from ..base.budget import Budget
 from ..base.engine import REVISION, EngineError, Solution, blank_failed
-from .careful import Careful, LeftDomainError, March, StepLimitReachedError, careful
+from .careful import Careful, LeftDomainError, StepLimitReachedError, careful
 from .clamped import clamped
 from .counted import RUNAWAY, Counted
+from .march import March
 
 METHODS = ("DOP853", "RK45", "RK23", "LSODA", "Radau", "BDF")
 STIFF_METHODS = ("LSODA", "Radau", "BDF")

@@ -33,12 +33,13 @@ from trajstore.pipeline.draw.run_figures.plot import load_results
 from trajstore.pipeline.draw.run_figures.rollout import draw_rollout
 from trajstore.pipeline.dynamics import lyapunov
 from trajstore.pipeline.dynamics.engines.delay import collocation as collocation_module
+from trajstore.pipeline.dynamics.engines.delay import march as march_module
 from trajstore.pipeline.dynamics.engines.delay.breaking_points import breaking_points
 from trajstore.pipeline.dynamics.engines.delay.collocation import CollocationEngine
 from trajstore.pipeline.dynamics.engines.delay.scipy import ScipyDelayEngine
 from trajstore.pipeline.dynamics.systems.delay import DelaySystem
 from trajstore.pipeline.dynamics.systems.expressions import ExpressionError
-from trajstore.pipeline.dynamics.systems.system import InvalidSystemError
+from trajstore.pipeline.dynamics.systems.naming import InvalidSystemError
 
 pytestmark = pytest.mark.slow
 
@@ -100,10 +101,10 @@ def test_the_error_shrinks_with_the_order_of_the_method_between_the_grid_too(mon
     times = np.linspace(0.0, 12.0, 997)
     exact = solve(system, [1.0, 0.5], times, name="scipy", tolerance=1e-13)
     # Four points a step: polynomials of degree four, which err by the fifth power of the step.
-    monkeypatch.setattr(collocation_module, "NODES", 4)
+    monkeypatch.setattr(march_module, "NODES", 4)
     names = ("POINTS", "INNER", "ENDS", "COEFFICIENTS")
-    for name, value in zip(names, collocation_module._matrices(), strict=True):
-        monkeypatch.setattr(collocation_module, name, value)
+    for name, value in zip(names, march_module._matrices(), strict=True):
+        monkeypatch.setattr(march_module, name, value)
     steps = 1 / np.array([2, 4, 8, 16])
     errors = [
         np.abs(solve(system, [1.0, 0.5], times, max_step=step, tolerance=1e3) - exact).max() for step in steps

@@ -31,7 +31,7 @@ from trajstore.pipeline.draw.run_figures.rollout import draw_rollout
 from trajstore.pipeline.dynamics.engines.base.engine import EngineError
 from trajstore.pipeline.dynamics.engines.field import etdrk4 as etdrk4_module
 from trajstore.pipeline.dynamics.engines.taylor.heyoka import HeyokaEngine
-from trajstore.pipeline.dynamics.systems.system import InvalidSystemError
+from trajstore.pipeline.dynamics.systems.naming import InvalidSystemError
 
 pytestmark = pytest.mark.slow
 

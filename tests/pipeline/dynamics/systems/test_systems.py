@@ -11,7 +11,7 @@ from trajstore.data.shard.schema import VARIABLES
 from trajstore.pipeline import Parameter, System, get_system
 from trajstore.pipeline.dynamics.systems import LIBRARY
 from trajstore.pipeline.dynamics.systems.expressions import FUNCTIONS, ExpressionError
-from trajstore.pipeline.dynamics.systems.system import InvalidSystemError
+from trajstore.pipeline.dynamics.systems.naming import InvalidSystemError
 
 BOX = {"x": (-1.0, 1.0), "v": (-1.0, 1.0)}
 

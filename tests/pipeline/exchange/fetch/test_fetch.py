@@ -20,7 +20,7 @@ from fetch_server import (
     shard_of,
 )
 from trajstore.data import TrajstoreError, examine, load_manifest, read_shard, verify, write_shard
-from trajstore.data.folder.manifest import CHECKSUMS, DOCUMENTS, MANIFEST
+from trajstore.data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
 from trajstore.pipeline import fetch, generate
 from trajstore.pipeline.exchange.fetch import fetch as fetch_module
 from trajstore.pipeline.exchange.fetch.transfer import WORK

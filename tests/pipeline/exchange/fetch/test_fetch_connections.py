@@ -21,7 +21,7 @@ from fetch_server import (
     wait_for,
 )
 from trajstore.data import TrajstoreError
-from trajstore.data.folder.manifest import CHECKSUMS, MANIFEST
+from trajstore.data.folder.names import CHECKSUMS, MANIFEST
 from trajstore.pipeline import fetch
 from trajstore.pipeline.exchange.fetch import download
 from trajstore.pipeline.exchange.fetch.transfer import WORK

@@ -19,7 +19,7 @@ from fetch_server import (
     run,
     silent,
 )
-from trajstore.data.folder.manifest import CHECKSUMS, MANIFEST
+from trajstore.data.folder.names import CHECKSUMS, MANIFEST
 from trajstore.pipeline import fetch
 from trajstore.pipeline.exchange.fetch import download, origin
 from trajstore.pipeline.exchange.fetch import fetch as fetch_module

@@ -1,0 +1,59 @@
+"""What a key of a config got and what it takes, in the words of TOML and not in those of Python or pydantic."""
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+# Parts of a location that are no keys, nor could be the name of a state or parameter.
+TAGS = ("<number>", "<draw>", "<periods>", "<by name>", "[key]")
+# By pydantic's name of a mistake, where its words are a programmer's.
+EXPECTED = {
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "dict_type": "a table",
+    "tuple_type": "a list",
+    "string_pattern_mismatch": "a text like {pattern}",
+    "too_short": "at least {min_length} entries",
+    "too_long": "at most {max_length} entries",
+}
+
+
+def got(value: Any) -> str:
+    """A value as the file has it, cut off where it is long."""
+    shown = value.isoformat() if isinstance(value, datetime.date | datetime.time) else repr(value)
+    return f"got {shown:.80}"
+
+
+def key_of(problem: Mapping[str, Any], under: str = "") -> str:
+    """The key that pydantic found a mistake in, where the whole lies under another one."""
+    return ".".join(filter(None, [under, *(str(part) for part in problem["loc"] if part not in TAGS)]))
+
+
+def mistake(problem: Mapping[str, Any]) -> str:
+    """What pydantic found of a key: what it got, and what it takes."""
+    match problem["type"]:
+        case "extra_forbidden":
+            return "unknown key"
+        case "missing":
+            return "missing"
+        case "value_error":
+            return str(problem["ctx"]["error"])
+        case _:
+            return f"{got(problem['input'])}, {expected(problem)}"
+
+
+def first_mistake(error: ValidationError, under: str = "") -> str:
+    """The first mistake in what may be a stranger's: its key and what is wrong with it, in a line."""
+    problem = error.errors()[0]
+    key = key_of(problem, under)
+    return f"{key:.200}: {mistake(problem)}" if key else mistake(problem)
+
+
+def expected(problem: Mapping[str, Any]) -> str:
+    """What pydantic would have taken; in its own words where there are no plainer ones."""
+    if problem["type"] in EXPECTED:
+        return "expected " + EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
+    message = problem["msg"].replace("Input should be ", "expected ")
+    return message[0].lower() + message[1:]
