@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -246,29 +246,21 @@ def test_a_pattern_that_matches_nothing_is_refused(study, tmp_path):
         run_study(study, tmp_path / "out", only="clan/*")
 
 
-def test_a_killed_study_resumes_to_the_same_table(study, tmp_path):
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_study_resumes_to_the_same_table(sign, study, tmp_path):
     study.write_text(STUDY.replace("steps = 6", "steps = 150"))
-    command = [
-        sys.executable,
-        "-m",
-        "trajstore.pipeline",
-        "study",
-        study,
-        "--only",
-        "*/small",
-        "--jobs",
-        "2",
-        "--out",
-    ]
-    for number, wait in enumerate((4.0, 6.0)):
-        run = subprocess.Popen(
-            [*command, tmp_path / "killed"], stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        time.sleep(wait)
-        os.killpg(run.pid, signal.SIGKILL if number else signal.SIGINT)
-        run.wait()
-    assert subprocess.run([*command, tmp_path / "killed"], capture_output=True).returncode == 0
-    assert subprocess.run([*command, tmp_path / "whole"], capture_output=True).returncode == 0
+    command = [Path(sys.executable).with_name("trajstore"), "study", study, "--only", "*/small", "--out"]
+    workers = "2" if sign is signal.SIGKILL else "1"
+    run = forked.Popen([*command, tmp_path / "killed", "--jobs", workers], stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob("killed/runs/*/last.pt")):
+        assert run.poll() is None, "it ended before it was killed"
+        time.sleep(0.05)
+    run.send_signal(sign)
+    run.wait()
+    assert not (tmp_path / "killed/results.json").exists()
+    for out in ("killed", "whole"):
+        done = forked.run([*command, tmp_path / out, "--jobs", "1"])
+        assert done.returncode == 0, done.stderr
     assert (tmp_path / "killed/table.md").read_text() == (tmp_path / "whole/table.md").read_text()
     for rows in zip(read(tmp_path / "killed")["rows"], read(tmp_path / "whole")["rows"], strict=True):
         one, other = ({key: value for key, value in row.items() if key != "seconds"} for row in rows)
