@@ -1,5 +1,6 @@
 """A study: its datasets made, its runs trained and judged, several at once; and one table of all."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -105,7 +106,7 @@ def _do(runs: list[RunJob], jobs: int | None, console: Console) -> Iterator[dict
     with Progress(*columns("runs"), console=console) as progress:
         bar = progress.add_task("train and judge", total=len(runs), completed=len(runs) - len(left))
         with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
-            fresh = Parallel(return_as="generator")(delayed(do_run)(job) for job in left)
+            fresh = Parallel(return_as="generator")(delayed(do_run)(job, os.getpid()) for job in left)
             for job, found in zip(left, fresh, strict=True):
                 done[id(job)] = found
                 progress.advance(bar)

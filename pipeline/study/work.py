@@ -17,6 +17,7 @@ from ...data.folder.names import MANIFEST
 from ..generation.generate import generate
 from ..judge.evaluate import evaluate
 from ..learn.train import train
+from ..runtime.orphans import end_with_parent
 from .plan import DatasetJob, RunJob
 
 RESULT = "result.json"
@@ -56,8 +57,12 @@ def _run_script(script: Path, folder: Path) -> str:
     return digest
 
 
-def do_run(job: RunJob) -> dict[str, Any]:
-    """Train and judge a run, in one thread; what results.json says of it. A failure is told, not raised."""
+def do_run(job: RunJob, parent: int) -> dict[str, Any]:
+    """Train and judge a run, in one thread; what results.json says of it. A failure is told, not raised.
+
+    parent  the process that asked for it, without which nobody waits for it
+    """
+    end_with_parent(parent)
     identity = _identity(job)
     done = finished(job)
     if done is not None:

@@ -257,6 +257,8 @@ def test_a_killed_study_resumes_to_the_same_table(sign, study, tmp_path):
         time.sleep(0.05)
     run.send_signal(sign)
     run.wait()
+    # Workers look for their parent five times a second.
+    time.sleep(1.0)
     assert not (tmp_path / "killed/results.json").exists()
     for out in ("killed", "whole"):
         done = forked.run([*command, tmp_path / out, "--jobs", "1"])
