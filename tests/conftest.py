@@ -1,10 +1,12 @@
 """What the tests share: small datasets, shards made by hand, a clock that ends what hangs."""
 
+import gc
 import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +39,9 @@ pytest_plugins = ["fetch_server"]
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# It takes pytest seconds to rewrite the assertions of all tests: once, whether Python is to keep bytecode or not.
+sys.dont_write_bytecode = False
+
 # The same examples in every run; no deadline, for the cores are shared.
 settings.register_profile(
     "trajstore",
@@ -47,6 +52,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("trajstore")
+
+
+def pytest_collection_finish() -> None:
+    """All modules are there to stay: collecting garbage need not look at them, and forked children share them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

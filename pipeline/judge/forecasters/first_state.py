@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 from math import comb
 
 import numpy as np
@@ -39,10 +38,16 @@ class Polynomial:
 
 def monomials(values: np.ndarray, degree: int) -> np.ndarray:
     """All products of up to `degree` components of (N, D), the constant first: (N, C(D + degree, degree))."""
-    columns = [np.ones(len(values))]
-    for total in range(1, degree + 1):
-        for chosen in combinations_with_replacement(range(values.shape[1]), total):
-            columns.append(np.prod(values[:, list(chosen)], axis=1))
+    # Each with the number of its last factor; one of the next degree has one more, which is none before that.
+    products = [(0, np.ones(len(values)))]
+    columns = [products[0][1]]
+    for _ in range(degree):
+        products = [
+            (number, product * values[:, number])
+            for last, product in products
+            for number in range(last, values.shape[1])
+        ]
+        columns += [product for _, product in products]
     return np.stack(columns, axis=1)
 
 
