@@ -265,7 +265,7 @@ def test_a_kill_while_a_run_takes_another_identity_is_gone_on_from(when, learn, 
 
         patch.setattr(module, "save_checkpoint", save)
         if when == "config":
-            patch.setattr(train_module, "cut_curve", _interrupt)
+            patch.setattr(module, "cut_curve", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             learn(run, steps=20)
     assert evaluate(run)["test"]["trajectories"] == 10
