@@ -42,6 +42,8 @@ if threading.current_thread() is threading.main_thread():
 
 # It takes pytest seconds to rewrite the assertions of all tests: once, whether Python is to keep bytecode or not.
 sys.dont_write_bytecode = False
+# All libraries that are loaded here stay: they are searched for garbage once where they were ten times.
+gc.set_threshold(*gc.get_threshold()[:2], 10 * gc.get_threshold()[2])
 
 # The same examples in every run; no deadline, for the cores are shared.
 settings.register_profile(
@@ -53,12 +55,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("trajstore")
-
-
-def pytest_collection_finish() -> None:
-    """All modules are there to stay: collecting garbage need not look at them, and forked children share them."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
