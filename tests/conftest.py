@@ -1,10 +1,12 @@
 """What the tests share: small datasets, shards made by hand, a clock that ends what hangs."""
 
+import gc
 import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +31,7 @@ from trajstore.data.integrity import child_reader
 from trajstore.data.integrity.child_reader import COMMAND
 from trajstore.data.shard.shard import inspect_shard
 from trajstore.pipeline import Experiment, check_config, generate, load_config
+from trajstore.pipeline.judge import rolled_out
 
 # Its `server` and what goes with it.
 pytest_plugins = ["fetch_server"]
@@ -36,6 +39,11 @@ pytest_plugins = ["fetch_server"]
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and the programs that they start as well.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# It takes pytest seconds to rewrite the assertions of all tests: once, whether Python is to keep bytecode or not.
+sys.dont_write_bytecode = False
+# All libraries that are loaded here stay: they are searched for garbage once where they were ten times.
+gc.set_threshold(*gc.get_threshold()[:2], 10 * gc.get_threshold()[2])
 
 # The same examples in every run; no deadline, for the cores are shared.
 settings.register_profile(
@@ -84,6 +92,24 @@ def _few_streamlines() -> Iterator[None]:
         patch.setattr(
             Axes, "streamplot", lambda *args, **options: plain(*args, **{**options, "density": 0.4})
         )
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cycles_are_found_once() -> Iterator[None]:
+    """The search for a limit cycle takes a third of an evaluation, and finds the same where its arguments are."""
+    plain, found = rolled_out._cycle, {}
+
+    def remembered(truth: Any, group: Any, times: np.ndarray) -> Any:
+        told = (group.starts, group.parameters, times)
+        values = [None if each is None else (each.shape, each.tobytes()) for each in told]
+        key = (canonical_json(truth.system.to_dict()), *values, *truth.observed)
+        if key not in found:
+            found[key] = plain(truth, group, times)
+        return found[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rolled_out, "_cycle", remembered)
         yield
 
 

@@ -28,6 +28,7 @@ class Truth:
 
     def __init__(self, dataset: TrajectoryDataset, system: System) -> None:
         self._store = dataset.store
+        self._columns: dict[str, np.ndarray] = {}
         self._begin = initial_time(dataset.store.config["grid"])
         self.system, self.engine = system, make_engine(system, EngineSettings())
         self.observed = [system.states.index(name) for name in dataset.components]
@@ -42,7 +43,7 @@ class Truth:
         """(N, P) of these rows of the split."""
         values = np.empty((len(rows), len(self.system.parameters)))
         for column, name in enumerate(self.system.parameters):
-            values[:, column] = self._store.column(name)[rows]
+            values[:, column] = self._column(name)[rows]
         return values
 
     @property
@@ -52,7 +53,7 @@ class Truth:
             return self.system.lyapunov
         if LYAPUNOV_EXPONENT not in self._store.config["dataset"].get("diagnostics", []):
             return None
-        found = self._store.column(LYAPUNOV_EXPONENT)
+        found = self._column(LYAPUNOV_EXPONENT)
         found = found[np.isfinite(found)]
         return float(found.mean()) if len(found) else None
 
@@ -71,11 +72,17 @@ class Truth:
             system, EngineSettings(), states, parameters, times, 0, self._store.split, rows
         ).tolist()
 
+    def _column(self, name: str) -> np.ndarray:
+        # Kept, for each look into the files opens and checks every shard.
+        if name not in self._columns:
+            self._columns[name] = self._store.column(name)
+        return self._columns[name]
+
     def along(self, rows: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All states (n, T, S) at increasing times of those rows that do not fail; and which these are, (N,) bool."""
         # A grid may begin later than its rows.
         before = np.array([self._begin] if self._begin < times[0] else [])
-        starts = self._store.column("initial_state")[rows]
+        starts = self._column("initial_state")[rows]
         solution = self.engine.solve(starts, self.parameters(rows), np.concatenate([before, times]))
         sound = solution.status == Status.OK
         return solution.states[sound, len(before) :], sound

@@ -358,7 +358,7 @@ def living(process: int) -> bool:
         return False
 
 
-LONG = [*SCIPY, *settings(dataset__train=1000, dataset__shard_rows=25)]
+LONG = [*SCIPY, *settings(dataset__train=500, dataset__shard_rows=25)]
 # Some tenths of a second of integration.
 MANY = settings(dataset__train=250_000, dataset__shard_rows=10_000)
 

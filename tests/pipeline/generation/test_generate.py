@@ -407,9 +407,9 @@ name = "van-der-pol"
 duration = 2.0
 step = 0.1
 [dataset]
-train = 1400
-validation = 200
-shard_rows = 200
+train = 700
+validation = 100
+shard_rows = 100
 [engine]
 name = "scipy"
 method = "RK45"

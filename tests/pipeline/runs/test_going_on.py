@@ -40,6 +40,21 @@ def learn(experiment, small_dataset):
     return go
 
 
+@pytest.fixture(scope="module")
+def whole(learn, tmp_path_factory):
+    """`whole(steps=..., ...)` is a run of these keys that nothing disturbed; not to be changed."""
+    made = {}
+
+    def run(**keys):
+        key = json.dumps(keys, sort_keys=True)
+        if key not in made:
+            made[key] = tmp_path_factory.mktemp("whole") / "run"
+            learn(made[key], **keys)
+        return made[key]
+
+    return run
+
+
 def weights(run, file="last.pt"):
     return load_checkpoint(run / file)["model"]
 
@@ -62,12 +77,11 @@ def assert_same_run(left, right):
 @pytest.mark.parametrize(
     ("first", "optimizer"), [([12], "adam"), ([10], "adam"), ([5, 11], "adamw"), ([8, 18], "sgd")], ids=str
 )
-def test_steps_in_parts_are_the_steps_at_once(first, optimizer, learn, tmp_path):
+def test_steps_in_parts_are_the_steps_at_once(first, optimizer, learn, whole, tmp_path):
     """Ending on and off the grid of evaluations: one that a longer run would not have made leaves no trace."""
     for steps in [*first, 20]:
         learn(tmp_path / "parts", steps=steps, optimizer=optimizer)
-    learn(tmp_path / "whole", steps=20, optimizer=optimizer)
-    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    assert_same_run(tmp_path / "parts", whole(steps=20, optimizer=optimizer))
     assert [row["step"] for row in read_curve(tmp_path / "parts")][-1] == 20
 
 
@@ -104,27 +118,25 @@ def test_patience_counts_as_in_a_run_that_was_never_stopped(learn, tmp_path):
 
 
 @pytest.mark.parametrize("refine", [[3, 5], [0, 5], [0, 4, 5]], ids=str)
-def test_a_refinement_goes_on_and_may_follow_later(refine, learn, tmp_path):
+def test_a_refinement_goes_on_and_may_follow_later(refine, learn, whole, tmp_path):
     for steps in refine:
         learn(tmp_path / "parts", steps=10, refine=steps, schedule="cosine")
-    learn(tmp_path / "whole", steps=10, refine=refine[-1], schedule="cosine")
-    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    assert_same_run(tmp_path / "parts", whole(steps=10, refine=refine[-1], schedule="cosine"))
 
 
 REFINED = {"evaluate_every": 3, "damping": 1e-3, "batch": 24}
 
 
 @pytest.mark.parametrize("steps", [10, 16])
-def test_a_refinement_that_follows_later_has_keys_of_its_own(steps, learn, tmp_path):
+def test_a_refinement_that_follows_later_has_keys_of_its_own(steps, learn, whole, tmp_path):
     learn(tmp_path / "parts", steps=10)
     learn(tmp_path / "parts", steps=steps, refine=4, refinement=REFINED)
-    learn(tmp_path / "whole", steps=steps, refine=4, refinement=REFINED)
-    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    assert_same_run(tmp_path / "parts", whole(steps=steps, refine=4, refinement=REFINED))
     with pytest.raises(RunError, match=r"refinement.damping is 0.001 there, 0.0001 here"):
         learn(tmp_path / "parts", steps=steps, refine=6)
 
 
-def test_keys_of_a_refinement_that_is_none_make_no_other_run(learn, tmp_path, monkeypatch):
+def test_keys_of_a_refinement_that_is_none_make_no_other_run(learn, whole, tmp_path, monkeypatch):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
         stop_at(patch, 5)
@@ -133,8 +145,7 @@ def test_keys_of_a_refinement_that_is_none_make_no_other_run(learn, tmp_path, mo
     learn(run, steps=10)
     learn(run, steps=10, refinement=REFINED)
     assert learn(run, steps=10, resume=False).step == 10
-    learn(tmp_path / "whole", steps=10)
-    assert_same_run(run, tmp_path / "whole")
+    assert_same_run(run, whole(steps=10))
 
 
 def test_an_unfinished_run_may_be_asked_for_more_or_for_less(learn, tmp_path, monkeypatch):
@@ -207,14 +218,13 @@ def test_a_restarted_schedule_is_a_whole_one_over_the_steps_that_are_left(experi
 @pytest.mark.parametrize(
     ("steps", "keys"), [(20, {"schedule": "cosine"}), (6, {}), (12, {})], ids=["cosine", "fewer", "more"]
 )
-def test_with_overwrite_what_cannot_be_gone_on_with_is_begun_anew(steps, keys, learn, tmp_path):
+def test_with_overwrite_what_cannot_be_gone_on_with_is_begun_anew(steps, keys, learn, whole, tmp_path):
     """As `make` does after the config was edited."""
     learn(tmp_path / "run", steps=10, **keys)
     evaluate(tmp_path / "run")
     learn(tmp_path / "run", steps=steps, overwrite=True, **keys)
     assert not (tmp_path / "run/metrics.json").exists()
-    learn(tmp_path / "whole", steps=steps, **keys)
-    assert_same_run(tmp_path / "run", tmp_path / "whole")
+    assert_same_run(tmp_path / "run", whole(steps=steps, **keys))
 
 
 def test_less_than_was_done_is_refused_in_words(learn, tmp_path):
@@ -246,7 +256,7 @@ def test_other_keys_that_differ_are_listed_with_both_values(learn, tmp_path):
 
 
 @pytest.mark.parametrize("when", ["best", "last", "config"])
-def test_a_kill_while_a_run_takes_another_identity_is_gone_on_from(when, learn, tmp_path, monkeypatch):
+def test_a_kill_while_a_run_takes_another_identity_is_gone_on_from(when, learn, whole, tmp_path, monkeypatch):
     """What is written before the kill is the best weights, the last checkpoint, the config."""
     run = tmp_path / "run"
     learn(run, steps=10)
@@ -270,8 +280,7 @@ def test_a_kill_while_a_run_takes_another_identity_is_gone_on_from(when, learn, 
             learn(run, steps=20)
     assert evaluate(run)["test"]["trajectories"] == 10
     learn(run, steps=20)
-    learn(tmp_path / "whole", steps=20)
-    assert_same_run(run, tmp_path / "whole")
+    assert_same_run(run, whole(steps=20))
 
 
 def _interrupt(*_):
@@ -303,7 +312,7 @@ class Clock:
         patch.setattr(train_module, "perf_counter", lambda: self.now)
 
 
-def test_minutes_stop_in_time_and_say_that_the_run_is_not_repeatable(learn, tmp_path, monkeypatch):
+def test_minutes_stop_in_time_and_say_that_the_run_is_not_repeatable(learn, whole, tmp_path, monkeypatch):
     run = tmp_path / "run"
     Clock(monkeypatch)
     now = learn(run, steps=40, refine=2, minutes=0.25)
@@ -319,8 +328,7 @@ def test_minutes_stop_in_time_and_say_that_the_run_is_not_repeatable(learn, tmp_
     assert learn(run, steps=40, refine=2, minutes=0.5).step == 30
     now = learn(run, steps=40, refine=2)
     assert (now.step, now.stopped_by, now.repeatable) == (42, "steps", True)
-    learn(tmp_path / "whole", steps=40, refine=2)
-    assert_same_run(run, tmp_path / "whole")
+    assert_same_run(run, whole(steps=40, refine=2))
 
 
 def test_time_is_counted_over_all_sittings_of_a_run(learn, tmp_path, monkeypatch):
@@ -345,7 +353,7 @@ def test_a_run_whose_steps_end_before_its_minutes_is_repeatable(learn, tmp_path)
 
 
 @pytest.mark.parametrize("step", [1, 3, 9])
-def test_whatever_stops_a_run_it_can_be_judged_and_drawn(step, learn, tmp_path, monkeypatch):
+def test_whatever_stops_a_run_it_can_be_judged_and_drawn(step, learn, whole, tmp_path, monkeypatch):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
         stop_at(patch, step)
@@ -358,11 +366,10 @@ def test_whatever_stops_a_run_it_can_be_judged_and_drawn(step, learn, tmp_path, 
     assert f"training has not ended, {step} steps are done" in _ending(metrics["training"])
     assert plot(run)
     learn(run, steps=20)
-    learn(tmp_path / "whole", steps=20)
-    assert_same_run(run, tmp_path / "whole")
+    assert_same_run(run, whole(steps=20))
 
 
-def test_a_kill_before_the_first_evaluation_leaves_weights_too(learn, tmp_path, monkeypatch):
+def test_a_kill_before_the_first_evaluation_leaves_weights_too(learn, whole, tmp_path, monkeypatch):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(phases_module.FirstOrder, "step", _interrupt)
@@ -375,8 +382,7 @@ def test_a_kill_before_the_first_evaluation_leaves_weights_too(learn, tmp_path, 
     assert "loss" not in names, "nothing was trained, so that there is no curve"
     assert "error" in names
     learn(run, steps=20)
-    learn(tmp_path / "whole", steps=20)
-    assert_same_run(run, tmp_path / "whole")
+    assert_same_run(run, whole(steps=20))
 
 
 def test_checkpoints_of_before_these_keys_are_gone_on_from(learn, tmp_path):

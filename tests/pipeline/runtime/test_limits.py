@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from trajstore.data import FormatError, read_shard, write_shard
 from trajstore.data.base.shortage import ShortageError, shortage
 from trajstore.data.integrity.child_reader import IsolatedReader
+from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.runtime import loading
 
 TRAJSTORE = Path(sys.executable).with_name("trajstore")
@@ -68,7 +70,7 @@ def test_libraries_start_no_more_threads_than_a_limit_has_room_for(small_dataset
 
 @pytest.fixture(scope="module")
 def learned(small_dataset, tmp_path_factory) -> list[str | Path]:
-    """Arguments of a training of a few steps, the last of them its folder; under a limit with room enough."""
+    """Arguments of a training of a few steps, the last of them its folder; judged, too, and nothing limited."""
     folder = tmp_path_factory.mktemp("limits")
     (folder / "config.toml").write_text(
         "[model]\nhidden = 4\n[training]\nsteps = 4\nbatch = 16\nevaluate_every = 4\n"
@@ -76,9 +78,16 @@ def learned(small_dataset, tmp_path_factory) -> list[str | Path]:
     )
     arguments = ["train", folder / "config.toml", "--data", small_dataset, "--out", folder / "run"]
     for command in (arguments, ["evaluate", folder / "run"]):
+        done = CliRunner().invoke(main, list(map(str, command)))
+        assert done.exit_code == 0, done.output
+    return arguments
+
+
+def test_what_is_loaded_later_is_loaded_where_there_is_room(learned, tmp_path):
+    *training, _ = learned
+    for command in ([*training, tmp_path / "run"], ["evaluate", tmp_path / "run"]):
         done = limited(resource.RLIMIT_AS, 2 * GIB, *command)
         assert done.returncode == 0, done.stderr
-    return arguments
 
 
 @pytest.mark.parametrize(

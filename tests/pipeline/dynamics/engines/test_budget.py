@@ -98,19 +98,26 @@ def test_rows_of_the_library_that_never_end_are_given_up_soon(time_limit):
     assert set(solution.status.tolist()) == {Status.OK, Status.STEP_LIMIT}
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_scipy_gives_up_rows_that_never_end_soon_by_each_method(method, time_limit):
-    """At the budget each would take minutes."""
+@pytest.fixture(scope="module")
+def endless_and_sound():
+    """A system, the initial states (2, D) of a row that never ends and of one that does, parameters, and times."""
     system = get_system("rabinovich-fabrikant")
     rows = InitialStates().rows(system, 0, "train", 0, 16)
     parameters, times = np.tile(np.array(system.defaults), (16, 1)), np.linspace(0.0, 20 * system.period, 11)
     status = make_engine(system, EngineSettings()).solve(rows, parameters, times).status
     chosen = [np.flatnonzero(status == Status.STEP_LIMIT)[0], np.flatnonzero(status == Status.OK)[0]]
+    return system, rows[chosen], parameters[:2], times
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_scipy_gives_up_rows_that_never_end_soon_by_each_method(method, endless_and_sound, time_limit):
+    """At the budget each would take minutes."""
+    system, rows, parameters, times = endless_and_sound
     engine = make_engine(system, EngineSettings(name="scipy", method=method, tolerance=1e-6))
     with time_limit(60):
-        together = engine.solve(rows[chosen], parameters[:2], times)
+        together = engine.solve(rows, parameters, times)
     assert together.status.tolist() == [Status.STEP_LIMIT, Status.OK]
-    alone = engine.solve(rows[chosen[1:]], parameters[:1], times)
+    alone = engine.solve(rows[1:], parameters[:1], times)
     np.testing.assert_array_equal(alone.states[0], together.states[1])
 
 

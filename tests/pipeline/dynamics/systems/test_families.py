@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 FAMILY = {"name": "harmonic", "parameters": {"omega": {"uniform": [0.5, 3.0]}}}
 LEARNING = {
     "model": {"hidden": 12, "encoder": [16]},
-    "training": {"steps": 300, "batch": 64, "evaluate_every": 100},
+    "training": {"steps": 200, "batch": 32, "evaluate_every": 100},
     "evaluation": {"rollouts": 5, "rollout_lengths": 3},
 }
 
