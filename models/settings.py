@@ -6,7 +6,13 @@ from ..data.base.section import Section
 
 
 class RecurrentSettings(Section):
-    """Of `lstm` and `gru`; `encoder` gives the widths of a network from the first input to the hidden state."""
+    """Of `lstm` and `gru`.
+
+    Attributes:
+        hidden: Size of the hidden state.
+        layers: How many recurrences are stacked.
+        encoder: Widths of a network (tanh) from the first input to the hidden state; none: it begins at zero.
+    """
 
     hidden: PositiveInt = 20
     layers: PositiveInt = 1

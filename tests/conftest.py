@@ -98,7 +98,7 @@ def _few_streamlines() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _cycles_are_found_once() -> Iterator[None]:
     """The search for a limit cycle takes a third of an evaluation, and finds the same where its arguments are."""
-    plain, found = rolled_out._cycle, {}
+    plain, found = rolled_out.cycle_of, {}
 
     def remembered(truth: Any, group: Any, times: np.ndarray) -> Any:
         told = (group.starts, group.parameters, times)
@@ -109,7 +109,7 @@ def _cycles_are_found_once() -> Iterator[None]:
         return found[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rolled_out, "_cycle", remembered)
+        patch.setattr(rolled_out, "cycle_of", remembered)
         yield
 
 

@@ -48,12 +48,14 @@ class Noise(Section):
 
 
 class StatedObservation(Section):
-    """The section [observation] of a config.
+    """The section [observation] of a config: what of a trajectory is stored.
 
-    components  names of the states that are observed; all if left out
-    noise       see `Noise`; the initial states stay exact, so rows can still be integrated again
-    clean       keep the states without noise, too
-    derivative  keep dx/dt, by the equations at the clean states, too
+    Attributes:
+        components: Names of the states that are observed; all if left out.
+        noise: Normal noise: { relative = 0.05 } of each component's deviation along its trajectory, or
+            { absolute = 0.1 } in its units, a number or one by name; initial states stay exact.
+        clean: Keep the states without noise, too.
+        derivative: Keep dx/dt by the equations at the clean states, too.
     """
 
     components: Annotated[list[str], Field(min_length=1)] | None = None

@@ -40,7 +40,22 @@ def _date(value: Any) -> str:
 
 
 class DatasetSection(Section):
-    """How many trajectories, from which seed, stored how; `diagnostics` are measured of each row."""
+    """How many trajectories, from which seed, stored how.
+
+    Attributes:
+        train: Rows to learn from.
+        validation: Rows by which weights are chosen.
+        test: Rows by which they are judged.
+        seed: Of all that is drawn.
+        dtype: "float32" or "float64".
+        shard_rows: Rows a file; left out: so many that a file stays near 64 MiB.
+        compression: "none" or "gzip".
+        diagnostics: Measured of each row: "energy_drift", "lyapunov_exponent".
+        title: In the card.
+        license: In the card, best an SPDX identifier.
+        creator: In the card.
+        date: Of publication: a day, a month or a year.
+    """
 
     train: PositiveInt
     validation: NonNegativeInt = 0

@@ -27,11 +27,16 @@ Points = Annotated[int, Field(ge=2, le=MAX_POINTS)]
 
 
 class GridSection(Section):
-    """Times from 0 to `duration`, both ends included, `step` apart, or `points` of them, or so many a period.
+    """Times from 0 to `duration`, both ends included.
 
-    duration           in units of time, or { periods = 10.0 } of the system's natural period
-    points_per_period  the number of points that comes nearest is taken
-    resample           "dense", the solver's own interpolant, or "linear" between its steps, as in the tutorial
+    One of `step`, `points` and `points_per_period` says how far apart.
+
+    Attributes:
+        duration: In units of time, or { periods = 10.0 } of the system's natural period.
+        step: From point to point, in units of time.
+        points: How many, both ends included.
+        points_per_period: How many a period; the number of points that comes nearest is taken.
+        resample: "dense", the solver's own interpolant, or "linear" between its steps, as in the tutorial.
     """
 
     duration: Duration

@@ -26,11 +26,17 @@ Target = Literal["observed", "clean"]
 
 
 class TaskSection(NamedSection):
-    """What the network learns, see `trajstore.data.tasks`, and its settings; `window` is in samples, None is all.
+    """What the network learns, see `trajstore.data.tasks`, and the settings of the task.
 
-    parameters  of the system, that the network is told beside the states, so that it can learn a family
-    target      of a dataset observed with noise: learn and be judged by the states as "observed", or by the "clean"
-                ones, where they are stored; the network sees what was observed either way
+    Attributes:
+        name: "initial-value", a whole trajectory from its first state; "forecast", the next state from those before;
+            or one of your own.
+        window: Points of each sample; left out: whole rows.
+        stride: Points from one sample to the next.
+        normalize: Whether states are standardised by the moments of the train split.
+        parameters: Of the system, that the network is told beside the states, so that it can learn a family.
+        target: Of a dataset with noise: learn and be judged by the states as "observed", or by the "clean" ones,
+            where they are stored; the network sees what was observed either way.
     """
 
     registry = TASKS
@@ -51,7 +57,11 @@ class TaskSection(NamedSection):
 
 
 class ModelSection(NamedSection):
-    """The network, see `trajstore.models`, and its settings."""
+    """The network, see `trajstore.models`, and its settings.
+
+    Attributes:
+        name: "lstm", "gru", or one of your own.
+    """
 
     registry = MODELS
     name: str = "lstm"
@@ -63,15 +73,28 @@ class ModelSection(NamedSection):
 
 
 class TrainingSection(Section):
-    """How it learns. Steps are optimiser steps; None leaves a thing out or, for threads, to trajstore.
+    """How it learns. Steps are optimiser steps.
 
-    shuffle       "full" mixes all samples, "block" is for datasets larger than memory, see `make_loader`
-    block_bytes   of rows that are read together, and
-    buffer_bytes  of rows in memory at once, where the shuffle is in blocks
-    select        the metric of the validation split by which the best weights are chosen, and patience counts; None
-                  is the mean squared error
-    select_points  of each free run, where that metric is over these
-    minutes       of training, over all of a run's sittings, after which it ends; such a run is not repeatable
+    Attributes:
+        optimizer: "sgd", "adam" or "adamw".
+        learning_rate: At its highest.
+        schedule: "constant", or "cosine": down to 0 over the steps.
+        warmup: Steps over which the learning rate rises from 0.
+        batch: Samples a step, over all processes.
+        steps: How many.
+        seed: Of weights and of the order of samples.
+        shuffle: "full" mixes all samples, "block" is for datasets larger than memory, see `make_loader`.
+        block_bytes: Of rows that are read together, where the shuffle is in blocks.
+        buffer_bytes: Of rows in memory at once, where the shuffle is in blocks.
+        clip: The largest norm of a gradient; left out: any.
+        evaluate_every: Steps from one look at the validation split to the next.
+        patience: Evaluations in a row that were no better, after which a phase ends; left out: none ends it.
+        select: The metric of the validation split by which the best weights are chosen, and patience counts; left
+            out: the mean squared error.
+        select_points: Of each free run, where that metric is over these.
+        minutes: Of training, over all of a run's sittings, after which it ends; such a run is not repeatable.
+        device: "auto", "cpu", "cuda" or "cuda:0" and so on.
+        threads: Of torch; left out: as many as the network has use for.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "adam"
@@ -113,10 +136,16 @@ class TrainingSection(Section):
 
 
 class RefinementSection(Section):
-    """A second phase of training, by Levenberg and Marquardt: learn/levenberg_marquardt; 0 steps is none.
+    """A second phase of training, by Levenberg and Marquardt; 0 steps is none.
 
-    batch samples give the gradient of a step; of these, `samples` with `probes` random directions each give the
-    curvature, of which the part `memory` is kept from step to step.
+    Attributes:
+        steps: How many.
+        batch: Samples that give the gradient of a step.
+        samples: Of these, that give the curvature.
+        probes: Random directions for each of them.
+        memory: The part of the curvature that is kept from step to step.
+        damping: At the beginning.
+        evaluate_every: Steps from one look at the validation split to the next.
     """
 
     steps: NonNegativeInt = 0
@@ -131,14 +160,15 @@ class RefinementSection(Section):
 class EvaluationSection(Section):
     """Long rollouts, and what they are judged by.
 
-    rollouts         how many starts in all
-    rollout_lengths  for how many trajectory lengths each is chained
-    warmup           points of true history before each; None is what the task has, 0 a cold start
-    metrics          beside the usual ones: by name those that take long, or your own as "file.py:Class" or
-                     "package.module:Class"
-    baselines        what is rolled out beside, by name; None are the usual ones for such data
-    statistics_points  of each free run, where one of the metrics is over these
-    figures          of your own, as "file.py:function" or "package.module:function"
+    Attributes:
+        rollouts: How many starts in all.
+        rollout_lengths: For how many trajectory lengths each is chained.
+        warmup: Points of true history before each; left out: what the task has; 0: a cold start.
+        metrics: Beside the usual ones: by name those that take long, or your own as "file.py:Class" or
+            "package.module:Class".
+        baselines: What is rolled out beside, by name; left out: the usual ones for such data.
+        statistics_points: Of each free run, where one of the metrics is over these.
+        figures: Of your own, as "file.py:function" or "package.module:function".
     """
 
     rollouts: PositiveInt = 64

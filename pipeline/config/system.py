@@ -22,11 +22,20 @@ Split = Literal["train", "validation", "test"]
 class SystemSection(Section):
     """A system of the library by name, or one of your own with its equations, or its energy alone.
 
-    size         how many components, of systems of any size
-    hamiltonian  the energy as text; with `momenta`, coordinate -> its momentum, the equations follow from it; beside
-                 equations it is what diagnostics call the energy
-    period       a natural time scale
-    parameters_by_split  split -> parameters that have other values there, so that values can be held out
+    Attributes:
+        name: Of the library, `dysts:NAME` of that package, or any other of a system of your own.
+        size: How many components, of systems of any size.
+        equations: State -> its derivative as text, of a system of your own.
+        hamiltonian: The energy as text; with `momenta` the equations follow from it; beside equations it is what
+            diagnostics call the energy.
+        momenta: Coordinate -> its momentum.
+        parameters: Name -> a number, or what it is drawn from for each row.
+        parameters_by_split: Split -> parameters that have other values there, so that values can be held out.
+        initial_state: State -> [low, high], the range of its initial values.
+        time_unit: As it is written in figures and files; "1" is none.
+        description: In a sentence.
+        reference: Where the system comes from.
+        period: A natural time scale, in units of time.
     """
 
     name: str

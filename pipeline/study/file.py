@@ -28,12 +28,14 @@ Label = Annotated[str, Field(max_length=60), AfterValidator(_label)]
 
 
 class StudyDataset(Section):
-    """A dataset by the study's own label, from one source.
+    """A dataset by the study's own label, from one of three sources.
 
-    config  a config file beside the study, or its sections
-    folder  one that is there, beside the study
-    script  that writes one into the folder that it is told
-    set  overrides of a config file's keys, as nested tables
+    Attributes:
+        label: Letters, digits, -, _ and . alone.
+        config: A config file beside the study, or its sections, over those of `[defaults]`.
+        folder: One that is there, beside the study; it is left out where it is not.
+        script: Beside the study, that writes one into the folder that it is told; it runs once.
+        set: Overrides of a config's keys, as nested tables.
     """
 
     label: Label
@@ -57,7 +59,14 @@ class StudyDataset(Section):
 class StudyModel(Section):
     """A model by the study's own label; its sections override those of `[defaults]`.
 
-    only  labels of the datasets that it is trained on; left out: all
+    Attributes:
+        label: Letters, digits, -, _ and . alone.
+        only: Labels of the datasets that it is trained on; left out: all.
+        task: Keys of that section.
+        model: Keys of that section.
+        training: Keys of that section.
+        refinement: Keys of that section.
+        evaluation: Keys of that section.
     """
 
     label: Label
@@ -70,14 +79,26 @@ class StudyModel(Section):
 
 
 class Varied(Section):
-    """A key of a config, such as "training.learning_rate", and the values that it takes in turn."""
+    """A key of a config that takes several values in turn.
+
+    Attributes:
+        key: Such as "training.learning_rate".
+        values: One after the other; with several keys all combinations.
+    """
 
     key: Annotated[str, Field(pattern=r"^[a-z_]+(\.[A-Za-z0-9_]+)+$")]
     values: Annotated[list[Any], Field(min_length=1)]
 
 
 class Published(Section):
-    """Numbers of others, and where they stand."""
+    """Numbers of others, in the table beside ours.
+
+    Attributes:
+        dataset: The label of ours that they are of.
+        model: Their name for it.
+        metrics: By our names.
+        source: Where they stand.
+    """
 
     dataset: str
     model: str
@@ -88,9 +109,16 @@ class Published(Section):
 class StudyFile(Section):
     """A study as its file states it.
 
-    columns   metrics of the table, the first of which the figure shows; left out: what there is of the usual ones
-    defaults  sections of a config that all runs share
-    quick     overrides for `--quick`, as nested tables; `seeds` among them
+    Attributes:
+        title: Above the table.
+        seeds: Of the training, one run each.
+        columns: Metrics of the table, the first of which the figure shows; left out: what there is of the usual ones.
+        defaults: Sections of a config that all runs share.
+        dataset: Tables `[[dataset]]`, see below.
+        model: Tables `[[model]]`, see below.
+        vary: Tables `[[vary]]`, see below.
+        published: Tables `[[published]]`, see below.
+        quick: Overrides for `--quick`, as nested tables; `seeds` may be among them.
     """
 
     title: str = ""

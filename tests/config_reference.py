@@ -1,0 +1,45 @@
+"""docs/config.md, from the classes that check configs and studies.
+
+    python tests/config_reference.py
+
+writes it.
+"""
+
+from pathlib import Path
+
+from trajstore.models.settings import SETTINGS
+from trajstore.pipeline import Experiment
+from trajstore.pipeline.config.reference import markdown
+from trajstore.pipeline.study.file import Published, StudyDataset, StudyFile, StudyModel, Varied
+
+PATH = Path(__file__).parent.parent / "docs/config.md"
+HEAD = """# Config keys
+
+Every key of a config file, its default and what it means. A key that stands at its default is left out of what is hashed and stored
+where it came later than the first datasets, so ids stay. `--set key.path=value` overrides any of them. This page is written from
+the classes by `python tests/config_reference.py`.
+
+"""
+STUDIES = """## Studies
+
+A study's file (`trajstore study STUDY.toml --out DIR`, see [evaluation.md](evaluation.md#studies)) has these keys.
+
+"""
+
+
+def document() -> str:
+    """The whole page."""
+    sections = {f"[{key}]": field.annotation for key, field in Experiment.model_fields.items()}
+    sections |= {f"[model] of {name}": kind for name, kind in SETTINGS.items()}
+    studies = {
+        "study": StudyFile,
+        "[[dataset]]": StudyDataset,
+        "[[model]]": StudyModel,
+        "[[vary]]": Varied,
+        "[[published]]": Published,
+    }
+    return HEAD + markdown(sections) + "\n" + STUDIES + markdown(studies, "###")
+
+
+if __name__ == "__main__":
+    PATH.write_text(document(), encoding="utf-8")
