@@ -17,7 +17,8 @@ TRAINED := $(OUT)/run/training.json
 METRICS := $(OUT)/run/metrics.json
 FIGURES := $(OUT)/run/figures/predictors.png
 
-.PHONY: FORCE all help install data train evaluate plot test test-fast lint soak fuzz properties no-false-alarms bench bench-dysts clean models tests pipeline
+.PHONY: FORCE all help install data train evaluate plot test test-fast lint study soak fuzz properties no-false-alarms bench bench-dysts clean models tests pipeline
+STUDY ?= lorenz
 .DELETE_ON_ERROR:
 # A stage writes its file whole or not at all, so make need not delete it on Ctrl-C.
 .PRECIOUS: $(DATASET) $(TRAINED) $(METRICS) $(FIGURES)
@@ -67,6 +68,9 @@ test: $(INSTALLED)   ## the tests, 8 minutes or so on 2 cores
 
 test-fast: $(INSTALLED) ## the tests that are not marked slow, a minute or so on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+study: $(INSTALLED)  ## STUDY=lorenz: train and judge all of studies/lorenz.toml, into artifacts/studies/lorenz
+	$(BIN)/trajstore study studies/$(STUDY).toml --out artifacts/studies/$(STUDY)
 
 soak: $(INSTALLED)   ## KILLS=100 kills at random times, against runs that nobody killed; about a quarter of an hour
 	$(BIN)/python tests/soak.py

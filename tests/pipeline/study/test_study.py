@@ -17,6 +17,8 @@ from click.testing import CliRunner
 from trajstore.pipeline import run_study
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.config.plain_values import ConfigError
+from trajstore.pipeline.study.file import load_study
+from trajstore.pipeline.study.plan import make_plan
 from trajstore.pipeline.study.results import Row, summary
 from trajstore.pipeline.study.table import make_table, markdown
 
@@ -306,3 +308,13 @@ def test_the_best_is_marked_and_a_median_is_of_all_seeds_or_none():
     assert "| a | 2 | **2 ± 1** | - |" in table
     assert "| b |  | 1.5 | 0.2 |" in table
     assert "| floor: another true trajectory |  | 9 | 0.01 |" in table
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[3] / "studies").glob("*.toml")), ids=lambda path: path.stem
+)
+@pytest.mark.parametrize("quick", [False, True])
+def test_our_studies_are_what_they_should_be(path, quick, tmp_path):
+    plan = make_plan(load_study(path), path, tmp_path / "out", quick=quick)
+    assert plan.runs
+    assert not plan.left_out
