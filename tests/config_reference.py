@@ -15,9 +15,9 @@ from trajstore.pipeline.study.file import Published, StudyDataset, StudyFile, St
 PATH = Path(__file__).parent.parent / "docs/config.md"
 HEAD = """# Config keys
 
-Every key of a config file, its default and what it means. A key that stands at its default is left out of what is hashed
-and stored where it came later than the first datasets, so ids stay. `--set key.path=value` overrides any of them. This
-page is written from the classes by `python tests/config_reference.py`.
+Every key of a config file, its default and what it means. A key that stands at its default is left out of what is
+hashed and stored where it came later than the first datasets, so ids stay. `--set key.path=value` overrides any of
+them. This page is written from the classes by `python tests/config_reference.py`.
 
 """
 STUDIES = """## Studies
