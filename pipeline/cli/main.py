@@ -33,5 +33,6 @@ for known in (
     learning.plot_command,
     studies.compare_command,
     studies.study_command,
+    studies.track_command,
 ):
     main.add_command(known)

@@ -1,4 +1,4 @@
-"""Commands of many runs: study, compare."""
+"""Commands of many runs, study and compare; and of a run's curve in other programs, track."""
 
 import sys
 from pathlib import Path
@@ -81,6 +81,19 @@ def compare_command(
         click.echo(comma_separated(rows) if as_csv else markdown(table), nl=False)
     if figure is not None:
         _draw(figure, table, rows)
+
+
+@click.command("track")
+@click.argument("run", type=PATH)
+@click.option("--to", required=True, metavar="PROGRAM", help="tensorboard.")
+@click.option("--out", type=PATH, help="Folder; RUN/PROGRAM if left out.")
+@command
+def track_command(run: Path, to: str, out: Path | None) -> None:
+    """Write the curve of a RUN, which metrics.jsonl keeps, in the form of another program."""
+    from ..runs.track import track
+
+    folder = track(run, to, out)
+    click.echo(f"{folder}: look with `tensorboard --logdir {folder}`", err=True)
 
 
 def _draw(path: Path, table: "Table", rows: "list[Row]") -> None:
