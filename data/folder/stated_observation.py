@@ -24,20 +24,23 @@ class Noise(Section):
 
     relative  its standard deviation, in parts of that of the component along the same trajectory
     absolute  its standard deviation, in units of the component
+    step      its standard deviation, in parts of the root of the mean square of the component's steps from point to
+              point along the same trajectory
     """
 
     relative: Amount | None = None
     absolute: Amount | None = None
+    step: Amount | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
-        if (self.relative is None) == (self.absolute is None):
-            raise ValueError("expected either relative or absolute")
+        if sum(amount is not None for amount in (self.relative, self.absolute, self.step)) != 1:
+            raise ValueError("expected one of relative, absolute and step")
         return self
 
     @property
     def amount(self) -> float | dict[str, float]:
-        (given,) = (amount for amount in (self.relative, self.absolute) if amount is not None)
+        (given,) = (amount for amount in (self.relative, self.absolute, self.step) if amount is not None)
         return given
 
     def of_each(self, components: Sequence[str]) -> np.ndarray:
@@ -53,7 +56,8 @@ class StatedObservation(Section):
     Attributes:
         components: Names of the states that are observed; all if left out.
         noise: Normal noise: { relative = 0.05 } of each component's deviation along its trajectory, or
-            { absolute = 0.1 } in its units, a number or one by name; initial states stay exact.
+            { absolute = 0.1 } in its units, or { step = 1e-3 } of what it changes by from point to point, a number or
+            one by name; initial states stay exact.
         clean: Keep the states without noise, too.
         derivative: Keep dx/dt by the equations at the clean states, too.
     """

@@ -123,11 +123,14 @@ class Allowance:
         return last * np.nan_to_num(np.abs(values)) + float(kind.smallest_subnormal)
 
     def _spread_off(self, allowed: np.ndarray) -> np.ndarray:
-        """How far noise (D,) is off whose size is a share of the spread of a component along the whole row."""
+        """How far noise (D,) is off whose size is a share of a component's spread, or of its steps, along a row."""
         noise = self._observation.noise
-        if noise is None or noise.relative is None:
+        if noise is None or noise.absolute is not None:
             return np.zeros(allowed.shape[1])
         amount = noise.of_each(self._observation.names(self._system))
+        if noise.step is not None:
+            # Both ends of a step may be off.
+            amount = 2 * amount
         return np.where(amount > 0, FARTHEST * amount * allowed.max(axis=0), 0.0)
 
     def _slopes_off(self, index: int, known: np.ndarray) -> np.ndarray:

@@ -95,8 +95,13 @@ class Observation(StatedObservation):
             some = clean[start : start + block]
             numbers = uniform_of(seed, split, NOISE, rows[start : start + block], some[0].size, revision)
             spread = amount
-            if noise.relative is not None:
+            if noise.absolute is None:
                 # Along rows of contiguous numbers, which NumPy adds up in the same order however many rows there are.
-                spread = amount * np.ascontiguousarray(some.transpose(0, 2, 1)).std(axis=2)[:, None]
+                along = np.ascontiguousarray(some.transpose(0, 2, 1))
+                if noise.relative is not None:
+                    unit = along.std(axis=2)
+                else:
+                    unit = np.sqrt(np.square(np.diff(along, axis=2)).mean(axis=2))
+                spread = amount * unit[:, None]
             noisy[start : start + block] = some + spread * standard_normal(numbers).reshape(some.shape)
         return noisy

@@ -93,7 +93,11 @@ class Description:
         if observation.components:
             phrases.append(f"{len(self.manifest.components)} of {len(self._states)} states")
         if observation.noise is not None:
-            unit = "" if observation.noise.relative is None else " times the spread of each component"
+            unit = ""
+            if observation.noise.relative is not None:
+                unit = " times the spread of each component"
+            elif observation.noise.step is not None:
+                unit = " times what each component changes by from point to point"
             phrases.append(f"normal noise of standard deviation {_amount(observation.noise.amount)}{unit}")
         if self._seen.kept:
             phrases.append(f"also stored: {', '.join(self._seen.kept)}")

@@ -68,12 +68,24 @@ def test_relative_noise_is_in_parts_of_each_components_own_spread(make):
     np.testing.assert_allclose(found, 0.1, rtol=0.06)
 
 
-@given(first=st.integers(0, 2**40), cut=st.integers(1, 6), relative=st.booleans())
-def test_noise_of_a_row_depends_on_its_number_alone(first, cut, relative):
+def test_noise_of_a_step_is_in_parts_of_what_a_component_changes_by(make):
+    folder = make(
+        {"noise": {"step": 0.1}, "clean": True}, grid={"duration": 30.0, "points": 3001, "step": None}
+    )
+    shard = read_shard(folder / "train-00000.h5")
+    clean = shard.optional["clean_state"].astype(float)
+    found = (shard.state - clean).std(axis=1) / np.sqrt(np.square(np.diff(clean, axis=1)).mean(axis=1))
+    np.testing.assert_allclose(found, 0.1, rtol=0.06)
+
+
+@given(
+    first=st.integers(0, 2**40), cut=st.integers(1, 6), kind=st.sampled_from(["relative", "absolute", "step"])
+)
+def test_noise_of_a_row_depends_on_its_number_alone(first, cut, kind):
     system = get_system("lorenz")
     states = np.random.default_rng(0).normal(size=(7, 33, 3))
     rows, times = np.arange(first, first + 7), np.linspace(0, 1, 33)
-    noise = Noise(relative=0.2) if relative else Noise(absolute=0.2)
+    noise = Noise(**{kind: 0.2})
     seen = Observation(noise=noise, derivative=True)
 
     def observed(chosen):
@@ -162,9 +174,10 @@ def test_xarray_reads_all_that_is_kept(make, compression):
         {"components": ["v"]},
         {"noise": {"absolute": 0.1}},
         {"noise": {"relative": 0.1}, "derivative": True},
+        {"noise": {"step": 0.5}},
         EVERYTHING,
     ],
-    ids=["component", "noise", "noise and slopes", "everything"],
+    ids=["component", "noise", "noise and slopes", "noise of steps", "everything"],
 )
 def test_verify_integrates_the_rows_again_and_finds_what_was_changed(make, observation, tmp_path):
     folder = make(observation)
@@ -299,8 +312,8 @@ def test_the_clean_states_and_slopes_of_samples_can_be_read_beside_them(make):
         ({"components": ["v", "x"]}, "in the system's order: x, v"),
         ({"components": ["x", "x"]}, "each once"),
         ({"components": []}, "observation.components"),
-        ({"noise": {}}, "either relative or absolute"),
-        ({"noise": {"relative": 0.1, "absolute": 0.1}}, "either relative or absolute"),
+        ({"noise": {}}, "one of relative, absolute and step"),
+        ({"noise": {"relative": 0.1, "absolute": 0.1}}, "one of relative, absolute and step"),
         ({"noise": {"relative": -0.1}}, "observation.noise.relative: got -0.1"),
         ({"noise": {"absolute": {"y": 0.1}}}, "'y' is not observed; observed are x, v"),
         ({"clean": True}, "without noise the states are clean"),
