@@ -155,6 +155,7 @@ def _together(several: bool) -> Iterator["Ranks | None"]:
 )
 @click.option("--out", type=PATH, help="Folder of what is judged of --predictions, with its figures.")
 @overwrite_option
+@set_option
 @trust_option
 @json_option
 @command
@@ -164,10 +165,13 @@ def evaluate_command(
     predictions: Path | None,
     out: Path | None,
     overwrite: bool,
+    overrides: tuple[str, ...],
     trust_code: bool,
     as_json: bool,
 ) -> None:
     """Judge a trained run on its test split; writes RUN/metrics.json, and prints a table, or with --json the same.
+
+    --set overrides keys of [evaluation], as in --set 'evaluation.metrics=["d_stsp", "d_h"]'.
 
     With --predictions FILE.npz --data DIR --out DIR, judge predictions that another program made.
     """
@@ -179,14 +183,16 @@ def evaluate_command(
             raise click.UsageError("expected RUN, or --predictions FILE.npz --data DIR --out DIR")
         from ..judge.evaluate import evaluate
 
-        metrics = evaluate(run, data, new_console(), trust_code=trust_code)
+        metrics = evaluate(run, data, new_console(), trust_code=trust_code, overrides=overrides)
     else:
         if run is not None or data is None or out is None:
             raise click.UsageError("--predictions goes with --data DIR and --out DIR, and without RUN")
         from ..draw.run_figures.plot import plot
         from ..judge.evaluate_predictions import evaluate_predictions
 
-        metrics = evaluate_predictions(predictions, data, out, new_console(), overwrite=overwrite)
+        metrics = evaluate_predictions(
+            predictions, data, out, new_console(), overwrite=overwrite, overrides=overrides
+        )
         plot(out, new_console())
     if as_json:
         print_json(metrics)

@@ -13,7 +13,7 @@ from ...data.base.own_code import OwnCode, is_file
 from .consistency import check_training
 from .experiment import Experiment
 from .explain import explain
-from .learning import Learning
+from .learning import EvaluationSection, Learning
 from .named import NamedSection
 from .plain_values import ConfigError, check_held, check_texts
 
@@ -105,6 +105,16 @@ def check_config(raw: dict[str, Any], source: str, folder: Path | None = None) -
     except TrajstoreError as error:
         raise type(error)(f"{source}: {error}") from None
     return config
+
+
+def override_evaluation(section: EvaluationSection, overrides: Sequence[str]) -> EvaluationSection:
+    """[evaluation] with overrides "evaluation.KEY=VALUE". Raises ConfigError for others, or if it is none then."""
+    raw = {"evaluation": section.model_dump()}
+    for override in overrides:
+        if not override.strip().startswith("evaluation."):
+            raise ConfigError(f"--set {override}: only keys of [evaluation] are looked at here")
+        _apply(raw, override)
+    return check_learning(raw, "--set").evaluation
 
 
 def _validate(kind: type[Config], raw: dict[str, Any], source: str, folder: Path | None) -> Config:

@@ -1,5 +1,6 @@
 """A trained run, judged on the test split: its errors beside trivial predictors, and long rollouts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from rich.console import Console
 
 from ...models import Model, count_parameters
+from ..config.file import override_evaluation
 from ..config.learning import TrainingSection
 from ..runs.code import Classes, kept_code, make_task
 from ..runs.device import choose_threads, find_device
@@ -26,6 +28,7 @@ def evaluate(
     *,
     models: Classes | None = None,
     trust_code: bool = False,
+    overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Judge a run's best weights on the test split of its dataset, or of another one of the same kind.
 
@@ -38,6 +41,7 @@ def evaluate(
         console: Where progress is shown; None shows none.
         models: As of `load_trained`, for what is not ours.
         trust_code: As of `load_trained`.
+        overrides: Of the run's [evaluation], as "evaluation.metrics=['d_stsp']".
 
     Raises:
         TrajstoreError: The run or the dataset cannot be used, or no prediction is finite.
@@ -46,10 +50,11 @@ def evaluate(
     config, model = load_trained(run, models=models, trust_code=trust_code)
     training = load_summary(run)
     learning = config.learning.with_code(kept_code(run, trusted=trust_code))
+    evaluation = override_evaluation(learning.evaluation, overrides)
     data = config.find_dataset(run) if data is None else Path(data)
     _place(model, learning.training)
-    judging = Judging.of(data, "test", config, make_task(learning, models), model)
-    judgement = judge(judging, learning.evaluation, console, learning.code, models)
+    judging = Judging.of(data, "test", config, make_task(learning, models), model, evaluation)
+    judgement = judge(judging, evaluation, console, learning.code, models)
     who = {"name": learning.model.name, "parameters": count_parameters(model)}
     found = {**judgement.metrics, "training": training, "model": who, "dataset": described(judging.test)}
     save(run, found, judgement.arrays)

@@ -1,6 +1,6 @@
 """Predictions that another program made, judged like those of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.console import Console
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.split import Store
 from ...data.folder.manifest_reading import load_manifest
+from ..config.file import override_evaluation
 from ..config.learning import EvaluationSection
 from ..runs.files import RunError
 from ..runs.folder import RunConfig, prepare_evaluation
@@ -30,6 +31,7 @@ def evaluate_predictions(
     rows: ArrayLike | None = None,
     first: ArrayLike | None = None,
     overwrite: bool = False,
+    overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Judge predictions of the test split that another program made, by the metrics that networks are judged by.
 
@@ -44,6 +46,7 @@ def evaluate_predictions(
         console: Where progress is shown; None shows none.
         rows: (N,) numbers of rows in the split; left out where there is a prediction for each row, in order.
         first: Index of the first predicted point, a number or (N,); left out where whole rows are predicted.
+        overrides: Of [evaluation], as "evaluation.metrics=['d_stsp']".
         overwrite: Whether to throw away other results that the folder holds.
 
     Raises:
@@ -68,7 +71,7 @@ def evaluate_predictions(
     except RunError as error:
         raise RunError(f"{file}: {error}" if file else str(error)) from None
     samples = SuppliedSamples(supplied, data)
-    settings = EvaluationSection()
+    settings = override_evaluation(EvaluationSection(), overrides)
     who = {"name": "predictions", "file": None if file is None else str(file), "sha256": supplied.hash}
     config = RunConfig.of_predictions(who, settings, samples.test, data, out)
     prepare_evaluation(out, config, overwrite)

@@ -12,6 +12,7 @@ from ...data.folder.manifest_reading import load_manifest
 from ...data.shard.schema import CLEAN_STATE
 from ...data.tasks.task import Task
 from ...models import Model
+from ..config.learning import EvaluationSection
 from ..runs.files import RunError
 from ..runs.folder import RunConfig, dataset_options
 from .forecasters.growth import Stepping
@@ -46,7 +47,15 @@ class Judging:
     stepping: Stepping | None = None
 
     @classmethod
-    def of(cls, data: Path, split: str, config: RunConfig, task: Task, model: Model) -> Self:
+    def of(
+        cls,
+        data: Path,
+        split: str,
+        config: RunConfig,
+        task: Task,
+        model: Model,
+        evaluation: EvaluationSection,
+    ) -> Self:
         """The network of a run on one split of a dataset, which need not be the one trained on.
 
         Raises RunError if that is none that the run can be judged on.
@@ -68,7 +77,7 @@ class Judging:
             [names.index(name) for name in section.parameters],
             seen.parameter_normalizer,
         )
-        evaluation, goes_beyond = config.learning.evaluation, truth is not None
+        goes_beyond = truth is not None
 
         def plan_free(starts: int, steps: int) -> RolloutPlan | None:
             return RolloutPlan.along(test, starts, steps, evaluation.warmup, goes_beyond)

@@ -65,7 +65,7 @@ class Selection:
         kind, key = selected_metric(config), config.training.select
         if kind is None or key is None:
             return None
-        judging = Judging.of(data, "validation", described, task, model)
+        judging = Judging.of(data, "validation", described, task, model, config.evaluation)
         return cls(key, kind, judging, config.training.select_points)
 
     def value(self) -> float:

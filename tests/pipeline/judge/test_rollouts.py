@@ -1,9 +1,14 @@
 """Where rollouts begin, and from which history."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from trajstore.data import TrajectoryDataset, TrajstoreError
-from trajstore.pipeline import evaluate, generate, read_curve, train
+from trajstore.pipeline import evaluate, evaluate_predictions, generate, read_curve, train
+from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.config.learning import EvaluationSection
 from trajstore.pipeline.judge.rollouts import RolloutPlan
 from trajstore.pipeline.judge.truth import Truth
@@ -173,3 +178,31 @@ def test_energy_has_its_own_floor(experiment, tmp_path):
     rollout = evaluate(tmp_path / "run")["rollout"]
     assert rollout["floors"]["energy_mse"] < 1e-24
     assert rollout["energy_mse"] > rollout["baselines"]["polynomial"]["energy_mse"] > 1e-20
+
+
+def test_what_is_judged_may_be_named_afterwards(attractor, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(attractor[0] / "run", run)
+    arguments = ["evaluate", str(run), "--data", str(attractor[0] / "data"), "--json"]
+    sets = ['evaluation.metrics=["d_h"]', "evaluation.statistics_points=400", 'evaluation.baselines=["mean"]']
+    done = CliRunner().invoke(main, [*arguments, *(part for each in sets for part in ("--set", each))])
+    assert done.exit_code == 0, done.output
+    rollout = json.loads(done.stdout)["rollout"]
+    assert rollout["statistics"]["points"] == 400
+    assert list(rollout["baselines"]) == ["mean"]
+    assert "d_h" in rollout
+    assert "d_stsp" not in rollout
+    for wrong in ("training.steps=3", "evaluation.metric=[]", 'evaluation.metrics=["d_stps"]'):
+        done = CliRunner().invoke(main, [*arguments, "--set", wrong])
+        assert done.exit_code == 2, done.output
+
+
+def test_free_runs_of_supplied_predictions_are_these(attractor, tmp_path):
+    states = TrajectoryDataset(attractor[0] / "data", "test", dtype="float64").states(slice(None)).numpy()
+    found = evaluate_predictions(
+        states, attractor[0] / "data", tmp_path, overrides=['evaluation.metrics=["d_h", "lyapunov"]']
+    )
+    assert found["rollout"]["statistics"]["points"] == 151
+    # True ones, each beside itself as well.
+    assert found["rollout"]["d_h"] < found["rollout"]["floors"]["d_h"]
+    assert "lyapunov" not in found["rollout"]
