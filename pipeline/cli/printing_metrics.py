@@ -91,7 +91,7 @@ def _rollout_lines(rollout: Mapping[str, Any]) -> Iterator[str]:
     if "statistics" in rollout:
         told = rollout["statistics"]
         yield (
-            f"D_stsp, D_H, spectrum and exponent: {told['runs']} free runs of {told['points']:,} points each beside "
+            f"D_stsp, D_H and spectrum: {told['runs']} free runs of {told['points']:,} points each beside "
             f"as many true ones, without {told['dropped']:,} points at their beginning"
         )
     valid = rollout["valid_prediction_time"]["median"]

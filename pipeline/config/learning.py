@@ -176,7 +176,7 @@ class EvaluationSection(Section):
     warmup: NonNegativeInt | None = None
     metrics: list[str] = Field(default_factory=list)
     baselines: list[str] | None = None
-    statistics_points: PositiveInt = 100_000
+    statistics_points: Annotated[int, Field(ge=100)] = 100_000
     figures: list[str] = Field(default_factory=list)
     added: ClassVar[tuple[str, ...]] = ("warmup", "metrics", "baselines", "statistics_points", "figures")
 

@@ -29,15 +29,15 @@ def fit_baselines(
     """
     if names is None:
         noisy = train.store.config.get("observation", {}).get("noise") is not None
-        partial = truth is not None and (
-            len(truth.observed) < len(truth.system.states) or truth.system.retarded
-        )
+        # What was measured is seldom all there is, and seldom exact.
+        partial = truth is None or (len(truth.observed) < len(truth.system.states) or truth.system.retarded)
         names = usual(noisy=noisy, partial=partial)
     parameters = () if truth is None else tuple(truth.system.parameters)
     fitted = Examples.of(train, parameters, FITTED, SERIES)
-    validated = fitted
     if load_manifest(train.store.path).splits["validation"].trajectories:
         validation = TrajectoryDataset(train.store.path, "validation", train.task, dtype=train.dtype)
         validated = Examples.of(validation, parameters, VALIDATED, SERIES)
+    else:
+        fitted, validated = fitted.parted()
     found = {name: BASELINES.find(name, code, given).fit(fitted, validated) for name in names}
     return {name: baseline for name, baseline in found.items() if baseline is not None}

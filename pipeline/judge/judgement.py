@@ -79,6 +79,7 @@ def judge(
         },
         "baselines": predictors.result(),
         "rollout": None if rolled_out is None else rolled_out.metrics,
+        "evaluation": settings.model_dump(),
     }
     arrays = {"error_quantiles": quantiles.result(), **judging.shown()}
     return Judgement(found, arrays if rolled_out is None else arrays | rolled_out.arrays)

@@ -188,9 +188,8 @@ def _measure(
         if not sound.any():
             return []
         told = np.empty((len(runs), 0)) if parameters is None else parameters
-        advances = max(1, min(MEASURED, points // stepping.stride))
         try:
-            return exponents(stepping, runs[sound, :HISTORY], told[sound], step, advances).tolist()
+            return exponents(stepping, runs[sound, :HISTORY], told[sound], step, points).tolist()
         except NotImplementedError:
             return []
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.windows import Windows
+from ...data.shard.schema import CLEAN_STATE
 from ..config.learning import EvaluationSection
 from .forecasters.forecaster import Forecaster
 from .movement import spread
@@ -59,6 +60,8 @@ class RolloutPlan:
         warmup: Points of history before it.
         steps: To be foretold.
         step: Time from point to point.
+        stored: Whether what truly follows are the stored rows, without noise where that is stored, though there are
+            equations: those of predictions of the rows themselves.
     """
 
     rows: np.ndarray
@@ -66,6 +69,7 @@ class RolloutPlan:
     warmup: int
     steps: int
     step: float
+    stored: bool = False
 
     @property
     def times(self) -> np.ndarray:
@@ -100,12 +104,13 @@ class RolloutPlan:
         rows = test.stored_rows(np.arange(min(starts, test.trajectories)))
         several = -(-starts // len(rows))
         if not goes_beyond:
-            steps = min(steps, room if several == 1 else max(window - 1, room // 2))
+            steps = min(steps, room if several == 1 else max(1, room // 2))
             room -= steps
             if room < 0 or steps < 1:
                 return None
-        # A window apart at least, for neighbours say the same.
-        places = warmup + spread(room + 1, max(1, min(several, room // (window - 1))))
+        # A window apart, if there is room, or a rollout, where that is shorter: neighbours say the same.
+        apart = max(1, min(window - 1, steps, room // several))
+        places = warmup + spread(room + 1, max(1, min(several, room // apart)))
         begins, rows = np.meshgrid(places, rows)
         chosen = slice(starts)
         step = float(test.time[1] - test.time[0])
@@ -124,11 +129,18 @@ class RolloutPlan:
 
     def _group(self, test: TrajectoryDataset, truth: Truth | None, numbers: np.ndarray, begin: int) -> Group:
         first, rows = begin - self.warmup, self.rows[numbers]
-        if truth is None:
+        if truth is None or self.stored:
             windows = Windows(len(test.time), self.warmup + self.steps + 1)
-            states = test.store.gather(rows, np.full(len(rows), first), windows).astype(np.float64)
+            variable = CLEAN_STATE if CLEAN_STATE in test.store.variables else "state"
+            found = test.store.gather(rows, np.full(len(rows), first), windows, variable)
+            states = found.astype(np.float64)
             history, true = states[:, : self.warmup + 1], states[:, self.warmup :]
-            return Group(numbers, rows, begin, history, true, np.empty((len(rows), 0)))
+            if truth is None:
+                return Group(numbers, rows, begin, history, true, np.empty((len(rows), 0)))
+            whole, sound = truth.along(rows, test.time[begin : begin + 1])
+            starts = np.full((len(rows), len(truth.system.states)), np.nan)
+            starts[sound] = whole[:, 0]
+            return Group(numbers, rows, begin, history, true, truth.parameters(rows), starts)
         # A grid may begin later than its rows, and rollouts begin where it does.
         times = test.time[first] + self.step * np.arange(self.warmup + self.steps + 1)
         states, sound = truth.along(rows, times)

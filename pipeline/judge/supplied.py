@@ -110,7 +110,7 @@ class SuppliedSamples(Samples):
         begins = supplied.first[chosen] - supplied.given
         warmup = min(int(begins.min()), self.test.task.warmup(len(time)))
         step = float(time[1] - time[0])
-        return RolloutPlan(supplied.rows[chosen], begins, warmup, steps, step)
+        return RolloutPlan(supplied.rows[chosen], begins, warmup, steps, step, stored=True)
 
     def plan_free(self, starts: int, steps: int) -> RolloutPlan | None:
         """The first of the same rollouts, as long as they are."""

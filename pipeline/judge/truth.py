@@ -83,6 +83,9 @@ class Truth:
         # A grid may begin later than its rows.
         before = np.array([self._begin] if self._begin < times[0] else [])
         starts = self._column("initial_state")[rows]
+        if len(before) + len(times) == 1:
+            # Nothing to integrate over.
+            return starts[:, None].astype(np.float64), np.ones(len(rows), dtype=bool)
         solution = self.engine.solve(starts, self.parameters(rows), np.concatenate([before, times]))
         sound = solution.status == Status.OK
         return solution.states[sound, len(before) :], sound

@@ -10,6 +10,11 @@ from ..runs.files import RunError, read_text
 from ..runs.folder import METRICS, RunConfig
 from .results import Row, rows_of
 
+# Keys of [evaluation] that change nothing of the numbers of others.
+BESIDE = ("metrics", "baselines", "figures")
+# Characters of a hash in a label.
+SHOWN = 6
+
 
 def rows_of_runs(runs: Sequence[Path]) -> list[Row]:
     """The rows of evaluated runs, and of the baselines beside them.
@@ -52,15 +57,21 @@ def _labels(runs: Sequence[tuple[Path, RunConfig]]) -> dict[Path, str]:
     for run, config in runs:
         learning = config.learning.learning()
         learning["training"] = {key: value for key, value in learning["training"].items() if key != "seed"}
+        judged = config.config["evaluation"]
+        learning["evaluation"] = {key: value for key, value in judged.items() if key not in BESIDE}
         name = config.learning.model.name
         if config.predictions is not None:
             learning, name = {"predictions": config.predictions["sha256"]}, run.resolve().name
         groups.setdefault(json_hash(learning), []).append((run, name))
     names = [group[0][1] for group in groups.values()]
-    return {
-        run: name
-        if names.count(name) == 1
-        else "+".join(sorted({other.resolve().name for other, _ in group}))
-        for group in groups.values()
-        for run, name in group
+    folders = {
+        key: "+".join(sorted({run.resolve().name for run, _ in group})) for key, group in groups.items()
     }
+    found = {}
+    for key, group in groups.items():
+        for run, name in group:
+            label = name if names.count(name) == 1 else folders[key]
+            # Folders of one name may lie in several places.
+            alike = label == folders[key] and list(folders.values()).count(label) > 1
+            found[run] = f"{label} ({key[:SHOWN]})" if alike else label
+    return found

@@ -12,15 +12,20 @@ from .table import Line, Table
 # Values that are further apart are shown on a logarithmic axis.
 FAR = 30.0
 LONGEST = 34
+# More datasets than these nobody looks at one by one.
+MOST_PANELS = 16
 
 
 def draw_table(table: Table, rows: Sequence[Row], metric: str) -> Figure | None:
-    """Dots: medians large, single seeds small; a line for the floor. None where no one has the metric."""
+    """Dots: medians large, single seeds small; a line for the floor.
+
+    None where no one has the metric, or there are too many datasets to look at.
+    """
     panels = {
         name: [line for line in lines if metric in line.values] for name, lines in table.datasets.items()
     }
     panels = {name: lines for name, lines in panels.items() if any(line.kind != "floor" for line in lines)}
-    if not panels:
+    if not panels or len(panels) > MOST_PANELS:
         return None
     heights = [max(2, sum(line.kind != "floor" for line in lines)) for lines in panels.values()]
     figure = new_figure(6.2, 0.24 * sum(heights) + 0.55 * len(panels) + 0.5)

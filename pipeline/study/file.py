@@ -143,8 +143,24 @@ class StudyFile(Section):
                 raise ValueError(
                     f"model {entry.label!r}: only names {unknown[0]!r}; datasets are {', '.join(known)}"
                 )
+        for entry in self.published:
+            if entry.dataset not in known:
+                raise ValueError(
+                    f"published: got {entry.dataset!r}, expected one of {', '.join(sorted(known))}"
+                )
+        quick = dict(self.quick or {})
+        seeds = quick.pop("seeds", [0])
+        if (
+            not isinstance(seeds, list)
+            or not seeds
+            or not all(type(seed) is int and seed >= 0 for seed in seeds)
+        ):
+            raise ValueError(f"quick.seeds: got {seeds!r}, expected a list of whole numbers from 0")
+        for entry in self.dataset:
+            if wrong := [key for key in entry.set if key not in GENERATING]:
+                raise ValueError(f"dataset {entry.label!r}: set.{wrong[0]} makes no dataset")
         allowed = {*SECTIONS, *GENERATING}
-        for section in [*self.defaults, *(each.key.split(".")[0] for each in self.vary)]:
+        for section in [*self.defaults, *quick, *(each.key.split(".")[0] for each in self.vary)]:
             if section not in allowed:
                 raise ValueError(
                     f"{section!r} is no section of a config; expected one of {', '.join(sorted(allowed))}"

@@ -97,6 +97,7 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
         raise ConfigError(f"{path}: has no [quick] table; give one with overrides, or run it without --quick")
     overrides = dict(study.quick or {}) if quick else {}
     seeds = overrides.pop("seeds", study.seeds)
+    _check_varied(study, overrides)
     beside, left_out = path.parent, {}
     datasets: dict[str, DatasetJob] = {}
     runs: list[RunJob] = []
@@ -112,7 +113,7 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
             left_out[entry.label] = dataset
             continue
         # Where nothing that makes it is varied, it is one.
-        dataset = datasets.setdefault(str(dataset.folder), dataset)
+        dataset = datasets.setdefault(f"{entry.label} {dataset.folder}", dataset)
         pairs = [(model, seed) for model in models for seed in seeds]
         for number, (model, seed) in enumerate(pairs):
             with_baselines = number == 0
@@ -121,10 +122,39 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
             if not with_baselines:
                 raw = merged(raw, {"evaluation": {"baselines": []}})
             config = check_learning(raw, f"{path}: model {model.label}", beside)
-            digest = json_hash({"config": config.model_dump(), "dataset": str(dataset.folder.name)})[:SHOWN]
+            learned = {"learning": config.learning(), "dataset": dataset.folder.name, "varied": varied}
+            digest = json_hash(learned)[:SHOWN]
             folder = out / "runs" / f"{entry.label}-{model.label}-seed{seed}-{digest}"
             runs.append(RunJob(dataset, model.label, seed, varied, config, folder, with_baselines))
+    _check_folders(runs)
     return Plan(list(datasets.values()), runs, left_out)
+
+
+def _check_folders(runs: list[RunJob]) -> None:
+    """Raise ConfigError if two runs are one: their rows would be told as two."""
+    seen: dict[Path, RunJob] = {}
+    for job in runs:
+        if job.folder in seen:
+            raise ConfigError(
+                f"{job.dataset.label}/{job.model}, seed {job.seed}: is there twice; give each seed and value once"
+            )
+        seen[job.folder] = job
+
+
+def _check_varied(study: StudyFile, overrides: Plain) -> None:
+    """Raise ConfigError if a key that is varied decides nothing."""
+    made = [entry.label for entry in study.dataset if entry.config is None]
+    for each in study.vary:
+        section, *rest = each.key.split(".")
+        below: Any = overrides
+        for part in (section, *rest):
+            below = below.get(part) if isinstance(below, dict) else None
+        if each.key == "training.seed":
+            raise ConfigError("vary: training.seed is what `seeds` are for")
+        if below is not None:
+            raise ConfigError(f"vary: {each.key} is overridden by [quick]; leave it out there")
+        if section in GENERATING and made:
+            raise ConfigError(f"vary: {each.key} makes a dataset, and {made[0]} is made without a config")
 
 
 def _learning(model: StudyModel, defaults: Plain, layers: list[Plain]) -> Plain:

@@ -66,7 +66,7 @@ def run_study(
         raise TrajstoreError(f"{out}: holds a dataset; choose another folder")
     with locked(out):
         scripts, lost = _make_datasets(plan, jobs, console)
-        waiting = [job for job in plan.runs if job.dataset.label not in lost]
+        waiting = [job for job in plan.runs if job.dataset.folder not in lost]
         found = dict(zip(map(id, waiting), _do(waiting, jobs, console), strict=True))
         rows = list(_rows(plan, every, found, lost))
         published = [entry.model_dump() for entry in study.published]
@@ -84,14 +84,15 @@ def run_study(
     return Study(results, table, sum(row.error is not None for row in rows))
 
 
-def _make_datasets(plan: Plan, jobs: int | None, console: Console) -> tuple[dict[str, str], dict[str, str]]:
-    """SHA-256 of the scripts that wrote datasets, and what went wrong with others, by their labels."""
-    scripts, lost = {}, {}
+def _make_datasets(plan: Plan, jobs: int | None, console: Console) -> tuple[dict[str, str], dict[Path, str]]:
+    """SHA-256 of the scripts that wrote datasets, by their labels; what went wrong with others, by their folders."""
+    scripts: dict[str, str] = {}
+    lost: dict[Path, str] = {}
     for job in plan.datasets:
         try:
             digest = make_dataset(job, jobs, console)
         except TrajstoreError as error:
-            lost[job.label] = str(error)
+            lost[job.folder] = str(error)
             continue
         if digest is not None:
             scripts[job.label] = digest
@@ -113,13 +114,13 @@ def _do(runs: list[RunJob], jobs: int | None, console: Console) -> Iterator[dict
     return (done[id(job)] or {} for job in runs)
 
 
-def _rows(plan: Plan, every: Plan, found: dict[int, dict[str, Any]], lost: dict[str, str]) -> Iterator[Row]:
+def _rows(plan: Plan, every: Plan, found: dict[int, dict[str, Any]], lost: dict[Path, str]) -> Iterator[Row]:
     """Of the runs that were asked for, and of others that have been done before."""
     asked = set(map(id, plan.runs))
     for job in every.runs:
         nothing: dict[str, float | None] = {"train": None, "evaluate": None}
-        if id(job) in asked and job.dataset.label in lost:
-            result: dict[str, Any] | None = {"seconds": nothing, "error": lost[job.dataset.label]}
+        if id(job) in asked and job.dataset.folder in lost:
+            result: dict[str, Any] | None = {"seconds": nothing, "error": lost[job.dataset.folder]}
         elif id(job) in asked:
             result = found[id(job)]
         else:
@@ -136,9 +137,9 @@ def _save(out: Path, title: str, table: Table, rows: list[Row], results: dict[st
     heading = f"# {title}\n\n" if title else ""
     write_text(out / TABLE, heading + markdown(table, notes))
     write_text(out / CSV, comma_separated(rows))
+    # It says that the study is done; what may still fail is drawing.
+    write_json(out / RESULTS, results)
     figure = draw_table(table, rows, table.columns[0]) if table.columns else None
     if figure is not None:
         with mpl.rc_context(STYLE):
             save_figure(figure, out / FIGURE)
-    # Last, for it says that the study is done.
-    write_json(out / RESULTS, results)

@@ -14,6 +14,17 @@ from .results import Row, better
 # What there is of these is shown where a study names no columns.
 USUAL = ("test_mse", "vpt_lyapunov", "vpt", "smape", "energy_mse", "d_stsp", "d_h", "lyapunov")
 LONGEST = 60
+# What counts rollouts that are not finite as wrong.
+WHOLE = (
+    "vpt",
+    "vpt_04",
+    "vpt_smape30",
+    "vpt_lyapunov",
+    "vpt_04_lyapunov",
+    "vpt_smape30_lyapunov",
+    "smape",
+    "finite_share",
+)
 
 
 @dataclass(frozen=True)
@@ -67,12 +78,7 @@ def make_table(
     ways = better()
     for dataset, lines in datasets.items():
         marked = [_marked(line, lines, ways) for line in lines]
-        floors = [row.floors for row in rows if row.dataset == dataset and row.floors]
-        if floors:
-            common = {
-                name: float(np.median([each[name] for each in floors if name in each])) for name in floors[0]
-            }
-            marked.append(Line("floor: another true trajectory", "floor", len(floors), common))
+        marked += _floors([row for row in rows if row.dataset == dataset and row.floors])
         marked += [
             Line(f"{entry['model']} ({line_of(entry['source'])})", "published", 0, entry["metrics"])
             for entry in published
@@ -99,11 +105,32 @@ def _spread(rows: Sequence[Row], entry: dict[str, Any]) -> dict[str, float]:
     return {name: float(np.ptp([each[name] for each in group])) / 2 for name in entry["median"]}
 
 
+def _floors(rows: Sequence[Row]) -> list[Line]:
+    """A line for each combination of what is varied: medians over its rows."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(" ".join(f"{key}={value}" for key, value in row.varied.items()), []).append(row)
+    lines = []
+    for varied, group in groups.items():
+        names = dict.fromkeys(name for row in group for name in row.floors)
+        values = {
+            name: float(np.median([row.floors[name] for row in group if name in row.floors]))
+            for name in names
+        }
+        lines.append(Line(f"floor: another true trajectory {varied}".strip(), "floor", len(group), values))
+    return lines
+
+
+def _whole(line: Line, name: str) -> bool:
+    """Is a metric of all rollouts? Errors are of those that are finite, which are the easier ones."""
+    return name in WHOLE or line.values.get("finite_share", 1.0) == 1.0
+
+
 def _marked(line: Line, lines: Sequence[Line], ways: dict[str, str]) -> Line:
     best = set()
     for name, way in ways.items():
-        others = [other.values[name] for other in lines if name in other.values]
-        if len(others) > 1 and name in line.values:
+        others = [other.values[name] for other in lines if name in other.values and _whole(other, name)]
+        if len(others) > 1 and name in line.values and _whole(line, name):
             extreme = min(others) if way == "lower" else max(others)
             if line.values[name] == extreme:
                 best.add(name)

@@ -1,8 +1,11 @@
 """The work of a study: make a dataset, train and judge a run. Whatever stops it, the same call goes on."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,6 +23,8 @@ from ..learn.train import train
 from ..runtime.orphans import end_with_parent
 from .plan import DatasetJob, RunJob
 
+# By which joblib tells how many cores a process may use.
+CORES = "LOKY_MAX_CPU_COUNT"
 RESULT = "result.json"
 SCRIPT = "script.json"
 
@@ -73,16 +78,35 @@ def do_run(job: RunJob, parent: int) -> dict[str, Any]:
         "error": None,
     }
     try:
-        standing = train(job.config, job.dataset.folder, job.folder, resume=True)
-        begin = perf_counter()
-        metrics = evaluate(job.folder, job.dataset.folder, trust_code=True)
+        with _one_thread():
+            # What the folder holds of a dataset that was made anew since is thrown away.
+            standing = train(job.config, job.dataset.folder, job.folder, resume=True, overwrite=True)
+            begin = perf_counter()
+            metrics = evaluate(job.folder, job.dataset.folder, trust_code=True)
         found["seconds"] = {"train": standing.seconds, "evaluate": perf_counter() - begin}
         found |= {"metrics": metrics}
-    except (TrajstoreError, OSError, RuntimeError, ValueError, ArithmeticError) as error:
+    except Exception as error:
+        # A network of a user's own can fail in any way at all, and the other runs go on.
         text = reason(error) if isinstance(error, OSError) else str(error)
-        return {**found, "error": text or type(error).__name__}
+        if not isinstance(error, TrajstoreError | OSError):
+            text = f"{type(error).__name__}: {text}"
+        return {**found, "error": text}
     write_json(job.folder / RESULT, found)
     return json.loads((job.folder / RESULT).read_text(encoding="utf-8"))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As many runs at once as there are cores have one each, whatever their networks are."""
+    before = os.environ.get(CORES)
+    os.environ[CORES] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[CORES]
+        else:
+            os.environ[CORES] = before
 
 
 def finished(job: RunJob) -> dict[str, Any] | None:

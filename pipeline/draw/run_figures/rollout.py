@@ -78,7 +78,8 @@ def _length(results: Results) -> str:
     if results["config"].predictions:
         return "as predicted"
     how = "each step from the one before" if is_forecast(results) else "chained"
-    return f"{results['config'].learning.evaluation.rollout_lengths} trajectory lengths, {how}"
+    judged = results["metrics"].get("evaluation", results["config"].config["evaluation"])
+    return f"{judged['rollout_lengths']} trajectory lengths, {how}"
 
 
 def shown_samples(time: np.ndarray, paths: Sequence[np.ndarray], period: float | None) -> int:

@@ -8,6 +8,9 @@ import numpy as np
 from ....data.batches.dataset import TrajectoryDataset
 from ....data.batches.windows import Windows
 
+# Of stretches, from so many rows at least, where there are as many; and the part that is held out.
+ROWS, HELD_OUT = 5, 0.2
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -40,9 +43,25 @@ class Examples:
         columns = [dataset.store.column(name)[rows] for name in names]
         parameters = np.stack(columns, axis=1) if columns else np.empty((found, 0))
         step = float(np.diff(dataset.time).mean())
-        length = min(len(dataset.time), points)
+        # Of several rows, for one alone may have one value of what is drawn by row.
+        several = min(dataset.trajectories, ROWS)
+        length = min(len(dataset.time), max(2, points // several))
         _, stretches, _ = _windows(dataset, length, max(1, points // length))
         return cls(Pairs(states[:, 0], states[:, 1], parameters, step), Series(stretches))
+
+    def parted(self) -> tuple[Self, Self]:
+        """Where there is no validation split: those to fit, and the last fifth of pairs and stretches held out."""
+        pairs, states = self.pairs, self.series.states
+        last = max(1, round(HELD_OUT * len(pairs.before)))
+        points = max(2, round(HELD_OUT * states.shape[1]))
+        if len(pairs.before) < 2 or states.shape[1] < 2 * points:
+            return self, self
+        parts = [
+            Pairs(pairs.before[part], pairs.after[part], pairs.parameters[part], pairs.step)
+            for part in (slice(None, -last), slice(-last, None))
+        ]
+        kind = type(self)
+        return kind(parts[0], Series(states[:, :-points])), kind(parts[1], Series(states[:, -points:]))
 
 
 def _windows(dataset: TrajectoryDataset, length: int, most: int) -> tuple[int, np.ndarray, np.ndarray]:

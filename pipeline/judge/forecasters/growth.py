@@ -29,14 +29,16 @@ class Stepping(Protocol):
 
 
 def exponents(
-    forecaster: Stepping, history: np.ndarray, parameters: np.ndarray, step: float, advances: int
+    forecaster: Stepping, history: np.ndarray, parameters: np.ndarray, step: float, samples: int
 ) -> np.ndarray:
     """The largest Lyapunov exponent (N,), a unit of time, from histories (N, W, D); NaN of runs that end.
 
-    step      time from sample to sample
-    advances  that are measured, after some in which the direction settles
+    step     time from sample to sample
+    samples  over which it is measured, at most, after some advances in which the direction settles
     """
     carry = forecaster.begin(history, parameters)
+    # Known only now: a window at once is many samples.
+    advances = max(1, min(MEASURED, samples) // forecaster.stride)
     generator = np.random.default_rng(SEED)
     # What never changes, such as parameters, is not to be disturbed: it is told from the rest by the first advance.
     _, after = forecaster.advance(carry)
@@ -48,19 +50,29 @@ def exponents(
         part + _shaped(apart, part) * generator.standard_normal(part.shape) if change else part
         for part, change in zip(carry, changes, strict=True)
     )
-    beside, _ = _brought_near(carry, beside, changes, apart)
     growth = np.zeros(len(history))
     with np.errstate(all="ignore"):
+        beside, _ = _brought_near(carry, beside, changes, apart)
         for number in range(TURNING + advances):
             _, carry = forecaster.advance(carry)
             _, beside = forecaster.advance(beside)
             beside, length = _brought_near(carry, beside, changes, apart)
-            if not (np.isfinite(length) & (length > 0)).all():
-                return np.full(len(history), np.nan)
+            sound = np.isfinite(length) & (length > 0)
+            if not sound.all():
+                # What has ended stays NaN; the others go on.
+                growth[~sound] = np.nan
+                if np.isnan(growth).all():
+                    break
+                beside = _replaced(beside, carry, ~sound)
             if number >= TURNING:
                 growth += np.log(length / apart)
     found = growth / (advances * forecaster.stride * step)
     return np.where(np.isfinite(found), found, np.nan)
+
+
+def _replaced(beside: tuple[Any, ...], carry: tuple[Any, ...], lost: np.ndarray) -> tuple[Any, ...]:
+    """The same, but for lost runs, which lie on the others and so are told as lost again."""
+    return tuple(np.where(_shaped(lost, one), one, other) for one, other in zip(carry, beside, strict=True))
 
 
 def _shaped(values: np.ndarray, part: np.ndarray) -> np.ndarray:

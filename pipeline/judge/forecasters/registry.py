@@ -21,7 +21,7 @@ BASELINES: Registry[Baseline] = Registry(
 )
 USUAL = ("persistence", "zero", "rotation", "mean", "linear", "polynomial")
 # Polynomials lose to these where states have noise, and where some are hidden.
-OF_NOISY, OF_PARTIAL = ("nvar",), ("nvar", "esn")
+OF_NOISY, OF_PARTIAL = ("nvar", "esn"), ("nvar", "esn")
 
 
 def usual(*, noisy: bool, partial: bool) -> list[str]:

@@ -15,6 +15,8 @@ from .metric import Batch, Context, Metric, spread_of
 
 # Of the Gaussian, in bins of frequency, and where it is cut off, in deviations.
 SMOOTHING, CUT = 20.0, 4.0
+# A deviation of less than this part of the largest value is rounding.
+REST = 1e-10
 
 
 class DH(Metric):
@@ -46,12 +48,12 @@ def d_h(true: np.ndarray, predicted: np.ndarray) -> float:
 
 def _spectrum(states: np.ndarray) -> np.ndarray:
     """Smoothed power (F, D) of each component, which adds up to 1."""
-    deviation = states.std(axis=0)
-    standardised = (states - states.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+    deviation, size = states.std(axis=0), np.abs(states).max(axis=0)
+    # What rests, but for rounding, has no spectrum: all of it is at frequency 0.
+    rests = deviation <= REST * size
+    standardised = (states - states.mean(axis=0)) / np.where(rests, 1.0, deviation)
     power = np.abs(np.fft.rfft(standardised, axis=0)) ** 2
+    power[:, rests] = 0.0
+    power[0, rests] = 1.0
     smooth = gaussian_filter1d(power, SMOOTHING, axis=0, truncate=CUT)
-    total = smooth.sum(axis=0)
-    # What rests has no spectrum: all of it is at frequency 0.
-    rest = np.zeros_like(smooth)
-    rest[0] = 1.0
-    return np.where(total > 0, smooth / np.where(total > 0, total, 1.0), rest)
+    return smooth / smooth.sum(axis=0)

@@ -39,7 +39,7 @@ class Henon(Model):
 
 def test_the_logistic_map_doubles():
     history = np.random.default_rng(0).uniform(0.1, 0.9, (5, 1, 1))
-    found = exponents(Logistic(), history, np.ones((5, 1)), step=0.5, advances=4000)
+    found = exponents(Logistic(), history, np.ones((5, 1)), step=0.5, samples=4000)
     np.testing.assert_allclose(found, 2 * np.log(2), atol=0.02)
 
 
@@ -47,7 +47,7 @@ def test_the_logistic_map_doubles():
 def test_what_a_network_remembers_counts_whatever_its_form(shape):
     trained = Trained(Henon(shape), get_task("forecast"), 10)
     history = np.random.default_rng(0).uniform(-0.1, 0.1, (3, 4, 1))
-    found = exponents(SteppingNetwork(trained), history, np.empty((3, 0)), step=1.0, advances=4000)
+    found = exponents(SteppingNetwork(trained), history, np.empty((3, 0)), step=1.0, samples=4000)
     np.testing.assert_allclose(found, 0.419, atol=0.02)
 
 
@@ -67,7 +67,7 @@ def test_a_chain_of_windows_counts_the_time_of_each():
 
     stepping = SteppingNetwork(Trained(Window(), get_task("initial-value"), 4))
     history = np.random.default_rng(0).uniform(0.1, 0.9, (3, 1, 1))
-    found = exponents(stepping, history, np.empty((3, 0)), step=1.0, advances=2000)
+    found = exponents(stepping, history, np.empty((3, 0)), step=1.0, samples=2000)
     assert stepping.stride == 3
     np.testing.assert_allclose(found, np.log(2), atol=0.02)
 
@@ -76,7 +76,7 @@ def test_a_network_at_rest_comes_to_rest():
     torch.manual_seed(0)
     model = make_model("lstm", 2, 2, hidden=4)
     trained = Trained(model.eval(), get_task("forecast"), 10)
-    found = exponents(SteppingNetwork(trained), np.zeros((2, 3, 2)), np.empty((2, 0)), step=1.0, advances=300)
+    found = exponents(SteppingNetwork(trained), np.zeros((2, 3, 2)), np.empty((2, 0)), step=1.0, samples=300)
     assert (found < 0).all()
 
 
@@ -86,5 +86,5 @@ def test_runs_that_leave_all_bounds_have_none():
             now = carry[0] ** 2
             return now, (now, carry[1])
 
-    found = exponents(Squares(), np.full((2, 1, 1), 3.0), np.ones((2, 1)), step=1.0, advances=100)
+    found = exponents(Squares(), np.full((2, 1, 1), 3.0), np.ones((2, 1)), step=1.0, samples=100)
     assert np.isnan(found).all()

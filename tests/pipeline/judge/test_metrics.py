@@ -126,7 +126,8 @@ def test_spectra_are_apart_by_what_they_are_apart():
     assert spectrum_db(noise, noise) == 0.0
     assert spectrum_db(noise, 10 * noise) == pytest.approx(20.0)
     rest = np.zeros((4000, 1))
-    assert d_h(rest, rest) == 0.0
+    assert d_h(rest, rest) == pytest.approx(0.0, abs=1e-6)
+    assert d_h(rest, rest + 0.1) == pytest.approx(0.0, abs=1e-6), "rounding is no spectrum"
     assert np.isfinite(spectrum_db(rest, slow))
     for found in (d_h, spectrum_db):
         assert np.isnan(found(slow, np.full_like(slow, np.nan)))

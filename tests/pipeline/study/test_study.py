@@ -208,7 +208,10 @@ values = [0.01, 0.001]
 key = "grid.step"
 values = [0.1, 0.2]
 """
-    study.write_text(STUDY.replace("seeds = [0, 1]", "seeds = [0]").replace("[quick]", vary + "\n[quick]"))
+    # What a script writes is not varied.
+    begin, end = STUDY.index('[[dataset]]\nlabel = "written"'), STUDY.index("[[model]]")
+    text = (STUDY[:begin] + STUDY[end:]).replace('only = ["written"]', 'only = ["clean"]')
+    study.write_text(text.replace("seeds = [0, 1]", "seeds = [0]").replace("[quick]", vary + "\n[quick]"))
     results = run_study(study, tmp_path / "out", 1, only="clean/small").results
     models = [row for row in results["rows"] if row["kind"] == "model"]
     assert [row["varied"] for row in models] == [
@@ -232,6 +235,12 @@ values = [0.1, 0.2]
         (("seeds = [0, 1]", "seeds = []"), "seeds"),
         (("[quick]", '[[vary]]\nkey = "trainin.steps"\nvalues = [1]\n[quick]'), "trainin"),
         (("title", "titel"), "titel"),
+        (("[quick]", '[[vary]]\nkey = "grid.step"\nvalues = [0.1]\n[quick]'), "is made without a config"),
+        (("[quick]", '[[vary]]\nkey = "training.seed"\nvalues = [1]\n[quick]'), "`seeds`"),
+        (("seeds = [0, 1]", "seeds = [0, 0]"), "is there twice"),
+        (('dataset = "clean"', 'dataset = "cleen"'), "cleen"),
+        (("seeds = [3]", "seeds = 3"), "quick.seeds"),
+        (("training = { steps = 2 }", "trainig = { steps = 2 }"), "trainig"),
     ],
 )
 def test_a_bad_file_ends_with_2_before_anything_is_made(change, said, study, tmp_path):
@@ -246,6 +255,27 @@ def test_a_bad_file_ends_with_2_before_anything_is_made(change, said, study, tmp
 def test_a_pattern_that_matches_nothing_is_refused(study, tmp_path):
     with pytest.raises(ConfigError, match="matches no DATASET/MODEL"):
         run_study(study, tmp_path / "out", only="clan/*")
+
+
+def test_a_run_that_fails_in_any_way_stops_no_other(study, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        MINE.replace("return self.line(inputs), memory", "raise KeyError('lost')")
+    )
+    code, said = call("study", study, "--out", tmp_path / "out", "--only", "written/*")
+    assert code == 1, said
+    errors = {row["model"]: row["error"] for row in read(tmp_path / "out")["rows"] if row["kind"] == "model"}
+    assert errors == {"small": None, "mine": "KeyError: 'lost'"}
+
+
+def test_what_is_judged_otherwise_is_not_trained_anew(study, tmp_path):
+    out = tmp_path / "out"
+    call("study", study, "--out", out, "--only", "clean/small")
+    before = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/last.pt")}
+    study.write_text(STUDY.replace("rollouts = 3", "rollouts = 4"))
+    call("study", study, "--out", out, "--only", "clean/small")
+    assert {path: path.stat().st_mtime_ns for path in out.glob("runs/*/last.pt")} == before
+    for path in before:
+        assert json.loads((path.parent / "metrics.json").read_text())["rollout"]["trajectories"] == 4
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
