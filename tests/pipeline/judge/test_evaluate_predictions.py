@@ -251,3 +251,18 @@ def test_the_command_says_what_goes_together(arguments):
     result = CliRunner().invoke(main, ["evaluate", *arguments])
     assert result.exit_code == 2
     assert "--predictions" in result.output
+
+
+def test_chaos_does_not_part_right_predictions_from_their_own_rows(experiment, tmp_path):
+    # Integrated anew by another engine, such rows are lost after some 35 Lyapunov times.
+    config = experiment(
+        system={"name": "lorenz", "parameters": {}},
+        grid={"duration": 80.0, "points": 1601, "step": None},
+        dataset={"train": 3, "validation": 1, "test": 2, "dtype": "float64"},
+        engine={"name": "scipy"},
+    )
+    generate(config, tmp_path / "data", jobs=1)
+    states = TrajectoryDataset(tmp_path / "data", "test", dtype=torch.float64).states(slice(None)).numpy()
+    found = evaluate_predictions(states[:, 1400:], tmp_path / "data", tmp_path / "out", first=1400)
+    assert found["rollout"]["vpt"] == found["rollout"]["duration"]
+    assert found["rollout"]["nrmse"] == 0.0

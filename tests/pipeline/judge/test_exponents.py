@@ -88,3 +88,14 @@ def test_runs_that_leave_all_bounds_have_none():
 
     found = exponents(Squares(), np.full((2, 1, 1), 3.0), np.ones((2, 1)), step=1.0, samples=100)
     assert np.isnan(found).all()
+
+
+def test_a_run_that_ends_takes_no_other_with_it():
+    class Sometimes(Logistic):
+        def advance(self, carry):
+            now = np.where(carry[0] > 1, carry[0] ** 2, 4 * carry[0] * (1 - carry[0]))
+            return now, (now, carry[1])
+
+    found = exponents(Sometimes(), np.array([[[0.3]], [[3.0]]]), np.ones((2, 1)), step=1.0, samples=4000)
+    assert found[0] == pytest.approx(np.log(2), abs=0.02)
+    assert np.isnan(found[1])

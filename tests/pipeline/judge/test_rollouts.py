@@ -10,6 +10,7 @@ from trajstore.data import TrajectoryDataset, TrajstoreError
 from trajstore.pipeline import evaluate, evaluate_predictions, generate, read_curve, train
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.config.learning import EvaluationSection
+from trajstore.pipeline.judge.baselines import fit_baselines
 from trajstore.pipeline.judge.rollouts import RolloutPlan
 from trajstore.pipeline.judge.truth import Truth
 
@@ -206,3 +207,34 @@ def test_free_runs_of_supplied_predictions_are_these(attractor, tmp_path):
     # True ones, each beside itself as well.
     assert found["rollout"]["d_h"] < found["rollout"]["floors"]["d_h"]
     assert "lyapunov" not in found["rollout"]
+
+
+def test_measured_rows_have_rollouts_where_no_window_is_given(make_shard, write_dataset, tmp_path):
+    shards = {split: [make_shard(3, 200, split=split)] for split in ("train", "validation", "test")}
+    folder = write_dataset(tmp_path / "measured", shards)
+    test = TrajectoryDataset(folder, "test", "forecast")
+    plan = RolloutPlan.of(test, EvaluationSection(rollouts=12), False)
+    assert plan.warmup == 20
+    assert plan.steps == 89, "half of what is left"
+    assert len(plan.rows) == 12
+
+
+def test_one_row_has_as_many_starts_as_are_asked_for(long_row):
+    test = TrajectoryDataset(long_row, "test", "forecast")
+    plan = RolloutPlan.of(test, EvaluationSection(rollouts=8, rollout_lengths=1), True)
+    assert len(np.unique(plan.begins)) == 8
+
+
+def test_without_a_validation_split_baselines_choose_on_what_is_held_out(experiment, tmp_path):
+    config = experiment(
+        system={"name": "lorenz", "parameters": {}},
+        grid={"duration": 20.0, "points": 401, "step": None},
+        dataset={"train": 2, "validation": 0, "test": 2, "dtype": "float64"},
+        observation={"noise": {"relative": 0.05}},
+    )
+    generate(config, tmp_path, jobs=1)
+    train_split = TrajectoryDataset(tmp_path, "train", "forecast")
+    found = fit_baselines(train_split, Truth.of(train_split), ["polynomial", "nvar"])
+    assert found["polynomial"].degree < 6, "the highest fits the noise"
+    history = train_split.store.gather(np.arange(2), None, type(train_split.windows)(401, 401))[:, :100]
+    assert np.isfinite(found["nvar"].go_on(history, 300, np.empty((2, 0)))).all()
