@@ -1,6 +1,6 @@
 """Predictions that another program made, judged like those of a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,19 +57,7 @@ def evaluate_predictions(
     console, data, out = console or Console(quiet=True), Path(data), Path(out)
     if not load_manifest(data).splits["test"].trajectories:
         raise RunError(f"{data}: has no test trajectories; generate it with dataset.test > 0")
-    store, file = Store(data, "test"), None
-    if isinstance(predictions, str | Path):
-        if rows is not None or first is not None:
-            raise RunError("rows and first are given beside a file; expected them in it")
-        file = Path(predictions)
-        arrays: Mapping[str, ArrayLike] = read_predictions(file, store)
-    else:
-        named = {"predictions": predictions, "rows": rows, "first": first}
-        arrays = {name: values for name, values in named.items() if values is not None}
-    try:
-        supplied = Supplied.of(arrays, store)
-    except RunError as error:
-        raise RunError(f"{file}: {error}" if file else str(error)) from None
+    supplied, file = _supplied(predictions, rows, first, Store(data, "test"))
     samples = SuppliedSamples(supplied, data)
     settings = override_evaluation(EvaluationSection(), overrides)
     who = {"name": "predictions", "file": None if file is None else str(file), "sha256": supplied.hash}
@@ -83,3 +71,22 @@ def evaluate_predictions(
     found["test"] |= {"left_out": supplied.left_out}
     save(out, found, judgement.arrays)
     return found
+
+
+def _supplied(
+    predictions: str | Path | ArrayLike, rows: ArrayLike | None, first: ArrayLike | None, store: Store
+) -> tuple[Supplied, Path | None]:
+    """What a file holds, and the file; or arrays. Raises RunError, which names the file, if they do not fit."""
+    if not isinstance(predictions, str | Path):
+        named = {"predictions": predictions, "rows": rows, "first": first}
+        return Supplied.of(
+            {name: values for name, values in named.items() if values is not None}, store
+        ), None
+    if rows is not None or first is not None:
+        raise RunError("rows and first are given beside a file; expected them in it")
+    file = Path(predictions)
+    arrays = read_predictions(file, store)
+    try:
+        return Supplied.of(arrays, store), file
+    except RunError as error:
+        raise RunError(f"{file}: {error}") from None

@@ -63,11 +63,7 @@ def judge_rollouts(
     test, truth, plan = judging.test, judging.truth, judging.plan
     if plan is None:
         return None
-    contenders = {"": Contender(judging.follow, judging.stepping, is_baseline=False)}
-    for name, baseline in baselines.items():
-        stepping = baseline if type(baseline).advance is not Baseline.advance else None
-        follow = partial(Group.continued, forecaster=baseline)
-        contenders[name] = Contender(follow, stepping, is_baseline=True)
+    contenders = _contenders(judging, baselines)
     over = [kind for kind in kinds if kind.over == "rollouts"]
     floors: list[Metric] = []
     shown: list[tuple[Group, np.ndarray]] = []
@@ -108,6 +104,16 @@ def judge_rollouts(
     if any(kind.over == "free-runs" for kind in kinds):
         arrays |= _judge_free_runs(judging, kinds, contenders, points, found)
     return Judged(found, arrays)
+
+
+def _contenders(judging: Judging, baselines: Mapping[str, Baseline]) -> dict[str, Contender]:
+    """What is judged, under an empty name, and the baselines."""
+    contenders = {"": Contender(judging.follow, judging.stepping, is_baseline=False)}
+    for name, baseline in baselines.items():
+        stepping = baseline if type(baseline).advance is not Baseline.advance else None
+        follow = partial(Group.continued, forecaster=baseline)
+        contenders[name] = Contender(follow, stepping, is_baseline=True)
+    return contenders
 
 
 def _add_floors(floors: list[Metric], group: Group, before: np.ndarray | None) -> None:
