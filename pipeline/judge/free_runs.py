@@ -75,6 +75,11 @@ class FreeRuns:
         themselves.
         """
         true, parameters = self.true, self.parameters
+        if np.ptp(parameters, axis=0).any():
+            # Rows of other parameters have attractors of their own: each run is held against its own truth alone.
+            if predicted is not None:
+                yield Batch(true, predicted, parameters=parameters)
+            return
         first = 1 if predicted is None else 0
         runs = true if predicted is None else predicted
         for shift in range(first, len(true)):

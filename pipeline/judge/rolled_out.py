@@ -18,7 +18,7 @@ from .metrics.energy import Energy
 from .metrics.metric import Batch, Context, Metric, results
 from .movement import first_moving
 from .rollouts import GROUP_BYTES, Group, RolloutPlan
-from .truth import CURVES, Truth
+from .truth import CURVES
 
 # Of the truth of one rollout, of which figures show a part.
 SMOOTH_POINTS = 6_000
@@ -160,7 +160,7 @@ def _judge_free_runs(
                 metric.add(batch)
         place = found["baselines"][name] if contender.is_baseline else found
         place |= results(contender.metrics)
-    own = replace(told, exponents=partial(_true_exponents, judging.truth, runs, told.step))
+    own = replace(told, exponents=partial(_true_exponents, judging, runs))
     floors = [kind(own) for kind in over if kind.floor and kind.wanted(own)]
     for batch in runs.pairs():
         for metric in floors:
@@ -170,15 +170,17 @@ def _judge_free_runs(
     return arrays
 
 
-def _true_exponents(truth: Truth | None, runs: FreeRuns, step: float, *_: Any) -> list[float]:
-    """Of the equations, along the true runs."""
+def _true_exponents(judging: Judging, runs: FreeRuns, *_: Any) -> list[float]:
+    """Of the equations, along the true runs without their beginning."""
+    truth, step = judging.truth, judging.context.step
     if truth is None:
         return []
-    times = step * np.arange(min(runs.points, MEASURED))
+    after = step * (max(1, runs.dropped) + np.arange(min(runs.points, MEASURED)))
     found = []
     for group in runs.groups:
         assert group.starts is not None
-        found += truth.exponents(group.starts, group.parameters, group.rows, times)
+        begin = float(judging.test.time[group.begin])
+        found += truth.exponents(group.starts, group.parameters, group.rows, begin, begin + after)
     return found
 
 

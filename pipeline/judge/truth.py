@@ -58,16 +58,18 @@ class Truth:
         return float(found.mean()) if len(found) else None
 
     def exponents(
-        self, starts: np.ndarray, parameters: np.ndarray, rows: np.ndarray, times: np.ndarray
+        self, starts: np.ndarray, parameters: np.ndarray, rows: np.ndarray, begin: float, times: np.ndarray
     ) -> list[float]:
-        """Largest Lyapunov exponents of the equations, a unit of time, from all states (N, S) at the start.
+        """Largest Lyapunov exponents of the equations, a unit of time, over times (T,) after those of starts (N, S).
+
+        begin  the time at which all states of the system are `starts`
 
         None at all where no tangent vector can be carried along.
         """
         system = self.system
         if not (system.ordinary and system.continuous and most_exponents(system) >= 1):
             return []
-        states = self.engine.solve(starts, parameters, times).states
+        states = self.engine.solve(starts, parameters, np.concatenate([[begin], times])).states[:, 1:]
         return lyapunov_exponents(
             system, EngineSettings(), states, parameters, times, 0, self._store.split, rows
         ).tolist()

@@ -238,3 +238,26 @@ def test_without_a_validation_split_baselines_choose_on_what_is_held_out(experim
     assert found["polynomial"].degree < 6, "the highest fits the noise"
     history = train_split.store.gather(np.arange(2), None, type(train_split.windows)(401, 401))[:, :100]
     assert np.isfinite(found["nvar"].go_on(history, 300, np.empty((2, 0)))).all()
+
+
+def test_rows_of_other_parameters_are_not_compared_with_each_other(experiment, tmp_path):
+    config = experiment(
+        system={"name": "lorenz", "parameters": {"rho": {"values": [28.0, 60.0]}}},
+        grid={"duration": 10.0, "step": 0.05},
+        dataset={"train": 8, "validation": 2, "test": 4, "dtype": "float64"},
+        task={"name": "forecast", "window": 41, "parameters": ["rho"]},
+        **FAST,
+        evaluation={
+            "rollouts": 4,
+            "rollout_lengths": 1,
+            "metrics": ["d_stsp", "d_h", "lyapunov"],
+            "baselines": ["polynomial"],
+            "statistics_points": 1000,
+        },
+    )
+    generate(config, tmp_path / "data", jobs=1)
+    train(config, tmp_path / "data", tmp_path / "run")
+    rollout = evaluate(tmp_path / "run")["rollout"]
+    assert not {"d_stsp", "d_h"} & rollout["floors"].keys()
+    # Attractors of rho = 28 and 60 are some 10 apart, whatever the map.
+    assert rollout["baselines"]["polynomial"]["d_stsp"] < 6
