@@ -422,7 +422,7 @@ GARBLED = {
     "observation.noise: got 'x'": {"observation": {"noise": "x"}},
     "observation.noise.relative: got -1": {"observation": {"noise": {"relative": -1}}},
     "observation.noise.relative: got True": {"observation": {"noise": {"relative": True}}},
-    "observation.noise: expected either": {"observation": {"noise": {"relative": 1, "absolute": 1}}},
+    "observation.noise: expected one": {"observation": {"noise": {"relative": 1, "absolute": 1}}},
     "observation.noise: 'q' is not observed": {"observation": {"noise": {"absolute": {"q": 1}}}},
     "observation.blur: unknown key": {"observation": {"blur": 1}},
     "observation.derivative: got 0": {"observation": {"derivative": 0}},

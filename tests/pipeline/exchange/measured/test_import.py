@@ -133,7 +133,7 @@ def test_the_whole_way_but_for_re_integration(tmp_path):
         done = run(*arguments)
         assert done.exit_code == 0, f"{arguments}: {done.output}"
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
-    assert metrics["rollout"]["trajectories"] == 2
+    assert metrics["rollout"]["trajectories"] == 8, "several of each row"
     assert metrics["rollout"]["amplitude"] is None
     assert metrics["test"]["trajectories"] == 2
     again = run("verify", out, "--reintegrate", "3")
