@@ -11,11 +11,12 @@ FIGURES: Registry[Any] = Registry(
         "loss": "loss:draw_loss",
         "error": "error:draw_error",
         "rollout": "rollout:draw_rollout",
-        "predictors": "predictors:draw_predictors",
         "growth": "growth:draw_growth",
         "attractor": "attractor:draw_attractor",
         "spectra": "spectra:draw_spectra",
         "energy": "energy:draw_energy",
+        # Last, for make takes it for the sign that all are drawn.
+        "predictors": "predictors:draw_predictors",
     },
     package="trajstore.pipeline.draw.run_figures",
 )
