@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.mathtext import MathTextParser
+from numpy.typing import ArrayLike
 
 from ...data.base.files import atomic_path
 from ..describe.phrases import line
@@ -49,6 +50,12 @@ def new_figure(width: float, height: float) -> Figure:
     """An empty figure, size in inches; not known to pyplot, so nothing has to be closed."""
     with mpl.rc_context(STYLE):
         return Figure(figsize=(width, height), layout=FittedLayout())
+
+
+def positive(values: ArrayLike) -> np.ndarray:
+    """What a logarithmic axis can show of values; NaN for the rest."""
+    found = np.asarray(values, dtype=float)
+    return np.where(np.isfinite(found) & (found > 0), found, np.nan)
 
 
 def plain(text: str) -> str:

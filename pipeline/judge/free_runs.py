@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -56,12 +57,12 @@ class FreeRuns:
     def starts(self) -> int:
         return sum(len(group.rows) for group in self.groups)
 
-    @property
+    @cached_property
     def true(self) -> np.ndarray:
         """(R, T, D) without their beginning."""
         return np.concatenate([group.true[:, self.dropped :] for group in self.groups])
 
-    @property
+    @cached_property
     def parameters(self) -> np.ndarray:
         """(R, P) of the system."""
         return np.concatenate([group.parameters for group in self.groups])

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..draw.style import BLUE, FLOW, PREDICTED, TRUE, new_figure, plain
-from .results import Row
+from .results import Row, label_of
 from .table import Line, Table
 
 # Values that are further apart are shown on a logarithmic axis.
@@ -63,6 +63,6 @@ def _seeds(rows: Sequence[Row], dataset: str, line: Line, metric: str) -> list[f
         for row in rows
         if row.dataset == dataset
         and row.kind == line.kind
-        and line.label == " ".join([row.model, *(f"{key}={value}" for key, value in row.varied.items())])
+        and line.label == label_of(row.model, row.varied)
         and metric in row.metrics
     ]

@@ -49,6 +49,11 @@ class Row:
     error: str | None = None
 
 
+def label_of(model: str, varied: Mapping[str, Any]) -> str:
+    """A model with what is varied."""
+    return " ".join([model, *(f"{key}={value}" for key, value in varied.items())])
+
+
 def rows_of(
     dataset: str, model: str, seed: int, varied: dict[str, Any], found: Mapping[str, Any]
 ) -> list[Row]:

@@ -70,12 +70,13 @@ def run_study(
         found = dict(zip(map(id, waiting), _do(waiting, jobs, console), strict=True))
         rows = list(_rows(plan, every, found, lost))
         published = [entry.model_dump() for entry in study.published]
-        table = make_table(rows, summary(rows), published, study.columns)
+        summed = summary(rows)
+        table = make_table(rows, summed, published, study.columns)
         results = {
             "quick": quick,
             "title": study.title,
             "rows": [asdict(row) for row in rows],
-            "summary": summary(rows),
+            "summary": summed,
             "published": published,
             "left_out": every.left_out,
             "scripts": scripts,

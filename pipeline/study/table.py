@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..describe import phrases
-from .results import Row, better
+from .results import Row, better, label_of
 
 # What there is of these is shown where a study names no columns.
 USUAL = ("test_mse", "vpt_lyapunov", "vpt", "smape", "energy_mse", "d_stsp", "d_h", "lyapunov")
@@ -71,7 +71,7 @@ def make_table(
         shown = tuple(name for name in shown if name != "vpt")
     datasets: dict[str, list[Line]] = {}
     for entry in summary:
-        label = " ".join([entry["model"], *(f"{key}={value}" for key, value in entry["varied"].items())])
+        label = label_of(entry["model"], entry["varied"])
         spread = _spread(rows, entry)
         line = Line(label, entry["kind"], entry["runs"], entry["median"], spread=spread)
         datasets.setdefault(entry["dataset"], []).append(line)
@@ -109,15 +109,15 @@ def _floors(rows: Sequence[Row]) -> list[Line]:
     """A line for each combination of what is varied: medians over its rows."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(" ".join(f"{key}={value}" for key, value in row.varied.items()), []).append(row)
+        groups.setdefault(label_of("floor: another true trajectory", row.varied), []).append(row)
     lines = []
-    for varied, group in groups.items():
+    for label, group in groups.items():
         names = dict.fromkeys(name for row in group for name in row.floors)
         values = {
             name: float(np.median([row.floors[name] for row in group if name in row.floors]))
             for name in names
         }
-        lines.append(Line(f"floor: another true trajectory {varied}".strip(), "floor", len(group), values))
+        lines.append(Line(label, "floor", len(group), values))
     return lines
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..run_labels import Results, finish, model_label, run_title, time_label
-from ..style import BAND, BLUE, TRUE, new_figure
+from ..style import BAND, BLUE, TRUE, new_figure, positive
 
 
 def draw_energy(results: Results) -> Figure | None:
@@ -22,14 +22,9 @@ def draw_energy(results: Results) -> Figure | None:
     low, median, high = np.quantile(drift, (0.25, 0.5, 0.75), axis=0, method="nearest")
     figure = new_figure(5.2, 3.4)
     axes = figure.add_subplot()
-    axes.fill_between(time, _shown(low), _shown(high), color=BAND, alpha=0.4, lw=0, label="25 to 75 %")
-    axes.plot(time, _shown(median), color=BLUE, label=f"{model_label(results)}, median")
-    axes.plot(time, _shown(true), color=TRUE, lw=0.9, ls=":", label="truth, as integrated")
+    axes.fill_between(time, positive(low), positive(high), color=BAND, alpha=0.4, lw=0, label="25 to 75 %")
+    axes.plot(time, positive(median), color=BLUE, label=f"{model_label(results)}, median")
+    axes.plot(time, positive(true), color=TRUE, lw=0.9, ls=":", label="truth, as integrated")
     axes.set(yscale="log", xlabel=time_label(results), ylabel="error of the energy")
     axes.margins(x=0.01)
     return finish(figure, axes, run_title(results, "rollouts"), 3)
-
-
-def _shown(values: np.ndarray) -> np.ndarray:
-    """What a logarithmic axis can show."""
-    return np.where(np.isfinite(values) & (values > 0), values, np.nan)

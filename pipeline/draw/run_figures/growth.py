@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from ...judge.metrics.valid_time import VALID_ERROR
 from ..run_labels import Results, finish, model_label, run_title, time_label
-from ..style import BAND, BLUE, FLOW, ROW_COLOURS, TRUE, new_figure
+from ..style import BAND, BLUE, FLOW, ROW_COLOURS, TRUE, new_figure, positive
 
 # What says nothing where others are near the truth.
 LEFT_OUT = ("zero", "rotation")
@@ -32,9 +32,9 @@ def draw_growth(results: Results) -> Figure | None:
     for name, baseline in rollout["baselines"].items():
         by_time = baseline.get("nrmse_by_time")
         if by_time is not None and name not in LEFT_OUT:
-            axes.plot(time, _positive(by_time[1:]), color=next(colours), lw=1.0, label=name)
-    axes.fill_between(time, _positive(low), _positive(high), color=BAND, alpha=0.4, lw=0)
-    axes.plot(time, _positive(median), color=BLUE, label=f"{model_label(results)}, median and quartiles")
+            axes.plot(time, positive(by_time[1:]), color=next(colours), lw=1.0, label=name)
+    axes.fill_between(time, positive(low), positive(high), color=BAND, alpha=0.4, lw=0)
+    axes.plot(time, positive(median), color=BLUE, label=f"{model_label(results)}, median and quartiles")
     axes.axhline(VALID_ERROR, color=TRUE, lw=0.8, ls=":", label="no longer valid")
     floor = rollout.get("floors", {}).get("nrmse")
     if floor is not None:
@@ -57,9 +57,3 @@ def _exponent(rollout: dict) -> float | None:
     if not rollout.get("vpt_lyapunov"):
         return None
     return rollout["vpt_lyapunov"] / rollout["vpt"]
-
-
-def _positive(values: list[float] | np.ndarray) -> np.ndarray:
-    """What a logarithmic axis can show."""
-    found = np.asarray(values, dtype=float)
-    return np.where(np.isfinite(found) & (found > 0), found, np.nan)

@@ -1,11 +1,10 @@
 """Power spectra of free runs."""
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from ...judge.truth import CURVES
 from ..run_labels import Results, component_label, model_label, run_title
-from ..style import PREDICTED, TRUE, new_figure
+from ..style import PREDICTED, TRUE, new_figure, positive
 
 # Decades below the largest power that are shown.
 DECADES = 10
@@ -22,7 +21,7 @@ def draw_spectra(results: Results) -> Figure | None:
     for component, axes in enumerate(panels):
         for name, label, colour in (("true", "true", TRUE), ("predicted", model_label(results), PREDICTED)):
             power = results[f"spectrum_{name}"][1:, component]
-            axes.plot(frequency, np.where(power > 0, power, np.nan), color=colour, lw=0.9, label=label)
+            axes.plot(frequency, positive(power), color=colour, lw=0.9, label=label)
         top = float(results["spectrum_true"][1:, component].max())
         if top > 0:
             axes.set(yscale="log", ylim=(top * 10.0**-DECADES, 10 * top))

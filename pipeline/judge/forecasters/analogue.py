@@ -23,8 +23,7 @@ class Analogue(Baseline):
     @classmethod
     def fit(cls, train: Examples, validation: Examples) -> Self:
         states = train.series.states
-        scale = states.std(axis=(0, 1))
-        scale[scale == 0] = 1.0
+        _, scale = train.series.moments()
         before, after = (part.reshape(-1, states.shape[2]) for part in (states[:, :-1], states[:, 1:]))
         return cls(KDTree(before / scale), scale, after)
 

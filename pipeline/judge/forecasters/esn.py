@@ -15,7 +15,7 @@ from scipy.sparse.linalg import eigs
 
 from .choice import best_on
 from .examples import Examples
-from .forecaster import Baseline
+from .forecaster import Baseline, near
 
 UNITS, CONNECTIONS, INPUT = 500, 6, 0.1
 # What is chosen from: the spectral radius, the leak rate, and the ridge, relative to the features' mean square.
@@ -61,8 +61,7 @@ class Esn(Baseline):
         states = train.series.states
         if states.shape[1] < 3:
             return None
-        mean, scale = states.mean(axis=(0, 1)), states.std(axis=(0, 1))
-        scale[scale == 0] = 1.0
+        mean, scale = train.series.moments()
         return best_on(validation.series, scale, cls._candidates((states - mean) / scale, mean, scale))
 
     @classmethod
@@ -102,7 +101,7 @@ class Esn(Baseline):
         return now * self.scale + self.mean, (self.recurrence.step(units, now), now)
 
     def keeps(self, states: np.ndarray) -> np.ndarray:
-        return np.asarray((np.abs(states - self.mean) < 1e3 * self.scale).all(axis=1))
+        return near(states, self.mean, self.scale)
 
 
 def _features(units: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -28,6 +28,11 @@ class Series:
 
     states: np.ndarray
 
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (D,); 1 for that of a component that never varies."""
+        mean, scale = self.states.mean(axis=(0, 1)), self.states.std(axis=(0, 1))
+        return mean, np.where(scale == 0, 1.0, scale)
+
 
 @dataclass(frozen=True)
 class Examples:

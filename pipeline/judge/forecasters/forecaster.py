@@ -6,6 +6,8 @@ import numpy as np
 
 from .examples import Examples
 
+LOST = 1e3
+
 Carry = Any
 """What goes along from step to step: a tuple of arrays, each of which begins with one entry for each rollout."""
 
@@ -65,3 +67,8 @@ class Baseline:
                     break
             predicted[going, step] = now
         return predicted
+
+
+def near(states: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Which of states (N, D) are within a thousand deviations of the mean, (N,) bool: beyond, float64 soon ends."""
+    return np.asarray((np.abs(states - mean) < LOST * scale).all(axis=1))

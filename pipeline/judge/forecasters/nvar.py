@@ -14,7 +14,7 @@ import numpy as np
 from .choice import best_on
 from .examples import Examples
 from .first_state import monomials
-from .forecaster import Baseline
+from .forecaster import Baseline, near
 
 # What is chosen from: how many states, how many steps apart, and the ridge, relative to the features' mean square.
 STATES, APART, RIDGES = (2, 4), (1, 2), (1e-10, 1e-8, 1e-6, 1e-4, 1e-2)
@@ -35,8 +35,7 @@ class Nvar(Baseline):
     @classmethod
     def fit(cls, train: Examples, validation: Examples) -> Self | None:
         states = train.series.states
-        mean, scale = states.mean(axis=(0, 1)), states.std(axis=(0, 1))
-        scale[scale == 0] = 1.0
+        mean, scale = train.series.moments()
         return best_on(validation.series, scale, cls._candidates((states - mean) / scale, mean, scale))
 
     @classmethod
@@ -70,4 +69,4 @@ class Nvar(Baseline):
         return now * self.scale + self.mean, (np.concatenate([past[:, 1:], now[:, None]], axis=1),)
 
     def keeps(self, states: np.ndarray) -> np.ndarray:
-        return np.asarray((np.abs(states - self.mean) < 1e3 * self.scale).all(axis=1))
+        return near(states, self.mean, self.scale)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .examples import Examples
 from .first_state import MAX_TERMS, monomials
-from .forecaster import Baseline
+from .forecaster import Baseline, near
 
 HIGHEST_DEGREE = 7
 # A map needs several times as many pairs as it has terms.
@@ -62,7 +62,7 @@ class Map(Baseline):
 
     def keeps(self, states: np.ndarray) -> np.ndarray:
         mean, scale = (values[: states.shape[1]] for values in (self.mean, self.scale))
-        return np.asarray((np.abs(states - mean) < 1e3 * scale).all(axis=1))
+        return near(states, mean, scale)
 
 
 class Linear(Map):

@@ -6,35 +6,16 @@ to the size of components, which are standardised, and to phases.
 """
 
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from .metric import Batch, Context, Metric, spread_of
+from .metric import PairMetric
 
 # Of the Gaussian, in bins of frequency, and where it is cut off, in deviations.
 SMOOTHING, CUT = 20.0, 4.0
 # A deviation of less than this part of the largest value is rounding.
 REST = 1e-10
-
-
-class DH(Metric):
-    """`d_h`, the mean over pairs of a free run and a true one, and `d_h_std` over them; 0 is best."""
-
-    over = "free-runs"
-    better = MappingProxyType({"d_h": "lower"})
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._found: list[float] = []
-
-    def add(self, batch: Batch) -> None:
-        for true, predicted in zip(batch.true, batch.predicted, strict=True):
-            self._found.append(d_h(true, predicted))
-
-    def result(self) -> dict[str, Any]:
-        return spread_of("d_h", self._found)
 
 
 def d_h(true: np.ndarray, predicted: np.ndarray) -> float:
@@ -57,3 +38,11 @@ def _spectrum(states: np.ndarray) -> np.ndarray:
     power[0, rests] = 1.0
     smooth = gaussian_filter1d(power, SMOOTHING, axis=0, truncate=CUT)
     return smooth / smooth.sum(axis=0)
+
+
+class DH(PairMetric):
+    """`d_h`, the mean over pairs of a free run and a true one, and `d_h_std` over them; 0 is best."""
+
+    name = "d_h"
+    better = MappingProxyType({"d_h": "lower"})
+    distance = staticmethod(d_h)

@@ -89,6 +89,30 @@ class Metric:
         raise NotImplementedError
 
 
+class PairMetric(Metric):
+    """A distance of a free run from a true one: the mean over their pairs, `KEY`, and the deviation, `KEY_std`.
+
+    Subclasses say `name`, the key, and the `distance` (T, D), (T, D) -> float, NaN where it cannot be had.
+    """
+
+    over = "free-runs"
+    name: ClassVar[str]
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._found: list[float] = []
+
+    @staticmethod
+    def distance(true: np.ndarray, predicted: np.ndarray) -> float:
+        raise NotImplementedError
+
+    def add(self, batch: Batch) -> None:
+        self._found += [self.distance(*pair) for pair in zip(batch.true, batch.predicted, strict=True)]
+
+    def result(self) -> dict[str, Any]:
+        return spread_of(self.name, self._found)
+
+
 def spread_of(name: str, values: list[float]) -> dict[str, float]:
     """The mean of values and their deviation, `NAME` and `NAME_std`; nothing if one is not finite."""
     if not values or not np.isfinite(values).all():

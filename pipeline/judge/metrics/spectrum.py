@@ -4,34 +4,15 @@ Every frequency counts alike, also those at which there is next to nothing. Blin
 """
 
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from scipy.signal import welch
 
-from .metric import Batch, Context, Metric, spread_of
+from .metric import PairMetric
 
 SEGMENTS, LONGEST_SEGMENT = 8, 8192
 # Below so small a part of the largest power is rounding.
 NOTHING = 1e-12
-
-
-class Spectrum(Metric):
-    """`spectrum_db`, the mean over pairs of a free run and a true one, and `spectrum_db_std` over them; 0 is best."""
-
-    over = "free-runs"
-    better = MappingProxyType({"spectrum_db": "lower"})
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._found: list[float] = []
-
-    def add(self, batch: Batch) -> None:
-        for true, predicted in zip(batch.true, batch.predicted, strict=True):
-            self._found.append(spectrum_db(true, predicted))
-
-    def result(self) -> dict[str, Any]:
-        return spread_of("spectrum_db", self._found)
 
 
 def spectrum(states: np.ndarray, step: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -49,3 +30,11 @@ def spectrum_db(true: np.ndarray, predicted: np.ndarray) -> float:
         _, q = spectrum(predicted)
     floor = np.where(p.max(axis=0) > 0, NOTHING * p.max(axis=0), 1.0)
     return float(np.abs(10 * np.log10(np.maximum(p, floor) / np.maximum(q, floor))).mean())
+
+
+class Spectrum(PairMetric):
+    """`spectrum_db`, the mean over pairs of a free run and a true one, and `spectrum_db_std` over them; 0 is best."""
+
+    name = "spectrum_db"
+    better = MappingProxyType({"spectrum_db": "lower"})
+    distance = staticmethod(spectrum_db)
