@@ -1,7 +1,7 @@
 """Predictions that are judged, a network's or others, and what they are judged on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +12,7 @@ from ...data.folder.manifest_reading import load_manifest
 from ...data.shard.schema import CLEAN_STATE
 from ...data.tasks.task import Task
 from ...models import Model
-from ..config.learning import EvaluationSection
+from ..config.learning import EvaluationSection, TaskSection
 from ..runs.files import RunError
 from ..runs.folder import RunConfig, dataset_options
 from .forecasters.growth import Stepping
@@ -33,7 +33,7 @@ class Judging:
         samples: Of the split, with what is foretold of each.
         truth: Integrates the equations, where there are any.
         plan: Where rollouts begin, and how long they are; None where there are none.
-        follow: The start and the rollout (n, T, D) of each of a group of them.
+        follow: The start and the rollout (n, T, D) of each of a group of them; None where baselines are judged alone.
         plan_free: The same as `plan` of so many rollouts of so many steps, for free runs.
         stepping: What is judged, step by step, where it tells what it carries along.
     """
@@ -42,7 +42,7 @@ class Judging:
     samples: Samples
     truth: Truth | None
     plan: RolloutPlan | None
-    follow: Callable[[Group], np.ndarray]
+    follow: Callable[[Group], np.ndarray] | None
     plan_free: Callable[[int, int], RolloutPlan | None]
     stepping: Stepping | None = None
 
@@ -60,14 +60,11 @@ class Judging:
 
         Raises RunError if that is none that the run can be judged on.
         """
-        if not load_manifest(data).splits[split].trajectories:
-            raise RunError(f"{data}: has no {split} trajectories; generate it with dataset.{split} > 0")
         section = config.learning.task
-        train = TrajectoryDataset(data, "train", task, **section.cut)
-        test = TrajectoryDataset(data, split, task, **section.cut)
+        alone = cls.of_baselines(data, split, task, section, evaluation)
+        test, truth = alone.test, alone.truth
         _check_likeness(data, test, config)
         seen = TrajectoryDataset(data, split, task, **dataset_options(config))
-        truth = Truth.of(test)
         names = [] if truth is None else list(truth.system.parameters)
         forecaster = Trained(
             model,
@@ -77,20 +74,30 @@ class Judging:
             [names.index(name) for name in section.parameters],
             seen.parameter_normalizer,
         )
+        return replace(
+            alone,
+            samples=NetworkSamples(model, test, seen),
+            follow=lambda group: group.continued(forecaster),
+            stepping=SteppingNetwork(forecaster),
+        )
+
+    @classmethod
+    def of_baselines(
+        cls, data: Path, split: str, task: Task, section: TaskSection, evaluation: EvaluationSection
+    ) -> Self:
+        """Baselines alone, on one split of a dataset. Raises RunError if it has no such trajectories."""
+        if not load_manifest(data).splits[split].trajectories:
+            raise RunError(f"{data}: has no {split} trajectories; generate it with dataset.{split} > 0")
+        train = TrajectoryDataset(data, "train", task, **section.cut)
+        test = TrajectoryDataset(data, split, task, **section.cut)
+        truth = Truth.of(test)
         goes_beyond = truth is not None
 
         def plan_free(starts: int, steps: int) -> RolloutPlan | None:
             return RolloutPlan.along(test, starts, steps, evaluation.warmup, goes_beyond)
 
-        return cls(
-            train,
-            NetworkSamples(model, test, seen),
-            truth,
-            RolloutPlan.of(test, evaluation, goes_beyond),
-            lambda group: group.continued(forecaster),
-            plan_free,
-            SteppingNetwork(forecaster),
-        )
+        plan = RolloutPlan.of(test, evaluation, goes_beyond)
+        return cls(train, Samples(test), truth, plan, None, plan_free)
 
     @property
     def test(self) -> TrajectoryDataset:

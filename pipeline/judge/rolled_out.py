@@ -88,11 +88,12 @@ def judge_rollouts(
         before = group.true
     if not starts:
         return None
+    own = contenders.get("")
     found = {
         "trajectories": starts,
         "duration": float(plan.times[-1]),
         "warmup": plan.warmup,
-        **results(contenders[""].metrics),
+        **({} if own is None else results(own.metrics)),
         "baselines": {
             name: results(contender.metrics)
             for name, contender in contenders.items()
@@ -100,7 +101,7 @@ def judge_rollouts(
         },
         FLOORS: _floors(floors, starts),
     }
-    arrays = _arrays(judging, plan, shown)
+    arrays = {} if own is None else _arrays(judging, plan, shown)
     if any(kind.over == "free-runs" for kind in kinds):
         arrays |= _judge_free_runs(judging, kinds, contenders, points, found)
     return Judged(found, arrays)
@@ -108,7 +109,9 @@ def judge_rollouts(
 
 def _contenders(judging: Judging, baselines: Mapping[str, Baseline]) -> dict[str, Contender]:
     """What is judged, under an empty name, and the baselines."""
-    contenders = {"": Contender(judging.follow, judging.stepping, is_baseline=False)}
+    contenders: dict[str, Contender] = {}
+    if judging.follow is not None:
+        contenders[""] = Contender(judging.follow, judging.stepping, is_baseline=False)
     for name, baseline in baselines.items():
         stepping = baseline if type(baseline).advance is not Baseline.advance else None
         follow = partial(Group.continued, forecaster=baseline)
@@ -206,25 +209,29 @@ def _measure(
 
 def taken_in(kind: type[Metric], judging: Judging, points: int) -> Metric | None:
     """A metric of the network's own rollouts, or free runs of so many points, alone; None where there are none."""
+    plan, follow = judging.plan, judging.follow
+    if follow is None:
+        return None
     if kind.over == "free-runs":
-        return _taken_in_free(kind, judging, points)
-    plan = judging.plan
+        return _taken_in_free(kind, judging, follow, points)
     if plan is None:
         return None
     metric = None
     for group in plan.groups(judging.test, judging.truth):
         metric = metric or kind(replace(judging.context, times=plan.times))
-        metric.add(Batch(group.true, judging.follow(group), parameters=group.parameters))
+        metric.add(Batch(group.true, follow(group), parameters=group.parameters))
     return metric
 
 
-def _taken_in_free(kind: type[Metric], judging: Judging, points: int) -> Metric | None:
+def _taken_in_free(
+    kind: type[Metric], judging: Judging, follow: Callable[[Group], np.ndarray], points: int
+) -> Metric | None:
     runs = FreeRuns.of(judging, points)
     if runs is None:
         return None
     times = judging.context.step * np.arange(runs.points)
     metric = kind(replace(judging.context, times=times))
-    for batch in runs.pairs(runs.followed(judging.follow)):
+    for batch in runs.pairs(runs.followed(follow)):
         metric.add(batch)
     return metric
 

@@ -13,7 +13,11 @@ from ..config.file import read_toml
 from ..config.plain_values import ConfigError, check_texts
 
 SECTIONS = ("task", "model", "training", "refinement", "evaluation")
+# Of these, what baselines are judged by.
+JUDGING = ("task", "evaluation")
 GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observation")
+# What the job of judging them is called, beside models.
+BASELINES = "baselines"
 
 Plain = dict[str, Any]
 
@@ -66,7 +70,7 @@ class StudyModel(Section):
         model: Keys of that section.
         training: Keys of that section.
         refinement: Keys of that section.
-        evaluation: Keys of that section.
+        evaluation: Keys of that section; which baselines there are is said by `[defaults]`.
     """
 
     label: Label
@@ -115,7 +119,7 @@ class StudyFile(Section):
         columns: Metrics of the table, the first of which the figure shows; left out: what there is of the usual ones.
         defaults: Sections of a config that all runs share.
         dataset: Tables `[[dataset]]`, see below.
-        model: Tables `[[model]]`, see below.
+        model: Tables `[[model]]`, see below; left out: baselines alone.
         vary: Tables `[[vary]]`, see below.
         published: Tables `[[published]]`, see below.
         quick: Overrides for `--quick`, as nested tables; `seeds` may be among them.
@@ -126,7 +130,7 @@ class StudyFile(Section):
     columns: list[str] = Field(default_factory=list)
     defaults: Plain = Field(default_factory=dict)
     dataset: Annotated[list[StudyDataset], Field(min_length=1)]
-    model: Annotated[list[StudyModel], Field(min_length=1)]
+    model: list[StudyModel] = Field(default_factory=list)
     vary: list[Varied] = Field(default_factory=list)
     published: list[Published] = Field(default_factory=list)
     quick: Plain | None = None
@@ -139,6 +143,15 @@ class StudyFile(Section):
                 raise ValueError(f"{what}: the label {sorted(twice)[0]!r} is there twice; expected each once")
         known = {entry.label for entry in self.dataset}
         for entry in self.model:
+            if entry.label == BASELINES:
+                raise ValueError(
+                    f"model: {BASELINES!r} is what the baselines are called; choose another label"
+                )
+            if BASELINES in entry.evaluation:
+                raise ValueError(
+                    f"model {entry.label!r}: evaluation.baselines belongs in [defaults], for they are judged once "
+                    "a dataset"
+                )
             if unknown := [label for label in entry.only or [] if label not in known]:
                 raise ValueError(
                     f"model {entry.label!r}: only names {unknown[0]!r}; datasets are {', '.join(known)}"

@@ -12,7 +12,18 @@ from ..config.file import check_config, check_learning, read_toml
 from ..config.learning import Learning, ModelSection, TaskSection
 from ..config.named import NamedSection
 from ..config.plain_values import ConfigError
-from .file import GENERATING, SECTIONS, Plain, StudyDataset, StudyFile, StudyModel, merged, nested
+from .file import (
+    BASELINES,
+    GENERATING,
+    JUDGING,
+    SECTIONS,
+    Plain,
+    StudyDataset,
+    StudyFile,
+    StudyModel,
+    merged,
+    nested,
+)
 
 # Characters of a hash in the name of a folder.
 SHOWN = 8
@@ -37,25 +48,23 @@ class DatasetJob:
 
 @dataclass(frozen=True)
 class RunJob:
-    """A run: to be trained on a dataset, and judged.
+    """A run: to be trained on a dataset, and judged; or the baselines of a dataset, to be judged.
 
     Attributes:
         dataset: Its dataset.
         model: The study's own label.
-        seed: Of the training.
+        seed: Of the training; None of baselines.
         varied: Keys that are varied, with their values.
         config: That is trained.
         folder: Of the run.
-        with_baselines: Whether the baselines are judged along with it.
     """
 
     dataset: DatasetJob
     model: str
-    seed: int
+    seed: int | None
     varied: Plain
     config: Learning
     folder: Path
-    with_baselines: bool
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,7 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
     if quick and study.quick is None:
         raise ConfigError(f"{path}: has no [quick] table; give one with overrides, or run it without --quick")
     overrides = dict(study.quick or {}) if quick else {}
-    seeds = overrides.pop("seeds", study.seeds)
+    seeds: list[int] = overrides.pop("seeds", study.seeds)
     _check_varied(study, overrides)
     beside, left_out = path.parent, {}
     datasets: dict[str, DatasetJob] = {}
@@ -104,7 +113,7 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
     choices = [[(each.key, value) for value in each.values] for each in study.vary]
     for entry, chosen in product(study.dataset, product(*choices)):
         models = [model for model in study.model if model.only is None or entry.label in model.only]
-        if not models:
+        if study.model and not models:
             continue
         varied = dict(chosen)
         layers = [*(nested(key, value) for key, value in chosen), overrides]
@@ -114,20 +123,29 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
             continue
         # Where nothing that makes it is varied, it is one.
         dataset = datasets.setdefault(f"{entry.label} {dataset.folder}", dataset)
-        pairs = [(model, seed) for model in models for seed in seeds]
-        for number, (model, seed) in enumerate(pairs):
-            with_baselines = number == 0
-            raw = _learning(model, study.defaults, layers)
-            raw = merged(raw, {"training": {"seed": seed}})
-            if not with_baselines:
-                raw = merged(raw, {"evaluation": {"baselines": []}})
+        for model, seed in product(models, seeds):
+            own = {"training": {"seed": seed}, "evaluation": {"baselines": []}}
+            raw = merged(_learning(model, study.defaults, layers), own)
             config = check_learning(raw, f"{path}: model {model.label}", beside)
-            learned = {"learning": config.learning(), "dataset": dataset.folder.name, "varied": varied}
-            digest = json_hash(learned)[:SHOWN]
-            folder = out / "runs" / f"{entry.label}-{model.label}-seed{seed}-{digest}"
-            runs.append(RunJob(dataset, model.label, seed, varied, config, folder, with_baselines))
+            runs.append(_run_job(dataset, model.label, seed, varied, config, out))
+        # What is varied of training alone is nothing to baselines.
+        theirs = {key: value for key, value in chosen if key.split(".")[0] in (*GENERATING, *JUDGING)}
+        raw = _learning(None, study.defaults, [*(nested(key, theirs[key]) for key in theirs), overrides])
+        baselines = check_learning(raw, f"{path}: defaults", beside)
+        job = _run_job(dataset, BASELINES, None, theirs, baselines, out)
+        if baselines.evaluation.baselines != [] and job not in runs:
+            runs.append(job)
     _check_folders(runs)
     return Plan(list(datasets.values()), runs, left_out)
+
+
+def _run_job(
+    dataset: DatasetJob, model: str, seed: int | None, varied: Plain, config: Learning, out: Path
+) -> RunJob:
+    learned = {"learning": config.learning(), "dataset": dataset.folder.name, "varied": varied}
+    name = f"{dataset.label}-{model}" if seed is None else f"{dataset.label}-{model}-seed{seed}"
+    folder = out / "runs" / f"{name}-{json_hash(learned)[:SHOWN]}"
+    return RunJob(dataset, model, seed, varied, config, folder)
 
 
 def _check_folders(runs: list[RunJob]) -> None:
@@ -157,11 +175,12 @@ def _check_varied(study: StudyFile, overrides: Plain) -> None:
             raise ConfigError(f"vary: {each.key} makes a dataset, and {made[0]} is made without a config")
 
 
-def _learning(model: StudyModel, defaults: Plain, layers: list[Plain]) -> Plain:
+def _learning(model: StudyModel | None, defaults: Plain, layers: list[Plain]) -> Plain:
     """What a model is trained with: its sections over the defaults, what is varied, and the quick overrides
-    over both.
+    over both. Baselines, which are no model, have the defaults.
     """
-    shared, own = _part(defaults, SECTIONS), {key: getattr(model, key) for key in SECTIONS}
+    shared = _part(defaults, SECTIONS)
+    own: Plain = {key: {} if model is None else getattr(model, key) for key in SECTIONS}
     kinds: dict[str, type[NamedSection]] = {"task": TaskSection, "model": ModelSection}
     for key, kind in kinds.items():
         usual = kind.model_fields["name"].default

@@ -55,17 +55,20 @@ def label_of(model: str, varied: Mapping[str, Any]) -> str:
 
 
 def rows_of(
-    dataset: str, model: str, seed: int, varied: dict[str, Any], found: Mapping[str, Any]
+    dataset: str, model: str, seed: int | None, varied: dict[str, Any], found: Mapping[str, Any]
 ) -> list[Row]:
-    """A run's own row, and those of the baselines that were judged beside it."""
+    """A run's own row, and those of the baselines that were judged, beside it or without any (`seed` is None)."""
     seconds, error = found["seconds"], found["error"]
     if error is not None:
-        return [Row(dataset, model, "model", seed, varied, {}, {}, seconds, error)]
+        kind = "baseline" if seed is None else "model"
+        return [Row(dataset, model, kind, seed, varied, {}, {}, seconds, error)]
     metrics = found["metrics"]
-    rollout = metrics["rollout"] or {}
+    rollout = metrics.get("rollout") or {}
     floors = numbers(rollout.get("floors", {}))
-    own = {**numbers(rollout), **{f"{TEST}{name}": value for name, value in numbers(metrics["test"]).items()}}
-    rows = [Row(dataset, model, "model", seed, varied, own, floors, seconds)]
+    rows = []
+    if seed is not None:
+        test = {f"{TEST}{name}": value for name, value in numbers(metrics["test"]).items()}
+        rows.append(Row(dataset, model, "model", seed, varied, {**numbers(rollout), **test}, floors, seconds))
     none: dict[str, float | None] = {"train": None, "evaluate": None}
     for name, judged in rollout.get("baselines", {}).items():
         rows.append(Row(dataset, name, "baseline", None, varied, numbers(judged), floors, none))

@@ -69,6 +69,7 @@ def run_study(
         waiting = [job for job in plan.runs if job.dataset.folder not in lost]
         found = dict(zip(map(id, waiting), _do(waiting, jobs, console), strict=True))
         rows = list(_rows(plan, every, found, lost))
+        left_out = every.left_out | _without_rollouts(waiting, found)
         published = [entry.model_dump() for entry in study.published]
         summed = summary(rows)
         table = make_table(rows, summed, published, study.columns)
@@ -78,7 +79,7 @@ def run_study(
             "rows": [asdict(row) for row in rows],
             "summary": summed,
             "published": published,
-            "left_out": every.left_out,
+            "left_out": left_out,
             "scripts": scripts,
         }
         _save(out, study.title, table, rows, results)
@@ -130,9 +131,18 @@ def _rows(plan: Plan, every: Plan, found: dict[int, dict[str, Any]], lost: dict[
             yield from rows_of(job.dataset.label, job.model, job.seed, job.varied, result)
 
 
+def _without_rollouts(runs: list[RunJob], found: dict[int, dict[str, Any]]) -> dict[str, str]:
+    """Baselines that no row is long enough for, and why; a network is judged by its targets nevertheless."""
+    return {
+        f"{job.dataset.label}/{job.model}": "its test rows are too short for a rollout"
+        for job in runs
+        if job.seed is None and found[id(job)].get("metrics") == {}
+    }
+
+
 def _save(out: Path, title: str, table: Table, rows: list[Row], results: dict[str, Any]) -> None:
     notes = [f"{label} is left out: {why}." for label, why in results["left_out"].items()]
-    notes += [f"{row.dataset}, {row.model}, seed {row.seed} failed: {row.error}" for row in rows if row.error]
+    notes += [f"{_told(row)} failed: {row.error}" for row in rows if row.error]
     if results["quick"]:
         notes.append("Quick: with the overrides of [quick], which say little of what longer runs would give.")
     heading = f"# {title}\n\n" if title else ""
@@ -144,3 +154,8 @@ def _save(out: Path, title: str, table: Table, rows: list[Row], results: dict[st
     if figure is not None:
         with mpl.rc_context(STYLE):
             save_figure(figure, out / FIGURE)
+
+
+def _told(row: Row) -> str:
+    seed = "" if row.seed is None else f", seed {row.seed}"
+    return f"{row.dataset}, {row.model}{seed}"

@@ -19,6 +19,7 @@ from ...data.folder.manifest_reading import load_manifest
 from ...data.folder.names import MANIFEST
 from ..generation.generate import generate
 from ..judge.evaluate import evaluate
+from ..judge.evaluate_baselines import evaluate_baselines
 from ..learn.train import train
 from ..runtime.orphans import end_with_parent
 from .plan import DatasetJob, RunJob
@@ -79,20 +80,30 @@ def do_run(job: RunJob, parent: int) -> dict[str, Any]:
     }
     try:
         with _one_thread():
-            # What the folder holds of a dataset that was made anew since is thrown away.
-            standing = train(job.config, job.dataset.folder, job.folder, resume=True, overwrite=True)
-            begin = perf_counter()
-            metrics = evaluate(job.folder, job.dataset.folder, trust_code=True)
-        found["seconds"] = {"train": standing.seconds, "evaluate": perf_counter() - begin}
-        found |= {"metrics": metrics}
+            found |= _judged(job)
     except Exception as error:
         # A network of a user's own can fail in any way at all, and the other runs go on.
         text = reason(error) if isinstance(error, OSError) else str(error)
         if not isinstance(error, TrajstoreError | OSError):
             text = f"{type(error).__name__}: {text}"
         return {**found, "error": text}
+    job.folder.mkdir(parents=True, exist_ok=True)
     write_json(job.folder / RESULT, found)
     return json.loads((job.folder / RESULT).read_text(encoding="utf-8"))
+
+
+def _judged(job: RunJob) -> dict[str, Any]:
+    """`metrics` of a run, which is trained before, or of baselines; and the seconds that it took."""
+    trained = None
+    if job.seed is not None:
+        # What the folder holds of a dataset that was made anew since is thrown away.
+        trained = train(job.config, job.dataset.folder, job.folder, resume=True, overwrite=True).seconds
+    begin = perf_counter()
+    if job.seed is None:
+        metrics = evaluate_baselines(job.config, job.dataset.folder)
+    else:
+        metrics = evaluate(job.folder, job.dataset.folder, trust_code=True)
+    return {"metrics": metrics, "seconds": {"train": trained, "evaluate": perf_counter() - begin}}
 
 
 @contextmanager

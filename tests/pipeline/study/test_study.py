@@ -212,14 +212,52 @@ values = [0.1, 0.2]
     begin, end = STUDY.index('[[dataset]]\nlabel = "written"'), STUDY.index("[[model]]")
     text = (STUDY[:begin] + STUDY[end:]).replace('only = ["written"]', 'only = ["clean"]')
     study.write_text(text.replace("seeds = [0, 1]", "seeds = [0]").replace("[quick]", vary + "\n[quick]"))
-    results = run_study(study, tmp_path / "out", 1, only="clean/small").results
+    results = run_study(study, tmp_path / "out", 1, only="clean/[sb]*").results
     models = [row for row in results["rows"] if row["kind"] == "model"]
     assert [row["varied"] for row in models] == [
         {"training.learning_rate": rate, "grid.step": step} for rate in (0.01, 0.001) for step in (0.1, 0.2)
     ]
     assert len({row["metrics"]["test_mse"] for row in models}) == 4
     assert len(list((tmp_path / "out" / "datasets").iterdir())) == 2, "a dataset is made once"
-    assert len(results["summary"]) == 4 * 3
+    baselines = [(row["model"], row["varied"]) for row in results["rows"] if row["kind"] == "baseline"]
+    assert baselines == [
+        (name, {"grid.step": step}) for step in (0.1, 0.2) for name in ("persistence", "linear")
+    ], "how networks are trained is nothing to them"
+    assert len(results["summary"]) == 4 + 4
+
+
+def test_baselines_are_judged_alone_as_they_are_beside_a_network(study, tmp_path):
+    text = STUDY.split("[[model]]")[0]
+    study.write_text(text.replace("seeds = [0, 1]", "seeds = [0]"))
+    out = tmp_path / "out"
+    code, said = call("study", study, "--out", out, "--only", "clean/*")
+    assert code == 0, said
+    rows = read(out)["rows"]
+    assert [(row["kind"], row["model"]) for row in rows] == [
+        ("baseline", "persistence"),
+        ("baseline", "linear"),
+    ]
+    data, config = next((out / "datasets").glob("clean-*")), tmp_path / "config.toml"
+    config.write_text(STUDY.split("[defaults]")[1].split("[[dataset]]")[0])
+    assert call("train", config, "--data", data, "--out", tmp_path / "run")[0] == 0
+    assert call("evaluate", tmp_path / "run")[0] == 0
+    beside = json.loads((tmp_path / "run" / "metrics.json").read_text())["rollout"]
+    for row in rows:
+        theirs = beside["baselines"][row["model"]]
+        assert row["metrics"] == {name: theirs[name] for name in row["metrics"]}
+        assert row["floors"] == {name: beside["floors"][name] for name in row["floors"]}
+        assert row["metrics"].keys() >= {"vpt", "nrmse", "smape"}
+
+
+def test_baselines_of_rows_that_are_too_short_are_left_out_with_the_reason(study, tmp_path):
+    study.write_text(STUDY.replace("seeds = [0, 1]", "seeds = [0]"))
+    text = study.read_text().replace("rollouts = 3,", "rollouts = 3, warmup = 500,")
+    study.write_text(text)
+    code, said = call("study", study, "--out", tmp_path / "out", "--only", "clean/[sb]*")
+    assert code == 0, said
+    assert (
+        read(tmp_path / "out")["left_out"]["clean/baselines"] == "its test rows are too short for a rollout"
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,6 +273,8 @@ values = [0.1, 0.2]
         (("seeds = [0, 1]", "seeds = []"), "seeds"),
         (("[quick]", '[[vary]]\nkey = "trainin.steps"\nvalues = [1]\n[quick]'), "trainin"),
         (("title", "titel"), "titel"),
+        (('label = "small"', 'label = "baselines"'), "choose another label"),
+        (('label = "small"', 'label = "small"\nevaluation = { baselines = ["mean"] }'), "[defaults]"),
         (("[quick]", '[[vary]]\nkey = "grid.step"\nvalues = [0.1]\n[quick]'), "is made without a config"),
         (("[quick]", '[[vary]]\nkey = "training.seed"\nvalues = [1]\n[quick]'), "`seeds`"),
         (("seeds = [0, 1]", "seeds = [0, 0]"), "is there twice"),
@@ -305,6 +345,8 @@ def test_runs_are_compared(study, tmp_path):
     out = tmp_path / "out"
     call("study", study, "--out", out, "--only", "*/[sm]*")
     small = sorted((out / "runs").glob("clean-small-*"))
+    # A study judges baselines once a dataset, not beside each run.
+    assert call("evaluate", small[0], "--set", 'evaluation.baselines=["persistence"]')[0] == 0
     code, said = call("compare", *small)
     assert code == 0, said
     assert "| lstm | 2 |" in said
