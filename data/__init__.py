@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .shard.shard import Shard as Shard
     from .shard.shard import read_shard as read_shard
     from .shard.shard import write_shard as write_shard
+    from .tasks.registry import get_task as get_task
     from .tasks.task import Task as Task
 
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     "Manifest": "folder.manifest",
     "load_manifest": "folder.manifest_reading",
     "Task": "tasks.task",
+    "get_task": "tasks.registry",
     "examine": "integrity.verify",
     "verify": "integrity.verify",
     "Status": "shard.schema",

@@ -7,7 +7,9 @@ from ..data.base.face import face
 if TYPE_CHECKING:
     from ..data.base.section import Section as Section
     from .gru import GRU as GRU
+    from .layers import perceptron as perceptron
     from .lstm import LSTM as LSTM
+    from .mlp import MLP as MLP
     from .model import Model as Model
     from .model import WindowModel as WindowModel
     from .model import count_parameters as count_parameters
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "GRU": "gru",
     "LSTM": "lstm",
+    "MLP": "mlp",
     "MODELS": "registry",
     "Model": "model",
     "RecurrentModel": "recurrent",
@@ -25,6 +28,7 @@ _HOMES = {
     "WindowModel": "model",
     "count_parameters": "model",
     "make_model": "registry",
+    "perceptron": "layers",
 }
 
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]

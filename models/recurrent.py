@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .layers import perceptron
 from .model import Model
 from .settings import RecurrentSettings
 
@@ -44,7 +45,7 @@ class RecurrentModel(Model):
         self.hidden, self.layers = hidden, layers
         self.recurrence = self.cell(input_size, hidden, num_layers=layers, batch_first=True)
         self.readout = nn.Linear(hidden, output_size)
-        self.encoder = _encoder(input_size, encoder, self.parts * layers * hidden) if encoder else None
+        self.encoder = perceptron(input_size, encoder, self.parts * layers * hidden) if encoder else None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs (B, T, D_out) of whole sequences of inputs (B, T, D_in)."""
@@ -80,11 +81,3 @@ class RecurrentModel(Model):
     def as_hidden(self, code: Tensor) -> Hidden:
         """The recurrence's hidden state from a code (parts * layers, B, hidden)."""
         raise NotImplementedError
-
-
-def _encoder(size: int, widths: Sequence[int], outputs: int) -> nn.Sequential:
-    modules: list[nn.Module] = []
-    for width in widths:
-        modules += [nn.Linear(size, width), nn.Tanh()]
-        size = width
-    return nn.Sequential(*modules, nn.Linear(size, outputs))

@@ -8,7 +8,10 @@ if TYPE_CHECKING:
     from .model import Model
 
 MODELS: "Registry[Model]" = Registry(
-    "model", {"lstm": "lstm:LSTM", "gru": "gru:GRU"}, package="trajstore.models", base="model:Model"
+    "model",
+    {"lstm": "lstm:LSTM", "gru": "gru:GRU", "mlp": "mlp:MLP"},
+    package="trajstore.models",
+    base="model:Model",
 )
 
 

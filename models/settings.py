@@ -1,5 +1,7 @@
 """What a config says of our networks: the keys of [model] beside its name. Nothing here imports torch."""
 
+from typing import Literal
+
 from pydantic import Field, PositiveInt
 
 from ..data.base.section import Section
@@ -19,4 +21,22 @@ class RecurrentSettings(Section):
     encoder: list[PositiveInt] = Field(default_factory=list)
 
 
-SETTINGS: dict[str, type[Section]] = {"lstm": RecurrentSettings, "gru": RecurrentSettings}
+class MlpSettings(Section):
+    """Of `mlp`.
+
+    Attributes:
+        hidden: Widths of the hidden layers; none: a linear map.
+        activation: "tanh", "relu", "gelu" or "silu".
+        points: How many of the latest inputs it sees; 1: the present one alone. It remembers nothing else.
+    """
+
+    hidden: list[PositiveInt] = Field(default_factory=lambda: [32, 32])
+    activation: Literal["tanh", "relu", "gelu", "silu"] = "tanh"
+    points: PositiveInt = 1
+
+
+SETTINGS: dict[str, type[Section]] = {
+    "lstm": RecurrentSettings,
+    "gru": RecurrentSettings,
+    "mlp": MlpSettings,
+}

@@ -7,6 +7,8 @@ writes it.
 
 from pathlib import Path
 
+from trajstore.data.base.section import Section
+from trajstore.data.tasks.registry import TASKS
 from trajstore.models.settings import SETTINGS
 from trajstore.pipeline import Experiment
 from trajstore.pipeline.config.reference import markdown
@@ -31,6 +33,8 @@ def document() -> str:
     """The whole page."""
     fields = Experiment.model_fields
     sections = {f"[{key}]": fields[key].annotation for key in Experiment.known_keys({})}
+    tasks = {name: TASKS.find(name).Settings for name in TASKS.own}
+    sections |= {f"[task] of {name}": kind for name, kind in tasks.items() if kind is not Section}
     sections |= {f"[model] of {name}": kind for name, kind in SETTINGS.items()}
     studies = {
         "study": StudyFile,

@@ -37,7 +37,8 @@ class TrajectoryDataset(Dataset[Batch]):
     Args:
         path: A dataset folder, or one `.h5` shard.
         split: "train", "validation" or "test". None is the split of the shard, or "train" of a folder.
-        task: "initial-value" or "forecast", see `trajstore.data.tasks`, or a `Task` of your own.
+        task: "initial-value" or "forecast", see `trajstore.data.tasks`; or a `Task`, as `get_task` makes one that has
+            settings, or of your own.
         window: How many points a sample has; None takes whole trajectories.
         stride: How many points lie between the starts of two windows.
         normalize: True standardises by the moments of the train split, a `Normalizer` by its own, False not at
@@ -78,6 +79,7 @@ class TrajectoryDataset(Dataset[Batch]):
         self.target = TARGETS[one_of("target", target, TARGETS)]
         self.task = get_task(task)
         self.store = Store(path, split)
+        self.task = self.task.on(self.components)
         samples = len(self.store.time)
         self.windows = Windows(samples, samples if window is None else window, stride)
         if self.windows.length < self.task.minimum_length:
@@ -129,7 +131,22 @@ class TrajectoryDataset(Dataset[Batch]):
     @property
     def input_size(self) -> int:
         """Channels of the inputs: components, then parameters."""
-        return len(self.components) + len(self.parameters)
+        return len(self.task.seen(self.components)) + len(self.parameters)
+
+    @property
+    def target_components(self) -> tuple[str, ...]:
+        """Names of the components of the targets."""
+        return self.task.told(self.components)
+
+    @property
+    def target_places(self) -> list[int]:
+        """Their places among the components."""
+        return [self.components.index(name) for name in self.target_components]
+
+    @property
+    def target_normalizer(self) -> Normalizer | None:
+        """How the targets are standardised; None where they are not."""
+        return None if self.normalizer is None else self.normalizer.part(self.target_places)
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -144,7 +161,7 @@ class TrajectoryDataset(Dataset[Batch]):
     @property
     def sample_bytes(self) -> int:
         """Bytes of one sample's inputs and targets."""
-        return self.dtype.itemsize * self.windows.length * (len(self.components) + self.input_size)
+        return self.dtype.itemsize * self.windows.length * (len(self.target_components) + self.input_size)
 
     def __len__(self) -> int:
         return self.trajectories * self.windows.per_row

@@ -60,6 +60,12 @@ class Normalizer:
         constant = std <= CONSTANT * np.abs(columns).max(axis=0)
         return cls(tuple(mean.tolist()), tuple(np.where(constant, 1.0, std).tolist()))
 
+    def part(self, places: Sequence[int]) -> Self:
+        """That of some components, by their places among all."""
+        return type(self)(
+            tuple(self.mean[place] for place in places), tuple(self.std[place] for place in places)
+        )
+
     def apply(self, values: Values) -> Tensor:
         """Standardise (..., D)."""
         values = self._real(values)

@@ -1,7 +1,7 @@
 """What a task is: inputs and targets from windows of states, and how a network that learned it goes on."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import BaseModel
@@ -22,6 +22,8 @@ class Task:
     Attributes:
         name: As messages have it; the name of the class, unless it says another.
         one_step: Whether each target is the next state after inputs that end with a true one.
+        driven: Whether inputs are given at every step, so that nothing goes on by itself: there are no rollouts, and
+            the network is run over whole rows instead, one step at a time.
         minimum_length: The fewest points that a window may have.
         variables: What it needs of the store beside the state: "clean_state", "derivative". Where states are
             standardised these are, too; derivatives are divided by the deviations of the states.
@@ -30,7 +32,8 @@ class Task:
     name: ClassVar[str]
     Settings: ClassVar[type[BaseModel]] = Section
     one_step: ClassVar[bool] = False
-    minimum_length: ClassVar[int] = 1
+    driven: ClassVar[bool] = False
+    minimum_length: int = 1
     variables: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
@@ -40,6 +43,21 @@ class Task:
 
     def __str__(self) -> str:
         return self.name
+
+    def on(self, components: Sequence[str]) -> Self:
+        """This task on data of these components, of which windows of states are from then on.
+
+        Raises DataError if it names others.
+        """
+        return self
+
+    def seen(self, components: Sequence[str]) -> tuple[str, ...]:
+        """The components of the inputs, in their order, of data of these; all, unless a task says otherwise."""
+        return tuple(components)
+
+    def told(self, components: Sequence[str]) -> tuple[str, ...]:
+        """The components of the targets, in their order, of data of these; all, unless a task says otherwise."""
+        return tuple(components)
 
     def inputs(self, states: "Tensor", beside: Mapping[str, "Tensor"]) -> "Tensor":
         """Inputs (B, T', D') from windows of states (B, T, D); `beside` has the variables of the same shape."""

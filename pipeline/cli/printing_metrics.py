@@ -41,6 +41,8 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
     console.print(table)
     for said in _left_out(test):
         console.print(said, style="yellow", soft_wrap=True)
+    for said in _by_step(test):
+        console.print(said, soft_wrap=True)
     training = metrics.get("training", {})
     if said := ending(training):
         best = f"judged are the weights of step {training['best_step']:,}"
@@ -72,6 +74,24 @@ def _print_rollouts(console: Console, model: str, rollout: Mapping[str, Any]) ->
     console.print(table)
     told = [MEANT[key] for key in keys if key in MEANT]
     console.print("; ".join([*told, "floor: another true trajectory"]), soft_wrap=True)
+
+
+def _by_step(test: Mapping[str, Any]) -> Iterator[str]:
+    """Of what is given its inputs at every step: errors of the first and the later ones, and of whole rows."""
+    if "first_mse" in test:
+        later = f", after it {test['later_mse']:.3g}" if "later_mse" in test else ""
+        yield f"MSE at the first step, where no past is known: {test['first_mse']:.3g}{later}"
+    if "stateful_rows" not in test:
+        return
+    rows, finite = test["stateful_rows"], test["stateful_finite"]
+    mse = f"MSE {test['stateful_mse']:.3g}" if finite else "nothing finite"
+    if "stateful_later_mse" in test:
+        mse += f", without the first step {test['stateful_later_mse']:.3g}"
+    lost = f"; {rows - finite:,} of the rows are not finite, and left out" if 0 < finite < rows else ""
+    yield (
+        f"run over {rows:,} whole rows of {test['stateful_points']:,} points, one at a time, its memory kept: "
+        f"{mse}{lost}"
+    )
 
 
 def _left_out(test: Mapping[str, Any]) -> Iterator[str]:

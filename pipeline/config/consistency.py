@@ -11,7 +11,10 @@ def check_training(config: Experiment) -> None:
     """Raises ConfigError, which names the key, for what training would find out only when the dataset is there."""
     task, training, samples = config.task, config.training, len(config.times)
     # Of a user's own the dataset asks, when its code may run.
-    least = TASKS.find(task.name).minimum_length if task.name in TASKS.names() else 1
+    known_task = TASKS.find(task.name)(**task.settings) if task.name in TASKS.names() else None
+    least = 1 if known_task is None else known_task.minimum_length
+    if known_task is not None:
+        known_task.on(config.observation.names(config.dynamics))
     if task.window is not None and not least <= task.window <= samples:
         raise ConfigError(
             f"task.window: got {task.window}, but the trajectories of [grid] have {samples} samples, and the task "

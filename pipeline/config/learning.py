@@ -30,7 +30,7 @@ class TaskSection(NamedSection):
 
     Attributes:
         name: "initial-value", a whole trajectory from its first state; "forecast", the next state from those before;
-            or one of your own.
+            "observe", some components from others; or one of your own.
         window: Points of each sample; left out: whole rows.
         stride: Points from one sample to the next.
         normalize: Whether states are standardised by the moments of the train split.
@@ -60,7 +60,7 @@ class ModelSection(NamedSection):
     """The network, see `trajstore.models`, and its settings.
 
     Attributes:
-        name: "lstm", "gru", or one of your own.
+        name: "lstm", "gru", "mlp", or one of your own.
     """
 
     registry = MODELS
@@ -161,7 +161,7 @@ class EvaluationSection(Section):
     """Long rollouts, and what they are judged by.
 
     Attributes:
-        rollouts: How many starts in all.
+        rollouts: How many starts in all; of "observe", how many whole rows are run over.
         rollout_lengths: For how many trajectory lengths each is chained.
         warmup: Points of true history before each; left out: what the task has; 0: a cold start.
         metrics: Beside the usual ones: by name those that take long, or your own as "file.py:Class" or

@@ -49,7 +49,12 @@ def run_title(results: Results, what: str = "") -> str:
 
 
 def component_label(results: Results, component: int) -> str:
-    return symbol(results["config"].components[component])
+    return symbol(results["config"].target_names[component])
+
+
+def input_label(results: Results, component: int) -> str:
+    config = results["config"]
+    return symbol((config.inputs or config.components)[component])
 
 
 def time_label(results: Results) -> str:
@@ -87,6 +92,8 @@ def is_forecast(results: Results) -> bool:
 
 def shown_label(results: Results, what: str = "") -> str:
     """What the predictions of the test split are, for titles."""
+    if "stateful_time" in results:
+        return "test windows"
     return f"one-step forecasts{what}" if is_forecast(results) else f"test trajectories{what}"
 
 

@@ -1,5 +1,6 @@
 """Predictions of a split -> metrics: the errors, beside trivial predictors, and long rollouts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +13,9 @@ from ..runs.code import Classes
 from ..runs.files import RunError
 from .baselines import fit_baselines
 from .judging import Judging
-from .metrics.metric import results
+from .metrics.metric import Metric, results
 from .metrics.registry import METRICS, USUAL
-from .predictions import ErrorQuantiles, FirstStatePredictors, Seen
+from .predictions import ErrorQuantiles, FirstStatePredictors, Samples, Seen
 from .rolled_out import judge_rollouts
 
 
@@ -48,26 +49,19 @@ def judge(
     with console.status("fit trivial predictors"):
         predictors = FirstStatePredictors(judging.train, samples.times)
     quantiles = ErrorQuantiles(len(samples), len(samples.times))
-    finite = 0
     with console.status("judge the predictions"):
-        for all_seen in samples.batches():
-            seen = _finite(all_seen)
-            if not len(seen.numbers):
-                continue
-            finite += len(seen.numbers)
-            for metric in metrics:
-                metric.add(seen.batch)
-            predictors.add(seen)
-            quantiles.add(seen)
-    if not finite:
-        raise RunError(
-            f"none of the {len(samples)} predictions is finite, so there is nothing to judge; where a network made "
-            "them, train it with a smaller training.learning_rate, or with training.clip"
-        )
-    with console.status("fit baselines"):
-        baselines = fit_baselines(judging.train, judging.truth, settings.baselines, code, given)
-    with console.status("roll out"):
-        rolled_out = judge_rollouts(judging, kinds, baselines, settings.statistics_points)
+        finite = _judge_samples(samples, metrics, predictors, quantiles)
+    whole: dict[str, Any] = {}
+    arrays: dict[str, np.ndarray] = {}
+    if judging.whole is not None:
+        with console.status("run over whole rows"):
+            whole, arrays = judging.whole.judged(kinds, context)
+    rolled_out = None
+    if judging.plan is not None:
+        with console.status("fit baselines"):
+            baselines = fit_baselines(judging.train, judging.truth, settings.baselines, code, given)
+        with console.status("roll out"):
+            rolled_out = judge_rollouts(judging, kinds, baselines, settings.statistics_points)
     found = {
         "test": {
             "trajectories": test.trajectories,
@@ -76,13 +70,36 @@ def judge(
             "finite": finite,
             "one_step": test.task.one_step,
             **results(metrics),
+            **whole,
         },
         "baselines": predictors.result(),
         "rollout": None if rolled_out is None else rolled_out.metrics,
         "evaluation": settings.model_dump(),
     }
-    arrays = {"error_quantiles": quantiles.result(), **judging.shown()}
+    arrays |= {"error_quantiles": quantiles.result(), **judging.shown()}
     return Judgement(found, arrays if rolled_out is None else arrays | rolled_out.arrays)
+
+
+def _judge_samples(
+    samples: Samples, metrics: Sequence[Metric], predictors: FirstStatePredictors, quantiles: ErrorQuantiles
+) -> int:
+    """Take in all predictions that are finite; how many these are. Raises RunError if none is."""
+    finite = 0
+    for all_seen in samples.batches():
+        seen = _finite(all_seen)
+        if not len(seen.numbers):
+            continue
+        finite += len(seen.numbers)
+        for metric in metrics:
+            metric.add(seen.batch)
+        predictors.add(seen)
+        quantiles.add(seen)
+    if not finite:
+        raise RunError(
+            f"none of the {len(samples)} predictions is finite, so there is nothing to judge; where a network made "
+            "them, train it with a smaller training.learning_rate, or with training.clip"
+        )
+    return finite
 
 
 def _finite(seen: Seen) -> Seen:

@@ -21,6 +21,7 @@ from .forecasters.trained import Trained
 from .metrics.metric import Context
 from .predictions import NetworkSamples, Samples, shown_samples
 from .rollouts import Group, RolloutPlan
+from .stateful import StatefulRuns
 from .truth import CURVES, Truth
 
 
@@ -36,6 +37,7 @@ class Judging:
         follow: The start and the rollout (n, T, D) of each of a group of them; None where baselines are judged alone.
         plan_free: The same as `plan` of so many rollouts of so many steps, for free runs.
         stepping: What is judged, step by step, where it tells what it carries along.
+        whole: Whole rows, run over one step at a time, where inputs are given at every step.
     """
 
     train: TrajectoryDataset
@@ -45,6 +47,7 @@ class Judging:
     follow: Callable[[Group], np.ndarray] | None
     plan_free: Callable[[int, int], RolloutPlan | None]
     stepping: Stepping | None = None
+    whole: StatefulRuns | None = None
 
     @classmethod
     def of(
@@ -79,6 +82,7 @@ class Judging:
             samples=NetworkSamples(model, test, seen),
             follow=lambda group: group.continued(forecaster),
             stepping=SteppingNetwork(forecaster),
+            whole=_whole(test, config, model, evaluation),
         )
 
     @classmethod
@@ -108,13 +112,14 @@ class Judging:
     def context(self) -> Context:
         """What metrics over the targets are told."""
         return Context(
-            self.test.components,
-            np.array(self.train.store.statistics.scales),
+            self.test.target_components,
+            np.array(self.train.store.statistics.scales)[self.test.target_places],
             self.samples.times,
             float(np.diff(self.test.time).mean()),
             None if self.truth is None else self.truth.system,
             lyapunov=None if self.truth is None else self.truth.lyapunov,
             learns_clean=self.test.target == CLEAN_STATE,
+            driven=self.test.task.driven,
         )
 
     def shown(self) -> dict[str, np.ndarray]:
@@ -146,8 +151,22 @@ class Judging:
             return arrays
         return arrays | {
             "smooth_time": found[0][0] - found[0][0][0],
-            "smooth_true": np.stack([states for _, states in found]),
+            "smooth_true": np.stack([states for _, states in found])[..., test.target_places],
         }
+
+
+def _whole(
+    test: TrajectoryDataset, config: RunConfig, model: Model, evaluation: EvaluationSection
+) -> StatefulRuns | None:
+    """Whole rows of the same split, for a network that is given its inputs at every step."""
+    if not test.task.driven:
+        return None
+    cut = StatefulRuns.whole(len(test.time))
+    raw, seen = (
+        TrajectoryDataset(test.store.path, test.store.split, test.task, **{**options, **cut})
+        for options in (config.learning.task.cut, dataset_options(config))
+    )
+    return StatefulRuns(model, raw, seen, evaluation.rollouts)
 
 
 def _check_likeness(data: Path, test: TrajectoryDataset, config: RunConfig) -> None:

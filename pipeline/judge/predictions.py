@@ -10,7 +10,7 @@ import torch
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.shard.schema import CLEAN_STATE
 from ...models import Model
-from .forecasters.first_state import Predictor, make_baselines
+from .forecasters.first_state import make_baselines
 from .metrics.metric import Batch
 from .movement import choose, moving, spread
 
@@ -50,7 +50,10 @@ class Samples:
 
     Attributes:
         times: (T',) of the targets, after the first point of a sample.
+        batch_points: Points of the samples that are judged at once.
     """
+
+    batch_points = BATCH_POINTS
 
     def __init__(self, test: TrajectoryDataset) -> None:
         self.test = test
@@ -71,7 +74,7 @@ class Samples:
 
     def batches(self, numbers: np.ndarray | None = None) -> Iterator[Seen]:
         """Of all samples, or of these."""
-        size = max(1, min(BATCH, BATCH_POINTS // self.test.windows.length))
+        size = max(1, min(BATCH, self.batch_points // self.test.windows.length))
         total = len(self) if numbers is None else len(numbers)
         for first in range(0, total, size):
             last = min(first + size, total)
@@ -108,20 +111,19 @@ class NetworkSamples(Samples):
 
     @torch.no_grad()
     def predicted(self, numbers: np.ndarray) -> np.ndarray:
-        outputs = _outputs(self._model, self._seen[torch.from_numpy(numbers)][0].to(self._device)).cpu()
-        normalizer = self._seen.normalizer
+        outputs = self._outputs(self._seen[torch.from_numpy(numbers)][0].to(self._device)).cpu()
+        normalizer = self._seen.target_normalizer
         return (outputs if normalizer is None else normalizer.invert(outputs)).double().numpy()
 
-
-def _outputs(model: Model, inputs: torch.Tensor) -> torch.Tensor:
-    """Of whole sequences, which are run in pieces if they are long: a network takes much memory at each point."""
-    if inputs.shape[1] <= PIECE:
-        return model(inputs)
-    outputs, memory = [], None
-    for piece in inputs.split(PIECE, dim=1):
-        output, memory = model.run(piece, memory)
-        outputs.append(output)
-    return torch.cat(outputs, dim=1)
+    def _outputs(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Of whole sequences, which are run in pieces if they are long: a network takes much memory at each point."""
+        if inputs.shape[1] <= PIECE:
+            return self._model(inputs)
+        outputs, memory = [], None
+        for piece in inputs.split(PIECE, dim=1):
+            output, memory = self._model.run(piece, memory)
+            outputs.append(output)
+        return torch.cat(outputs, dim=1)
 
 
 class ErrorQuantiles:
@@ -145,7 +147,7 @@ class ErrorQuantiles:
 
 class FirstStatePredictors:
     """Trivial predictors, fitted on the train split: from the first state of a sample, or step by step where the task
-    shows every state. They see what the model sees.
+    shows every state, or the inputs of every step. They see what the model sees.
     """
 
     def __init__(self, train: TrajectoryDataset, times: np.ndarray) -> None:
@@ -158,9 +160,10 @@ class FirstStatePredictors:
         keep = spread(len(given), BASELINE_ROWS)
         steps = following.shape[1]
         most = BASELINE_NUMBERS // (steps * following.shape[2])
-        self._predictors: dict[str, Predictor] = {}
-        if given.shape[1] == following.shape[2]:
-            self._predictors = make_baselines(given[keep], following[keep], times[:steps], most)
+        of_states = given.shape[1] == following.shape[2] and not self._task.driven
+        self._predictors = make_baselines(
+            given[keep], following[keep], times[:steps], most, of_states=of_states
+        )
         self._squares = {name: np.zeros(len(times)) for name in self._predictors}
         self._count = 0
 

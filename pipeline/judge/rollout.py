@@ -34,6 +34,11 @@ def roll_out(
     Raises DataError for another task, or for starts or channels of another shape than the model takes.
     """
     task = get_task(task)
+    if task.driven:
+        raise DataError(
+            f"task {task} is given its inputs at every step, so that nothing goes on by itself; run the model over "
+            "them, model.run(inputs), or one at a time, model.step(inputs, memory)"
+        )
     if normalizer is not None and not isinstance(normalizer, Normalizer):
         raise DataError(
             f"normalizer is {normalizer!r:.80}; expected a Normalizer, as `load_normalizer` gives it"

@@ -86,7 +86,8 @@ class RolloutPlan:
     def along(
         cls, test: TrajectoryDataset, starts: int, steps: int, warmup: int | None, goes_beyond: bool
     ) -> Self | None:
-        """So many starts, spread over the rows of a split; None where windows are of one point, or rows too short.
+        """So many starts, spread over the rows of a split; None where windows are of one point, rows too short, or
+        inputs given at every step.
 
         Args:
             test: The split.
@@ -98,7 +99,7 @@ class RolloutPlan:
         points, window = len(test.time), test.windows.length
         warmup = test.task.warmup(points) if warmup is None else warmup
         last = points - 1
-        if window < 2 or warmup > last:
+        if test.task.driven or window < 2 or warmup > last:
             return None
         room = last - warmup
         rows = test.stored_rows(np.arange(min(starts, test.trajectories)))

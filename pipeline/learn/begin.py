@@ -19,7 +19,8 @@ from .ranks import Ranks
 def fresh_model(config: Learning, dataset: TrajectoryDataset, device: torch.device, ranks: Ranks) -> Model:
     """Freshly initialised, on its device; torch computes in as many threads as it has use for."""
     torch.manual_seed(torch_seed(config.training.seed))
-    model = build_model(config, len(dataset.components)).to(device)
+    sizes = dataset.input_size - len(dataset.parameters), len(dataset.target_components)
+    model = build_model(config, *sizes).to(device)
     work = model.work(config.training.batch // ranks.size)
     torch.set_num_threads(choose_threads(config.training.threads, work, ranks.local_size))
     return model

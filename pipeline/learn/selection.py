@@ -30,14 +30,15 @@ def check_judged_by(config: Learning) -> None:
                 raise RunError(f"evaluation.{key}: {error}") from None
 
 
-def selected_metric(config: Learning) -> type[Metric] | None:
-    """The metric that `training.select` names, if it does. Raises TrajstoreError if there is none."""
+def selected_metric(config: Learning, task: Task) -> type[Metric] | None:
+    """The metric that `training.select` names, if it does. Raises TrajstoreError if there is none for the task."""
     wanted = config.training.select
     if wanted is None:
         return None
     own = [METRICS.find(name, config.code) for name in config.evaluation.metrics]
     kinds = [*(METRICS.find(name) for name in METRICS.own), *own]
-    found = {key: kind for kind in kinds for key in kind.better}
+    over = ("targets", "rows") if task.driven else ("targets", "rollouts", "free-runs")
+    found = {key: kind for kind in kinds for key in kind.better if kind.over in over}
     if wanted not in found:
         raise RunError(f"training.select: got {wanted!r}, expected one of {', '.join(sorted(found))}")
     return found[wanted]
@@ -62,7 +63,7 @@ class Selection:
     @classmethod
     def of(cls, config: Learning, described: RunConfig, data: Path, task: Task, model: Model) -> Self | None:
         """None where the mean squared error is the choice. Raises TrajstoreError if there is no such metric."""
-        kind, key = selected_metric(config), config.training.select
+        kind, key = selected_metric(config, task), config.training.select
         if kind is None or key is None:
             return None
         judging = Judging.of(data, "validation", described, task, model, config.evaluation)
@@ -71,13 +72,16 @@ class Selection:
     def value(self) -> float:
         """Of the network as it is now; NaN where it has none."""
         judging = self.judging
-        if self.kind.over == "targets":
+        if self.kind.over == "rows" and judging.whole is not None:
+            found = judging.whole.judged([self.kind], judging.context)[0].get(self.key)
+        elif self.kind.over == "targets":
             metric = self.kind(judging.context)
             for seen in judging.samples.batches():
                 metric.add(seen.batch)
+            found = results([metric]).get(self.key)
         else:
             metric = taken_in(self.kind, judging, self.points)
-        found = None if metric is None else results([metric]).get(self.key)
+            found = None if metric is None else results([metric]).get(self.key)
         return math.nan if found is None else float(found)
 
     def is_better(self, value: float, best: float) -> bool:

@@ -28,6 +28,7 @@ from ..runs.code import keep_code, make_task, settled
 from ..runs.files import RunError
 from ..runs.folder import CURVE, TRAINING, RunConfig, prepare_folder
 from ..runs.going_on import Beginning
+from ..runs.model import check_steps
 from ..runs.standing import Standing
 from ..runtime.interrupts import StopRequest
 from ..runtime.lock import locked
@@ -88,11 +89,12 @@ def _prepare_and_train(
 ) -> Standing:
     device = choose_device(config.training.device, ranks)
     config = settled(config)
-    selected_metric(config)
+    learned = make_task(config)
+    selected_metric(config, learned)
     check_judged_by(config)
+    check_steps(config, learned)
     task = config.task
     options = {**task.cut, "normalize": task.normalize, "parameters": task.parameters}
-    learned = make_task(config)
     dataset = TrajectoryDataset(data, "train", learned, **options)
     validation = None
     if load_manifest(data).splits["validation"].trajectories:
@@ -117,7 +119,7 @@ def _prepare_and_train(
             beginning = checkpoints.begin(config, restart_schedule=restart_schedule, overwrite=overwrite)
             # A shuffle in blocks is for what is larger than any memory, and reads from disk.
             placed = place(dataset, device) if config.training.shuffle == "full" else dataset
-            std = dataset.normalizer.std if dataset.normalizer else None
+            std = dataset.target_normalizer.std if dataset.target_normalizer else None
             phases = begin_phases(config, beginning, checkpoints, placed, std)
             look = partial(_validate, model, validation, device, checkpoints, selection)
             return _train(config.training, beginning, phases, checkpoints, device, look, console)

@@ -49,6 +49,7 @@ class RunConfig:
     components  names of the state's components
     parameter_normalizer  the moments of the parameters among the inputs, or None
     predictions  what stands in a network's place where another program made the predictions; None of a run
+    inputs, targets  names of the components that the network is given, and of those that it tells; None of all
     """
 
     config: dict[str, Any]
@@ -58,6 +59,8 @@ class RunConfig:
     components: list[str]
     parameter_normalizer: dict[str, list[float]] | None = None
     predictions: dict[str, Any] | None = None
+    inputs: list[str] | None = None
+    targets: list[str] | None = None
 
     def __repr__(self) -> str:
         model, task = (self.config.get(key) for key in ("model", "task"))
@@ -70,6 +73,8 @@ class RunConfig:
     @classmethod
     def of(cls, config: Learning, dataset: TrajectoryDataset, data: Path, run: Path) -> Self:
         """A run's own settings, and the dataset's as the dataset states them."""
+        names = dataset.components
+        seen, told = dataset.task.seen(names), dataset.task.told(names)
         return cls(
             config={**_made(dataset), **config.model_dump(include=set(Learning.model_fields))},
             dataset={"id": dataset.store.id, "path": str(data), "relative": _relative(data, run)},
@@ -79,6 +84,8 @@ class RunConfig:
             parameter_normalizer=dataset.parameter_normalizer.state_dict()
             if dataset.parameter_normalizer
             else None,
+            inputs=None if seen == names else list(seen),
+            targets=None if told == names else list(told),
         )
 
     @classmethod
@@ -129,6 +136,11 @@ class RunConfig:
         return {key: both for key, both in values.items() if both[0] != both[1]}
 
     @property
+    def target_names(self) -> list[str]:
+        """Of the components that are foretold."""
+        return self.targets or self.components
+
+    @property
     def system(self) -> System | None:
         """The equations, or None of data that were measured. Raises TrajstoreError if they are none."""
         return system_of(self.config)
@@ -141,7 +153,8 @@ class RunConfig:
 
     def stored(self) -> dict[str, Any]:
         """JSON-ready, as `config.json` and checkpoints hold it."""
-        return {key: value for key, value in vars(self).items() if key != "predictions" or value is not None}
+        later = ("predictions", "inputs", "targets")
+        return {key: value for key, value in vars(self).items() if key not in later or value is not None}
 
     def save(self, run: Path) -> None:
         write_json(run / CONFIG, self.stored())

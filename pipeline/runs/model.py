@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.own_code import UntrustedCodeError
+from ...data.tasks.task import Task
 from ...models import MODELS, Model, make_model
 from ..config.learning import Learning
 from .code import Classes, kept_code
@@ -15,11 +16,21 @@ from .files import RunError, load_checkpoint
 from .folder import BEST, CONFIG, RunConfig
 
 
-def build_model(config: Learning, components: int, given: Classes | None = None) -> Model:
-    """The network of a config for states of so many components, freshly initialised."""
+def build_model(config: Learning, inputs: int, outputs: int, given: Classes | None = None) -> Model:
+    """The network of a config that is given so many components, and tells so many, freshly initialised."""
     section = config.model
     found = MODELS.find(section.name, config.code_of(section), given)
-    return make_model(found, components + len(config.task.parameters), components, **section.settings)
+    return make_model(found, inputs + len(config.task.parameters), outputs, **section.settings)
+
+
+def check_steps(config: Learning, task: Task) -> None:
+    """Raises RunError where the task gives inputs step by step, and the network of a config takes none so."""
+    found = MODELS.find(config.model.name, config.code_of(config.model))
+    if task.driven and found.step is Model.step:
+        raise RunError(
+            f"model.name: {config.model.name} has no `step`, and the task {task} runs over rows one step at a time; "
+            "expected a model that steps, as lstm, gru and mlp do"
+        )
 
 
 def load_trained(
@@ -46,10 +57,11 @@ def load_trained(
     saved = load_checkpoint(file)
     try:
         config = config or RunConfig(**saved["run"])
-        learning, components = config.learning, len(config.components)
+        learning = config.learning
+        sizes = len(config.inputs or config.components), len(config.target_names)
         learning = learning.with_code(kept_code(run, trusted=trust_code))
-        _check_weights(learning, components, saved["model"], file.stat().st_size, models)
-        model = build_model(learning, components, models)
+        _check_weights(learning, sizes, saved["model"], file.stat().st_size, models)
+        model = build_model(learning, *sizes, models)
         model.load_state_dict(saved["model"])
     except UntrustedCodeError:
         raise
@@ -61,7 +73,11 @@ def load_trained(
 
 
 def _check_weights(
-    config: Learning, components: int, weights: dict[str, Tensor], size: int, given: Classes | None
+    config: Learning,
+    sizes: tuple[int, int],
+    weights: dict[str, Tensor],
+    size: int,
+    given: Classes | None,
 ) -> None:
     """Raise ValueError if a config's model has not these weights, or more than a file of that size can hold.
 
@@ -71,7 +87,7 @@ def _check_weights(
     if found.fewest_weights(**config.model.settings) > len(weights):
         raise ValueError("more layers than weights")
     with torch.device("meta"):
-        expected: dict[str, Any] = build_model(config, components, given).state_dict()
+        expected: dict[str, Any] = build_model(config, *sizes, given).state_dict()
     if {name: weight.shape for name, weight in weights.items()} != {
         name: weight.shape for name, weight in expected.items()
     }:

@@ -17,6 +17,9 @@ COUNTS = (
     "windows",
     "finite",
     "one_step",
+    "stateful_rows",
+    "stateful_finite",
+    "stateful_points",
     "left_out",
     "warmup",
     "duration",
@@ -118,7 +121,8 @@ def better() -> dict[str, str]:
     found: dict[str, str] = {}
     for name in METRICS.own:
         kind = METRICS.find(name)
-        found |= {f"{TEST}{key}" if kind.over == "targets" else key: way for key, way in kind.better.items()}
+        test = kind.over in ("targets", "rows")
+        found |= {f"{TEST}{key}" if test else key: way for key, way in kind.better.items()}
     for name in ("vpt", "vpt_04", "vpt_smape30"):
         found[f"{name}_lyapunov"] = "higher"
     return found | {"mse": "lower", "nrmse": "lower", "smape_100": "lower"}

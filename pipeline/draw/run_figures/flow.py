@@ -32,12 +32,13 @@ def draw_flow(results: Results) -> Figure | None:
 
     More components over time, many as images.
     """
-    if len(results["config"].components) > CURVES:
+    names = results["config"].target_names
+    if len(names) > CURVES:
         return draw_states(results, "one-step forecasts" if is_forecast(results) else "a test trajectory")
     system: System | None = results["config"].system
     # The plane of two out of more states is no phase plane: trajectories cross in it.
-    hidden = system is not None and list(system.states) != results["config"].components
-    if len(results["config"].components) != 2 or hidden:
+    hidden = system is not None and list(system.states) != names
+    if len(names) != 2 or hidden:
         return draw_time_series(results)
     true = truth(results)
     observed = results["true"] if "clean" in results else None
@@ -71,7 +72,7 @@ def draw_flow(results: Results) -> Figure | None:
 def draw_time_series(results: Results) -> Figure:
     """Up to CURVES components of a few test trajectories over time."""
     shown = min(4, len(results["true"]))
-    components = len(results["config"].components)
+    components = len(results["config"].target_names)
     figure = new_figure(6.4, 1.3 * components + 0.8)
     grid = figure.subplots(components, shown, sharex=True, squeeze=False)
     for row in range(components):

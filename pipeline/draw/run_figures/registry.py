@@ -10,6 +10,7 @@ FIGURES: Registry[Any] = Registry(
         "flow": "flow:draw_flow",
         "loss": "loss:draw_loss",
         "error": "error:draw_error",
+        "stateful": "stateful:draw_stateful",
         "rollout": "rollout:draw_rollout",
         "growth": "growth:draw_growth",
         "attractor": "attractor:draw_attractor",

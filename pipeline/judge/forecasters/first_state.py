@@ -60,23 +60,33 @@ def _products(size: int, degree: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def make_baselines(
-    first: np.ndarray, targets: np.ndarray, times: np.ndarray, most_terms: int = MAX_TERMS
+    first: np.ndarray,
+    targets: np.ndarray,
+    times: np.ndarray,
+    most_terms: int = MAX_TERMS,
+    *,
+    of_states: bool = True,
 ) -> dict[str, Predictor]:
     """Predictors by name, fitted on the train split.
 
     first       (N, D) float64, the states that a model sees first
-    targets     (N, T, D) float64, what follows, at `times` (T,) after the first
+    targets     (N, T, D') float64, what follows, at `times` (T,) after the first
     most_terms  of a polynomial, for each number that it foretells
+    of_states   whether the targets are states like the first ones, so that these may simply last, or turn
 
-    zero, persistence, rotation (planar systems: the harmonic oscillator of frequency 1), and polynomials of
-    the first state of degree 1, 3, 5 and 7 where the dimension leaves few enough terms.
+    zero; persistence, and rotation (planar systems: the harmonic oscillator of frequency 1), or the mean, where
+    nothing can last; and polynomials of the first state of degree 1, 3, 5 and 7 where the dimension leaves few
+    enough terms.
     """
-    steps, dimension = targets.shape[1:]
-    predictors: dict[str, Predictor] = {
-        "zero": lambda states: np.zeros((len(states), steps, dimension)),
-        "persistence": lambda states: np.repeat(states[:, None], steps, axis=1),
-    }
-    if dimension == 2:
+    steps, told = targets.shape[1:]
+    dimension = first.shape[1]
+    predictors: dict[str, Predictor] = {"zero": lambda states: np.zeros((len(states), steps, told))}
+    if of_states:
+        predictors["persistence"] = lambda states: np.repeat(states[:, None], steps, axis=1)
+    else:
+        mean = targets.mean(axis=0)
+        predictors["mean"] = lambda states: np.repeat(mean[None], len(states), axis=0)
+    if of_states and dimension == 2:
         predictors["rotation"] = lambda states: rotate(states, times)
     for name, degree in (("linear", 1), ("cubic", 3), ("quintic", 5), ("degree-seven", 7)):
         if comb(dimension + degree, degree) <= min(MAX_TERMS, most_terms, len(first)):

@@ -25,6 +25,7 @@ class Context:
         exponents: Measures the largest Lyapunov exponent of what is judged, (n,), from runs (n, T, D) of it and
             parameters (n, P); None where that cannot be done.
         learns_clean: Whether the targets are the states without noise.
+        driven: Whether inputs are given at every step, see `Task`.
     """
 
     components: tuple[str, ...]
@@ -36,6 +37,7 @@ class Context:
     lyapunov: float | None = None
     exponents: Callable[[np.ndarray, np.ndarray | None], list[float]] | None = None
     learns_clean: bool = False
+    driven: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,15 @@ class Metric:
     Attributes:
         over: Whether it judges the targets of the test split, long rollouts, or free runs: a few that are much
             longer, without their beginning, for statistics of the attractor. These are made only where a metric
-            of them is named.
+            of them is named. Where inputs are given at every step there are neither, but whole rows, over which a
+            network is run one step at a time.
         floor: What stands in a prediction's place for the floor of it: another true trajectory, or the truth itself.
         of_baselines: Whether baselines are judged by it, too.
         key: Of its result in metrics.json, under `test` or `rollout`; none merges a result that is a table.
         better: Which of two values is better, for each key of its result by which weights may be chosen.
     """
 
-    over: ClassVar[Literal["targets", "rollouts", "free-runs"]] = "targets"
+    over: ClassVar[Literal["targets", "rows", "rollouts", "free-runs"]] = "targets"
     floor: ClassVar[Literal["another", "itself"] | None] = "another"
     of_baselines: ClassVar[bool] = True
     key: ClassVar[str | None] = None

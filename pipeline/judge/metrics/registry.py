@@ -7,7 +7,9 @@ METRICS: Registry[Metric] = Registry(
     "metric",
     {
         "errors": "errors:Errors",
+        "by-step": "by_step:ByStep",
         "noise": "noise:Noise",
+        "stateful": "stateful:Stateful",
         "finite": "finite:Finite",
         "valid-prediction-time": "valid_time:ValidTime",
         "rollout-errors": "rollout_errors:RolloutErrors",
@@ -25,7 +27,9 @@ METRICS: Registry[Metric] = Registry(
 # Of every evaluation.
 USUAL = (
     "errors",
+    "by-step",
     "noise",
+    "stateful",
     "finite",
     "valid-prediction-time",
     "rollout-errors",

@@ -5,6 +5,8 @@ import torch
 from trajstore.data import DataError
 from trajstore.data.tasks.registry import TASKS, get_task
 
+# Of those that need some.
+SETTINGS = {"observe": {"inputs": ["a"], "targets": ["b", "c"]}}
 STATES = torch.arange(1.0, 25.0).reshape(2, 4, 3)
 
 
@@ -26,7 +28,7 @@ def test_forecast_wants_the_next_state_at_every_step():
 @pytest.mark.parametrize("name", TASKS.own)
 def test_a_task_leaves_the_states_as_they_were(name):
     states = STATES.clone()
-    inputs, _ = get_task(name).batch(states)
+    inputs, _ = get_task(name, **SETTINGS.get(name, {})).on(("a", "b", "c")).batch(states)
     assert torch.equal(states, STATES)
     assert inputs.dtype == states.dtype
 

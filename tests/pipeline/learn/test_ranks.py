@@ -327,7 +327,7 @@ def test_processes_of_a_machine_share_its_cores(experiment, monkeypatch):
     monkeypatch.setattr("trajstore.pipeline.runs.device.cpu_count", lambda: 8)
 
     def threads(hidden, batch, processes=1, here=1):
-        model = build_model(experiment(model={"hidden": hidden}), 2)
+        model = build_model(experiment(model={"hidden": hidden}), 2, 2)
         return choose_threads(None, model.work(batch // processes), here)
 
     assert threads(200, 4096) == 8

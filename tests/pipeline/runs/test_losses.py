@@ -52,7 +52,7 @@ def test_what_is_told_changes_no_weight(order, experiment, small_dataset):
     std, told, weights = dataset.normalizer.std, {}, {}
     for units in (None, std):
         torch.manual_seed(0)
-        model = build_model(config, 2)
+        model = build_model(config, 2, 2)
         before = model(inputs).detach()
         learner = list(learners(model, units))[order]
         told[units] = [learner.step(number, inputs, targets).item() for number in range(3)]
