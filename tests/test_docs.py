@@ -86,6 +86,7 @@ SYSTEMS = ["oscillator", "anharmonic", "observed", "sprott", "delayed"]
         ("docs/sharing.md", ""),
         ("docs/training.md", ""),
         ("docs/extending.md", ""),
+        ("docs/observe.md", ""),
         *(("docs/systems.md", x) for x in SYSTEMS),
     ],
 )

@@ -16,7 +16,7 @@ from .rolled_out import judge_rollouts
 def evaluate_baselines(config: Learning, data: Path, console: Console | None = None) -> dict[str, Any]:
     """What metrics.json would say of the rollouts of a dataset's baselines, under `rollout`; nothing is written.
 
-    It is empty where rows are too short to roll anything out.
+    It is empty where rows are too short to roll anything out, and for a task that has no rollouts.
 
     Args:
         config: Its `[task]` says what history they are given, `[evaluation]` which they are and by what they are
@@ -30,6 +30,8 @@ def evaluate_baselines(config: Learning, data: Path, console: Console | None = N
     console, settings = console or Console(quiet=True), config.evaluation
     judging = Judging.of_baselines(data, "test", make_task(config), config.task, settings)
     kinds = [METRICS.find(name, config.code) for name in dict.fromkeys([*USUAL, *settings.metrics])]
+    if judging.plan is None:
+        return {}
     with console.status("fit baselines"):
         baselines = fit_baselines(judging.train, judging.truth, settings.baselines, config.code)
     with console.status("roll out"):

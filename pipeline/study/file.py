@@ -101,13 +101,15 @@ class Published(Section):
         dataset: The label of ours that they are of.
         model: Their name for it.
         metrics: By our names.
-        source: Where they stand.
+        source: Where they stand, or from what they follow.
+        floor: Whether they are what nobody can do better than, as follows from what is asked.
     """
 
     dataset: str
     model: str
     metrics: dict[str, float]
     source: str
+    floor: bool = False
 
 
 class StudyFile(Section):

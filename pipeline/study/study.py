@@ -70,7 +70,7 @@ def run_study(
         found = dict(zip(map(id, waiting), _do(waiting, jobs, console), strict=True))
         rows = list(_rows(plan, every, found, lost))
         left_out = every.left_out | _without_rollouts(waiting, found)
-        published = [entry.model_dump() for entry in study.published]
+        published = [entry.model_dump(exclude_defaults=True) for entry in study.published]
         summed = summary(rows)
         table = make_table(rows, summed, published, study.columns)
         results = {
@@ -132,9 +132,9 @@ def _rows(plan: Plan, every: Plan, found: dict[int, dict[str, Any]], lost: dict[
 
 
 def _without_rollouts(runs: list[RunJob], found: dict[int, dict[str, Any]]) -> dict[str, str]:
-    """Baselines that no row is long enough for, and why; a network is judged by its targets nevertheless."""
+    """Baselines that nothing is rolled out for, and why; a network is judged by its targets nevertheless."""
     return {
-        f"{job.dataset.label}/{job.model}": "its test rows are too short for a rollout"
+        f"{job.dataset.label}/{job.model}": "its test rows are too short for a rollout, or its task has none"
         for job in runs
         if job.seed is None and found[id(job)].get("metrics") == {}
     }

@@ -80,7 +80,12 @@ def make_table(
         marked = [_marked(line, lines, ways) for line in lines]
         marked += _floors([row for row in rows if row.dataset == dataset and row.floors])
         marked += [
-            Line(f"{entry['model']} ({line_of(entry['source'])})", "published", 0, entry["metrics"])
+            Line(
+                f"{entry['model']} ({line_of(entry['source'])})",
+                "floor" if entry.get("floor") else "published",
+                0,
+                entry["metrics"],
+            )
             for entry in published
             if entry["dataset"] == dataset
         ]
