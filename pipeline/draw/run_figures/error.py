@@ -1,5 +1,7 @@
 """Error over time."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -15,7 +17,7 @@ def draw_error(results: Results) -> Figure:
     lowest, low, median, high, highest = results["error_quantiles"]
     axes.fill_between(time, lowest, highest, color=BAND, alpha=0.3, lw=0, label="5 to 95 %")
     axes.fill_between(time, low, high, color=BAND, alpha=0.6, lw=0, label="25 to 75 %")
-    alone = {"marker": "o"} if len(time) == 1 else {}
+    alone: dict[str, Any] = {"marker": "o"} if len(time) == 1 else {}
     axes.plot(time, median, color=BLUE, label="median", **alone)
     rms = np.sqrt(results["metrics"]["test"]["mse_by_time"])
     axes.plot(time, rms, color=PREDICTED, ls="--", label="root mean square", **alone)
