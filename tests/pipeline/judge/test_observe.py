@@ -88,6 +88,23 @@ def test_errors_are_those_of_a_loop_by_hand_in_windows_and_over_whole_rows(run, 
     assert (test["stateful_rows"], test["stateful_finite"], test["stateful_points"]) == (4, 4, len(rows))
 
 
+@pytest.mark.parametrize("model", [{"name": "gru", "hidden": 6}, {"name": "mlp", "points": 2}])
+def test_stepping_over_rows_gives_what_whole_rows_give(circle, dataset, tmp_path, model):
+    config = circle(evaluation={"rollouts": 6})
+    section = type(config.model).model_validate(model)
+    whole = config.task.model_copy(update={"window": None})
+    train(config.model_copy(update={"model": section, "task": whole}), dataset, tmp_path / "run")
+    evaluate(tmp_path / "run")
+    with np.load(tmp_path / "run/evaluation.npz") as arrays:
+        shown = np.flatnonzero(np.isin(arrays["stateful_row"], arrays["row"]))
+        places = [int(np.flatnonzero(arrays["row"] == row)[0]) for row in arrays["stateful_row"][shown]]
+        assert len(shown) == 4
+        np.testing.assert_allclose(
+            arrays["stateful_predicted"][shown], arrays["predicted"][places], rtol=0, atol=1e-6
+        )
+        np.testing.assert_array_equal(arrays["stateful_true"][shown], arrays["true"][places])
+
+
 def test_of_very_long_rows_the_beginning_is_run_over(run, dataset, monkeypatch):
     whole = evaluate(run)["test"]["stateful_mse_by_time"]
     monkeypatch.setattr(stateful, "MOST_POINTS", 10)
@@ -124,6 +141,7 @@ def test_a_run_keeps_what_it_is_given_and_tells(run):
     assert config.components == ["x", "y", "z"]
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_and_there_are_no_rollouts(run):
     assert evaluate(run)["rollout"] is None
     assert {path.stem for path in plot(run)} == {"flow", "loss", "error", "stateful", "predictors"}
