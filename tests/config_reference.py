@@ -6,11 +6,13 @@ writes it.
 """
 
 from pathlib import Path
+from typing import Any
 
 from trajstore.data.base.section import Section
 from trajstore.data.tasks.registry import TASKS
 from trajstore.models.settings import SETTINGS
 from trajstore.pipeline import Experiment
+from trajstore.pipeline.config.grid import SplitGrid
 from trajstore.pipeline.config.reference import markdown
 from trajstore.pipeline.study.file import Published, StudyDataset, StudyFile, StudyModel, Varied
 
@@ -32,7 +34,13 @@ A study's file (`trajstore study STUDY.toml --out DIR`, see [evaluation.md](eval
 def document() -> str:
     """The whole page."""
     fields = Experiment.model_fields
-    sections = {f"[{key}]": fields[key].annotation for key in Experiment.known_keys({})}
+    sections: dict[str, Any] = {}
+    for key in Experiment.known_keys({}):
+        # The keys of its tables are those of [initial_states], which says so.
+        if key != "initial_states_by_split":
+            sections[f"[{key}]"] = fields[key].annotation
+        if key == "grid":
+            sections["[grid.splits.SPLIT]"] = SplitGrid
     tasks = {name: TASKS.find(name).Settings for name in TASKS.own}
     sections |= {f"[task] of {name}": kind for name, kind in tasks.items() if kind is not Section}
     sections |= {f"[model] of {name}": kind for name, kind in SETTINGS.items()}

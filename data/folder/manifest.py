@@ -8,11 +8,12 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
+from ..base.errors import FormatError
 from ..base.files import write_text
 from ..base.hashing import canonical_json, is_right, json_hash, text_hash
 from ..base.representation import few, system_name, told
 from ..base.section import Record
-from ..shard.schema import FORMAT, PARTS_VERSION, SPLITS, VERSION
+from ..shard.schema import BY_SPLIT_VERSION, FORMAT, PARTS_VERSION, SPLITS, VERSION
 from ..shard.shard import ShardRecord
 from ..shard.statistics import Moments
 from .documents import document_hashes
@@ -25,6 +26,7 @@ from .manifest_parts import (
     part_text,
 )
 from .names import CHECKSUMS, MANIFEST, is_manifest_part
+from .stated_grid import by_split, step_of
 
 # What a reader needs of the config that a dataset was made with.
 CONFIG_KEYS = {
@@ -58,7 +60,8 @@ class Manifest(Record):
 
     Attributes:
         format: Always "trajstore".
-        format_version: 1, or 2 of a dataset of so many shards that their records lie in parts.
+        format_version: 1; 2 of a dataset of so many shards that their records lie in parts; 3, in parts or not, where
+            a split has times or initial states of its own.
         id: A hash of the config and of the content of all shards.
         config: The sections that decide what the dataset holds, with all defaults filled in.
         config_hash: The hash of `config`.
@@ -98,6 +101,20 @@ class Manifest(Record):
             raise ValueError(f"splits are {', '.join(self.splits)}, expected {', '.join(SPLITS)}")
         return self
 
+    @model_validator(mode="after")
+    def _version_of_what_it_says(self) -> Self:
+        if by_split(self.config) != (self.format_version == BY_SPLIT_VERSION):
+            raise ValueError(
+                f"format_version is {self.format_version}; expected {BY_SPLIT_VERSION} where the config gives a "
+                "split times or initial states of its own, and nowhere else"
+            )
+        try:
+            for split in SPLITS if by_split(self.config) else ():
+                step_of(self.config, split)
+        except FormatError as error:
+            raise ValueError(f"config.{error}") from None
+        return self
+
     @classmethod
     def of(
         cls,
@@ -108,10 +125,12 @@ class Manifest(Record):
     ) -> Self:
         """The manifest of these shards; the dataset's id hashes the config and all content hashes."""
         shards = sum(map(len, splits.values()))
+        version = PARTS_VERSION if needs_parts(shards, len(components)) else VERSION
+        version = BY_SPLIT_VERSION if by_split(config) else version
         config_hash = json_hash(config)
         contents = {name: [shard.content_hash for shard in shards] for name, shards in splits.items()}
         return cls(
-            format_version=PARTS_VERSION if needs_parts(shards, len(components)) else VERSION,
+            format_version=version,
             id=json_hash({"config": config_hash, "contents": contents}),
             # In the order in which a shard keeps them, so that a lost manifest comes back byte for byte.
             config=json.loads(canonical_json(config)),
@@ -136,6 +155,13 @@ class Manifest(Record):
         return sum(shard.bytes for shard in self.shards)
 
     @cached_property
+    def in_parts(self) -> bool:
+        """Do most records of shards lie in files of their own?"""
+        if self.format_version == BY_SPLIT_VERSION:
+            return needs_parts(len(self.shards), len(self.components))
+        return self.format_version == PARTS_VERSION
+
+    @cached_property
     def parts(self) -> dict[str, list[PartRecord]]:
         """What the manifest keeps of the parts of each split, in order; none where it holds all records itself."""
         return {
@@ -148,13 +174,13 @@ class Manifest(Record):
         return [entry for entries in self.parts.values() for entry in entries]
 
     def _full_parts(self, name: str) -> list[Sequence[ShardRecord]]:
-        if self.format_version == VERSION:
+        if not self.in_parts:
             return []
         return full_parts(self.splits[name].shards, len(self.components))
 
     def to_json(self) -> str:
         """The text of `manifest.json`."""
-        if self.format_version == VERSION:
+        if not self.in_parts:
             return _json(self.model_dump())
         value = self.model_dump(exclude={"splits"})
         value["splits"] = {}

@@ -12,7 +12,7 @@ from ..base.hashing import canonical_json, content_hash
 from ..base.plain_words import first_mistake
 from ..base.shortage import shortage
 from ..shard.limits import JSON_CONTROL, MAX_MANIFEST_BYTES, read_text_file, regular_size
-from ..shard.schema import FORMAT, PARTS_VERSION, SPLITS, VERSION, shard_name
+from ..shard.schema import BY_SPLIT_VERSION, FORMAT, PARTS_VERSION, SPLITS, VERSION, shard_name
 from ..shard.shard import read_shard, record_of
 from ..shard.structure import json_attribute
 from .manifest import Manifest
@@ -22,6 +22,7 @@ from .names import MANIFEST, is_shard
 REPAIR = "`trajstore verify --repair` writes it again from the shards."
 # What a run keeps, by which a folder that is none of ours is told from others.
 RUN_FILES = ("best.pt", "last.pt")
+READ = (VERSION, PARTS_VERSION, BY_SPLIT_VERSION)
 
 ReadPart = Callable[[PartRecord], tuple[bytes, str]]
 
@@ -92,14 +93,14 @@ def parse_manifest(text: str, where: str | Path, read: ReadPart) -> Manifest:
         raise FormatError(f"{where}: holds control characters; expected plain text")
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise FormatError(f'{where}: no trajstore manifest: "format" is not "{FORMAT}"')
-    if raw.get("format_version") not in (VERSION, PARTS_VERSION):
+    if raw.get("format_version") not in READ:
         raise FormatError(
             f"{where}: format version {raw.get('format_version')!s:.80}, but this trajstore reads the versions "
-            f"{VERSION} and {PARTS_VERSION}; upgrade trajstore"
+            f"{VERSION} to {READ[-1]}; upgrade trajstore"
         )
     try:
         with collector_paused():
-            if raw["format_version"] == PARTS_VERSION:
+            if _has_parts(raw):
                 _read_parts(raw, where, read)
             manifest = Manifest.model_validate(raw)
     except ValidationError as error:
@@ -107,6 +108,14 @@ def parse_manifest(text: str, where: str | Path, read: ReadPart) -> Manifest:
     for problem in _order_problems(manifest):
         raise FormatError(f"{where}: {problem}; edited")
     return manifest
+
+
+def _has_parts(raw: dict[str, Any]) -> bool:
+    if raw["format_version"] != BY_SPLIT_VERSION:
+        return raw["format_version"] == PARTS_VERSION
+    splits = raw.get("splits")
+    found = splits.values() if isinstance(splits, dict) else ()
+    return any(isinstance(split, dict) and "parts" in split for split in found)
 
 
 def _read_parts(raw: dict[str, Any], where: str | Path, read: ReadPart) -> None:

@@ -1,13 +1,76 @@
-"""The grid that a config states, and the times that it stands for."""
+"""The grids that a config states, of all rows or of a split, and the times that they stand for."""
 
 from collections.abc import Mapping
-from math import inf
+from math import inf, isclose
 from typing import Any
 
 import numpy as np
 
 from ..base.errors import FormatError
 from ..base.hashing import array_hash
+from ..shard.schema import SPLITS
+
+# Where a config has what holds for the rows of one split: in its grid, and as a section.
+GRIDS, STARTS = "splits", "initial_states_by_split"
+# What grids of splits have in common.
+COMMON = ("resample",)
+# Steps that differ by no more, relatively, are the same but for rounding.
+SAME_STEP = 1e-9
+
+
+def by_split(config: Mapping[str, Any]) -> bool:
+    """Does a config give a split times or initial states of its own?"""
+    grid = config.get("grid")
+    return STARTS in config or (isinstance(grid, Mapping) and GRIDS in grid)
+
+
+def grid_of(config: Mapping[str, Any], split: str | None) -> dict[str, Any]:
+    """What a config says of the times of a split's rows, or None: of splits that have no grid of their own.
+
+    Raises FormatError if it says nothing that could be.
+
+    A split that has a grid of its own has nothing of that of the others but the resampling.
+    """
+    grid = config["grid"]
+    if not isinstance(grid, Mapping):
+        raise FormatError(f"grid: got {grid!r:.80}, expected a table")
+    if GRIDS not in grid:
+        return dict(grid)
+    own = grid[GRIDS]
+    if not isinstance(own, Mapping) or not own or not own.keys() <= set(SPLITS):
+        raise FormatError(f"grid.{GRIDS}: got {own!r:.80}, expected tables of {', '.join(SPLITS)}")
+    if split not in own:
+        return {key: value for key, value in grid.items() if key != GRIDS}
+    if not isinstance(own[split], Mapping):
+        raise FormatError(f"grid.{GRIDS}.{split}: got {own[split]!r:.80}, expected a table")
+    return {**{key: grid[key] for key in COMMON if key in grid}, **own[split]}
+
+
+def points_of(config: Mapping[str, Any], split: str) -> int:
+    """Points of a split's rows. Raises FormatError."""
+    points = grid_of(config, split).get("points")
+    if isinstance(points, bool) or not isinstance(points, int) or points < 1:
+        raise FormatError(f"grid of {split}: points are {points!r:.80}, expected a number of them")
+    return points
+
+
+def step_of(config: Mapping[str, Any], split: str) -> float:
+    """Mean time from point to point of a split's rows. Raises FormatError."""
+    duration = grid_of(config, split).get("duration")
+    if isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 <= duration < inf:
+        raise FormatError(f"grid of {split}: the duration is {duration!r:.80}, expected a number")
+    return duration / max(1, points_of(config, split) - 1)
+
+
+def joined_grid(grids: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """One grid from those of some splits, as `grid_of` gives them: the first, with those of others beside it."""
+    common = dict(next(iter(grids.values())))
+    own = {
+        split: {key: value for key, value in grid.items() if key not in COMMON}
+        for split, grid in grids.items()
+        if grid != common
+    }
+    return {**common, **({GRIDS: own} if own else {})}
 
 
 def describe_grid(times: np.ndarray, initial_time: float, resampling: str) -> dict[str, Any]:
@@ -36,6 +99,11 @@ def is_grid(times: np.ndarray, grid: Mapping[str, Any]) -> bool:
     if "times_sha256" in grid:
         return array_hash(times) == grid["times_sha256"]
     return np.array_equal(times, np.linspace(0.0, duration, points))
+
+
+def same_step(one: float, other: float) -> bool:
+    """Are two grids as fine, but for rounding?"""
+    return isclose(one, other, rel_tol=SAME_STEP)
 
 
 def increases(times: np.ndarray) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from ..base.errors import FormatError
 from ..base.hashing import content_hash, json_hash
 from ..folder.names import MANIFEST
-from ..folder.stated_grid import diagnosed, increases, initial_time, is_grid
+from ..folder.stated_grid import diagnosed, grid_of, increases, initial_time, is_grid
 from ..folder.stated_observation import observed
 from ..shard.schema import (
     CLEAN_STATE,
@@ -113,7 +113,7 @@ def _config_problems(shard: Shard) -> Iterator[str]:
     """How a shard's numbers and attributes contradict the config that it carries."""
     try:
         config = json.loads(str(shard.attributes["config"]))
-        grid, dataset = config["grid"], config["dataset"]
+        grid, dataset = grid_of(config, str(shard.attributes["split"])), config["dataset"]
         seed, dtype = dataset["seed"], dataset["dtype"]
         on_grid, first = is_grid(shard.time, grid), initial_time(grid)
         system = json.loads(str(shard.attributes["system"]))

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..folder.manifest import Manifest
+from ..folder.stated_grid import STARTS
 from ..shard.schema import SPLITS, Status
 from ..shard.shard import ShardRecord, read_attributes
 from ..shard.structure import open_shard, parameter_names, values
@@ -123,11 +124,20 @@ def can_share(config: Mapping[str, Any]) -> bool:
         return False
     if config.get("derived"):
         return True
-    starts = config.get("initial_states", {})
-    kind = starts.get("kind") if isinstance(starts, Mapping) and starts else BOX
-    if kind in ORBITS or (kind == BOX and any(map(_wide, _values(system.get("initial_state"))))):
+    own = config.get(STARTS)
+    own = own if isinstance(own, Mapping) else {}
+    boxes = any(map(_wide, _values(system.get("initial_state"))))
+    # A row whose start is drawn is like no other, so two splits without draws are needed, whatever the third has.
+    drawn = [_drawn(own.get(split, config.get("initial_states", {})), boxes) for split in SPLITS]
+    if drawn.count(False) < 2:
         return False
     return not any(_always_drawn(parameter) for parameter in _values(system.get("parameters")))
+
+
+def _drawn(starts: Any, boxes: bool) -> bool:
+    """Are initial states drawn from random numbers by a section? In the system's boxes, if these have a width."""
+    kind = starts.get("kind") if isinstance(starts, Mapping) and starts else BOX
+    return kind in ORBITS or (kind == BOX and boxes)
 
 
 def _always_drawn(parameter: Any) -> bool:

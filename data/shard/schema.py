@@ -10,6 +10,8 @@ FORMAT = "trajstore"
 VERSION = 1
 # Of a manifest that lists files with the records of its shards; the shards themselves are of version 1.
 PARTS_VERSION = 2
+# Of a manifest whose config gives a split times or initial states of its own, in parts or not.
+BY_SPLIT_VERSION = 3
 CONVENTIONS = "CF-1.8"
 SHARD_SUFFIX = ".h5"
 

@@ -14,6 +14,7 @@ from ..dynamics.engines import EngineSettings
 from ..dynamics.engines.base.engine import revision_of
 from ..dynamics.engines.base.rounding import ROUNDING, terms_of
 from ..dynamics.systems import System
+from .given import stated_grid
 from .growth import NUDGE, Promise
 from .reference import Reference
 
@@ -68,7 +69,7 @@ def drift_problems(
         values = function(times[None], list(np.moveaxis(states, 2, 0)), columns)
         return np.broadcast_to(np.asarray(values, dtype=np.float64), states.shape[:2])
 
-    times, start = shard.time, initial_time(_grid(shard))
+    times, start = shard.time, initial_time(stated_grid(shard))
     with np.errstate(all="ignore"):
         value = along(energy, states, times)
         first = along(energy, shard.initial_state[rows][:, None], np.array([start]))
@@ -109,10 +110,6 @@ def _energy_off(
     return np.where(np.isnan(off), np.inf, off)
 
 
-def _grid(shard: Shard) -> dict[str, Any]:
-    return json.loads(str(shard.attributes["config"])).get("grid", {})
-
-
 def _was_cut(shard: Shard) -> bool:
     """Are the times some of those that were integrated?"""
-    return "times_sha256" in _grid(shard)
+    return "times_sha256" in stated_grid(shard)

@@ -83,7 +83,8 @@ def _facts(description: Description) -> Iterator[tuple[str, list[str]]]:
         equations = [f"{name}' = {text}" for name, text in description.equations.items()]
         yield "equations", _few([line(text, LONGEST_SHOWN) for text in equations], "equations")
     yield "parameters", _few([_parameter(one) for one in description.parameters], "parameters") or ["none"]
-    yield "starts", [_starts(description)]
+    own = [f"in {split} {law}" for split, law in description.starts_by_split.items()]
+    yield "starts", [_starts(description), *own]
     if description.observed:
         yield "observed", [description.observed]
     yield "grid", [description.grid]

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from ...data.base.plain_words import got
 from ...data.base.section import Section, Seed
+from ...data.folder.stated_grid import GRIDS, STARTS
 from ...data.shard.schema import SPLITS, Diagnostic, without_sizes
 from ...data.shard.sizes import rows_of_shard
 from ..dynamics.diagnostics import check_diagnostics
@@ -19,7 +20,7 @@ from ..dynamics.systems import System
 from .grid import GridSection
 from .learning import Learning
 from .observation import Observation
-from .system import SystemSection
+from .system import Split, SystemSection
 
 # As of ISO 8601, for a dataset may be older than its day is known.
 DATE_FORMATS = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d"}
@@ -81,6 +82,7 @@ class Experiment(Learning):
         dataset: How many trajectories there are, from which seed, and how they are stored.
         engine: How they are integrated.
         initial_states: Where they begin.
+        initial_states_by_split: Where those of a split begin that has a section of its own.
         observation: What is stored of them.
         task, model, training, refinement: What is learned from them, and how; see `Learning`.
     """
@@ -90,6 +92,7 @@ class Experiment(Learning):
     dataset: DatasetSection
     engine: EngineSettings = EngineSettings()
     initial_states: InitialStates = InitialStates()
+    initial_states_by_split: dict[Split, InitialStates] = Field(default_factory=dict)
     observation: Observation = Observation()
 
     @classmethod
@@ -101,8 +104,9 @@ class Experiment(Learning):
     def dynamics(self) -> System:
         """The system, built and checked."""
         system = self.system.build()
-        rows = sum(getattr(self.dataset, split) for split in SPLITS)
-        self.initial_states.check(system, rows)
+        self.initial_states.check(system, sum(self._rows_of(split) for split in self._alike))
+        for split, section in self.initial_states_by_split.items():
+            section.check(system, self._rows_of(split), f"initial_states_by_split.{split}")
         self.observation.check(system)
         check_diagnostics(self.dataset.diagnostics or (), system)
         return system
@@ -112,25 +116,49 @@ class Experiment(Learning):
         """The grid, (T,) float64. Raises TrajstoreError if the system has no period to measure it by."""
         return self.grid.times(self.dynamics.period)
 
-    @property
-    def initial_time(self) -> float:
-        """When rows have their initial states: at 0, the first time of the grid.
+    @cached_property
+    def _own_times(self) -> dict[str, np.ndarray]:
+        return {split: self.grid.times(self.dynamics.period, split) for split in self.grid.splits}
+
+    def times_of(self, split: str) -> np.ndarray:
+        """The times of a split's rows, (T,) float64. Raises TrajstoreError as `times` does."""
+        return self._own_times.get(split, self.times)
+
+    def initial_states_of(self, split: str) -> InitialStates:
+        """Where the rows of a split begin."""
+        own: dict[str, InitialStates] = {**self.initial_states_by_split}
+        return own.get(split, self.initial_states)
+
+    def initial_time_of(self, split: str) -> float:
+        """When the rows of a split have their initial states: at 0, the first time of the grid.
 
         A delay equation goes on from its whole past, so a transient of it is no way to a state to begin with: rows
         begin where the transient does, and the grid later.
         """
-        transient = self.initial_states.transient
-        return 0.0 if transient is None or not self.dynamics.retarded else -transient
+        return self._initial_time(self.initial_states_of(split))
+
+    def _initial_time(self, starts: InitialStates) -> float:
+        return 0.0 if starts.transient is None or not self.dynamics.retarded else -starts.transient
 
     def initial_state_rows(self, split: str, start: int, stop: int) -> np.ndarray:
         """Initial states of rows start to stop of a split, (n, D) float64, before any transient."""
-        before = self._rows_before()[split]
-        return self.initial_states.rows(self.dynamics, self.dataset.seed, split, start, stop, before)
+        before = self._rows_before().get(split, 0)
+        return self.initial_states_of(split).rows(
+            self.dynamics, self.dataset.seed, split, start, stop, before
+        )
+
+    def _rows_of(self, split: str) -> int:
+        return getattr(self.dataset, split)
+
+    @property
+    def _alike(self) -> list[str]:
+        """The splits whose rows begin as [initial_states] says."""
+        return [split for split in SPLITS if split not in self.initial_states_by_split]
 
     def _rows_before(self) -> dict[str, int]:
-        """For each split the rows of the splits before it."""
-        sizes = [getattr(self.dataset, split) for split in SPLITS]
-        return {split: sum(sizes[:number]) for number, split in enumerate(SPLITS)}
+        """For each split that begins as [initial_states] says the rows of those before it."""
+        sizes = [self._rows_of(split) for split in self._alike]
+        return {split: sum(sizes[:number]) for number, split in enumerate(self._alike)}
 
     def parameter_rows(self, split: str, start: int, stop: int) -> np.ndarray:
         """Values of the system's parameters in rows start to stop of a split, (n, P) float64."""
@@ -141,19 +169,22 @@ class Experiment(Learning):
     def shard_rows(self) -> int:
         if self.dataset.shard_rows is not None:
             return self.dataset.shard_rows
-        return rows_of_shard(len(self.times), len(self.dynamics.states), self.dataset.dtype)
+        return self._rows_of_shard(self.times)
+
+    def shard_rows_of(self, split: str) -> int:
+        """Rows of a split's shards: as many as are asked for, or of its own grid as many as make a shard of it."""
+        own = self.dataset.shard_rows is None and split in self._own_times
+        return self._rows_of_shard(self._own_times[split]) if own else self.shard_rows
+
+    def _rows_of_shard(self, times: np.ndarray) -> int:
+        return rows_of_shard(len(times), len(self.dynamics.states), self.dataset.dtype)
 
     def generation(self) -> dict[str, Any]:
         """All that decides a dataset, resolved, JSON-ready: system, grid, dataset, engine."""
         system = self.dynamics.to_dict()
         return {
             "system": system,
-            "grid": {
-                "duration": float(self.times[-1]),
-                "points": len(self.times),
-                "resample": self.grid.resample,
-                **({"initial_time": self.initial_time} if self.initial_time else {}),
-            },
+            "grid": self._stated_grid(),
             "dataset": {
                 **self.dataset.model_dump(exclude_none=True),
                 "shard_rows": self.shard_rows,
@@ -165,11 +196,42 @@ class Experiment(Learning):
                 if self.initial_states.kind == "box"
                 else {"initial_states": self.initial_states.to_dict(self._rows_before())}
             ),
+            **({STARTS: own} if (own := self._own_starts()) else {}),
             **(
                 {"observation": observation}
                 if (observation := self.observation.to_dict(self.dynamics))
                 else {}
             ),
+        }
+
+    def _stated_grid(self) -> dict[str, Any]:
+        """The grid, and those of splits that have another."""
+        common = self._stated(self.times, self._initial_time(self.initial_states))
+        own = {
+            split: grid
+            for split in SPLITS
+            if (grid := self._stated(self.times_of(split), self.initial_time_of(split))) != common
+        }
+        for split, grid in own.items():
+            if (rows := self.shard_rows_of(split)) != self.shard_rows:
+                grid["shard_rows"] = rows
+        return {**common, "resample": self.grid.resample, **({GRIDS: own} if own else {})}
+
+    @staticmethod
+    def _stated(times: np.ndarray, initial_time: float) -> dict[str, Any]:
+        return {
+            "duration": float(times[-1]),
+            "points": len(times),
+            **({"initial_time": initial_time} if initial_time else {}),
+        }
+
+    def _own_starts(self) -> dict[str, Any]:
+        """The sections of splits whose rows begin otherwise than those of others."""
+        return {
+            split: section.to_dict({})
+            for split in SPLITS
+            if (section := self.initial_states_by_split.get(split))
+            and section.to_dict({}) != self.initial_states.to_dict(self._rows_before())
         }
 
     def recipe(self) -> dict[str, Any]:

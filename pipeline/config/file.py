@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.own_code import OwnCode, is_file
+from ...data.shard.schema import SPLITS
 from .consistency import check_training
 from .experiment import Experiment
 from .explain import explain
@@ -21,7 +22,15 @@ Config = TypeVar("Config", bound=Learning)
 
 # Byte order marks of UTF-16, and so of UTF-32.
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
-GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observation")
+GENERATING = (
+    "system",
+    "grid",
+    "dataset",
+    "engine",
+    "initial_states",
+    "initial_states_by_split",
+    "observation",
+)
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -100,7 +109,8 @@ def check_config(raw: dict[str, Any], source: str, folder: Path | None = None) -
     """
     config = _validate(Experiment, raw, source, folder)
     try:
-        _ = config.times
+        for split in SPLITS:
+            _ = config.times_of(split)
         _ = config.engine.resolve(config.grid.resample, config.dynamics)
     except TrajstoreError as error:
         raise type(error)(f"{source}: {error}") from None

@@ -1,6 +1,6 @@
 """The [grid] section: the times at which every trajectory is sampled."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
 from ...data.base.errors import TrajstoreError
 from ...data.base.section import Section
 from ..dynamics.engines.settings import Resampling
+from .system import Split
 
 # A single trajectory must fit in memory.
 MAX_POINTS = 10_000_000
@@ -26,6 +27,32 @@ Duration = Annotated[
 Points = Annotated[int, Field(ge=2, le=MAX_POINTS)]
 
 
+# How far apart the times are: one of these says it.
+SPACING = ("step", "points", "points_per_period")
+
+
+class SplitGrid(Section):
+    """Times of one split's own: what is given takes the place of what [grid] says; `duration` alone keeps the step.
+
+    Attributes:
+        duration: In units of time, or { periods = 10.0 } of the system's natural period.
+        step: From point to point, in units of time.
+        points: How many, both ends included.
+        points_per_period: How many a period; the number of points that comes nearest is taken.
+    """
+
+    duration: Duration | None = None
+    step: PositiveFloat | None = None
+    points: Points | None = None
+    points_per_period: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _one_at_most(self) -> Self:
+        if sum(getattr(self, key) is not None for key in SPACING) > 1:
+            raise ValueError("expected one of step, points and points_per_period at most")
+        return self
+
+
 class GridSection(Section):
     """Times from 0 to `duration`, both ends included.
 
@@ -37,6 +64,7 @@ class GridSection(Section):
         points: How many, both ends included.
         points_per_period: How many a period; the number of points that comes nearest is taken.
         resample: "dense", the solver's own interpolant, or "linear" between its steps, as in the tutorial.
+        splits: Split -> keys that are others there, so that its rows are longer or shorter, see below.
     """
 
     duration: Duration
@@ -44,21 +72,37 @@ class GridSection(Section):
     points: Points | None = None
     points_per_period: PositiveFloat | None = None
     resample: Resampling = "dense"
+    splits: dict[Split, SplitGrid] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_of_three(self) -> Self:
-        given = [self.step, self.points, self.points_per_period]
-        if sum(value is not None for value in given) != 1:
+        if sum(getattr(self, key) is not None for key in SPACING) != 1:
             raise ValueError("expected either step or points or points_per_period")
         if self.step is not None and isinstance(self.duration, float):
             self._steps(self.duration, self.step)
         return self
 
-    def times(self, period: float | None) -> np.ndarray:
-        """The grid (T,) float64 for a system of this period. Raises TrajstoreError if it lacks one, or none fits."""
+    def times(self, period: float | None, split: Split | None = None) -> np.ndarray:
+        """The grid (T,) float64 for a system of this period, perhaps of a split that has keys of its own.
+
+        Raises TrajstoreError if the system lacks a period that it needs, or no times fit.
+        """
+        own = None if split is None else self.splits.get(split)
+        if own is None:
+            return self._times(period, "grid")
+        keys = ("duration", *SPACING)
+        given: dict[str, Any] = {key: value for key in keys if (value := getattr(own, key)) is not None}
+        if self.points is not None and given.keys() == {"duration"}:
+            # So many points of another duration would be another step.
+            shared = self._times(period, "grid")
+            given["step"] = float(shared[-1]) / (len(shared) - 1)
+        replaced = dict.fromkeys(SPACING) if given.keys() & set(SPACING) else {}
+        return self.model_copy(update={**replaced, **given})._times(period, f"grid.splits.{split}")
+
+    def _times(self, period: float | None, name: str) -> np.ndarray:
         if period is None and (isinstance(self.duration, Periods) or self.points_per_period is not None):
             raise TrajstoreError(
-                "grid: periods and points_per_period need the system's period, and it has none, or parameters of "
+                f"{name}: periods and points_per_period need the system's period, and it has none, or parameters of "
                 "its own; give [system] period, or duration and step in units of time"
             )
         unit = period or 1.0
@@ -71,7 +115,7 @@ class GridSection(Section):
             else:
                 points = self._steps(duration, unit / (self.points_per_period or 1.0), divides=False) + 1
         except ValueError as error:
-            raise TrajstoreError(f"grid: {error}") from None
+            raise TrajstoreError(f"{name}: {error}") from None
         return np.linspace(0.0, duration, points)
 
     @staticmethod

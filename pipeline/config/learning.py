@@ -31,7 +31,7 @@ class TaskSection(NamedSection):
     Attributes:
         name: "initial-value", a whole trajectory from its first state; "forecast", the next state from those before;
             "observe", some components from others; or one of your own.
-        window: Points of each sample; left out: whole rows.
+        window: Points of each sample; left out: whole rows, or as many as the shortest row of any split has.
         stride: Points from one sample to the next.
         normalize: Whether states are standardised by the moments of the train split.
         parameters: Of the system, that the network is told beside the states, so that it can learn a family.

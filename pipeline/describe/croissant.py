@@ -15,7 +15,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from ...data.base.hashing import text_hash
 from ...data.folder.manifest import Manifest, SplitRecord
 from ...data.folder.names import MANIFEST
-from ...data.shard.schema import PARTS_VERSION, SHARD_SUFFIX
+from ...data.shard.schema import SHARD_SUFFIX
 from .card import citation
 from .description import IDENTITY_SHOWN, Description
 
@@ -66,7 +66,7 @@ def croissant(manifest: Manifest, software: Mapping[str, Any]) -> str:
         what = f"Files, hashes, statistics of {entry.shards} shards."
         files.append(_file(entry.file, entry.bytes, entry.sha256, "application/json", what))
     for name, split in manifest.splits.items():
-        if manifest.format_version == PARTS_VERSION and split.shards:
+        if manifest.in_parts and split.shards:
             files.append(_file_set(name, split))
             continue
         for shard in split.shards:

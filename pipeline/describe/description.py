@@ -10,8 +10,11 @@ from typing import Any
 
 from ...data.base.errors import FormatError, TrajstoreError
 from ...data.folder.manifest import Manifest
+from ...data.folder.stated_grid import GRIDS, STARTS, grid_of
 from ...data.folder.stated_observation import Observed, observed
+from ...data.shard.schema import SPLITS
 from ..dynamics.systems import System
+from .draws import drawing, law
 from .phrases import as_json, line, number, percentage
 
 UNSPECIFIED = "unspecified"
@@ -155,11 +158,14 @@ class Description:
     @property
     def starts(self) -> str:
         """How the initial states were drawn, where it was not uniformly in `boxes`: the section as text, or ""."""
-        section = self.manifest.config.get("initial_states")
-        if not isinstance(section, Mapping):
-            return ""
-        keys = [f"{line(key)} = {as_json(value)}" for key, value in section.items() if key != "kind"]
-        return ", ".join([line(section.get("kind")), *keys])
+        return law(self.manifest.config.get("initial_states"))
+
+    @property
+    def starts_by_split(self) -> dict[str, str]:
+        """The same of each split that has a section of its own."""
+        own = self.manifest.config.get(STARTS)
+        sections = own.items() if isinstance(own, Mapping) else ()
+        return {line(split): told for split, section in sections if (told := law(section))}
 
     @property
     def _kind(self) -> type[System]:
@@ -183,8 +189,13 @@ class Description:
 
     @property
     def grid(self) -> str:
-        """The time grid in a phrase."""
-        grid = self.manifest.config["grid"]
+        """The time grid in a phrase, and those of splits that have another."""
+        config = self.manifest.config
+        own = config["grid"].get(GRIDS, {})
+        told = [f"in {split} {self._grid(grid_of(config, split))}" for split in SPLITS if split in own]
+        return "; ".join([self._grid(grid_of(config, None)), *told])
+
+    def _grid(self, grid: Mapping[str, Any]) -> str:
         points, duration = grid["points"], grid["duration"]
         unit = f" {self.time_unit}" if self.time_unit else ""
         if "times_sha256" in grid:
@@ -258,21 +269,6 @@ class Description:
     @property
     def short_id(self) -> str:
         return line(self.manifest.id)[:IDENTITY_SHOWN]
-
-
-def drawing(draw: Any, by_split: Any = None) -> str:
-    """How the rows were given values of a parameter, and those of splits that got theirs in another way."""
-    if not isinstance(draw, Mapping):
-        return "one a row"
-    others = by_split.items() if isinstance(by_split, Mapping) else ()
-    told = [f"{_drawn(draw)}", *(f"in {line(split, 20)} {_drawn(other)}" for split, other in others)]
-    return f"one a row: {'; '.join(told)}"
-
-
-def _drawn(draw: Any) -> str:
-    if not isinstance(draw, Mapping):
-        return line(draw)
-    return ", ".join(f"{line(kind)} {as_json(values)}" for kind, values in draw.items())
 
 
 def _amount(amount: float | Mapping[str, float]) -> str:

@@ -74,8 +74,12 @@ def draw_phase(sample: DatasetSample) -> Figure:
     if lag is not None:
         figure = new_figure(5.6, 5.0)
         axes = figure.add_subplot()
-        for colour, states in _coloured(sample):
-            x, y = embed(states[:, 0], lag)
+        for colour, time, states in _coloured(sample):
+            own_lag = lag_of(Description(sample.manifest).understood, time)
+            if own_lag is None:
+                # A row of a split whose rows are shorter than the delay.
+                continue
+            x, y = embed(states[:, 0], own_lag)
             axes.plot(x, y, color=colour, lw=0.7, alpha=0.8)
             # A row at rest is a point.
             axes.plot(x[0], y[0], "o", ms=3, color=colour)
@@ -87,8 +91,8 @@ def draw_phase(sample: DatasetSample) -> Figure:
         figure = new_figure(5.6, 3.8)
         axes = figure.add_subplot()
         _draw_field(axes, sample)
-        for colour, states in _coloured(sample):
-            axes.plot(sample.time, states[:, 0], color=colour, lw=1.0, alpha=0.8)
+        for colour, time, states in _coloured(sample):
+            axes.plot(time, states[:, 0], color=colour, lw=1.0, alpha=0.8)
         widen(axes)
         axes.set(xlabel=time_label(sample), ylabel=label(sample, 0))
         axes.margins(x=0.01)
@@ -117,7 +121,7 @@ def draw_series(sample: DatasetSample) -> Figure:
     dimension = len(sample.manifest.components)
     curves = SHORT_CURVES if len(sample.time) <= SHORT else LONG_CURVES
     many = dimension > CURVES
-    rows = _few_rows(sample, IMAGES if many else curves)
+    rows = _timed_rows(sample, IMAGES if many else curves)
     what = "a sample of time series"
     if not rows:
         figure = new_figure(6.4, 2.0)
@@ -125,15 +129,15 @@ def draw_series(sample: DatasetSample) -> Figure:
         return finish(figure, sample, what, legend=False)
     if many:
         system = Description(sample.manifest).understood
-        return finish(draw_images(rows, sample.time, time_label(sample), system), sample, what, legend=False)
+        return finish(draw_images(rows, time_label(sample), system), sample, what, legend=False)
     figure = new_figure(7.2, 1.25 * dimension + 1.4)
     panels = figure.subplots(dimension, 1, sharex=True, squeeze=False)[:, 0]
     for component, axes in enumerate(panels):
-        for colour, (name, states) in zip(ROW_COLOURS, rows, strict=False):
+        for colour, (name, time, states) in zip(ROW_COLOURS, rows, strict=False):
             # Where straight lines have corners, what is known is the samples.
-            marker = "." if len(sample.time) <= MARKED else None
+            marker = "." if len(time) <= MARKED else None
             axes.plot(
-                sample.time,
+                time,
                 states[:, component],
                 color=colour,
                 lw=1.0,
@@ -160,7 +164,7 @@ DRAWINGS: dict[str, Callable[[DatasetSample], Figure]] = {
 
 def _draw_plane(axes: Axes, sample: DatasetSample, pair: tuple[int, int], width: float) -> None:
     few = {"marker": ".", "ms": 2.5 * width, "mew": 0} if len(sample.time) <= MARKED else {}
-    for colour, states in _coloured(sample):
+    for colour, _, states in _coloured(sample):
         axes.plot(*states[:, pair].T, color=colour, lw=width, alpha=0.8, **few)
         axes.plot(*states[0, pair], "o", ms=2.5 * width + 0.5, color=colour)
     axes.set(xlabel=label(sample, pair[0]), ylabel=label(sample, pair[1]))
@@ -184,7 +188,8 @@ def _draw_field(axes: Axes, sample: DatasetSample) -> None:
         return
     drawn = np.concatenate(states)
     if drawn.shape[1] == 1:
-        drawn = np.column_stack([np.tile(sample.time, len(states)), drawn])
+        times = [np.tile(split.time, len(split.states)) for split in sample.splits]
+        drawn = np.column_stack([np.concatenate(times), drawn])
     low, high = drawn.min(axis=0).astype(float), drawn.max(axis=0).astype(float)
     margin = np.maximum(0.06 * (high - low), 1e-6 * np.maximum(np.abs(low), np.abs(high)))
     # Of what is 0 all along any part is seen.
@@ -192,21 +197,26 @@ def _draw_field(axes: Axes, sample: DatasetSample) -> None:
     draw_streamlines(axes, system, low - margin, high + margin, float(sample.time[0]))
 
 
-def _coloured(sample: DatasetSample) -> list[tuple[str, np.ndarray]]:
-    """The sampled trajectories (T, D), fewer where each is long, with the colours of their splits."""
+def _coloured(sample: DatasetSample) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Colours of splits, times (T,) and states (T, D) of the sampled trajectories, fewer where each is long."""
     most = max(2, min(12, 12_000 // max(1, len(sample.time) * len(sample.splits))))
     return [
-        (SPLIT_COLOURS[split.name], states)
+        (SPLIT_COLOURS[split.name], split.time, states)
         for split in sample.splits
         for states in split.states[spread(len(split.states), most)]
     ]
 
 
 def _few_rows(sample: DatasetSample, most: int) -> list[tuple[str, np.ndarray]]:
-    """Rows (T, D) with their names, in turn from each split."""
+    """Names and states (T, D) of rows, in turn from each split."""
+    return [(name, states) for name, _, states in _timed_rows(sample, most)]
+
+
+def _timed_rows(sample: DatasetSample, most: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """The same with the times (T,) of each."""
     named = [
-        (place, f"{split.name} {number}", states)
+        (place, (f"{split.name} {number}", split.time, states))
         for split in sample.splits
         for place, (number, states) in enumerate(zip(split.numbers, split.states, strict=True))
     ]
-    return [(name, states) for _, name, states in sorted(named, key=lambda entry: entry[0])[:most]]
+    return [row for _, row in sorted(named, key=lambda entry: entry[0])[:most]]

@@ -28,6 +28,7 @@ class SplitSample:
     """Rows of one split.
 
     rows, failed  how many the split has
+    samples       of a row, and `time` (T,) of those that are drawn
     starts        (n, D) float64, initial states, as far as observed, of rows that are spread evenly over the split
     sound         (n,) bool, which of them did not fail
     states        (m, T, D), some of the sound ones among them: those that move first, others only where these are few
@@ -37,6 +38,8 @@ class SplitSample:
     name: str
     rows: int
     failed: int
+    samples: int
+    time: np.ndarray
     starts: np.ndarray
     sound: np.ndarray
     states: np.ndarray
@@ -45,12 +48,25 @@ class SplitSample:
 
 @dataclass(frozen=True)
 class DatasetSample:
-    """Samples of the splits that have rows; `time` (T,) is shorter than the grid, of `samples`, if that is long."""
+    """Samples of the splits that have rows.
+
+    Of the longest, `time` (T,) is shorter than its grid, of `samples`, if that is long.
+    """
 
     manifest: Manifest
-    time: np.ndarray
-    samples: int
     splits: list[SplitSample]
+
+    @property
+    def _longest(self) -> SplitSample:
+        return max(self.splits, key=lambda split: split.time[-1])
+
+    @property
+    def time(self) -> np.ndarray:
+        return self._longest.time
+
+    @property
+    def samples(self) -> int:
+        return self._longest.samples
 
 
 @dataclass(frozen=True)
@@ -72,21 +88,24 @@ def sample_dataset(path: Path) -> DatasetSample:
     manifest = manifest_of_file(path) if path.is_file() else load_manifest(path)
     if not manifest.shards:
         raise FormatError(f"{path}: has no shards, so there is nothing to draw")
-    with open_shard(_file(path, manifest.shards[0].file)) as file:
+    return DatasetSample(
+        manifest, [_split(path, manifest, name) for name, split in manifest.splits.items() if split.shards]
+    )
+
+
+def _split(path: Path, manifest: Manifest, name: str) -> SplitSample:
+    record, dimension = manifest.splits[name], len(manifest.components)
+    with open_shard(_file(path, record.shards[0].file)) as file:
         time = values(file, "time")
     window = Windows(len(time), min(len(time), SAMPLES))
-    splits = [_split(path, manifest, name, window) for name, split in manifest.splits.items() if split.shards]
-    return DatasetSample(manifest, time[: window.length], len(time), splits)
-
-
-def _split(path: Path, manifest: Manifest, name: str, window: Windows) -> SplitSample:
-    record, dimension = manifest.splits[name], len(manifest.components)
     picked = list(_pick(path, manifest, name))
     states, numbers = _moving_rows(picked, window, dimension)
     return SplitSample(
         name,
         record.trajectories,
         record.failed,
+        len(time),
+        time[: window.length],
         np.concatenate([np.empty((0, dimension)), *(part.starts for part in picked)]),
         np.concatenate([np.empty(0, dtype=bool), *(part.sound for part in picked)]),
         states,

@@ -13,20 +13,19 @@ SIGNED, UNSIGNED = "RdBu_r", "viridis"
 
 
 def draw_images(
-    images: list[tuple[str, np.ndarray]], time: np.ndarray, time_label: str, system: System | None
+    images: list[tuple[str, np.ndarray, np.ndarray]], time_label: str, system: System | None
 ) -> Figure:
-    """States (T, D), one image below the other, each with its name and all in the same colours.
+    """States (T, D) at times (T,), one image below the other, each with its name and all in the same colours.
 
-    time    (T,)
     system  of a field, what is drawn upwards is the position; of any other, the number of the component
     """
     figure = new_figure(7.2, 1.9 * len(images) + 1.0)
     panels = figure.subplots(len(images), 1, sharex=True, squeeze=False)[:, 0]
-    values = np.stack([states for _, states in images])
+    values = np.concatenate([states for _, _, states in images])
     shades = colours(float(values.min()), float(values.max()))
-    where, label = places(system, values.shape[2])
+    where, label = places(system, values.shape[1])
     mesh = None
-    for axes, (name, states) in zip(panels, images, strict=True):
+    for axes, (name, time, states) in zip(panels, images, strict=True):
         mesh = axes.pcolormesh(
             time,
             where,

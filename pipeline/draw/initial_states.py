@@ -146,10 +146,15 @@ def _before_transient(sample: DatasetSample) -> bool:
 
 
 def _when(sample: DatasetSample) -> str:
-    if _kind(sample) != "attractor":
-        return ""
-    when = "before" if _before_transient(sample) else "after"
-    return f"{when} a transient of {number(sample.manifest.config['initial_states'].get('transient'))}"
+    """When rows begin, where there is a transient; and in which splits they begin otherwise."""
+    told, own = [], Description(sample.manifest).starts_by_split
+    if _kind(sample) == "attractor":
+        when = "before" if _before_transient(sample) else "after"
+        transient = number(sample.manifest.config["initial_states"].get("transient"))
+        told.append(f"{when} a transient of {transient}")
+    if own:
+        told.append(f"drawn otherwise in {', '.join(own)}")
+    return "; ".join(told)
 
 
 def _of_components(what: str, dimension: int) -> str:

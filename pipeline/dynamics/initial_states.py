@@ -33,13 +33,16 @@ Named = dict[str, float]
 class InitialStates(Section):
     """The section [initial_states]: how initial states are drawn.
 
+    A section `[initial_states_by_split.test]`, or of another split, has the same keys and stands in its place for the
+    rows of that split.
+
     Attributes:
         kind: One of "box": uniform in the system's ranges; "normal": around `mean` with deviations `std`, by
             default the middle and half the width of the ranges; "shell": in a random direction from `mean`, 0 by
             default, at a distance within `radius`; "attractor": uniform in the ranges, then integrated over a
             `transient` that is dropped; "file": rows of a file, first those of the train split, then of
-            validation and test; "two-body", "three-body": the near-circular orbits of Greydanus et al. 2019 for
-            the systems of these names.
+            validation and test, without splits that have a section of their own; "two-body", "three-body": the
+            near-circular orbits of Greydanus et al. 2019 for the systems of these names.
         mean, std: By name of the state, in its units.
         radius: [low, high], as [0.1, 1.0] of the spring and [1.3, 2.3] of the pendulum of Greydanus et al. 2019,
             arXiv:1906.01563.
@@ -86,10 +89,10 @@ class InitialStates(Section):
             else:
                 rows = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2, encoding="utf-8-sig")
         except (OSError, ValueError, EOFError) as error:
-            raise TrajstoreError(f"initial_states.path: {path}: cannot be read ({error})") from None
+            raise TrajstoreError(f"path: {path}: cannot be read ({error})") from None
         if rows.ndim != 2 or rows.dtype.kind not in "iuf" or not np.isfinite(rows).all():
             raise TrajstoreError(
-                f"initial_states.path: {path}: has shape {rows.shape} and dtype {rows.dtype}, expected finite "
+                f"path: {path}: has shape {rows.shape} and dtype {rows.dtype}, expected finite "
                 "numbers (rows, components)"
             )
         return rows.astype(np.float64)
@@ -103,24 +106,28 @@ class InitialStates(Section):
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             return [name.strip() for name in file.readline().split(",")]
 
-    def check(self, system: System, rows: int) -> None:
-        """Raises TrajstoreError if the section does not go with the system, or its file lacks rows."""
+    def check(self, system: System, rows: int, name: str = "initial_states") -> None:
+        """Raises TrajstoreError, with this name of the section, if it does not go with the system, or lacks rows."""
+        try:
+            self._check(system, rows)
+        except TrajstoreError as error:
+            raise TrajstoreError(f"{name}.{error}") from None
+
+    def _check(self, system: System, rows: int) -> None:
         for key in ("mean", "std"):
             for name in getattr(self, key) or {}:
                 if name not in system.states:
                     raise TrajstoreError(
-                        f"initial_states.{key}.{name}: no such state; there are {', '.join(system.states)}."
+                        f"{key}.{name}: no such state; there are {', '.join(system.states)}."
                         + did_you_mean(name, system.states)
                     )
         if self.kind in ("normal", "shell") and system.spatial:
             raise TrajstoreError(
-                f'initial_states.kind: "{self.kind}" draws each point by itself, which makes no smooth field of '
+                f'kind: "{self.kind}" draws each point by itself, which makes no smooth field of '
                 f'{system.name}; use "box", "attractor" or "file"'
             )
         if self.kind in ("two-body", "three-body") and system.name != self.kind:
-            raise TrajstoreError(
-                f'initial_states.kind: "{self.kind}" is for the system of that name, not {system.name}'
-            )
+            raise TrajstoreError(f'kind: "{self.kind}" is for the system of that name, not {system.name}')
         self._check_file(system, rows)
 
     def _check_file(self, system: System, rows: int) -> None:
@@ -128,31 +135,31 @@ class InitialStates(Section):
             return
         if self.columns is not None and self.columns != list(system.states):
             raise TrajstoreError(
-                f"initial_states.path: {self.path}: its header is {', '.join(self.columns)}, expected "
+                f"path: {self.path}: its header is {', '.join(self.columns)}, expected "
                 f"{','.join(system.states)}: the names of the states, in their order"
             )
         if self.sha256 not in (None, array_hash(self.table)):
             raise TrajstoreError(
-                f"initial_states.sha256: the numbers of {self.path} have the hash {array_hash(self.table)}, expected "
+                f"sha256: the numbers of {self.path} have the hash {array_hash(self.table)}, expected "
                 f"{self.sha256}; is it the right file?"
             )
         if self.table.shape != (max(rows, len(self.table)), len(system.states)):
             raise TrajstoreError(
-                f"initial_states.path: {self.path}: has shape {self.table.shape}, expected ({rows} or more, "
+                f"path: {self.path}: has shape {self.table.shape}, expected ({rows} or more, "
                 f"{len(system.states)})"
             )
 
     def to_dict(self, before: Mapping[str, int]) -> dict[str, Any]:
         """JSON-ready; a file is known by its content, not by its path, and by which rows go to which split.
 
-        before  for each split the rows in the splits before it
+        before  for each split that shares a file the rows in those before it; none of the section of one split
         """
         described = self.model_dump(exclude_none=True)
         if self.kind == "file":
             described |= {
                 "path": Path(self.path or "").name,
                 "sha256": array_hash(self.table),
-                "first_rows": dict(before),
+                **({"first_rows": dict(before)} if before else {}),
             }
         return described
 

@@ -12,6 +12,7 @@ import numpy as np
 from ...data.base.errors import DataError
 from ...data.folder.bystanders import is_bystander
 from ...data.folder.manifest import Manifest
+from ...data.folder.stated_grid import grid_of
 from ...data.shard.rows import join_rows, take_rows
 from ...data.shard.schema import SPLITS, shard_name
 from ...data.shard.shard import Shard, ShardRecord, write_shard
@@ -56,7 +57,7 @@ class DatasetWriter:
 
     folder  an empty folder
     config  as in a manifest, without the sizes of the splits; `dataset` has dtype, seed, shard_rows, compression,
-            title, license and creator
+            title, license and creator, `grid` perhaps grids of splits
     engine  what the shards say of their integrator
     """
 
@@ -67,7 +68,10 @@ class DatasetWriter:
         self._rows: dict[str, int] = dict.fromkeys(SPLITS, 0)
         self._components: tuple[str, ...] = ()
         dataset = config["dataset"]
-        self._shard_rows: int = dataset["shard_rows"]
+        # Of a split whose rows have another length, more or fewer of them make a file.
+        self._shard_rows = {
+            split: grid_of(config, split).get("shard_rows", dataset["shard_rows"]) for split in SPLITS
+        }
         self._dtype = np.dtype(dataset["dtype"])
         self._compression = None if dataset["compression"] == "none" else dataset["compression"]
         self._attributes = shared_attributes(config, engine)
@@ -77,12 +81,12 @@ class DatasetWriter:
         self._components = rows.components
         if not len(rows.status):
             return
-        waiting = self._waiting[split]
+        waiting, size = self._waiting[split], self._shard_rows[split]
         waiting.append(rows)
-        while sum(len(part.status) for part in waiting) >= self._shard_rows:
+        while sum(len(part.status) for part in waiting) >= size:
             joined = join_rows(waiting)
-            self._write(split, take_rows(joined, slice(self._shard_rows)))
-            waiting[:] = [take_rows(joined, slice(self._shard_rows, None))]
+            self._write(split, take_rows(joined, slice(size)))
+            waiting[:] = [take_rows(joined, slice(size, None))]
 
     def finish(self) -> Manifest:
         """Write what is left, and the manifest. Raises DataError if there are no rows at all."""

@@ -23,13 +23,12 @@ class ShardPlan:
 
 def make_plan(config: Experiment) -> list[ShardPlan]:
     """All shards of a dataset, split by split, in row order. Raises FormatError if they are more than may be."""
-    size = config.shard_rows
+    sizes = {split: (getattr(config.dataset, split), config.shard_rows_of(split)) for split in SPLITS}
     # Counted before they are listed, for a mistyped number of rows may ask for more than any list holds.
-    shards = sum(-(-getattr(config.dataset, split) // size) for split in SPLITS)
+    shards = sum(-(-total // size) for total, size in sizes.values())
     check_size(shards, len(config.dynamics.states))
     return [
         ShardPlan(split, shard_name(split, index), first, min(size, total - first))
-        for split in SPLITS
-        for total in [getattr(config.dataset, split)]
+        for split, (total, size) in sizes.items()
         for index, first in enumerate(range(0, total, size))
     ]

@@ -44,9 +44,10 @@ def _make_rows(
     system, rows = config.dynamics, np.arange(plan.first_row, plan.first_row + plan.rows)
     starts = config.initial_state_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
     parameters = config.parameter_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
-    transient, times = config.initial_states.transient, config.times
-    if config.initial_time < times[0]:
-        times = np.concatenate([[config.initial_time], times])
+    transient, times = config.initial_states_of(plan.split).transient, config.times_of(plan.split)
+    begin = config.initial_time_of(plan.split)
+    if begin < times[0]:
+        times = np.concatenate([[begin], times])
     elif transient is not None:
         # It ends at time 0, for equations may mention the time.
         starts = engine.solve(starts, parameters, np.array([-transient, 0.0])).states[:, 1]
@@ -57,7 +58,7 @@ def _make_rows(
     components = config.observation.names(system)
     shard = Shard(
         state=variables.pop("state"),
-        time=config.times,
+        time=config.times_of(plan.split),
         components=components,
         system_states=system.states if len(components) < len(system.states) else (),
         trajectory=rows,
@@ -85,7 +86,7 @@ def _stored(
     What is beyond the stored type's range has diverged, too, and a row of which a diagnostic cannot be measured has
     failed. A solution may begin before the grid.
     """
-    system, seed, times = config.dynamics, config.dataset.seed, config.times
+    system, seed, times = config.dynamics, config.dataset.seed, config.times_of(split)
     states = solution.states[:, -len(times) :]
     observed = config.observation.observe(system, seed, split, rows, states, parameters, times)
     status, variables = solution.status, {"state": observed.state, **observed.beside}

@@ -10,8 +10,10 @@ from rich.console import Console
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.split import Store
 from ...data.folder.manifest_reading import load_manifest
+from ...data.folder.stated_grid import points_of
 from ..config.file import override_evaluation
 from ..config.learning import EvaluationSection
+from ..runs.cut import check_steps
 from ..runs.files import RunError
 from ..runs.folder import RunConfig, prepare_evaluation
 from .judgement import judge
@@ -57,6 +59,7 @@ def evaluate_predictions(
     console, data, out = console or Console(quiet=True), Path(data), Path(out)
     if not load_manifest(data).splits["test"].trajectories:
         raise RunError(f"{data}: has no test trajectories; generate it with dataset.test > 0")
+    check_steps(data, "train", "validation", "test")
     supplied, file = _supplied(predictions, rows, first, Store(data, "test"))
     samples = SuppliedSamples(supplied, data)
     settings = override_evaluation(EvaluationSection(), overrides)
@@ -64,7 +67,10 @@ def evaluate_predictions(
     config = RunConfig.of_predictions(who, settings, samples.test, data, out)
     prepare_evaluation(out, config, overwrite)
     truth = Truth.of(samples.test)
-    train = TrajectoryDataset(data, "train", samples.test.task, window=samples.test.windows.length)
+    points = points_of(samples.test.store.config, "train")
+    train = TrajectoryDataset(
+        data, "train", samples.test.task, window=min(points, samples.test.windows.length)
+    )
     judging = Judging(train, samples, truth, samples.plan(), samples.follow, samples.plan_free)
     judgement = judge(judging, settings, console)
     found = {**judgement.metrics, "model": who, "dataset": described(samples.test)}

@@ -13,6 +13,7 @@ from ...data.shard.schema import CLEAN_STATE
 from ...data.tasks.task import Task
 from ...models import Model
 from ..config.learning import EvaluationSection, TaskSection
+from ..runs.cut import check_steps, cut_of
 from ..runs.files import RunError
 from ..runs.folder import RunConfig, dataset_options
 from .forecasters.growth import Stepping
@@ -67,7 +68,7 @@ class Judging:
         alone = cls.of_baselines(data, split, task, section, evaluation)
         test, truth = alone.test, alone.truth
         _check_likeness(data, test, config)
-        seen = TrajectoryDataset(data, split, task, **dataset_options(config))
+        seen = TrajectoryDataset(data, split, task, **dataset_options(config, data))
         names = [] if truth is None else list(truth.system.parameters)
         forecaster = Trained(
             model,
@@ -92,8 +93,10 @@ class Judging:
         """Baselines alone, on one split of a dataset. Raises RunError if it has no such trajectories."""
         if not load_manifest(data).splits[split].trajectories:
             raise RunError(f"{data}: has no {split} trajectories; generate it with dataset.{split} > 0")
-        train = TrajectoryDataset(data, "train", task, **section.cut)
-        test = TrajectoryDataset(data, split, task, **section.cut)
+        # By the validation split baselines are chosen.
+        check_steps(data, "train", "validation", split)
+        cut = cut_of(section, data)
+        train, test = (TrajectoryDataset(data, name, task, **cut) for name in ("train", split))
         truth = Truth.of(test)
         goes_beyond = truth is not None
 

@@ -161,9 +161,12 @@ class FirstStatePredictors:
         steps = following.shape[1]
         most = BASELINE_NUMBERS // (steps * following.shape[2])
         of_states = given.shape[1] == following.shape[2] and not self._task.driven
-        self._predictors = make_baselines(
-            given[keep], following[keep], times[:steps], most, of_states=of_states
-        )
+        self._predictors: dict[str, Predictor] = {}
+        # Rows to learn from may be shorter than what is to be foretold.
+        if targets.shape[1] == len(times):
+            self._predictors = make_baselines(
+                given[keep], following[keep], times[:steps], most, of_states=of_states
+            )
         self._squares = {name: np.zeros(len(times)) for name in self._predictors}
         self._count = 0
 

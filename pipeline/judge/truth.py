@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 
 from ...data.batches.dataset import TrajectoryDataset
-from ...data.folder.stated_grid import initial_time
+from ...data.folder.stated_grid import grid_of, initial_time
 from ...data.shard.schema import LYAPUNOV_EXPONENT, Status
 from ..dynamics.diagnostics import lyapunov_exponents
 from ..dynamics.engines import EngineSettings, make_engine
@@ -29,7 +29,7 @@ class Truth:
     def __init__(self, dataset: TrajectoryDataset, system: System) -> None:
         self._store = dataset.store
         self._columns: dict[str, np.ndarray] = {}
-        self._begin = initial_time(dataset.store.config["grid"])
+        self._begin = initial_time(grid_of(dataset.store.config, dataset.store.split))
         self.system, self.engine = system, make_engine(system, EngineSettings())
         self.observed = [system.states.index(name) for name in dataset.components]
 

@@ -25,10 +25,11 @@ from ...data.folder.manifest_reading import load_manifest
 from ...models import Model
 from ..config.learning import Learning, TrainingSection
 from ..runs.code import keep_code, make_task, settled
+from ..runs.cut import check_steps, cut_of
 from ..runs.files import RunError
 from ..runs.folder import CURVE, TRAINING, RunConfig, prepare_folder
 from ..runs.going_on import Beginning
-from ..runs.model import check_steps
+from ..runs.model import check_fits
 from ..runs.standing import Standing
 from ..runtime.interrupts import StopRequest
 from ..runtime.lock import locked
@@ -92,9 +93,10 @@ def _prepare_and_train(
     learned = make_task(config)
     selected_metric(config, learned)
     check_judged_by(config)
-    check_steps(config, learned)
+    check_fits(config, learned)
     task = config.task
-    options = {**task.cut, "normalize": task.normalize, "parameters": task.parameters}
+    check_steps(data, "train", "validation")
+    options = {**cut_of(task, data), "normalize": task.normalize, "parameters": task.parameters}
     dataset = TrajectoryDataset(data, "train", learned, **options)
     validation = None
     if load_manifest(data).splits["validation"].trajectories:

@@ -15,11 +15,13 @@ from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.normalize import Normalizer
 from ...data.folder.bystanders import is_bystander
 from ...data.folder.names import MANIFEST
+from ...data.folder.stated_grid import grid_of
 from ..config.differences import in_words
 from ..config.file import check_learning
 from ..config.learning import EvaluationSection, Learning
 from ..config.plain_values import ConfigError
 from ..dynamics.systems import System, system_of
+from .cut import cut_of
 from .files import RunError, read_text
 
 CONFIG = "config.json"
@@ -147,8 +149,8 @@ class RunConfig:
 
     @property
     def step(self) -> float:
-        """Mean time from sample to sample."""
-        grid = self.config["grid"]
+        """Mean time from sample to sample of what was learned."""
+        grid = grid_of(self.config, "train")
         return grid["duration"] / (grid["points"] - 1)
 
     def stored(self) -> dict[str, Any]:
@@ -265,11 +267,11 @@ def load_normalizer(config: RunConfig) -> Normalizer | None:
     return Normalizer.from_state_dict(config.normalizer) if config.normalizer else None
 
 
-def dataset_options(config: RunConfig) -> dict[str, Any]:
+def dataset_options(config: RunConfig, data: Path) -> dict[str, Any]:
     """What, with its task, makes a TrajectoryDataset give what the run's model takes."""
     task, channels = config.learning.task, config.parameter_normalizer
     return {
-        **task.cut,
+        **cut_of(task, data),
         "normalize": load_normalizer(config) or False,
         "parameters": task.parameters,
         "parameter_normalizer": Normalizer.from_state_dict(channels) if channels else None,

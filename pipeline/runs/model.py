@@ -23,7 +23,7 @@ def build_model(config: Learning, inputs: int, outputs: int, given: Classes | No
     return make_model(found, inputs + len(config.task.parameters), outputs, **section.settings)
 
 
-def check_steps(config: Learning, task: Task) -> None:
+def check_fits(config: Learning, task: Task) -> None:
     """Raises RunError where the task gives inputs step by step, and the network of a config takes none so."""
     found = MODELS.find(config.model.name, config.code_of(config.model))
     if task.driven and found.step is Model.step:

@@ -15,9 +15,17 @@ from ..config.plain_values import ConfigError, check_texts
 SECTIONS = ("task", "model", "training", "refinement", "evaluation")
 # Of these, what baselines are judged by.
 JUDGING = ("task", "evaluation")
-GENERATING = ("system", "grid", "dataset", "engine", "initial_states", "observation")
 # What the job of judging them is called, beside models.
 BASELINES = "baselines"
+GENERATING = (
+    "system",
+    "grid",
+    "dataset",
+    "engine",
+    "initial_states",
+    "initial_states_by_split",
+    "observation",
+)
 
 Plain = dict[str, Any]
 

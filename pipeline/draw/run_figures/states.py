@@ -33,8 +33,9 @@ def draw_states(results: Results, what: str, prefix: str = "") -> Figure:
             predicted_label(results),
         )
     predicted = results[f"{prefix}predicted"][place]
-    images = [(label, true), (name, predicted), ("difference of the two", predicted - true)]
+    shown = ((label, true), (name, predicted), ("difference of the two", predicted - true))
+    images = [(title, results[f"{prefix}time"], states) for title, states in shown]
     what += f", {row}" if row else ""
-    figure = draw_images(images, results[f"{prefix}time"], time_label(results), results["config"].system)
+    figure = draw_images(images, time_label(results), results["config"].system)
     figure.suptitle(run_title(results, what), x=0.02, ha="left", fontsize=10)
     return figure

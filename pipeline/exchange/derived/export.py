@@ -69,10 +69,10 @@ def _write_npz(path: Path, source: Source, split: str) -> None:
 
     Where there are units, an array of that name has them as JSON.
     """
-    rows = source.manifest.splits[split].trajectories
+    rows, first = source.manifest.splits[split].trajectories, source.firsts[split]
     small: dict[str, list[np.ndarray]] = {}
     with zipfile.ZipFile(path, "w") as archive:
-        for large, like in source.first.over_time.items():
+        for large, like in first.over_time.items():
             with _member(archive, large) as member:
                 _write_header(member, (rows, *like.shape[1:]), like.dtype)
                 for shard in source.shards(split):
@@ -81,12 +81,12 @@ def _write_npz(path: Path, source: Source, split: str) -> None:
             for name, values in _columns(shard).items():
                 small.setdefault(name, []).append(values)
         arrays = {name: np.concatenate(parts) for name, parts in small.items()}
-        units = _units(source.first)
+        units = _units(first)
         if units:
             arrays[UNITS] = np.array(json.dumps(units, sort_keys=True))
-        arrays |= {"time": source.first.time, "component": np.array(source.first.components)}
-        if source.first.system_states:
-            arrays[SYSTEM_STATE] = np.array(source.first.system_states)
+        arrays |= {"time": first.time, "component": np.array(first.components)}
+        if first.system_states:
+            arrays[SYSTEM_STATE] = np.array(first.system_states)
         for name, values in arrays.items():
             with _member(archive, name) as member:
                 np.lib.format.write_array(member, values, allow_pickle=False)
@@ -158,7 +158,7 @@ def _write_csv(path: Path, source: Source, split: str) -> None:
 def _write_netcdf(path: Path, source: Source, split: str) -> None:
     """A netCDF-4 file with the variables, attributes and dimension scales of a shard, for all rows."""
     rows = source.manifest.splits[split].trajectories
-    first = source.first
+    first = source.firsts[split]
     attributes = {name: value for name, value in first.attributes.items() if name not in OF_A_SHARD}
     with new_hdf5(path) as file:
         made = make_variables(file, first.variables, first.parameters, first.units, rows)

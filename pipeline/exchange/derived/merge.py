@@ -6,7 +6,7 @@ from typing import Any
 
 from ....data.base.errors import DataError, FormatError
 from ....data.folder.manifest import Manifest
-from ....data.folder.stated_grid import diagnosed, initial_time
+from ....data.folder.stated_grid import STARTS, diagnosed, initial_time, joined_grid
 from ....data.folder.stated_observation import observed
 from ....data.shard.schema import DIAGNOSTICS, SPLITS, Status
 from ....data.shard.shard import Shard
@@ -16,6 +16,7 @@ from .duplicates import Trajectories
 from .source import Source, with_origin
 
 SHOWN = 80
+SECTIONS_OF_STARTS = ("initial_states", STARTS)
 SAME_SEED = "Were they made with the same seed? Choose other rows with `trajstore select`."
 WITHIN = "That dataset has it twice by itself: choose some of its rows with `trajstore select`."
 
@@ -40,6 +41,7 @@ def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
     sources = [Source.open(Path(path)) for path in paths]
     for other in sources[1:]:
         _check_alike(sources[0], other)
+    grids = _grids(sources)
     config = {
         **sources[0].recipe,
         "derived": {
@@ -49,10 +51,13 @@ def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
         },
     }
     config["system"] = _joint_system(sources)
-    starts = [source.manifest.config.get("initial_states") for source in sources]
+    starts = [[source.manifest.config.get(key) for key in SECTIONS_OF_STARTS] for source in sources]
     if any(other != starts[0] for other in starts):
         # Each source says how its own were drawn.
-        config.pop("initial_states", None)
+        for key in SECTIONS_OF_STARTS:
+            config.pop(key, None)
+    if any(grid != sources[0].grid_of(split) for split, grid in grids.items()):
+        config["grid"] = joined_grid(grids)
     trajectories = Trajectories()
     with new_folder(Path(out)) as folder:
         writer = DatasetWriter(folder, config, _loosest_engine(sources))
@@ -63,6 +68,18 @@ def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
                     writer.add(split, with_origin(shard, number))
         trajectories.check(SAME_SEED, WITHIN)
         return writer.finish()
+
+
+def _grids(sources: list[Source]) -> dict[str, dict[str, Any]]:
+    """What is said of the times of each split that has rows. Raises DataError if two say different things."""
+    grids = {}
+    for split in SPLITS:
+        having = [source for source in sources if split in source.firsts]
+        for other in having[1:]:
+            _check_times(having[0], other, split)
+        if having:
+            grids[split] = having[0].grid_of(split)
+    return grids
 
 
 def _check_alike(first: Source, other: Source) -> None:
@@ -80,30 +97,43 @@ def _check_alike(first: Source, other: Source) -> None:
         "observations",
         *(source.manifest.config.get("observation") for source in (first, other)),
     )
-    told, others = _told(first), _told(other)
-    for what in told:
-        _compare(first, other, what, told[what], others[what])
-    _compare(first, other, "time grids", *(source.first.time.tolist() for source in (first, other)))
+    _compare(first, other, "variables", *(_kept(source) for source in (first, other)))
+    resampling = (source.manifest.config["grid"].get("resample") for source in (first, other))
+    _compare(first, other, "resampling", *resampling)
 
 
-def _told(source: Source) -> dict[str, Any]:
-    """What its config says of variables and times, by what it is; of the same variables the same."""
-    config = source.manifest.config
+def _kept(source: Source) -> list[str]:
+    """Names of what its config keeps beside the states."""
     try:
-        kept, grid = sorted(observed(config).kept), config["grid"]
-        told = {"variables": kept, "resampling": grid.get("resample"), "initial times": initial_time(grid)}
-        if set(kept) & set(DIAGNOSTICS):
-            # They would not mean the same in all rows.
-            told["durations of diagnostics"] = diagnosed(grid)
-        return told
+        return sorted(observed(source.manifest.config).kept)
     except FormatError as error:
         raise FormatError(f"{source.path}: {error}; see `trajstore verify`") from None
 
 
-def _compare(first: Source, other: Source, what: str, mine: Any, theirs: Any) -> None:
+def _check_times(first: Source, other: Source, split: str) -> None:
+    """Raises DataError that names the first thing in which the times of a split's rows differ."""
+    told, others = _told(first, split), _told(other, split)
+    for what in told:
+        _compare(first, other, what, told[what], others[what], where=f" in {split}")
+
+
+def _told(source: Source, split: str) -> dict[str, Any]:
+    """What is said of the times of a split's rows, by what it is."""
+    try:
+        grid = source.grid_of(split)
+        told: dict[str, Any] = {"initial times": initial_time(grid)}
+        if set(_kept(source)) & set(DIAGNOSTICS):
+            # They would not mean the same in all rows.
+            told["durations of diagnostics"] = diagnosed(grid)
+        return {**told, "time grids": source.firsts[split].time.tolist()}
+    except FormatError as error:
+        raise FormatError(f"{source.path}: {error}; see `trajstore verify`") from None
+
+
+def _compare(first: Source, other: Source, what: str, mine: Any, theirs: Any, *, where: str = "") -> None:
     if mine != theirs:
         raise DataError(
-            f"{other.path}: its {what} differ from those of {first.path}: {theirs!r:.{SHOWN}}, expected "
+            f"{other.path}: its {what} differ from those of {first.path}{where}: {theirs!r:.{SHOWN}}, expected "
             f"{mine!r:.{SHOWN}}; only datasets of one kind can be merged (see `trajstore select` for grids)"
         )
 

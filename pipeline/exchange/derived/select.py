@@ -10,7 +10,7 @@ import numpy as np
 from ....data.base.arguments import one_of
 from ....data.base.errors import DataError
 from ....data.folder.manifest import Manifest
-from ....data.folder.stated_grid import describe_grid, diagnosed, initial_time
+from ....data.folder.stated_grid import by_split, describe_grid, diagnosed, initial_time, joined_grid
 from ....data.shard.rows import take_rows, take_times
 from ....data.shard.schema import DIAGNOSTICS, SPLITS, Status
 from ....data.shard.shard import Shard
@@ -81,7 +81,8 @@ def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
         one_of("status", status.lower(), [known.name.lower() for known in Status])
     source = Source.open(path)
     _check(source, selection)
-    samples = _samples(source.first.time, selection)
+    chosen = [split for split in SPLITS if split in (selection.splits or SPLITS) and split in source.firsts]
+    samples = {split: _samples(source, split, selection) for split in chosen}
     config = {
         **source.recipe,
         "derived": {
@@ -90,20 +91,17 @@ def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
             "sources": [source.provenance()],
         },
     }
-    if len(samples) < len(source.first.time):
-        grid = config["grid"]
-        times = source.first.time[samples]
-        config["grid"] = describe_grid(times, initial_time(grid), grid["resample"])
-        if any(name in source.first.optional for name in DIAGNOSTICS):
-            config["grid"]["diagnosed"] = diagnosed(grid)
+    grids = {split: _grid(source, split, samples[split]) for split in chosen}
+    if any(grid != source.grid_of(split) for split, grid in grids.items()) or by_split(config):
+        config["grid"] = joined_grid(grids)
     with new_folder(out) as folder:
         writer = DatasetWriter(folder, config, source.engine)
-        for split in [split for split in SPLITS if split in (selection.splits or SPLITS)]:
+        for split in chosen:
             for shard in source.shards(split):
-                chosen = take_rows(shard, _rows(shard, selection))
-                if len(samples) < len(shard.time):
-                    chosen = take_times(chosen, samples)
-                writer.add(split, with_origin(chosen, 0))
+                rows = take_rows(shard, _rows(shard, selection))
+                if len(samples[split]) < len(shard.time):
+                    rows = take_times(rows, samples[split])
+                writer.add(split, with_origin(rows, 0))
         return writer.finish()
 
 
@@ -114,15 +112,28 @@ def _check(source: Source, selection: Selection) -> None:
             raise DataError(f"--where {name}: no such parameter; the dataset has {known}")
 
 
-def _samples(times: np.ndarray, selection: Selection) -> np.ndarray:
-    """Numbers of the chosen samples. Raises DataError if there are fewer than two."""
+def _grid(source: Source, split: str, samples: np.ndarray) -> dict[str, Any]:
+    """What is said of the times of a split's rows, of which these samples are left."""
+    grid, first = source.grid_of(split), source.firsts[split]
+    if len(samples) == len(first.time):
+        return grid
+    kept = {key: grid[key] for key in ("shard_rows",) if key in grid}
+    kept |= describe_grid(first.time[samples], initial_time(grid), grid["resample"])
+    if any(name in first.optional for name in DIAGNOSTICS):
+        kept["diagnosed"] = diagnosed(grid)
+    return kept
+
+
+def _samples(source: Source, split: str, selection: Selection) -> np.ndarray:
+    """Numbers of the chosen samples of a split's rows. Raises DataError if there are fewer than two."""
+    times = source.firsts[split].time
     slack = ROUNDING * np.diff(times).min(initial=np.inf) if len(times) > 1 else 0.0
     inside = _within(times, selection.time, slack)
     chosen = np.flatnonzero(inside)[:: selection.stride]
     if len(chosen) < 2:
         raise DataError(
-            f"{len(chosen)} of {len(times)} samples are left, from {times[0]:g} to {times[-1]:g} there are "
-            f"{len(times)}; expected at least two: choose a longer --time or a smaller --stride"
+            f"{len(chosen)} of {len(times)} samples of {split} are left, from {times[0]:g} to {times[-1]:g} there "
+            f"are {len(times)}; expected at least two: choose a longer --time or a smaller --stride"
         )
     return chosen
 

@@ -12,6 +12,7 @@ from ....data.base.errors import FormatError
 from ....data.base.hashing import content_hash
 from ....data.folder.manifest import Manifest
 from ....data.folder.manifest_reading import load_manifest, manifest_of_file
+from ....data.folder.stated_grid import grid_of
 from ....data.shard.rows import take_rows
 from ....data.shard.schema import without_sizes
 from ....data.shard.shard import Shard, ShardRecord, read_shard
@@ -53,6 +54,21 @@ class Source:
         """Its first shard without its rows, for what all have in common."""
         return take_rows(self.read(self.manifest.shards[0]), np.arange(0))
 
+    @cached_property
+    def firsts(self) -> dict[str, Shard]:
+        """The same of each split that has rows, for what its rows have in common."""
+        return {
+            split: self.first
+            if record.shards[0] is self.manifest.shards[0]
+            else take_rows(self.read(record.shards[0]), np.arange(0))
+            for split, record in self.manifest.splits.items()
+            if record.shards
+        }
+
+    def grid_of(self, split: str) -> dict[str, Any]:
+        """What its config says of the times of a split's rows."""
+        return grid_of(self.manifest.config, split)
+
     @property
     def engine(self) -> dict[str, Any]:
         """What its shards say of their integrator."""
@@ -75,13 +91,12 @@ class Source:
                     {name: values.dtype for name, values in each.over_time.items()},
                     each.components,
                     sorted(each.parameters),
-                    each.time.tobytes(),
                     sorted(each.optional),
                     each.system_states,
                 )
                 for each in (shard, self.first)
             ]
-            if kinds[0] != kinds[1]:
+            if kinds[0] != kinds[1] or not np.array_equal(shard.time, self.firsts[split].time):
                 raise FormatError(
                     f"{self.path}: {record.file} has another dtype, grid, components or parameters than "
                     f"{self.manifest.shards[0].file}; see `trajstore verify`"

@@ -118,7 +118,7 @@ def test_a_manifest_reads_back_as_it_was_written(small_dataset, tmp_path):
         ("[]", "format"),
         ("null", "format"),
         ('{"format": "minari"}', "format"),
-        ('{"format": "trajstore", "format_version": 3}', "version 3.*upgrade"),
+        ('{"format": "trajstore", "format_version": 4}', "version 4.*upgrade"),
         ('{"format": "trajstore", "format_version": 1}', "id"),
         ('{"format": "trajstore", "format_version": "1"}', "version"),
     ],

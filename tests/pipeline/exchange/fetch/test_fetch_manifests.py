@@ -38,7 +38,7 @@ def edit(folder, change):
         (lambda raw: shard_of(raw).update(rows=33), "train"),
         (lambda raw: shard_of(raw).update(content_hash="0" * 64), "id does not follow"),
         (lambda raw: raw.update(id="0" * 64), "id does not follow"),
-        (lambda raw: raw.update(format_version=3), "upgrade trajstore"),
+        (lambda raw: raw.update(format_version=4), "upgrade trajstore"),
         (lambda raw: raw.update(format="other"), "no trajstore manifest"),
         (lambda raw: raw["config"]["dataset"].update(train=71), "does not follow"),
     ],
