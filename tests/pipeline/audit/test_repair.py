@@ -195,6 +195,23 @@ def test_lost_rows_are_missed_where_only_the_manifests_config_tells(dataset_copy
     refused(dataset_copy, "train has 70 rows, but its shards hold 64")
 
 
+def test_first_rows_of_a_file_of_starts_are_no_sizes_of_splits(experiment, tmp_path):
+    np.save(tmp_path / "starts.npy", np.random.default_rng(0).standard_normal((9, 2)))
+    starts = {"kind": "file", "path": str(tmp_path / "starts.npy")}
+    folder, dataset = tmp_path / "dataset", {"train": 4, "validation": 3, "test": 2}
+    generate(experiment(initial_states=starts, dataset=dataset), folder, jobs=1)
+    before, text = bytes_of(folder), (folder / MANIFEST).read_text()
+    (folder / MANIFEST).write_text(text[:-3])
+    (folder / CHECKSUMS).unlink()
+    repair(folder)
+    assert bytes_of(folder) == before
+    size = '"train": 4,\n   "validation": 3'
+    assert text.count(size) == 1
+    (folder / MANIFEST).write_text(text[:-3].replace(size, size.replace("3", "4")))
+    (folder / CHECKSUMS).unlink()
+    refused(folder, "validation has 4 rows, but its shards hold 3")
+
+
 def test_a_shard_that_no_list_knows_is_not_taken_in(dataset_copy, tmp_path, experiment):
     generate(experiment(dataset={"train": 96, "validation": 0, "test": 0}), tmp_path / "more", jobs=1)
     (dataset_copy / "train-00002.h5").unlink()
