@@ -193,7 +193,8 @@ class Description:
         config = self.manifest.config
         own = config["grid"].get(GRIDS, {})
         told = [f"in {split} {self._grid(grid_of(config, split))}" for split in SPLITS if split in own]
-        return "; ".join([self._grid(grid_of(config, None)), *told])
+        common = [self._grid(grid_of(config, None))] if len(told) < len(SPLITS) else []
+        return "; ".join([*common, *told])
 
     def _grid(self, grid: Mapping[str, Any]) -> str:
         points, duration = grid["points"], grid["duration"]

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from trajstore.data import TrajstoreError, examine, load_manifest, read_shard
+from trajstore.data import TrajectoryDataset, TrajstoreError, examine, load_manifest, read_shard
 from trajstore.data.integrity.shared_rows import can_share
-from trajstore.pipeline import check_config, generate, reintegrate
+from trajstore.pipeline import check_config, generate, merge, reintegrate
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.describe.description import Description
 from trajstore.pipeline.draw.dataset_sample import sample_dataset
 from trajstore.pipeline.draw.initial_states import draw_initial_states
+from trajstore.pipeline.judge.truth import Truth
 
 SPLITS = ("train", "validation", "test")
 CLOUD = {"kind": "normal", "mean": {"x1": 1.0, "x2": 0.0}, "std": {"x1": 0.1, "x2": 0.1}}
@@ -101,6 +102,28 @@ def test_the_past_of_a_delay_equation_is_that_of_its_split(tmp_path, own):
     # By the method of steps, x(0) after x = c up to t = -3: x(-2) = 0, x(-1) = -c / 2, x(0) = -c / 6.
     start = shards[there].initial_state
     np.testing.assert_allclose(shards[there].state[:, 0], -start / 6, rtol=1e-7)
+    # What is judged against is integrated from the same time.
+    for split, shard in shards.items():
+        truth = Truth.of(TrajectoryDataset(tmp_path / "dataset", split))
+        states, _ = truth.along(np.arange(2), shard.time)
+        np.testing.assert_allclose(states, shard.state, rtol=1e-6, atol=1e-9)
+
+
+def test_merged_datasets_say_how_rows_began_where_all_say_the_same(experiment, tmp_path):
+    own = [{"test": CLOUD}, {"test": CLOUD}, {"validation": CLOUD}]
+    for number, section in enumerate(own):
+        config = experiment(
+            initial_states_by_split=section, dataset={"train": 3, "validation": 2, "test": 2, "seed": number}
+        )
+        generate(config, tmp_path / str(number), jobs=1)
+    same = merge([tmp_path / "0", tmp_path / "1"], tmp_path / "same")
+    assert list(same.config["initial_states_by_split"]) == ["test"]
+    other = merge([tmp_path / "0", tmp_path / "2"], tmp_path / "other")
+    assert "initial_states_by_split" not in other.config
+    assert (same.format_version, other.format_version) == (3, 1)
+    for name in ("same", "other"):
+        assert examine(tmp_path / name).problems == []
+        assert reintegrate(tmp_path / name, 14).problems == []
 
 
 def test_what_splits_may_share_is_asked_by_their_starts(experiment, tmp_path):

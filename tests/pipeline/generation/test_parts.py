@@ -105,6 +105,32 @@ def test_a_damaged_shard_is_found_though_it_is_older_than_its_manifest(
     assert bytes_of(folder) == bytes_of(parts_dataset)
 
 
+def test_splits_of_their_own_length_are_in_parts_too(experiment, tmp_path):
+    def config(train):
+        dataset = {"train": train, "validation": 11, "test": 1, "shard_rows": 1}
+        splits = {"train": {"points": 5}}
+        return experiment(grid={"duration": 0.2, "points": 3, "splits": splits}, dataset=dataset)
+
+    folder = tmp_path / "dataset"
+    few = generate(config(3), folder).manifest
+    assert (few.format_version, few.all_parts) == (3, [])
+    many = generate(config(22), folder).manifest
+    assert (many.format_version, len(many.all_parts)) == (3, 3)
+    assert verify(folder) == []
+    assert load_manifest(folder) == many
+    generate(config(22), tmp_path / "at once")
+    assert bytes_of(tmp_path / "at once") == bytes_of(folder)
+    done = fetch(str(folder), tmp_path / "here")
+    assert (done.fetched, done.problems) == (34, [])
+    (folder / MANIFEST).unlink()
+    (folder / PART).unlink()
+    repair(folder)
+    assert bytes_of(tmp_path / "at once") == bytes_of(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert Dataset(folder / "croissant.json").metadata.distribution
+
+
 def test_fetch_brings_the_parts(parts_dataset, tmp_path):
     done = fetch(str(parts_dataset), tmp_path / "here")
     assert (done.fetched, done.problems) == (34, [])

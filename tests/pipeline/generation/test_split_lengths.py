@@ -1,6 +1,9 @@
 """Splits whose rows have times of their own: [grid.splits.test] and its like."""
 
 import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trajstore.data import (
     FormatError,
+    Manifest,
     TrajectoryDataset,
     examine,
     load_manifest,
     make_loader,
     read_shard,
     verify,
+    write_shard,
 )
 from trajstore.data.base.errors import TrajstoreError
 from trajstore.data.base.hashing import content_hash
@@ -101,6 +106,27 @@ def test_what_a_stranger_states_of_splits_is_looked_at(lengths, splits):
     raw["config"]["grid"]["splits"] = splits
     with pytest.raises(FormatError, match=r"there: .*config\.grid"):
         manifest_reading.parse_manifest(json.dumps(raw), "there", lambda _: (b"", ""))
+
+
+def test_a_shard_of_other_times_than_its_splits_is_found(lengths, tmp_path):
+    """By the file itself, and by the manifest that lists it with hashes that are right."""
+    shard = read_shard(lengths / "test-00000.h5")
+    for split, problem in (("validation", True), ("test", False)):
+        path = tmp_path / f"{split}-00000.h5"
+        write_shard(path, replace(shard, attributes={**shard.attributes, "split": split}))
+        assert [finding.text for finding in examine(path).problems] == ["the time grid is not the config's"][
+            :problem
+        ]
+    copy = Path(shutil.copytree(lengths, tmp_path / "copy"))
+    manifest = load_manifest(copy)
+    config = {
+        **manifest.config,
+        "grid": {key: manifest.config["grid"][key] for key in ("duration", "points", "resample")},
+    }
+    splits = {name: split.shards for name, split in manifest.splits.items()}
+    Manifest.of(config, manifest.system, manifest.components, splits).save(copy)
+    said = " ".join(verify(copy))
+    assert "comes from another config than the dataset's" in said
 
 
 OWN = st.one_of(

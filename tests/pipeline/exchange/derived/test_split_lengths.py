@@ -12,6 +12,7 @@ from trajstore.data.folder.names import CHECKSUMS, MANIFEST
 from trajstore.pipeline import Selection, export, generate, merge, reintegrate, select
 from trajstore.pipeline.audit.repair import repair
 from trajstore.pipeline.cli.main import main
+from trajstore.pipeline.config import experiment as experiment_module
 from trajstore.pipeline.draw.dataset import plot_dataset
 
 POINTS = {"train": 51, "validation": 11, "test": 21}
@@ -108,6 +109,25 @@ def test_splits_of_two_datasets_make_one(experiment, tmp_path):
         "resample": "dense",
         "splits": {"test": {"duration": 1.0, "points": 11}},
     }
+
+
+def test_files_hold_as_many_rows_as_the_length_of_their_split_allows(experiment, tmp_path, monkeypatch):
+    # A file for 60 points, so that rows are few.
+    monkeypatch.setattr(experiment_module, "rows_of_shard", lambda points, *_: max(1, 60 // points))
+    expected = {"train": [1] * 8, "validation": [5], "test": [2, 2, 2]}
+
+    def sizes(manifest):
+        return {name: [shard.rows for shard in split.shards] for name, split in manifest.splits.items()}
+
+    for seed in (0, 1):
+        config = made(experiment, seed, shard_rows=None)
+        assert sizes(generate(config, tmp_path / str(seed), jobs=1).manifest) == expected
+        assert verify(tmp_path / str(seed)) == []
+    for time in ((None, None), (0.1, None)):
+        selection = Selection(time=time)
+        assert sizes(select(tmp_path / "0", tmp_path / str(time), selection)) == expected
+    both = merge([tmp_path / "0", tmp_path / "1"], tmp_path / "both")
+    assert sizes(both) == {"train": [1] * 16, "validation": [5, 5], "test": [2] * 6}
 
 
 def test_other_times_of_one_split_are_refused(experiment, lengths, tmp_path):
