@@ -240,6 +240,9 @@ def config_of(number: int, seed: int = 0) -> tuple[str, Raw, Selection | None]:
     whole = "noise" in observed and not observed["clean"]
     if random.random() < 0.15 and grid["points"] > 8 and not whole:
         cut = Selection(time=(0.3 * duration, 0.9 * duration), stride=int(random.integers(1, 3)))
+    elif random.random() < 0.3:
+        own = {"duration": float(duration * random.uniform(0.2, 1)), "points": int(random.integers(2, 60))}
+        grid["splits"] = {"test": own}
     return kind, raw, cut
 
 

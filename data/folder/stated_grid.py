@@ -62,6 +62,12 @@ def step_of(config: Mapping[str, Any], split: str) -> float:
     return duration / max(1, points_of(config, split) - 1)
 
 
+def shard_rows_of(config: Mapping[str, Any], split: str) -> int:
+    """Rows of a split's shards: of a split whose rows have another length more or fewer make one."""
+    own = grid_of(config, split).get("shard_rows")
+    return own if isinstance(own, int) and own > 0 else config["dataset"]["shard_rows"]
+
+
 def joined_grid(grids: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """One grid from those of some splits, as `grid_of` gives them: the first, with those of others beside it."""
     common = dict(next(iter(grids.values())))

@@ -12,7 +12,7 @@ import numpy as np
 from ...data.base.errors import DataError
 from ...data.folder.bystanders import is_bystander
 from ...data.folder.manifest import Manifest
-from ...data.folder.stated_grid import grid_of
+from ...data.folder.stated_grid import shard_rows_of
 from ...data.shard.rows import join_rows, take_rows
 from ...data.shard.schema import SPLITS, shard_name
 from ...data.shard.shard import Shard, ShardRecord, write_shard
@@ -68,10 +68,7 @@ class DatasetWriter:
         self._rows: dict[str, int] = dict.fromkeys(SPLITS, 0)
         self._components: tuple[str, ...] = ()
         dataset = config["dataset"]
-        # Of a split whose rows have another length, more or fewer of them make a file.
-        self._shard_rows = {
-            split: grid_of(config, split).get("shard_rows", dataset["shard_rows"]) for split in SPLITS
-        }
+        self._shard_rows = {split: shard_rows_of(config, split) for split in SPLITS}
         self._dtype = np.dtype(dataset["dtype"])
         self._compression = None if dataset["compression"] == "none" else dataset["compression"]
         self._attributes = shared_attributes(config, engine)

@@ -92,7 +92,7 @@ def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
         },
     }
     grids = {split: _grid(source, split, samples[split]) for split in chosen}
-    if any(grid != source.grid_of(split) for split, grid in grids.items()) or by_split(config):
+    if grids and (by_split(config) or any(grid != source.grid_of(split) for split, grid in grids.items())):
         config["grid"] = joined_grid(grids)
     with new_folder(out) as folder:
         writer = DatasetWriter(folder, config, source.engine)

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from trajstore.data import examine, load_manifest, read_shard, verify
+from trajstore.data import DataError, Manifest, examine, load_manifest, read_shard, verify
 from trajstore.data.folder.names import CHECKSUMS, MANIFEST
 from trajstore.pipeline import Selection, export, generate, merge, reintegrate, select
 from trajstore.pipeline.audit.repair import repair
@@ -79,6 +80,13 @@ def test_nothing_left_of_a_split_is_told(lengths, tmp_path):
     assert CliRunner().invoke(main, [*arguments, "--split", "train"]).exit_code == 0
 
 
+def test_a_split_without_rows_leaves_none(experiment, tmp_path):
+    generate(made(experiment, validation=0), tmp_path / "data", jobs=1)
+    with pytest.raises(DataError, match="no rows are left"):
+        select(tmp_path / "data", tmp_path / "none", Selection(splits=["validation"]))
+    assert select(tmp_path / "data", tmp_path / "all", Selection()).format_version == 3
+
+
 def test_they_are_joined_where_the_grids_of_each_split_agree(experiment, lengths, tmp_path):
     config = made(experiment, seed=1, diagnostics=["lyapunov_exponent"])
     generate(config, tmp_path / "more", jobs=1)
@@ -128,6 +136,19 @@ def test_files_hold_as_many_rows_as_the_length_of_their_split_allows(experiment,
         assert sizes(select(tmp_path / "0", tmp_path / str(time), selection)) == expected
     both = merge([tmp_path / "0", tmp_path / "1"], tmp_path / "both")
     assert sizes(both) == {"train": [1] * 16, "validation": [5, 5], "test": [2] * 6}
+
+
+@pytest.mark.parametrize("rows", [0, -1, "2", None])
+def test_a_number_of_rows_that_is_none_is_not_taken_from_a_stranger(lengths, tmp_path, rows, time_limit):
+    manifest = load_manifest(lengths)
+    config = json.loads(json.dumps(manifest.config))
+    config["grid"]["splits"]["train"]["shard_rows"] = rows
+    splits = {name: split.shards for name, split in manifest.splits.items()}
+    folder = Path(shutil.copytree(lengths, tmp_path / "copy"))
+    Manifest.of(config, manifest.system, manifest.components, splits).save(folder)
+    with time_limit(60):
+        found = select(folder, tmp_path / "out", Selection())
+    assert [shard.rows for shard in found.splits["train"].shards] == [5, 3]
 
 
 def test_other_times_of_one_split_are_refused(experiment, lengths, tmp_path):
