@@ -167,7 +167,7 @@ def _whole(
     cut = StatefulRuns.whole(len(test.time))
     raw, seen = (
         TrajectoryDataset(test.store.path, test.store.split, test.task, **{**options, **cut})
-        for options in (config.learning.task.cut, dataset_options(config))
+        for options in (config.learning.task.cut, dataset_options(config, test.store.path))
     )
     return StatefulRuns(model, raw, seen, evaluation.rollouts)
 

@@ -10,7 +10,7 @@ import torch
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.shard.schema import CLEAN_STATE
 from ...models import Model
-from .forecasters.first_state import make_baselines
+from .forecasters.first_state import Predictor, make_baselines
 from .metrics.metric import Batch
 from .movement import choose, moving, spread
 
