@@ -6,7 +6,10 @@ from ..data.base.face import face
 
 if TYPE_CHECKING:
     from ..data.base.section import Section as Section
+    from .facts import DataFacts as DataFacts
+    from .field import FieldModel as FieldModel
     from .gru import GRU as GRU
+    from .hnn import HNN as HNN
     from .layers import perceptron as perceptron
     from .lstm import LSTM as LSTM
     from .mlp import MLP as MLP
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
     from .registry import make_model as make_model
 
 _HOMES = {
+    "DataFacts": "facts",
+    "FieldModel": "field",
     "GRU": "gru",
+    "HNN": "hnn",
     "LSTM": "lstm",
     "MLP": "mlp",
     "MODELS": "registry",

@@ -1,5 +1,6 @@
 """What a network is: made from its settings, called with sequences of inputs, run one sample at a time."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from ..data.base.section import Section
+from .facts import DataFacts
 
 Memory = Any
 """What a model carries from one sample to the next; None before the first."""
@@ -20,11 +22,13 @@ class Model(nn.Module):
 
     Attributes:
         Settings: The pydantic model that checks the settings.
+        is_field: Whether its outputs are slopes, dx/dt, and not states.
         input_size: D_in.
         output_size: D_out.
     """
 
     Settings: ClassVar[type[BaseModel]] = Section
+    is_field: ClassVar[bool] = False
     input_size: int
     output_size: int
 
@@ -55,6 +59,14 @@ class Model(nn.Module):
     @property
     def has_own_loss(self) -> bool:
         return type(self).loss is not Model.loss
+
+    @classmethod
+    def completed(cls, settings: Mapping[str, Any], data: DataFacts) -> Mapping[str, Any]:
+        """The settings with what only the data tell, before training; they are kept with the run.
+
+        Raises TrajstoreError where such data are none for it.
+        """
+        return settings
 
     @classmethod
     def fewest_weights(cls, **settings: Any) -> int:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 MODELS: "Registry[Model]" = Registry(
     "model",
-    {"lstm": "lstm:LSTM", "gru": "gru:GRU", "mlp": "mlp:MLP"},
+    {"lstm": "lstm:LSTM", "gru": "gru:GRU", "mlp": "mlp:MLP", "hnn": "hnn:HNN"},
     package="trajstore.models",
     base="model:Model",
 )

@@ -1,6 +1,6 @@
 """What a config says of our networks: the keys of [model] beside its name. Nothing here imports torch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -35,8 +35,40 @@ class MlpSettings(Section):
     points: PositiveInt = 1
 
 
+Place = str | int
+
+
+class HnnSettings(Section):
+    """Of `hnn`.
+
+    Attributes:
+        hidden: Widths of the hidden layers of each of its networks.
+        activation: "tanh", "sin" or "softplus".
+        orthogonal: Whether weights begin as orthogonal matrices.
+        form: "whole": H(q, p). "separable": T(p) + V(q). "pairwise": sums of T(p_i) and V(q_i - q_j) over bodies.
+        pairs: Names of each coordinate and its momentum; left out: derived from the equations and their energy.
+        bodies: For "pairwise", the names of the coordinates of each body.
+        rescale: Whether states are scaled, inside, by the moments of the train split.
+        centre: Filled in by training: what is taken off the states.
+        scale: Filled in by training: what they are divided by.
+    """
+
+    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default_factory=lambda: [32, 32])
+    activation: Literal["tanh", "sin", "softplus"] = "tanh"
+    orthogonal: bool = False
+    form: Literal["whole", "separable", "pairwise"] = "whole"
+    pairs: (
+        Annotated[list[Annotated[list[Place], Field(min_length=2, max_length=2)]], Field(min_length=1)] | None
+    ) = None
+    bodies: list[list[Place]] | None = None
+    rescale: bool = True
+    centre: list[float] | None = None
+    scale: list[float] | None = None
+
+
 SETTINGS: dict[str, type[Section]] = {
     "lstm": RecurrentSettings,
     "gru": RecurrentSettings,
     "mlp": MlpSettings,
+    "hnn": HnnSettings,
 }

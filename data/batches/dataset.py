@@ -1,6 +1,7 @@
 """The torch Dataset: trajectories of one split as (inputs, targets) of a task."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,7 @@ from .windows import Windows
 Batch = tuple[Tensor, Tensor]
 # What may be learned, and the variable that has it.
 TARGETS = {"observed": "state", "clean": CLEAN_STATE}
+Computed = Callable[[np.ndarray, np.ndarray | None, Windows], np.ndarray]
 Index = int | slice | Sequence[int] | np.ndarray | Tensor
 
 
@@ -49,6 +51,8 @@ class TrajectoryDataset(Dataset[Batch]):
             observed.
         parameter_normalizer: How the parameters are standardised. None takes the moments of the train split if
             `normalize` asks for any.
+        computed: What makes a variable that a task needs and that is not stored, by its name: called with rows,
+            window numbers or None, and windows, it gives (B, length, D), as `Store.gather` does.
         dtype: Of inputs, targets and `states`: float32 or float64, as torch's, as NumPy's or by name.
 
     Raises:
@@ -68,6 +72,7 @@ class TrajectoryDataset(Dataset[Batch]):
         parameters: Sequence[str] = (),
         parameter_normalizer: Normalizer | None = None,
         target: Literal["observed", "clean"] = "observed",
+        computed: Mapping[str, Computed] | None = None,
         dtype: Dtype = torch.float32,
     ) -> None:
         if not isinstance(normalize, bool | Normalizer):
@@ -81,6 +86,7 @@ class TrajectoryDataset(Dataset[Batch]):
         self.store = Store(path, split)
         self.task = self.task.on(self.components)
         samples = len(self.store.time)
+        window = self.task.usual_window if window is None else window
         self.windows = Windows(samples, samples if window is None else window, stride)
         if self.windows.length < self.task.minimum_length:
             raise DataError(
@@ -91,8 +97,9 @@ class TrajectoryDataset(Dataset[Batch]):
                 f'{self.store.path}: target "clean" needs states without noise, and stores none; generate it with '
                 "observation.clean = true"
             )
+        self._computed = dict(computed or {})
         for name in self.task.variables:
-            if name not in self.store.variables:
+            if name not in self.store.variables and name not in self._computed:
                 raise DataError(
                     f"{self.store.path}: task {self.task} needs the variable {name!r}, and none is stored"
                 )
@@ -146,7 +153,10 @@ class TrajectoryDataset(Dataset[Batch]):
     @property
     def target_normalizer(self) -> Normalizer | None:
         """How the targets are standardised; None where they are not."""
-        return None if self.normalizer is None else self.normalizer.part(self.target_places)
+        if self.normalizer is None:
+            return None
+        found = self.normalizer.part(self.target_places)
+        return found.of_rates if self.task.rates else found
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -253,12 +263,12 @@ class TrajectoryDataset(Dataset[Batch]):
         """Each of `beside` as the task takes it, (B, length, D)."""
         found = {}
         for name, variable in self.beside.items():
-            values = self.store.gather(rows, starts, windows, variable)
-            if variable == DERIVATIVE and self.normalizer is not None:
-                rates = torch.from_numpy(values).to(self.dtype)
-                found[name] = rates / rates.new_tensor(self.normalizer.std)
-            else:
-                found[name] = self._standardised(values)
+            gather = self._computed.get(variable) or partial(self.store.gather, name=variable)
+            values = gather(rows, starts, windows)
+            normalizer = self.normalizer
+            if normalizer is not None and variable == DERIVATIVE:
+                normalizer = normalizer.of_rates
+            found[name] = self._standardised(values, normalizer)
         return found
 
     def batch(self, windows: np.ndarray, rows: np.ndarray, beside: dict[str, Tensor] | None = None) -> Batch:
@@ -269,11 +279,11 @@ class TrajectoryDataset(Dataset[Batch]):
         channels = None
         if self._channels is not None:
             channels = self._channels[torch.from_numpy(np.ascontiguousarray(rows))]
-        return self.task.batch(self._standardised(windows), channels, beside)
+        return self.task.batch(self._standardised(windows, self.normalizer), channels, beside)
 
-    def _standardised(self, states: np.ndarray) -> Tensor:
-        values = torch.from_numpy(states).to(self.dtype)
-        return values if self.normalizer is None else self.normalizer.apply(values)
+    def _standardised(self, values: np.ndarray, normalizer: Normalizer | None) -> Tensor:
+        found = torch.from_numpy(values).to(self.dtype)
+        return found if normalizer is None else normalizer.apply(found)
 
     def trajectory_blocks(self, size: int) -> Iterator[tuple[Tensor, Tensor | None, dict[str, Tensor]]]:
         """Whole trajectories as the network sees them, at most `size` at once, in the order of the rows.
@@ -286,7 +296,7 @@ class TrajectoryDataset(Dataset[Batch]):
         for first in range(0, len(rows), size):
             block = rows[first : first + size]
             channels = None if self._channels is None else self._channels[torch.from_numpy(block)]
-            states = self._standardised(self.store.gather(block, None, whole))
+            states = self._standardised(self.store.gather(block, None, whole), self.normalizer)
             yield states, channels, self._gather_beside(block, None, whole)
 
     def __getitems__(self, index: list[int]) -> list[Batch]:

@@ -66,6 +66,11 @@ class Normalizer:
             tuple(self.mean[place] for place in places), tuple(self.std[place] for place in places)
         )
 
+    @property
+    def of_rates(self) -> Self:
+        """Of slopes of what this standardises."""
+        return type(self)((0.0,) * len(self.mean), self.std)
+
     def apply(self, values: Values) -> Tensor:
         """Standardise (..., D)."""
         values = self._real(values)

@@ -15,6 +15,7 @@ TASKS: Registry[Task] = Registry(
         "initial-value": "initial_value:InitialValue",
         "forecast": "forecast:Forecast",
         "observe": "observe:Observe",
+        "vector-field": "vector_field:VectorField",
     },
     package="trajstore.data.tasks",
     base="task:Task",

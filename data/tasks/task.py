@@ -25,6 +25,8 @@ class Task:
         driven: Whether inputs are given at every step, so that nothing goes on by itself: there are no rollouts, and
             the network is run over whole rows instead, one step at a time.
         minimum_length: The fewest points that a window may have.
+        usual_window: Points of a window unless it is said; None is a whole row.
+        rates: Whether targets are slopes, dx/dt, and not states.
         variables: What it needs of the store beside the state: "clean_state", "derivative". Where states are
             standardised these are, too; derivatives are divided by the deviations of the states.
     """
@@ -34,6 +36,8 @@ class Task:
     one_step: ClassVar[bool] = False
     driven: ClassVar[bool] = False
     minimum_length: int = 1
+    usual_window: ClassVar[int | None] = None
+    rates: ClassVar[bool] = False
     variables: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
@@ -59,6 +63,11 @@ class Task:
         """The components of the targets, in their order, of data of these; all, unless a task says otherwise."""
         return tuple(components)
 
+    @property
+    def of_states(self) -> bool:
+        """Whether what comes out is of the kind of what goes in."""
+        return not (self.driven or self.rates)
+
     def inputs(self, states: "Tensor", beside: Mapping[str, "Tensor"]) -> "Tensor":
         """Inputs (B, T', D') from windows of states (B, T, D); `beside` has the variables of the same shape."""
         raise NotImplementedError
@@ -74,6 +83,14 @@ class Task:
     def warmup(self, points: int) -> int:
         """How many points of history a rollout has before its start, of rows of so many points, unless it is said."""
         return 0
+
+    def rollout_points(self, window: int, points: int) -> int:
+        """In what rollouts are counted, with the start: of windows of so many points, rows of so many."""
+        return window
+
+    def sampled(self, step: float) -> Self:
+        """This task on data with points so far apart, in units of time."""
+        return self
 
     def alone(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What a predictor of one input is given, (M, D'), and what it has to foretell from it, (M, T'', D'').

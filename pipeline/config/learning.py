@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import (
     BaseModel,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -30,8 +31,9 @@ class TaskSection(NamedSection):
 
     Attributes:
         name: "initial-value", a whole trajectory from its first state; "forecast", the next state from those before;
-            "observe", some components from others; or one of your own.
-        window: Points of each sample; left out: whole rows, or as many as the shortest row of any split has.
+            "observe", some components from others; "vector-field", dx/dt from the state; or one of your own.
+        window: Points of each sample; left out: whole rows, or as many as the shortest row of any split has; of
+            "vector-field" single points.
         stride: Points from one sample to the next.
         normalize: Whether states are standardised by the moments of the train split.
         parameters: Of the system, that the network is told beside the states, so that it can learn a family.
@@ -48,6 +50,11 @@ class TaskSection(NamedSection):
     target: Target = "observed"
 
     @property
+    def usual_window(self) -> int | None:
+        """Points of a sample where `window` is left out, of a task of ours that has no use for whole rows."""
+        return TASKS.find(self.name).usual_window if self.name in TASKS.names() else None
+
+    @property
     def cut(self) -> dict[str, Any]:
         """How a TrajectoryDataset cuts samples from rows, and what it takes the targets from."""
         return {"window": self.window, "stride": self.stride, "target": self.target}
@@ -60,7 +67,7 @@ class ModelSection(NamedSection):
     """The network, see `trajstore.models`, and its settings.
 
     Attributes:
-        name: "lstm", "gru", "mlp", or one of your own.
+        name: "lstm", "gru", "mlp", "hnn", or one of your own.
     """
 
     registry = MODELS
@@ -87,6 +94,9 @@ class TrainingSection(Section):
         block_bytes: Of rows that are read together, where the shuffle is in blocks.
         buffer_bytes: Of rows in memory at once, where the shuffle is in blocks.
         clip: The largest norm of a gradient; left out: any.
+        weight_decay: By which weights are drawn to zero: with "adamw" by itself, else as half their square in the
+            loss; left out: 0.01 of "adamw", 0 of others.
+        dtype: Of weights and samples, "float32" or "float64".
         evaluate_every: Steps from one look at the validation split to the next.
         patience: Evaluations in a row that were no better, after which a phase ends; left out: none ends it.
         select: The metric of the validation split by which the best weights are chosen, and patience counts; left
@@ -108,6 +118,8 @@ class TrainingSection(Section):
     block_bytes: PositiveInt = BLOCK_BYTES
     buffer_bytes: PositiveInt = BUFFER_BYTES
     clip: PositiveFloat | None = None
+    weight_decay: NonNegativeFloat | None = None
+    dtype: Literal["float32", "float64"] = "float32"
     evaluate_every: PositiveInt = 500
     patience: PositiveInt | None = None
     select: str | None = None
@@ -126,12 +138,8 @@ class TrainingSection(Section):
     def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A full shuffle does not depend on them, and runs that were made before them stay the same runs.
         unused = {"shuffle", "block_bytes", "buffer_bytes"} if self.shuffle == "full" else set()
-        unused |= {key for key in ("minutes", "select") if getattr(self, key) is None}
-        unused |= (
-            {"select_points"}
-            if self.select_points == type(self).model_fields["select_points"].default
-            else set()
-        )
+        added = ("minutes", "select", "select_points", "weight_decay", "dtype")
+        unused |= {key for key in added if getattr(self, key) == type(self).model_fields[key].default}
         return {key: value for key, value in dump(self).items() if key not in unused}
 
 

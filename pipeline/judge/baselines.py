@@ -6,6 +6,7 @@ from ...data.base.own_code import OwnCode
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.folder.manifest_reading import load_manifest
 from ..runs.code import Classes
+from ..runs.splits import open_split
 from .forecasters.examples import Examples
 from .forecasters.forecaster import Baseline
 from .forecasters.registry import BASELINES, usual
@@ -35,7 +36,7 @@ def fit_baselines(
     parameters = () if truth is None else tuple(truth.system.parameters)
     fitted = Examples.of(train, parameters, FITTED, SERIES)
     if load_manifest(train.store.path).splits["validation"].trajectories:
-        validation = TrajectoryDataset(train.store.path, "validation", train.task, dtype=train.dtype)
+        validation = open_split(train.store.path, "validation", train.task, dtype=train.dtype)
         validated = Examples.of(validation, parameters, VALIDATED, SERIES)
     else:
         fitted, validated = fitted.parted()

@@ -12,6 +12,7 @@ from ..config.learning import EvaluationSection
 from ..runs.code import Classes
 from ..runs.files import RunError
 from .baselines import fit_baselines
+from .field import judge_field
 from .judging import Judging
 from .metrics.metric import Metric, results
 from .metrics.registry import METRICS, USUAL
@@ -71,6 +72,7 @@ def judge(
             "one_step": test.task.one_step,
             **results(metrics),
             **whole,
+            **judge_field(judging.field, judging.train, test),
         },
         "baselines": predictors.result(),
         "rollout": None if rolled_out is None else rolled_out.metrics,

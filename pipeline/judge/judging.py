@@ -16,6 +16,7 @@ from ..config.learning import EvaluationSection, TaskSection
 from ..runs.cut import check_steps, cut_of
 from ..runs.files import RunError
 from ..runs.folder import RunConfig, dataset_options
+from ..runs.splits import open_split
 from .forecasters.growth import Stepping
 from .forecasters.stepping import SteppingNetwork
 from .forecasters.trained import Trained
@@ -39,6 +40,7 @@ class Judging:
         plan_free: The same as `plan` of so many rollouts of so many steps, for free runs.
         stepping: What is judged, step by step, where it tells what it carries along.
         whole: Whole rows, run over one step at a time, where inputs are given at every step.
+        field: Samples at states without noise, of a network that learned slopes; None where these are not known.
     """
 
     train: TrajectoryDataset
@@ -49,6 +51,7 @@ class Judging:
     plan_free: Callable[[int, int], RolloutPlan | None]
     stepping: Stepping | None = None
     whole: StatefulRuns | None = None
+    field: Samples | None = None
 
     @classmethod
     def of(
@@ -68,11 +71,11 @@ class Judging:
         alone = cls.of_baselines(data, split, task, section, evaluation)
         test, truth = alone.test, alone.truth
         _check_likeness(data, test, config)
-        seen = TrajectoryDataset(data, split, task, **dataset_options(config, data))
+        seen = open_split(data, split, task, **dataset_options(config, data))
         names = [] if truth is None else list(truth.system.parameters)
         forecaster = Trained(
             model,
-            task,
+            task.sampled(float(test.time[1] - test.time[0])),
             test.windows.length,
             seen.normalizer,
             [names.index(name) for name in section.parameters],
@@ -84,6 +87,7 @@ class Judging:
             follow=lambda group: group.continued(forecaster),
             stepping=SteppingNetwork(forecaster),
             whole=_whole(test, config, model, evaluation),
+            field=_field(data, split, config, task, model, test, seen),
         )
 
     @classmethod
@@ -96,7 +100,7 @@ class Judging:
         # By the validation split baselines are chosen.
         check_steps(data, "train", "validation", split)
         cut = cut_of(section, data)
-        train, test = (TrajectoryDataset(data, name, task, **cut) for name in ("train", split))
+        train, test = (open_split(data, name, task, **cut) for name in ("train", split))
         truth = Truth.of(test)
         goes_beyond = truth is not None
 
@@ -170,6 +174,27 @@ def _whole(
         for options in (config.learning.task.cut, dataset_options(config, test.store.path))
     )
     return StatefulRuns(model, raw, seen, evaluation.rollouts)
+
+
+def _field(
+    data: Path,
+    split: str,
+    config: RunConfig,
+    task: Task,
+    model: Model,
+    test: TrajectoryDataset,
+    seen: TrajectoryDataset,
+) -> Samples | None:
+    """What a network that learned slopes says of states without noise."""
+    noisy = test.store.config.get("observation", {}).get("noise") is not None
+    if not task.rates or (noisy and CLEAN_STATE not in test.store.variables):
+        return None
+    if not noisy:
+        return NetworkSamples(model, test, seen)
+    options = {"target": "clean"}
+    test = open_split(data, split, task, **{**cut_of(config.learning.task, data), **options})
+    seen = open_split(data, split, task, **{**dataset_options(config, data), **options})
+    return NetworkSamples(model, test, seen)
 
 
 def _check_likeness(data: Path, test: TrajectoryDataset, config: RunConfig) -> None:

@@ -84,7 +84,8 @@ class Samples:
         predicted, index = self.predicted(numbers), torch.from_numpy(self.windows(numbers))
         inputs, targets = (values.double().numpy() for values in self.test[index])
         observed, clean = None, None
-        if self._has_clean:
+        # Slopes have no noise of their own.
+        if self._has_clean and not self.test.task.rates:
             other = self._other_targets(index)
             observed, clean = (other, targets) if self.test.target == CLEAN_STATE else (targets, other)
         return Seen(numbers, inputs, Batch(targets, predicted, observed, clean))
@@ -160,7 +161,7 @@ class FirstStatePredictors:
         keep = spread(len(given), BASELINE_ROWS)
         steps = following.shape[1]
         most = BASELINE_NUMBERS // (steps * following.shape[2])
-        of_states = given.shape[1] == following.shape[2] and not self._task.driven
+        of_states = given.shape[1] == following.shape[2] and self._task.of_states
         self._predictors: dict[str, Predictor] = {}
         # Rows to learn from may be shorter than what is to be foretold.
         if targets.shape[1] == len(times):

@@ -23,14 +23,17 @@ def roll_out(
     window: int,
     lengths: int,
     channels: ArrayLike | None = None,
+    step: float | None = None,
 ) -> np.ndarray:
     """Predictions (N, lengths * (window - 1) + 1, D) float64 in raw units from starts (N, D).
 
     model     computes in the type that its weights have, where they lie
     channels  (N, P) parameters as the model is told them, beside the states at every step
+    step      from point to point, in units of time, for a task that integrates, such as vector-field
 
     initial-value: the last state of a predicted trajectory is the next x(0), `lengths` times.
     forecast: each prediction is the next input, and the hidden state goes along.
+    vector-field: what was learned is integrated.
     Raises DataError for another task, or for starts or channels of another shape than the model takes.
     """
     task = get_task(task)
@@ -39,6 +42,8 @@ def roll_out(
             f"task {task} is given its inputs at every step, so that nothing goes on by itself; run the model over "
             "them, model.run(inputs), or one at a time, model.step(inputs, memory)"
         )
+    if step is not None:
+        task = task.sampled(step)
     if normalizer is not None and not isinstance(normalizer, Normalizer):
         raise DataError(
             f"normalizer is {normalizer!r:.80}; expected a Normalizer, as `load_normalizer` gives it"

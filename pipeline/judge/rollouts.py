@@ -79,7 +79,8 @@ class RolloutPlan:
     @classmethod
     def of(cls, test: TrajectoryDataset, settings: EvaluationSection, goes_beyond: bool) -> Self | None:
         """As a config says."""
-        steps = min(settings.rollout_lengths * (test.windows.length - 1), MOST_STEPS)
+        length = test.task.rollout_points(test.windows.length, len(test.time))
+        steps = min(settings.rollout_lengths * (length - 1), MOST_STEPS)
         return cls.along(test, settings.rollouts, steps, settings.warmup, goes_beyond)
 
     @classmethod
@@ -96,7 +97,8 @@ class RolloutPlan:
             warmup: Points of history; None is what the task has.
             goes_beyond: Whether the truth can be integrated beyond the end of a row.
         """
-        points, window = len(test.time), test.windows.length
+        points = len(test.time)
+        window = test.task.rollout_points(test.windows.length, points)
         warmup = test.task.warmup(points) if warmup is None else warmup
         last = points - 1
         if test.task.driven or window < 2 or warmup > last:

@@ -12,6 +12,12 @@ from ...models import Model
 from ..config.learning import TrainingSection
 from ..runs.loss_units import told_loss
 
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+
 
 class FirstOrder:
     """SGD, Adam or AdamW on one batch a step.
@@ -70,13 +76,10 @@ class Objective(nn.Module):
 
 def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSection) -> torch.optim.Optimizer:
     """The optimiser that a config names."""
-    match settings.optimizer:
-        case "sgd":
-            return torch.optim.SGD(parameters, lr=settings.learning_rate)
-        case "adam":
-            return torch.optim.Adam(parameters, lr=settings.learning_rate)
-        case "adamw":
-            return torch.optim.AdamW(parameters, lr=settings.learning_rate)
+    options: dict[str, Any] = {"lr": settings.learning_rate}
+    if settings.weight_decay is not None:
+        options["weight_decay"] = settings.weight_decay
+    return OPTIMIZERS[settings.optimizer](parameters, **options)
 
 
 def learning_rate(settings: TrainingSection, step: int, start: int = 0) -> float:

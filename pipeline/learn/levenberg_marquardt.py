@@ -144,7 +144,9 @@ class LevenbergMarquardt:
                 if not len(own):
                     continue
                 first = -((rank - start) // size)
-                rows = vmap(products)(inputs[first : first + len(own)], own).flatten(0, 1).cpu().numpy()
+                rows = (
+                    vmap(products)(inputs[first : first + len(own)], own).flatten(0, 1).float().cpu().numpy()
+                )
                 # BLAS's symmetric product: half the work of a general one, and only the upper half of the sum.
                 total = ssyrk(1.0, rows.T, beta=1.0, c=total, overwrite_c=True)
         self._ranks.sum(torch.from_numpy(total.T))

@@ -29,7 +29,8 @@ from ..runs.cut import check_steps, cut_of
 from ..runs.files import RunError
 from ..runs.folder import CURVE, TRAINING, RunConfig, prepare_folder
 from ..runs.going_on import Beginning
-from ..runs.model import check_fits
+from ..runs.model import check_fits, completed
+from ..runs.splits import open_split
 from ..runs.standing import Standing
 from ..runtime.interrupts import StopRequest
 from ..runtime.lock import locked
@@ -97,10 +98,12 @@ def _prepare_and_train(
     task = config.task
     check_steps(data, "train", "validation")
     options = {**cut_of(task, data), "normalize": task.normalize, "parameters": task.parameters}
-    dataset = TrajectoryDataset(data, "train", learned, **options)
+    options["dtype"] = config.training.dtype
+    dataset = open_split(data, "train", learned, **options)
+    config = completed(config, dataset)
     validation = None
     if load_manifest(data).splits["validation"].trajectories:
-        validation = TrajectoryDataset(data, "validation", learned, **options)
+        validation = open_split(data, "validation", learned, **options)
     _say_what_is_left_out(console, dataset, validation)
     for key in ("patience", "select"):
         if validation is None and getattr(config.training, key) is not None:

@@ -25,7 +25,7 @@ def cut_of(section: TaskSection, data: Path) -> dict[str, Any]:
         return cut
     shortest = min(points, key=lambda split: points[split])
     if section.window is None:
-        return {**cut, "window": points[shortest]}
+        return cut if section.usual_window else {**cut, "window": points[shortest]}
     if section.window > points[shortest]:
         raise RunError(
             f"task.window: got {section.window}, but the trajectories of {shortest} in {data} have "

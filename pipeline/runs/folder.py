@@ -272,6 +272,7 @@ def dataset_options(config: RunConfig, data: Path) -> dict[str, Any]:
     task, channels = config.learning.task, config.parameter_normalizer
     return {
         **cut_of(task, data),
+        "dtype": config.learning.training.dtype,
         "normalize": load_normalizer(config) or False,
         "parameters": task.parameters,
         "parameter_normalizer": Normalizer.from_state_dict(channels) if channels else None,

@@ -6,11 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...data.base.errors import TrajstoreError
+from ...data.base.errors import DataError, TrajstoreError
 from ...data.base.own_code import UntrustedCodeError
+from ...data.batches.dataset import TrajectoryDataset
 from ...data.tasks.task import Task
-from ...models import MODELS, Model, make_model
+from ...models import MODELS, DataFacts, Model, make_model
 from ..config.learning import Learning
+from ..dynamics.systems import system_of
+from ..dynamics.systems.canonical import canonical_pairs
 from .code import Classes, kept_code
 from .files import RunError, load_checkpoint
 from .folder import BEST, CONFIG, RunConfig
@@ -20,17 +23,55 @@ def build_model(config: Learning, inputs: int, outputs: int, given: Classes | No
     """The network of a config that is given so many components, and tells so many, freshly initialised."""
     section = config.model
     found = MODELS.find(section.name, config.code_of(section), given)
-    return make_model(found, inputs + len(config.task.parameters), outputs, **section.settings)
+    model = make_model(found, inputs + len(config.task.parameters), outputs, **section.settings)
+    return model.to(getattr(torch, config.training.dtype))
 
 
 def check_fits(config: Learning, task: Task) -> None:
-    """Raises RunError where the task gives inputs step by step, and the network of a config takes none so."""
+    """Raises RunError where the network of a config cannot learn its task: it has no steps, or gives slopes."""
     found = MODELS.find(config.model.name, config.code_of(config.model))
     if task.driven and found.step is Model.step:
         raise RunError(
             f"model.name: {config.model.name} has no `step`, and the task {task} runs over rows one step at a time; "
             "expected a model that steps, as lstm, gru and mlp do"
         )
+    if found.is_field and not task.rates:
+        raise RunError(
+            f"model.name: {config.model.name} learns slopes, dx/dt, and the task {task} asks for states; expected "
+            'the task "vector-field"'
+        )
+
+
+def completed(config: Learning, dataset: TrajectoryDataset, given: Classes | None = None) -> Learning:
+    """The same config, where the settings of its model have what only the data tell.
+
+    Raises ConfigError if the model cannot learn from such data.
+    """
+    section = config.model
+    found = MODELS.find(section.name, config.code_of(section), given)
+    time = dataset.time
+    statistics, system = dataset.store.statistics, system_of(dataset.store.config)
+
+    def pairs() -> list[tuple[str, str]]:
+        if system is None:
+            raise DataError(
+                'model.pairs: nobody knows the equations of measured data; name the pairs, as in [["q", "p"]]'
+            )
+        return canonical_pairs(system, dataset.components)
+
+    facts = DataFacts(
+        dataset.components,
+        tuple(statistics.mean),
+        tuple(statistics.scales),
+        float(time[1] - time[0]) if len(time) > 1 else 0.0,
+        dataset.normalizer is not None,
+        pairs,
+    )
+    settings = found.completed(section.settings, facts)
+    if settings == section.settings:
+        return config
+    made = section.model_copy(update=dict(settings))
+    return config.model_copy(update={"model": made}).with_code(config.code)
 
 
 def load_trained(

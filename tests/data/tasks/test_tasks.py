@@ -28,7 +28,8 @@ def test_forecast_wants_the_next_state_at_every_step():
 @pytest.mark.parametrize("name", TASKS.own)
 def test_a_task_leaves_the_states_as_they_were(name):
     states = STATES.clone()
-    inputs, _ = get_task(name, **SETTINGS.get(name, {})).on(("a", "b", "c")).batch(states)
+    task = get_task(name, **SETTINGS.get(name, {})).on(("a", "b", "c"))
+    inputs, _ = task.batch(states, beside=dict.fromkeys(task.variables, STATES))
     assert torch.equal(states, STATES)
     assert inputs.dtype == states.dtype
 

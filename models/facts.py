@@ -1,0 +1,40 @@
+"""What a model may be told of the data before it is built."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..data.base.errors import DataError
+from ..data.base.suggestions import did_you_mean
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """Of the data that a model is to learn from.
+
+    Attributes:
+        components: Names of the state's components.
+        mean: (D,) of each over the train split, in raw units.
+        deviation: (D,) the standard deviation of each, 1 of a constant one.
+        step: From point to point, in units of time.
+        normalized: Whether the model sees standardised states.
+        pairs: Derives the names of each coordinate and its momentum from the equations. Raises TrajstoreError where
+            there are none.
+    """
+
+    components: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    step: float
+    normalized: bool
+    pairs: Callable[[], list[tuple[str, str]]]
+
+    def place(self, name: str | int, key: str) -> int:
+        """Of a component among all, by its name. Raises DataError, which names the key, if there is none."""
+        if isinstance(name, int) and 0 <= name < len(self.components):
+            return name
+        if name in self.components:
+            return self.components.index(str(name))
+        raise DataError(
+            f"{key}: there is no component {name!r}; there are {', '.join(self.components)}."
+            + did_you_mean(str(name), self.components)
+        )

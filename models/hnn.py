@@ -1,0 +1,149 @@
+"""Hamiltonian neural network: Greydanus, Dzamba and Yosinski (2019), arXiv:1906.01563."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data.base.errors import DataError
+from .energies import FORMS, inverse
+from .facts import DataFacts
+from .field import FieldModel
+from .settings import HnnSettings
+
+
+class HNN(FieldModel):
+    """Learns the energy H, of which the field follows: q' = dH/dp, p' = -dH/dq.
+
+    States are scaled inside, so that the field is Hamilton's in the units of the data.
+
+    Args:
+        input_size: Components of the state, and parameters that it is told.
+        output_size: Components of the state.
+        hidden: Widths of the hidden layers of each network.
+        activation: "tanh", "sin" or "softplus".
+        orthogonal: Whether weights begin as orthogonal matrices.
+        form: "whole", "separable" or "pairwise".
+        pairs: Places of each coordinate and its momentum; None is all coordinates first, then their momenta.
+        bodies: For "pairwise", places of the coordinates of each body.
+        rescale: Whether `centre` and `scale` were to be the moments of the data.
+        centre: (D,) what is taken off states.
+        scale: (D,) what they are divided by.
+    """
+
+    Settings = HnnSettings
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        *,
+        hidden: Sequence[int] = (32, 32),
+        activation: str = "tanh",
+        orthogonal: bool = False,
+        form: str = "whole",
+        pairs: Any = None,
+        bodies: Any = None,
+        rescale: bool = True,
+        centre: Sequence[float] | None = None,
+        scale: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.input_size, self.output_size = input_size, output_size
+        half = output_size // 2
+        pairs = [(place, half + place) for place in range(half)] if pairs is None else pairs
+        q, p = (list(places) for places in zip(*pairs, strict=True))
+        self._q, self._p = q, p
+        # Where each component's slope stands among those of all coordinates, then all momenta.
+        self._back = inverse(q + p)
+        of_bodies = [[q.index(place) for place in body] for body in bodies or ()]
+        net = {"hidden": hidden, "activation": activation, "orthogonal": orthogonal}
+        self.energy = FORMS[form](len(q), input_size - output_size, of_bodies, **net)
+        self._work = 6 * sum(parameter.numel() for parameter in self.energy.parameters())
+        self.register_buffer("centre", torch.tensor([0.0] * output_size if centre is None else list(centre)))
+        self.register_buffer("scale", torch.tensor([1.0] * output_size if scale is None else list(scale)))
+
+    def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
+        """H (...) of states (..., D), parameters (..., P), but for a constant."""
+        q, p = self._scaled(states)
+        return self.energy(q, p, parameters)
+
+    def field(self, states: Tensor, parameters: Tensor) -> Tensor:
+        """As of every field model."""
+        by_q, by_p = self.energy.slopes(*self._scaled(states), parameters)
+        slopes = torch.cat([by_p / self.scale[self._p], -by_q / self.scale[self._q]], dim=-1)
+        return slopes[..., self._back]
+
+    def _scaled(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        scaled = (states - self.centre) / self.scale
+        return scaled[..., self._q], scaled[..., self._p]
+
+    @classmethod
+    def completed(cls, settings: Mapping[str, Any], data: DataFacts) -> dict[str, Any]:
+        """The pairs by name or by the equations, bodies by name, and the scales.
+
+        Raises DataError where states are scaled already, or names do not go together.
+        """
+        if data.normalized:
+            raise DataError(
+                "task.normalize: hnn scales states by itself, for standardised ones are no canonical pairs any more; "
+                "leave task.normalize out"
+            )
+        found = dict(settings)
+        pairs = data.pairs() if settings["pairs"] is None else settings["pairs"]
+        found["pairs"] = [[data.place(name, "model.pairs") for name in pair] for pair in pairs]
+        places = [place for pair in found["pairs"] for place in pair]
+        if sorted(places) != list(range(len(data.components))):
+            raise DataError(
+                f"model.pairs: got {_named(pairs)}, expected each of {', '.join(data.components)} once"
+            )
+        found["bodies"] = _bodies(settings, found["pairs"], data)
+        if settings["rescale"] and settings["scale"] is None:
+            found |= _scales(found, data)
+        return found
+
+    @classmethod
+    def fewest_weights(cls, *, hidden: Sequence[int] = (32, 32), **_: Any) -> int:
+        return 2 * len(hidden) + 3
+
+    def work(self, batch: int) -> float:
+        return float(batch * self._work)
+
+
+def _bodies(settings: Mapping[str, Any], pairs: list[list[int]], data: DataFacts) -> list[list[int]] | None:
+    """Places of the coordinates of each body. Raises DataError if they are not all of these, or none are needed."""
+    bodies, form = settings["bodies"], settings["form"]
+    if (bodies is None) != (form != "pairwise"):
+        raise DataError(
+            f'model.bodies: got {"none" if bodies is None else _named(bodies)} for the form "{form}"; "pairwise" '
+            'takes the coordinates of each body, as [["qx1", "qy1"], ["qx2", "qy2"]], and others take none'
+        )
+    if bodies is None:
+        return None
+    found = [[data.place(name, "model.bodies") for name in body] for body in bodies]
+    coordinates = sorted(pair[0] for pair in pairs)
+    alike = len({len(body) for body in found}) == 1 and len(found) > 1
+    if not alike or sorted(place for body in found for place in body) != coordinates:
+        raise DataError(
+            f"model.bodies: got {_named(bodies)}, expected two or more of as many coordinates each, and each of "
+            f"{', '.join(data.components[place] for place in coordinates)} once"
+        )
+    return found
+
+
+def _scales(settings: Mapping[str, Any], data: DataFacts) -> dict[str, Any]:
+    """By which states are scaled; where bodies are alike, all coordinates by one, and all momenta."""
+    centre, scale = list(data.mean), list(data.deviation)
+    if settings["bodies"] is not None:
+        for places in zip(*settings["pairs"], strict=True):
+            size = (sum(scale[place] ** 2 + centre[place] ** 2 for place in places) / len(places)) ** 0.5
+            for place in places:
+                centre[place], scale[place] = 0.0, size
+    return {"centre": centre, "scale": scale}
+
+
+def _named(groups: Sequence[Sequence[Any]]) -> str:
+    return ", ".join(" and ".join(map(str, group)) for group in groups)
