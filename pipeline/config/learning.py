@@ -150,7 +150,7 @@ class RefinementSection(Section):
         steps: How many.
         batch: Samples that give the gradient of a step.
         samples: Of these, that give the curvature.
-        probes: Random directions for each of them.
+        probes: Random directions for each of them; a sample of no more outputs than that is taken exactly.
         memory: The part of the curvature that is kept from step to step.
         damping: At the beginning.
         evaluate_every: Steps from one look at the validation split to the next.

@@ -4,7 +4,8 @@ Small networks on exact data keep learning long after first-order methods have c
 r (n of them) and their Jacobian J, the loss is r.r / n and the step solves (G + damping I) d = J^T r / n with
 G = J^T J / n (Marquardt 1963, doi:10.1137/0111030). Forming J is dear, so G is estimated: for random signs v,
 the expectation of (J^T v)(J^T v)^T is J^T J (Hutchinson 1990, doi:10.1080/03610919008812866), and a few such
-products a sample, averaged over the last steps, are enough.
+products a sample, averaged over the last steps, are enough. Samples that have no more outputs than that have the
+product of each, which is exact.
 
 Several processes share the samples of gradient, loss and G, draw the same signs as one, and take the first one's
 solution: their steps differ from those of one process by rounding alone.
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.linalg.blas import ssyrk  # pyright: ignore[reportAttributeAccessIssue]
+from scipy.linalg.blas import dsyrk, ssyrk  # pyright: ignore[reportAttributeAccessIssue]
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 from torch.nn.functional import mse_loss
@@ -130,28 +131,35 @@ class LevenbergMarquardt:
             (pulled,) = vmap(pull_back)(probes)
             return torch.cat([pulled[name].flatten(1) for name in parameters], dim=1)
 
-        total = np.zeros(self._matrix.shape, dtype=np.float32, order="F")
+        wide = next(iter(parameters.values())).dtype == torch.float64
+        total = np.zeros(self._matrix.shape, dtype=np.float64 if wide else np.float32, order="F")
         residuals = 0
         rank, size = self._ranks.rank, self._ranks.size
         samples, outputs = min(self._settings.samples, len(inputs) * size), self._outputs(inputs)
+        exact = outputs.numel() <= self._settings.probes
         with _plain_kernels():
             for start in range(0, samples, CHUNK):
-                shape = (min(CHUNK, samples - start), self._settings.probes, *outputs)
-                probes = torch.randint(0, 2, shape, generator=generator).mul_(2).sub_(1)
-                residuals += probes.numel()
+                probes = self._probes(min(CHUNK, samples - start), outputs, generator)
+                residuals += len(probes) * (1 if exact else self._settings.probes) * outputs.numel()
                 # Sample number rank + i * size of the global batch is this process's i-th.
                 own = probes[(rank - start) % size :: size].to(inputs)
                 if not len(own):
                     continue
                 first = -((rank - start) // size)
-                rows = (
-                    vmap(products)(inputs[first : first + len(own)], own).flatten(0, 1).float().cpu().numpy()
-                )
+                rows = vmap(products)(inputs[first : first + len(own)], own).flatten(0, 1).cpu().numpy()
                 # BLAS's symmetric product: half the work of a general one, and only the upper half of the sum.
-                total = ssyrk(1.0, rows.T, beta=1.0, c=total, overwrite_c=True)
+                total = (dsyrk if wide else ssyrk)(1.0, rows.T, beta=1.0, c=total, overwrite_c=True)
         self._ranks.sum(torch.from_numpy(total.T))
         upper = torch.from_numpy(total).double() / residuals
         return upper.triu() + upper.triu(1).T
+
+    def _probes(self, samples: int, outputs: torch.Size, generator: torch.Generator) -> Tensor:
+        """Of so many samples, (n, K, T, D): random signs; each output by itself, where these are not more."""
+        numbers = outputs.numel()
+        if numbers <= self._settings.probes:
+            return torch.eye(numbers).view(numbers, *outputs).expand(samples, -1, *(-1 for _ in outputs))
+        shape = (samples, self._settings.probes, *outputs)
+        return torch.randint(0, 2, shape, generator=generator).mul_(2).sub_(1)
 
     @torch.no_grad()
     def _outputs(self, inputs: Tensor) -> torch.Size:
