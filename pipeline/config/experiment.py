@@ -138,7 +138,8 @@ class Experiment(Learning):
         return self._initial_time(self.initial_states_of(split))
 
     def _initial_time(self, starts: InitialStates) -> float:
-        return 0.0 if starts.transient is None or not self.dynamics.retarded else -starts.transient
+        transient = starts.transient_of(self.dynamics)
+        return 0.0 if transient is None or not self.dynamics.retarded else -transient
 
     def initial_state_rows(self, split: str, start: int, stop: int) -> np.ndarray:
         """Initial states of rows start to stop of a split, (n, D) float64, before any transient."""
@@ -194,7 +195,7 @@ class Experiment(Learning):
             **(
                 {}
                 if self.initial_states.kind == "box"
-                else {"initial_states": self.initial_states.to_dict(self._rows_before())}
+                else {"initial_states": self.initial_states.to_dict(self.dynamics, self._rows_before())}
             ),
             **({STARTS: own} if (own := self._own_starts()) else {}),
             **(
@@ -227,11 +228,12 @@ class Experiment(Learning):
 
     def _own_starts(self) -> dict[str, Any]:
         """The sections of splits whose rows begin otherwise than those of others."""
+        shared = self.initial_states.to_dict(self.dynamics, self._rows_before())
         return {
-            split: section.to_dict({})
+            split: own
             for split in SPLITS
             if (section := self.initial_states_by_split.get(split))
-            and section.to_dict({}) != self.initial_states.to_dict(self._rows_before())
+            and (own := section.to_dict(self.dynamics, {})) != shared
         }
 
     def recipe(self) -> dict[str, Any]:

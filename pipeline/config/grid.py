@@ -3,10 +3,11 @@
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.section import Section
+from ..dynamics.durations import Duration, Periods
 from ..dynamics.engines.settings import Resampling
 from .system import Split
 
@@ -14,16 +15,6 @@ from .system import Split
 MAX_POINTS = 10_000_000
 
 
-class Periods(Section):
-    """So many periods of the system."""
-
-    periods: PositiveFloat
-
-
-Duration = Annotated[
-    Annotated[PositiveFloat, Tag("<number>")] | Annotated[Periods, Tag("<periods>")],
-    Discriminator(lambda value: "<periods>" if isinstance(value, dict | Periods) else "<number>"),
-]
 Points = Annotated[int, Field(ge=2, le=MAX_POINTS)]
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.hashing import array_hash
 from ...data.base.section import Section
 from ...data.base.suggestions import did_you_mean
+from .durations import Duration, in_time
 from .parameters import Range
 from .random_rows import INITIAL_STATES, standard_normal, uniform_rows
 from .systems import System
@@ -48,7 +49,7 @@ class InitialStates(Section):
             arXiv:1906.01563.
         uniform: Whether the distance is uniform in "radius", or in "volume", which fills a ball or an annulus
             evenly.
-        transient: In units of time.
+        transient: In units of time, or { periods = 10.0 } of the system's natural period.
         path: A NumPy array (rows, components), or CSV with a header.
         sha256: The hash that its numbers must have.
     """
@@ -58,7 +59,7 @@ class InitialStates(Section):
     std: Named | None = None
     radius: Range | None = None
     uniform: Literal["radius", "volume"] | None = None
-    transient: PositiveFloat | None = None
+    transient: Duration | None = None
     path: str | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
@@ -128,6 +129,7 @@ class InitialStates(Section):
             )
         if self.kind in ("two-body", "three-body") and system.name != self.kind:
             raise TrajstoreError(f'kind: "{self.kind}" is for the system of that name, not {system.name}')
+        self.transient_of(system)
         self._check_file(system, rows)
 
     def _check_file(self, system: System, rows: int) -> None:
@@ -149,12 +151,20 @@ class InitialStates(Section):
                 f"{len(system.states)})"
             )
 
-    def to_dict(self, before: Mapping[str, int]) -> dict[str, Any]:
+    def transient_of(self, system: System) -> float | None:
+        """In units of time, if there is one. Raises TrajstoreError if it is in periods that the system lacks."""
+        if self.transient is None:
+            return None
+        return in_time(self.transient, system.period, "transient")
+
+    def to_dict(self, system: System, before: Mapping[str, int]) -> dict[str, Any]:
         """JSON-ready; a file is known by its content, not by its path, and by which rows go to which split.
 
         before  for each split that shares a file the rows in those before it; none of the section of one split
         """
         described = self.model_dump(exclude_none=True)
+        if self.transient is not None:
+            described["transient"] = self.transient_of(system)
         if self.kind == "file":
             described |= {
                 "path": Path(self.path or "").name,

@@ -44,8 +44,8 @@ def _make_rows(
     system, rows = config.dynamics, np.arange(plan.first_row, plan.first_row + plan.rows)
     starts = config.initial_state_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
     parameters = config.parameter_rows(plan.split, plan.first_row, plan.first_row + plan.rows)
-    transient, times = config.initial_states_of(plan.split).transient, config.times_of(plan.split)
-    begin = config.initial_time_of(plan.split)
+    transient = config.initial_states_of(plan.split).transient_of(system)
+    times, begin = config.times_of(plan.split), config.initial_time_of(plan.split)
     if begin < times[0]:
         times = np.concatenate([[begin], times])
     elif transient is not None:

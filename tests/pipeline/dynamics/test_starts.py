@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 from scipy.stats import kstest
 from trajstore.data import TrajstoreError, load_manifest, verify
+from trajstore.data.base.hashing import json_hash
 from trajstore.pipeline import InitialStates, generate, get_system, reintegrate
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.describe.description import Description
@@ -107,6 +108,20 @@ def test_a_transient_ends_at_time_zero(experiment, tmp_path):
     generate(config, tmp_path / "dataset", jobs=1)
     with h5py.File(tmp_path / "dataset/train-00000.h5") as file:
         np.testing.assert_allclose(file["initial_state"], -4.5, rtol=1e-12)
+
+
+def test_a_transient_in_periods_makes_the_same_dataset(experiment):
+    system = {"name": "clock", "equations": {"x": "t"}, "parameters": {}, "initial_state": {"x": [0.0, 0.0]}}
+    made = {
+        json_hash(experiment(system={**system, "period": 1.5}, initial_states=starts).generation())
+        for starts in (
+            {"kind": "attractor", "transient": 3.0},
+            {"kind": "attractor", "transient": {"periods": 2.0}},
+        )
+    }
+    assert len(made) == 1
+    with pytest.raises(TrajstoreError, match="transient: is in periods, and the system has none"):
+        experiment(system=system, initial_states={"kind": "attractor", "transient": {"periods": 2.0}})
 
 
 @pytest.mark.parametrize("suffix", ["npy", "csv"])

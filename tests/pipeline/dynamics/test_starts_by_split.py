@@ -89,6 +89,25 @@ DELAYED = {
 }
 
 
+@pytest.mark.parametrize("equation", ["-delayed(x, tau)", "-tau*x"])
+def test_a_transient_of_its_own_may_be_in_periods(equation, tmp_path):
+    system = {**DELAYED["system"], "equations": {"x": equation}, "period": 1.5}
+    made, states = [], []
+    for number, transient in enumerate((3.0, {"periods": 2.0})):
+        own = {"test": {"kind": "attractor", "transient": transient}}
+        config = check_config({**DELAYED, "system": system, "initial_states_by_split": own}, "test")
+        generate(config, tmp_path / str(number), jobs=1)
+        made.append(config.generation())
+        states.append(read_shard(tmp_path / f"{number}/test-00000.h5").state)
+        # Said otherwise than that of the others, it is still the same.
+        alike = {**DELAYED, "system": system, "initial_states": AROUND, "initial_states_by_split": own}
+        assert "initial_states_by_split" not in check_config(alike, "test").generation()
+    assert made[0] == made[1]
+    np.testing.assert_array_equal(*states)
+    with pytest.raises(TrajstoreError, match=r"initial_states_by_split\.test\.transient: is in periods, and"):
+        check_config({**DELAYED, "initial_states_by_split": own}, "test")
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_the_past_of_a_delay_equation_is_that_of_its_split(tmp_path, own):
     there, elsewhere = ("test", "train") if own else ("train", "test")
