@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from .exchange.derived.select import Selection as Selection
     from .exchange.derived.select import select as select
     from .exchange.fetch.fetch import fetch as fetch
-    from .exchange.measured.importing import Import as Import
     from .exchange.measured.importing import import_files as import_files
     from .exchange.measured.measurements import Columns as Columns
+    from .exchange.measured.settings import Import as Import
     from .generation.generate import generate as generate
     from .judge.evaluate import evaluate as evaluate
     from .judge.evaluate_predictions import evaluate_predictions as evaluate_predictions
@@ -67,7 +67,7 @@ _HOMES = {
     "Selection": "exchange.derived.select",
     "select": "exchange.derived.select",
     "fetch": "exchange.fetch.fetch",
-    "Import": "exchange.measured.importing",
+    "Import": "exchange.measured.settings",
     "import_files": "exchange.measured.importing",
     "Columns": "exchange.measured.measurements",
     "generate": "generation.generate",
