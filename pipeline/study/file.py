@@ -27,6 +27,9 @@ GENERATING = (
     "observation",
 )
 
+# What is varied where a dataset is several folders; a key of a config has a dot.
+FOLDER = "folder"
+
 Plain = dict[str, Any]
 
 
@@ -45,14 +48,15 @@ class StudyDataset(Section):
     Attributes:
         label: Letters, digits, -, _ and . alone.
         config: A config file beside the study, or its sections, over those of `[defaults]`.
-        folder: One that is there, beside the study; it is left out where it is not.
+        folder: One that is there, beside the study, or a list of several that are pooled; what is not there is left
+            out.
         script: Beside the study, that writes one into the folder that it is told; it runs once.
         set: Overrides of a config's keys, as nested tables.
     """
 
     label: Label
     config: str | Plain | None = None
-    folder: str | None = None
+    folder: str | Annotated[list[str], Field(min_length=1)] | None = None
     script: str | None = None
     set: Plain = Field(default_factory=dict)
 
@@ -66,6 +70,12 @@ class StudyDataset(Section):
         if self.set and self.config is None:
             raise ValueError("`set` overrides a config, and there is none")
         return self
+
+    def parts(self) -> list[tuple["StudyDataset", Plain]]:
+        """Itself; or of several folders a dataset each, with what it says is varied."""
+        if not isinstance(self.folder, list):
+            return [(self, {})]
+        return [(self.model_copy(update={FOLDER: each}), {FOLDER: each}) for each in self.folder]
 
 
 class StudyModel(Section):
@@ -96,10 +106,12 @@ class Varied(Section):
     Attributes:
         key: Such as "training.learning_rate".
         values: One after the other; with several keys all combinations.
+        pooled: Whether the table has medians over them in one line, as over seeds; results.json has a row for each.
     """
 
     key: Annotated[str, Field(pattern=r"^[a-z_]+(\.[A-Za-z0-9_]+)+$")]
     values: Annotated[list[Any], Field(min_length=1)]
+    pooled: bool = False
 
 
 class Published(Section):
@@ -144,6 +156,11 @@ class StudyFile(Section):
     vary: list[Varied] = Field(default_factory=list)
     published: list[Published] = Field(default_factory=list)
     quick: Plain | None = None
+
+    @property
+    def pooled(self) -> set[str]:
+        """What is varied, but told in one line."""
+        return {FOLDER, *(each.key for each in self.vary if each.pooled)}
 
     @model_validator(mode="after")
     def _fits_together(self) -> "StudyFile":

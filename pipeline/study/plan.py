@@ -24,6 +24,7 @@ from .file import (
     merged,
     nested,
 )
+from .results import label_of
 
 # Characters of a hash in the name of a folder.
 SHOWN = 8
@@ -111,15 +112,16 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
     datasets: dict[str, DatasetJob] = {}
     runs: list[RunJob] = []
     choices = [[(each.key, value) for value in each.values] for each in study.vary]
-    for entry, chosen in product(study.dataset, product(*choices)):
+    entries = [part for entry in study.dataset for part in entry.parts()]
+    for (entry, part), chosen in product(entries, product(*choices)):
         models = [model for model in study.model if model.only is None or entry.label in model.only]
         if study.model and not models:
             continue
-        varied = dict(chosen)
+        varied = part | dict(chosen)
         layers = [*(nested(key, value) for key, value in chosen), overrides]
         dataset = _dataset_job(entry, study, beside, out, layers)
         if isinstance(dataset, str):
-            left_out[entry.label] = dataset
+            left_out[label_of(entry.label, part)] = dataset
             continue
         # Where nothing that makes it is varied, it is one.
         dataset = datasets.setdefault(f"{entry.label} {dataset.folder}", dataset)
@@ -131,6 +133,7 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
         # What is varied of training alone is nothing to baselines.
         theirs = {key: value for key, value in chosen if key.split(".")[0] in (*GENERATING, *JUDGING)}
         raw = _learning(None, study.defaults, [*(nested(key, theirs[key]) for key in theirs), overrides])
+        theirs = part | theirs
         baselines = check_learning(raw, f"{path}: defaults", beside)
         job = _run_job(dataset, BASELINES, None, theirs, baselines, out)
         if baselines.evaluation.baselines != [] and job not in runs:
@@ -195,7 +198,7 @@ def _dataset_job(
     entry: StudyDataset, study: StudyFile, beside: Path, out: Path, layers: list[Plain]
 ) -> DatasetJob | str:
     """A dataset to be made or taken; or why it is left out."""
-    if entry.folder is not None:
+    if isinstance(entry.folder, str):
         folder = beside / entry.folder
         return DatasetJob(entry.label, folder) if folder.exists() else f"{entry.folder} is not there"
     if entry.script is not None:

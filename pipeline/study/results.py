@@ -1,7 +1,7 @@
 """What a study found: a row for each run and each baseline, and their summary over seeds."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,20 +87,23 @@ def numbers(found: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def summary(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Median, mean and deviation over the seeds of what is the same but for these."""
+def summary(rows: Iterable[Row], pooled: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Median, mean and deviation over the seeds, and the values of keys that are pooled, of what is the same but for
+    these.
+    """
     groups: dict[str, list[Row]] = {}
     for row in rows:
         if row.error is None:
-            key = canonical_json([row.dataset, row.model, row.kind, row.varied])
+            key = canonical_json([row.dataset, row.model, row.kind, without(row, pooled).varied])
             groups.setdefault(key, []).append(row)
     return [
         {
             "dataset": group[0].dataset,
             "model": group[0].model,
             "kind": group[0].kind,
-            "varied": group[0].varied,
+            "varied": without(group[0], pooled).varied,
             "runs": len(group),
+            **_pooled(group, pooled),
             **{
                 name: {metric: float(how(values)) for metric, values in _by_metric(group).items()}
                 for name, how in (("median", np.median), ("mean", np.mean), ("std", np.std))
@@ -108,6 +111,22 @@ def summary(rows: Iterable[Row]) -> list[dict[str, Any]]:
         }
         for group in groups.values()
     ]
+
+
+def without(row: Row, pooled: Collection[str]) -> Row:
+    """A row that no longer says which of the values of these keys it is of."""
+    return replace(row, varied={key: value for key, value in row.varied.items() if key not in pooled})
+
+
+def values_of(rows: Iterable[Row], pooled: Collection[str]) -> set[str]:
+    """The values of these keys that occur in rows, as JSON; without them, none."""
+    found = [{key: value for key, value in row.varied.items() if key in pooled} for row in rows]
+    return {canonical_json(each) for each in found if each}
+
+
+def _pooled(group: list[Row], pooled: Collection[str]) -> dict[str, int]:
+    values = values_of(group, pooled)
+    return {"values": len(values)} if values else {}
 
 
 def _by_metric(group: list[Row]) -> dict[str, list[float]]:

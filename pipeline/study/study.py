@@ -18,9 +18,9 @@ from ..draw.style import STYLE, save_figure
 from ..runtime.lock import locked
 from ..runtime.progress import columns
 from .figure import draw_table
-from .file import load_study
+from .file import StudyFile, load_study
 from .plan import Plan, RunJob, make_plan
-from .results import Row, rows_of, summary
+from .results import Row, label_of, rows_of, summary, values_of, without
 from .table import Table, comma_separated, make_table, markdown
 from .work import do_run, finished, make_dataset
 
@@ -71,8 +71,9 @@ def run_study(
         rows = list(_rows(plan, every, found, lost))
         left_out = every.left_out | _without_rollouts(waiting, found)
         published = [entry.model_dump(exclude_defaults=True) for entry in study.published]
-        summed = summary(rows)
-        table = make_table(rows, summed, published, study.columns)
+        summed = summary(rows, study.pooled)
+        told = [without(row, study.pooled) for row in rows]
+        table = make_table(told, summed, published, study.columns)
         results = {
             "quick": quick,
             "title": study.title,
@@ -82,7 +83,7 @@ def run_study(
             "left_out": left_out,
             "scripts": scripts,
         }
-        _save(out, study.title, table, rows, results)
+        _save(out, study, table, rows, results)
     return Study(results, table, sum(row.error is not None for row in rows))
 
 
@@ -134,23 +135,27 @@ def _rows(plan: Plan, every: Plan, found: dict[int, dict[str, Any]], lost: dict[
 def _without_rollouts(runs: list[RunJob], found: dict[int, dict[str, Any]]) -> dict[str, str]:
     """Baselines that nothing is rolled out for, and why; a network is judged by its targets nevertheless."""
     return {
-        f"{job.dataset.label}/{job.model}": "its test rows are too short for a rollout, or its task has none"
+        label_of(f"{job.dataset.label}/{job.model}", job.varied): (
+            "its test rows are too short for a rollout, or its task has none"
+        )
         for job in runs
         if job.seed is None and found[id(job)].get("metrics") == {}
     }
 
 
-def _save(out: Path, title: str, table: Table, rows: list[Row], results: dict[str, Any]) -> None:
-    notes = [f"{label} is left out: {why}." for label, why in results["left_out"].items()]
+def _save(out: Path, study: StudyFile, table: Table, rows: list[Row], results: dict[str, Any]) -> None:
+    notes = [*_pooled(rows, study.pooled)]
+    notes += [f"{label} is left out: {why}." for label, why in results["left_out"].items()]
     notes += [f"{_told(row)} failed: {row.error}" for row in rows if row.error]
     if results["quick"]:
         notes.append("Quick: with the overrides of [quick], which say little of what longer runs would give.")
-    heading = f"# {title}\n\n" if title else ""
+    heading = f"# {study.title}\n\n" if study.title else ""
     write_text(out / TABLE, heading + markdown(table, notes))
     write_text(out / CSV, comma_separated(rows))
     # It says that the study is done; what may still fail is drawing.
     write_json(out / RESULTS, results)
-    figure = draw_table(table, rows, table.columns[0]) if table.columns else None
+    drawn = [without(row, study.pooled) for row in rows]
+    figure = draw_table(table, drawn, table.columns[0]) if table.columns else None
     if figure is not None:
         with mpl.rc_context(STYLE):
             save_figure(figure, out / FIGURE)
@@ -158,4 +163,17 @@ def _save(out: Path, title: str, table: Table, rows: list[Row], results: dict[st
 
 def _told(row: Row) -> str:
     seed = "" if row.seed is None else f", seed {row.seed}"
-    return f"{row.dataset}, {row.model}{seed}"
+    return f"{row.dataset}, {label_of(row.model, row.varied)}{seed}"
+
+
+def _pooled(rows: list[Row], pooled: set[str]) -> Iterator[str]:
+    """Over what each line of a dataset is, and of how many of these values something failed."""
+    for dataset in dict.fromkeys(row.dataset for row in rows):
+        own = [row for row in rows if row.dataset == dataset]
+        values, failed = values_of(own, pooled), values_of((row for row in own if row.error), pooled)
+        if values:
+            names = sorted({key for row in own for key in row.varied if key in pooled})
+            yield (
+                f"{dataset}: medians over values of {' and '.join(names)}, {len(values)} in all; runs of "
+                f"{len(failed) or 'none'} of them failed."
+            )

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ class Line:
         values: By metric.
         best: Metrics in which nothing but the floor is better.
         spread: Half the way from the least to the greatest over seeds, by metric.
+        covers: How many values its medians are over, of keys that are pooled; 0 where none are.
     """
 
     label: str
@@ -46,6 +47,7 @@ class Line:
     values: dict[str, float]
     best: frozenset[str] = frozenset()
     spread: dict[str, float] | None = None
+    covers: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,10 @@ def make_table(
     datasets: dict[str, list[Line]] = {}
     for entry in summary:
         label = label_of(entry["model"], entry["varied"])
-        spread = _spread(rows, entry)
-        line = Line(label, entry["kind"], entry["runs"], entry["median"], spread=spread)
+        covers = entry.get("values", 0)
+        # Over the values of what is pooled it would be that of the values, not of the model.
+        spread = None if covers else _spread(rows, entry)
+        line = Line(label, entry["kind"], entry["runs"], entry["median"], spread=spread, covers=covers)
         datasets.setdefault(entry["dataset"], []).append(line)
     ways = better()
     for dataset, lines in datasets.items():
@@ -133,13 +137,15 @@ def _whole(line: Line, name: str) -> bool:
 
 def _marked(line: Line, lines: Sequence[Line], ways: dict[str, str]) -> Line:
     best = set()
-    for name, way in ways.items():
+    # Medians over fewer of the values may be of the easier ones.
+    lines = [other for other in lines if other.covers == max(each.covers for each in lines)]
+    for name, way in ways.items() if line in lines else ():
         others = [other.values[name] for other in lines if name in other.values and _whole(other, name)]
         if len(others) > 1 and name in line.values and _whole(line, name):
             extreme = min(others) if way == "lower" else max(others)
             if line.values[name] == extreme:
                 best.add(name)
-    return Line(line.label, line.kind, line.runs, line.values, frozenset(best), line.spread)
+    return replace(line, best=frozenset(best))
 
 
 def cell(line: Line, column: str) -> str:
@@ -154,13 +160,15 @@ def markdown(table: Table, notes: Iterable[str] = ()) -> str:
     """A table for each dataset; the best in bold."""
     parts = []
     for dataset, lines in table.datasets.items():
-        parts += [f"## {dataset}", "", "| | seeds | " + " | ".join(table.columns) + " |"]
+        pooled = any(line.covers for line in lines)
+        head = "values" if pooled else "seeds"
+        parts += [f"## {dataset}", "", f"| | {head} | " + " | ".join(table.columns) + " |"]
         parts.append("|---|---|" + "---|" * len(table.columns))
         for line in lines:
             cells = [
                 f"**{cell(line, name)}**" if name in line.best else cell(line, name) for name in table.columns
             ]
-            runs = str(line.runs) if line.kind == "model" else ""
+            runs = str(line.covers or "") if pooled else str(line.runs) if line.kind == "model" else ""
             parts.append(f"| {line.label} | {runs} | " + " | ".join(cells) + " |")
         parts.append("")
     return "\n".join([*parts, *notes]).rstrip() + "\n"
