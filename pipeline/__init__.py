@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .exchange.derived.select import Selection as Selection
     from .exchange.derived.select import select as select
     from .exchange.fetch.fetch import fetch as fetch
+    from .exchange.measured.dysts import import_dysts as import_dysts
     from .exchange.measured.importing import import_files as import_files
     from .exchange.measured.measurements import Columns as Columns
     from .exchange.measured.settings import Import as Import
@@ -68,6 +69,7 @@ _HOMES = {
     "select": "exchange.derived.select",
     "fetch": "exchange.fetch.fetch",
     "Import": "exchange.measured.settings",
+    "import_dysts": "exchange.measured.dysts",
     "import_files": "exchange.measured.importing",
     "Columns": "exchange.measured.measurements",
     "generate": "generation.generate",

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,3 +87,14 @@ def print_dataset_json(path: Path, manifest: "Manifest", **more: Any) -> None:
     from .printing import splits_facts
 
     print_json({"id": manifest.id, "path": str(path), "splits": splits_facts(manifest), **more})
+
+
+def print_datasets_json(path: Path, manifests: Mapping[str, "Manifest"]) -> None:
+    """Of several datasets in a folder: the path as given, and what `print_dataset_json` says of each, by name."""
+    from .printing import splits_facts
+
+    each = {
+        name: {"id": manifest.id, "path": str(path / name), "splits": splits_facts(manifest)}
+        for name, manifest in manifests.items()
+    }
+    print_json({"path": str(path), "datasets": each})

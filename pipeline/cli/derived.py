@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ...data.shard.schema import SPLITS, STATE_DTYPES, Status
-from .common import PATH, command, json_option, print_dataset_json
+from .common import PATH, command, json_option, print_dataset_json, print_datasets_json
 
 
 class Range(click.ParamType):
@@ -83,6 +84,8 @@ class Finite(click.FloatRange):
         return number
 
 
+# What may be said beside --dysts, whose protocol decides the rest.
+WITH_DYSTS = ("files", "out", "dysts", "systems", "dtype", "license", "creator", "as_json")
 FRACTION = Finite(0.0, 1.0, max_open=True)
 out_option = click.option("--out", type=PATH, required=True, help="New folder to write to.")
 split_option = click.option(
@@ -144,6 +147,14 @@ split_option = click.option(
     metavar="STEP",
     help="Put irregular times on a grid of this interval, by cubic splines, never beyond the samples.",
 )
+@click.option(
+    "--dysts",
+    is_flag=True,
+    help="FILE is JSON of the benchmark of dysts: a dataset a system, and OUT/study.toml, which judges all.",
+)
+@click.option(
+    "--system", "systems", multiple=True, metavar="NAME", help="With --dysts: this one; may be repeated."
+)
 @click.option("--title")
 @click.option("--license", default="unspecified", show_default=True)
 @click.option("--creator", default="unspecified", show_default=True)
@@ -161,6 +172,8 @@ def import_command(
     dimensions: tuple[str, ...] | None,
     decimal: str | None,
     split_by: str,
+    dysts: bool,
+    systems: tuple[str, ...],
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -168,8 +181,12 @@ def import_command(
 
     It has no equations.
     """
-    from ..exchange.measured.importing import Import, import_files, summary
+    if dysts or systems:
+        _import_dysts(files, out, systems, as_json, dysts=dysts)
+        return
+    from ..exchange.measured.importing import import_files, summary
     from ..exchange.measured.measurements import Columns
+    from ..exchange.measured.settings import Import
 
     columns = Columns(
         time_name, trajectory, state, components or {}, parameters or {}, step, dimensions or (), decimal
@@ -178,6 +195,33 @@ def import_command(
     _say(out, imported.manifest, as_json)
     for line in summary(imported, columns):
         click.echo(line, err=as_json)
+
+
+def _import_dysts(
+    files: tuple[Path, ...], out: Path, systems: tuple[str, ...], as_json: bool, *, dysts: bool
+) -> None:
+    from ..exchange.measured.dysts import STUDY, import_dysts
+    from ..exchange.measured.settings import Import
+
+    context = click.get_current_context()
+    given = [
+        key for key in context.params if context.get_parameter_source(key) is ParameterSource.COMMANDLINE
+    ]
+    if wrong := [key for key in given if key not in WITH_DYSTS]:
+        option = next(each.opts[0] for each in context.command.params if each.name == wrong[0])
+        raise click.UsageError(f"--dysts goes with --system, --dtype, --license and --creator; got {option}")
+    if not dysts or len(files) != 1:
+        raise click.UsageError("expected --dysts and one FILE, that of the series that are judged")
+    said = {key: context.params[key] for key in ("dtype", "license", "creator")}
+    made = import_dysts(files[0], out, systems, Import(**said))
+    beside = made.tuning or "no file: settings are chosen on a part of what is fitted"
+    click.echo(f"series to tune on: {beside}", err=as_json)
+    click.echo(
+        f"{out}: {len(made.manifests)} datasets; to judge on them: trajstore study {out / STUDY} --out DIR",
+        err=as_json,
+    )
+    if as_json:
+        print_datasets_json(out, made.manifests)
 
 
 @click.command("merge")

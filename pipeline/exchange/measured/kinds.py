@@ -8,6 +8,7 @@ TEXT = "save it as CSV with a header"
 UNPACK = "unpack it, and name the files in it"
 ARRAYS = "save its arrays as NPZ, HDF5 or netCDF"
 PLAIN = "save it as UTF-8"
+GZIP = b"\x1f\x8b"
 # First bytes -> what begins so, and how it is mended. The first that fits counts.
 BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"\xff\xfe\0\0", "UTF-32 text", PLAIN),
@@ -15,7 +16,7 @@ BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"\xff\xfe", 'UTF-16 text, which Excel calls "Unicode text"', PLAIN),
     (b"\xfe\xff", 'UTF-16 text, which Excel calls "Unicode text"', PLAIN),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook of the old kind (XLS), or another OLE file", TEXT),
-    (b"\x1f\x8b", "packed with gzip", UNPACK),
+    (GZIP, "packed with gzip", UNPACK),
     (b"BZh", "packed with bzip2", UNPACK),
     (b"\xfd7zXZ\0", "packed with xz", UNPACK),
     (b"\x28\xb5\x2f\xfd", "packed with Zstandard", UNPACK),
@@ -48,7 +49,7 @@ BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"RIFF", "a sound or film (RIFF)", ARRAYS),
     (b"\x7fELF", "a program", "name files of numbers"),
     (b"version https://git-lfs", "the pointer of a file that Git LFS keeps", "fetch it with git lfs pull"),
-    (b"{", "JSON", TEXT),
+    (b"{", "JSON", f"{TEXT}, or say --dysts if it is a file of that benchmark"),
     (b"[{", "JSON", TEXT),
     (b"<!", "HTML or XML", "download the file itself; a server may have sent a page instead"),
     (b"<?xml", "XML", TEXT),

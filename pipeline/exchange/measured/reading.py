@@ -26,12 +26,7 @@ from .variables import SPOKEN, Variable, Variables
 
 def read_measurements(path: Path, columns: Columns) -> Measurements:
     """Read a file by its kind. Raises DataError that names file, variable and line where something is wrong."""
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder; name the files in it")
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    if not path.is_file():
-        raise DataError(f"{path}: is no regular file")
+    check_regular(path)
     try:
         return _by_kind(path, columns)
     except TrajstoreError:
@@ -39,6 +34,16 @@ def read_measurements(path: Path, columns: Columns) -> Measurements:
     # The readers of NumPy, SciPy and h5py raise any error at all on a damaged file, and MemoryError on a lying one.
     except Exception as error:
         raise DataError(f"{path}: cannot be read ({str(error) or type(error).__name__})") from None
+
+
+def check_regular(path: Path) -> None:
+    """Raises DataError if there is no file of that name, or what never ends."""
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; name the files in it")
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    if not path.is_file():
+        raise DataError(f"{path}: is no regular file")
 
 
 def _by_kind(path: Path, columns: Columns) -> Measurements:
