@@ -3,6 +3,7 @@
 import json
 import sys
 import warnings
+from pathlib import Path
 
 import forked
 import numpy as np
@@ -12,6 +13,8 @@ from trajstore.data import TrajstoreError, load_manifest
 from trajstore.pipeline import EngineSettings, System, get_system
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.dynamics.systems import dysts_flows
+from trajstore.pipeline.study.file import load_study
+from trajstore.pipeline.study.plan import make_plan
 
 CONFIG = """
 [system]
@@ -119,3 +122,15 @@ def test_without_the_package_the_message_says_what_to_install(monkeypatch):
         done = CliRunner().invoke(main, arguments)
         assert done.exit_code == 2
         assert "pip install 'trajstore[dysts]'" in done.output
+
+
+def test_the_study_of_all_flows_names_each_of_them(flows, tmp_path):
+    path = Path(__file__).parents[4] / "studies/dysts.toml"
+    names = {f"dysts:{name}" for name in dysts_flows.flow_names()} - {
+        f"dysts:{name}" for name in dysts_flows.UNWRITABLE
+    }
+    study = load_study(path)
+    assert set(study.vary[0].values) == names
+    plan = make_plan(study, path, tmp_path, quick=True)
+    # Exact, and with noise.
+    assert len(plan.datasets) == 2 * len(names)
