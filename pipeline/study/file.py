@@ -144,7 +144,8 @@ class StudyFile(Section):
         model: Tables `[[model]]`, see below; left out: baselines alone.
         vary: Tables `[[vary]]`, see below.
         published: Tables `[[published]]`, see below.
-        quick: Overrides for `--quick`, as nested tables; `seeds` may be among them.
+        quick: Overrides for `--quick`, as nested tables; `seeds` may be among them, and `values`: how many of those
+            that are pooled.
     """
 
     title: str = ""
@@ -188,14 +189,7 @@ class StudyFile(Section):
                 raise ValueError(
                     f"published: got {entry.dataset!r}, expected one of {', '.join(sorted(known))}"
                 )
-        quick = dict(self.quick or {})
-        seeds = quick.pop("seeds", [0])
-        if (
-            not isinstance(seeds, list)
-            or not seeds
-            or not all(type(seed) is int and seed >= 0 for seed in seeds)
-        ):
-            raise ValueError(f"quick.seeds: got {seeds!r}, expected a list of whole numbers from 0")
+        quick = _overrides(self.quick or {})
         for entry in self.dataset:
             if wrong := [key for key in entry.set if key not in GENERATING]:
                 raise ValueError(f"dataset {entry.label!r}: set.{wrong[0]} makes no dataset")
@@ -206,6 +200,16 @@ class StudyFile(Section):
                     f"{section!r} is no section of a config; expected one of {', '.join(sorted(allowed))}"
                 )
         return self
+
+
+def _overrides(quick: Plain) -> Plain:
+    """Those of sections. Raises ValueError if what else there is makes no sense."""
+    seeds, values = quick.get("seeds", [0]), quick.get("values", 1)
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int and seed >= 0 for seed in seeds):
+        raise ValueError(f"quick.seeds: got {seeds!r}, expected a list of whole numbers from 0")
+    if type(values) is not int or values < 1:
+        raise ValueError(f"quick.values: got {values!r}, expected a whole number from 1")
+    return {key: value for key, value in quick.items() if key not in ("seeds", "values")}
 
 
 def load_study(path: Path) -> StudyFile:

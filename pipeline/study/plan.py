@@ -107,12 +107,16 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
         raise ConfigError(f"{path}: has no [quick] table; give one with overrides, or run it without --quick")
     overrides = dict(study.quick or {}) if quick else {}
     seeds: list[int] = overrides.pop("seeds", study.seeds)
+    most: int | None = overrides.pop("values", None)
     _check_varied(study, overrides)
     beside, left_out = path.parent, {}
     datasets: dict[str, DatasetJob] = {}
     runs: list[RunJob] = []
-    choices = [[(each.key, value) for value in each.values] for each in study.vary]
-    entries = [part for entry in study.dataset for part in entry.parts()]
+    choices = [
+        [(each.key, value) for value in (each.values[:most] if each.pooled else each.values)]
+        for each in study.vary
+    ]
+    entries = [part for entry in study.dataset for part in entry.parts()[:most]]
     for (entry, part), chosen in product(entries, product(*choices)):
         models = [model for model in study.model if model.only is None or entry.label in model.only]
         if study.model and not models:

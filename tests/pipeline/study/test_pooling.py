@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from trajstore.pipeline import check_config, generate, run_study
 from trajstore.pipeline.config.plain_values import ConfigError
+from trajstore.pipeline.study.file import load_study
+from trajstore.pipeline.study.plan import make_plan
 from trajstore.pipeline.study.results import Row, summary
 from trajstore.pipeline.study.table import make_table, markdown
 
@@ -88,6 +90,15 @@ def test_one_value_that_fails_stops_none_and_is_counted(tmp_path):
     assert "each: medians over values of system.parameters.p, 4 in all; runs of 1 of them failed." in table
     assert "each, small system.parameters.p=100.0, seed 0 failed:" in table
     assert (tmp_path / "out/figure.png").is_file()
+
+
+def test_quick_takes_the_first_values_of_what_is_pooled(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY + "\n[quick]\nvalues = 2\n")
+    for quick, values in ((False, [0.0, 0.2, 0.4, 100.0]), (True, [0.0, 0.2])):
+        plan = make_plan(load_study(path), path, tmp_path / "out", quick=quick)
+        models = [job for job in plan.runs if job.model == "small"]
+        assert [job.varied["system.parameters.p"] for job in models] == values
 
 
 @pytest.mark.slow

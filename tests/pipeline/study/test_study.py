@@ -281,6 +281,7 @@ def test_baselines_of_rows_that_are_too_short_are_left_out_with_the_reason(study
         (("seeds = [0, 1]", "seeds = [0, 0]"), "is there twice"),
         (('dataset = "clean"', 'dataset = "cleen"'), "cleen"),
         (("seeds = [3]", "seeds = 3"), "quick.seeds"),
+        (("seeds = [3]", "values = 0"), "quick.values"),
         (("training = { steps = 2 }", "trainig = { steps = 2 }"), "trainig"),
     ],
 )

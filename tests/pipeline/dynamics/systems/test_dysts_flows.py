@@ -131,6 +131,6 @@ def test_the_study_of_all_flows_names_each_of_them(flows, tmp_path):
     }
     study = load_study(path)
     assert set(study.vary[0].values) == names
-    plan = make_plan(study, path, tmp_path, quick=True)
+    plan = make_plan(study, path, tmp_path, quick=False)
     # Exact, and with noise.
     assert len(plan.datasets) == 2 * len(names)
