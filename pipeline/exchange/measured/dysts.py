@@ -1,9 +1,8 @@
 """The benchmark of dysts (Gilpin 2021, arXiv:2110.05266) from its own files: a dataset for each system, and a study.
 
 Each system has two series: one to tune on, one to be judged on. Of the latter the first five sixths are fitted, and
-the rest is forecast. All rows of a dataset have one length, here half of what is fitted: `train` has two of them,
-`test` one, which ends with what is forecast and begins with history that `train` has, too, and `validation` the end
-of the series to tune on.
+the rest is forecast: `train` has a row of what is fitted, `test` one of the whole series, whose history `train` has,
+too, and `validation` one of the series to tune on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from .agreement import check_twice
 from .dysts_files import read_series
 from .dysts_study import REFERENCE, study_of
 from .measurements import Measurements, Trajectory
-from .pieces import SAME_GRID, Grid, Piece
+from .pieces import SAME_GRID, Piece
 from .settings import Import, check_settings
 from .time_units import NONE
 from .writing import check_small, stated, write_pieces
@@ -42,14 +41,14 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Points of each row, of what is forecast, and of history before the start."""
+    """Points of a series, and how many of them are fitted, before those that are forecast."""
 
-    row: int
-    forecast: int
+    series: int
+    fitted: int
 
     @property
-    def warmup(self) -> int:
-        return self.row - 1 - self.forecast
+    def forecast(self) -> int:
+        return self.series - self.fitted
 
 
 def import_dysts(
@@ -84,7 +83,9 @@ def import_dysts(
             name: _write(folder / name, name, paths, [each[name] for each in read], lengths, settings)
             for name in read[0]
         }
-        write_text(folder / STUDY, study_of(read[0], lengths.forecast, lengths.warmup, is_whole=not systems))
+        write_text(
+            folder / STUDY, study_of(read[0], lengths.forecast, lengths.fitted - 1, is_whole=not systems)
+        )
     return Benchmark(manifests, tuning)
 
 
@@ -100,8 +101,7 @@ def _lengths(path: Path, series: Mapping[str, Trajectory]) -> Lengths:
             )
     if points < FEWEST:
         raise DataError(f"{path}: series have {points} points, expected at least {FEWEST}")
-    fitted = FITTED[0] * points // FITTED[1]
-    return Lengths(fitted // 2, points - fitted)
+    return Lengths(points, FITTED[0] * points // FITTED[1])
 
 
 def _write(
@@ -112,36 +112,30 @@ def _write(
     lengths: Lengths,
     settings: Import,
 ) -> Manifest:
-    row, judged = lengths.row, series[0]
+    judged, *tuned = series
     for path, each in zip(paths, series, strict=True):
         if each.states.shape != judged.states.shape:
             raise DataError(
                 f"{path}: the series of {name} has shape {each.states.shape}; expected {judged.states.shape} as in "
                 f"{paths[0]}"
             )
-    points, size = judged.states.shape
-    fitted = points - lengths.forecast
-    # By source and by the point after the last.
-    ends = {
-        "train": [(0, fitted - row), (0, fitted)],
-        "validation": [(source, stop) for source in range(1, len(series)) for stop in (points - row, points)],
-        "test": [(0, points)],
-    }
     by_split = {
-        split: [Piece(source, series[source], stop - row, stop) for source, stop in some]
-        for split, some in ends.items()
+        "train": [Piece(0, judged, 0, lengths.fitted)],
+        **({"validation": [Piece(1, tuned[0], 0, lengths.series)]} if tuned else {}),
+        "test": [Piece(0, judged, 0, lengths.series)],
     }
-    components = tuple(f"x{number + 1}" for number in range(size))
+    components = tuple(f"x{number + 1}" for number in range(judged.states.shape[1]))
     dtype = settings.dtype or "float64"
     read = [Measurements(dict(zip(components, components, strict=True)), [each], dtype) for each in series]
     check_twice(paths, read)
     check_small(paths, read, dtype)
-    grid = Grid(_step(name, paths, series) * np.arange(row), relative=True)
+    whole = _step(name, paths, series) * np.arange(lengths.series)
+    times = {split: whole[: piece.stop] for split, (piece,) in by_split.items()}
     told = replace(settings, name=name, title=f"{name}, of the benchmark of dysts ({REFERENCE})")
-    arguments = {"split_by": "dysts", "fitted": fitted, "forecast": lengths.forecast, "system": name}
-    config = stated(told, paths, components, {}, NONE, grid, dtype, arguments)
+    arguments = {"split_by": "dysts", "fitted": lengths.fitted, "forecast": lengths.forecast, "system": name}
+    config = stated(told, paths, components, {}, NONE, times, dtype, arguments)
     folder.mkdir()
-    return write_pieces(folder, config, paths, by_split, grid.times, components)
+    return write_pieces(folder, config, paths, by_split, times, components)
 
 
 def _step(name: str, paths: list[Path], series: list[Trajectory]) -> float:

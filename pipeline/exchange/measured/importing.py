@@ -82,12 +82,12 @@ def import_files(files: str | Path | Sequence[str | Path], out: str | Path, sett
         **({"regular_step": str(grid.regular.step)} if grid.regular else {}),
         **({"left_out": asdict(left_out)} if left_out != LeftOut() else {}),
     }
-    config = stated(settings, paths, components, units, unit, grid, dtype, arguments)
+    times = dict.fromkeys(map(str, SPLITS), grid.times)
+    config = stated(settings, paths, components, units, unit, times, dtype, arguments)
     chosen = split(pieces, settings.by, (settings.validation, settings.test), settings.seed)
     with new_folder(out) as folder:
-        manifest = write_pieces(
-            folder, config, paths, dict(zip(SPLITS, chosen, strict=True)), grid.times, components
-        )
+        by_split = dict(zip(map(str, SPLITS), chosen, strict=True))
+        manifest = write_pieces(folder, config, paths, by_split, times, components)
     return Imported(manifest, read, left_out, remarks)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ....data.base.errors import DataError
 from ....data.base.hashing import file_hash
 from ....data.folder.manifest import Manifest
-from ....data.folder.stated_grid import describe_grid
+from ....data.folder.stated_grid import describe_grid, joined_grid
 from ....data.shard.schema import Status
 from ....data.shard.shard import Shard
 from ....data.shard.sizes import rows_of_shard
@@ -17,7 +17,7 @@ from ..derived.source import origin
 from ..writer import DatasetWriter
 from .exact import underflows
 from .measurements import Measurements
-from .pieces import Grid, Piece
+from .pieces import Piece
 from .resampling import INTERPOLATION
 from .settings import Import
 
@@ -30,15 +30,17 @@ def stated(
     components: tuple[str, ...],
     units: Mapping[str, str],
     time_unit: str,
-    grid: Grid,
+    times: Mapping[str, np.ndarray],
     dtype: str,
     arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What the manifest keeps of a dataset with these components, parameters with these units, and times.
+    """What the manifest keeps of a dataset with these components, parameters with these units, and times by split.
 
     arguments  of the import, which say how rows were chosen
     """
-    times = grid.times
+    resampling = "none" if settings.resample is None else INTERPOLATION
+    grids = {split: describe_grid(each, float(each[0]), resampling) for split, each in times.items()}
+    points = next(iter(grids.values()))["points"]
     return {
         "system": {
             "name": settings.name,
@@ -47,11 +49,11 @@ def stated(
             "time_unit": time_unit,
             "description": "Measured trajectories; their equations are not known.",
         },
-        "grid": describe_grid(times, float(times[0]), "none" if settings.resample is None else INTERPOLATION),
+        "grid": joined_grid(grids),
         "dataset": {
             "seed": settings.seed,
             "dtype": dtype,
-            "shard_rows": rows_of_shard(len(times), len(components), dtype),
+            "shard_rows": rows_of_shard(points, len(components), dtype),
             "compression": "none",
             "title": settings.title or f"Measured trajectories: {settings.name}",
             "license": settings.license,
@@ -73,7 +75,7 @@ def write_pieces(
     config: dict[str, Any],
     paths: Sequence[Path],
     by_split: Mapping[str, list[Piece]],
-    times: np.ndarray,
+    times: Mapping[str, np.ndarray],
     components: tuple[str, ...],
 ) -> Manifest:
     """Write a dataset into an empty folder. Raises DataError if a number is more than its type holds.
@@ -87,7 +89,7 @@ def write_pieces(
     for name, chosen in by_split.items():
         for first in range(0, len(chosen), rows):
             some = chosen[first : first + rows]
-            writer.add(name, _as_rows(paths, some, times, components, tuple(parameters), dtype, units))
+            writer.add(name, _as_rows(paths, some, times[name], components, tuple(parameters), dtype, units))
     return writer.finish()
 
 
