@@ -19,6 +19,7 @@ from ..tasks.registry import get_task
 from ..tasks.task import TARGET, Task
 from .dtypes import Dtype, sample_dtype
 from .normalize import Normalizer
+from .numbering import Index, sample_numbers, windows_within
 from .split import Store
 from .windows import Windows
 
@@ -26,7 +27,6 @@ Batch = tuple[Tensor, Tensor]
 # What may be learned, and the variable that has it.
 TARGETS = {"observed": "state", "clean": CLEAN_STATE}
 Computed = Callable[[np.ndarray, np.ndarray | None, Windows], np.ndarray]
-Index = int | slice | Sequence[int] | np.ndarray | Tensor
 
 
 class TrajectoryDataset(Dataset[Batch]):
@@ -103,11 +103,14 @@ class TrajectoryDataset(Dataset[Batch]):
                 raise DataError(
                     f"{self.store.path}: task {self.task} needs the variable {name!r}, and none is stored"
                 )
+        self._kept: np.ndarray | None = None
         self.failed = self.store.failed
         self._rows = self.store.sound_rows()
         self.trajectories = len(self.store) if self._rows is None else len(self._rows)
         if not self.trajectories:
             raise DataError(f"{path}: every row of the split {self.store.split!r} failed; nothing to read")
+        if self.task.limits:
+            self._kept = self._within(self.task.limits)
         self.normalizer: Normalizer | None
         if isinstance(normalize, Normalizer):
             self.normalizer = normalize
@@ -174,7 +177,17 @@ class TrajectoryDataset(Dataset[Batch]):
         return self.dtype.itemsize * self.windows.length * (len(self.target_components) + self.input_size)
 
     def __len__(self) -> int:
-        return self.trajectories * self.windows.per_row
+        return self.trajectories * self.windows.per_row - self.left_out
+
+    @property
+    def left_out(self) -> int:
+        """Samples that the task leaves out, as too large."""
+        return 0 if self._kept is None else self.trajectories * self.windows.per_row - len(self._kept)
+
+    @property
+    def kept(self) -> np.ndarray | None:
+        """Number, among the windows of all sound rows, of each sample; None where all are samples."""
+        return self._kept
 
     def __repr__(self) -> str:
         store, windows = self.store, self.windows
@@ -201,34 +214,24 @@ class TrajectoryDataset(Dataset[Batch]):
         """
         if not isinstance(variable, str) or variable not in STATE_VARIABLES:
             raise DataError(f"no variable {variable!r:.80}; there may be {', '.join(STATE_VARIABLES)}")
-        numbers = self._numbers(index)
+        numbers = sample_numbers(index, len(self))
         rows, starts = self._locate(np.atleast_1d(numbers))
         states = torch.from_numpy(self.store.gather(rows, starts, self.windows, variable)).to(self.dtype)
         return states if numbers.ndim else states[0]
 
-    def _numbers(self, index: Index) -> np.ndarray:
-        """Sample numbers from 0 as an int64 array, (B,), or () of a single one."""
-        if isinstance(index, slice):
-            return np.arange(*index.indices(len(self)))
-        numbers = np.asarray(index)
-        if numbers.size and numbers.dtype.kind not in "iu":
-            raise IndexError(f"index of {numbers.dtype}; samples are numbered by integers")
-        if numbers.ndim > 1:
-            raise IndexError(
-                f"index of shape {numbers.shape}; expected an integer, a slice or a list of integers"
-            )
-        numbers = numbers.astype(np.int64, copy=False)
-        low, high = (int(numbers.min()), int(numbers.max())) if numbers.size else (0, -1)
-        if low < -len(self) or high >= len(self):
-            raise IndexError(f"sample {high if high >= len(self) else low} of a dataset with {len(self)}")
-        return np.where(numbers < 0, numbers + len(self), numbers) if low < 0 else numbers
-
     def _locate(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Row, and number of the window in it, of each sample; no numbers where there are only whole rows."""
         starts = None
+        if self._kept is not None:
+            numbers = self._kept[numbers]
         if self.windows.length < self.windows.samples:
             numbers, starts = self.windows.locate(numbers)
         return self.stored_rows(numbers), starts
+
+    def places(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of samples (n,) their rows within the split, and the points at which they begin."""
+        rows, starts = self._locate(numbers)
+        return rows, np.zeros_like(rows) if starts is None else starts * self.windows.stride
 
     def stored_rows(self, numbers: np.ndarray) -> np.ndarray:
         """Numbers within the split of sound rows, which are numbered from 0 without those that failed."""
@@ -245,7 +248,7 @@ class TrajectoryDataset(Dataset[Batch]):
         return bounds * self.windows.per_row
 
     def __getitem__(self, index: Index) -> Batch:
-        numbers = self._numbers(index)
+        numbers = sample_numbers(index, len(self))
         rows, starts = self._locate(np.atleast_1d(numbers))
         beside = self._gather_beside(rows, starts, self.windows)
         inputs, targets = self.batch(self.store.gather(rows, starts, self.windows), rows, beside)
@@ -263,13 +266,32 @@ class TrajectoryDataset(Dataset[Batch]):
         """Each of `beside` as the task takes it, (B, length, D)."""
         found = {}
         for name, variable in self.beside.items():
-            gather = self._computed.get(variable) or partial(self.store.gather, name=variable)
-            values = gather(rows, starts, windows)
+            values = self._gather(variable, rows, starts, windows)
             normalizer = self.normalizer
             if normalizer is not None and variable == DERIVATIVE:
                 normalizer = normalizer.of_rates
             found[name] = self._standardised(values, normalizer)
         return found
+
+    def _within(self, limits: Mapping[str, float]) -> np.ndarray:
+        """Numbers of the windows that the task keeps. Raises DataError if these are none."""
+
+        def largest(variable: str, numbers: np.ndarray) -> np.ndarray:
+            return np.abs(self._gather(variable, *self._locate(numbers), self.windows)).max(axis=(1, 2))
+
+        kept = windows_within(limits, largest, len(self))
+        if not len(kept):
+            raise DataError(
+                f"{self.store.path}: no sample of {self.store.split} is within the limits of task {self.task}, "
+                f"{', '.join(f'{name} {limit:g}' for name, limit in limits.items())}; choose larger ones"
+            )
+        return kept
+
+    def _gather(
+        self, variable: str, rows: np.ndarray, starts: np.ndarray | None, windows: Windows
+    ) -> np.ndarray:
+        gather = self._computed.get(variable) or partial(self.store.gather, name=variable)
+        return gather(rows, starts, windows)
 
     def batch(self, windows: np.ndarray, rows: np.ndarray, beside: dict[str, Tensor] | None = None) -> Batch:
         """Inputs and targets of stored windows (B, length, D), which are of the given rows of the split.

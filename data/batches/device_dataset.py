@@ -24,6 +24,7 @@ class ResidentDataset(Dataset[Batch]):
         shape = (dataset.trajectories, dataset.windows.samples, len(dataset.components))
         self._states = torch.empty(shape, dtype=dataset.dtype, device=self.device)
         self._beside = {name: torch.empty_like(self._states) for name in dataset.beside}
+        self._kept = None if dataset.kept is None else torch.from_numpy(dataset.kept).to(self.device)
         self._channels = None
         if dataset.parameters:
             told = (dataset.trajectories, len(dataset.parameters))
@@ -41,11 +42,12 @@ class ResidentDataset(Dataset[Batch]):
         return told(type(self), f"on {self.device}, a copy of {self._copied}")
 
     def __len__(self) -> int:
-        return len(self._states) * self.windows.per_row
+        return len(self._states) * self.windows.per_row if self._kept is None else len(self._kept)
 
     def __getitem__(self, index: Tensor) -> Batch:
         """A batch (B, T, D) by sample numbers, an int64 Tensor (B,), on any device."""
         index = index.to(self.device, non_blocking=True)
+        index = index if self._kept is None else self._kept[index]
         channels = None if self._channels is None else self._channels[index // self.windows.per_row]
         beside = {name: self._windows(values, index) for name, values in self._beside.items()}
         return self.task.batch(self._windows(self._states, index), channels, beside)

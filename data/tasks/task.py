@@ -1,6 +1,7 @@
 """What a task is: inputs and targets from windows of states, and how a network that learned it goes on."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -29,6 +30,7 @@ class Task:
         rates: Whether targets are slopes, dx/dt, and not states.
         variables: What it needs of the store beside the state: "clean_state", "derivative". Where states are
             standardised these are, too; derivatives are divided by the deviations of the states.
+        limits: By variable the largest absolute value, in raw units, of a sample that is learned from or judged.
     """
 
     name: ClassVar[str]
@@ -39,6 +41,7 @@ class Task:
     usual_window: ClassVar[int | None] = None
     rates: ClassVar[bool] = False
     variables: ClassVar[tuple[str, ...]] = ()
+    limits: Mapping[str, float] = MappingProxyType({})
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -35,12 +35,16 @@ class VectorField(Task):
 
         Attributes:
             tolerance: Of a step of the integrator, in rollouts; relative.
+            largest_derivative: Points at which a component of dx/dt is larger are left out, of training and of
+                errors; how many is told.
         """
 
         tolerance: PositiveFloat = 1e-9
+        largest_derivative: PositiveFloat | None = None
 
-    def __init__(self, *, tolerance: float = 1e-9) -> None:
+    def __init__(self, *, tolerance: float = 1e-9, largest_derivative: float | None = None) -> None:
         self.tolerance = tolerance
+        self.limits = {} if largest_derivative is None else {SLOPES: largest_derivative}
         self._step: float | None = None
 
     def inputs(self, states: "Tensor", beside: Mapping[str, "Tensor"]) -> "Tensor":

@@ -25,7 +25,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "shell": ("mean", "radius", "uniform"),
     "attractor": ("transient",),
     "file": ("path", "sha256"),
-    "two-body": (),
+    "two-body": ("rotation",),
     "three-body": (),
 }
 Named = dict[str, float]
@@ -49,6 +49,7 @@ class InitialStates(Section):
             arXiv:1906.01563.
         uniform: Whether the distance is uniform in "radius", or in "volume", which fills a ball or an annulus
             evenly.
+        rotation: Of "two-body", "clockwise", unless it is said otherwise, or "counterclockwise", as in the paper.
         transient: In units of time, or { periods = 10.0 } of the system's natural period.
         path: A NumPy array (rows, components), or CSV with a header.
         sha256: The hash that its numbers must have.
@@ -60,6 +61,7 @@ class InitialStates(Section):
     radius: Range | None = None
     uniform: Literal["radius", "volume"] | None = None
     transient: Duration | None = None
+    rotation: Literal["clockwise", "counterclockwise"] | None = None
     path: str | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
@@ -194,7 +196,7 @@ class InitialStates(Section):
         columns = COLUMNS.get(self.kind, size + (self.kind == "shell"))
         numbers = uniform_rows(seed, split, INITIAL_STATES, start, stop, columns)
         if self.kind in ORBITS:
-            return ORBITS[self.kind](numbers)
+            return ORBITS[self.kind](numbers, self.rotation == "counterclockwise")
         if self.kind == "shell":
             return self._named(system, self.mean, np.zeros(size)) + self._shell(numbers)
         low, high = np.array(list(system.initial_state.values()), dtype=np.float64).T
@@ -215,15 +217,16 @@ class InitialStates(Section):
         return np.array([given.get(name, value) for name, value in zip(system.states, usual, strict=True)])
 
 
-def _two_bodies(numbers: np.ndarray) -> np.ndarray:
+def _two_bodies(numbers: np.ndarray, counterclockwise: bool) -> np.ndarray:
     """Opposite each other on an almost circular orbit, (n, 8): a place in [0.5, 1.5]^2, the speed off by 5 %."""
     x, y = 0.5 + numbers[:, 0], 0.5 + numbers[:, 1]
     speed = (1 + 0.05 * standard_normal(numbers[:, 2])) / (2 * np.hypot(x, y) ** 1.5)
+    speed = -speed if counterclockwise else speed
     vx, vy = y * speed, -x * speed
     return np.stack([x, -x, y, -y, vx, -vx, vy, -vy], axis=1)
 
 
-def _three_bodies(numbers: np.ndarray) -> np.ndarray:
+def _three_bodies(numbers: np.ndarray, _: bool) -> np.ndarray:
     """At the corners of a triangle that almost turns as a whole, (n, 12): each velocity off by up to 20 %."""
     angle = 2 * np.pi * numbers[:, :1] + np.arange(3) * 2 * np.pi / 3
     radius = 0.9 + 0.3 * numbers[:, 1:2]
@@ -234,6 +237,9 @@ def _three_bodies(numbers: np.ndarray) -> np.ndarray:
     return np.concatenate([radius * np.cos(angle), radius * np.sin(angle), vx, vy], axis=1)
 
 
-ORBITS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"two-body": _two_bodies, "three-body": _three_bodies}
+ORBITS: dict[str, Callable[[np.ndarray, bool], np.ndarray]] = {
+    "two-body": _two_bodies,
+    "three-body": _three_bodies,
+}
 # Uniform numbers that a row takes, where it is not one a component.
 COLUMNS = {"two-body": 3, "three-body": 8}

@@ -69,6 +69,7 @@ def judge(
             "failed": test.failed,
             "windows": len(samples),
             "finite": finite,
+            **({"left_out_share": test.left_out / (len(test) + test.left_out)} if test.left_out else {}),
             "one_step": test.task.one_step,
             **results(metrics),
             **whole,

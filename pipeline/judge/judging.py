@@ -135,8 +135,7 @@ class Judging:
         """
         test, numbers = self.test, shown_samples(self.samples)
         batches = [seen.batch for seen in self.samples.batches(numbers)]
-        rows, first = np.divmod(self.samples.windows(numbers), test.windows.per_row)
-        rows, first = test.stored_rows(rows), first * test.windows.stride
+        rows, first = test.places(self.samples.windows(numbers))
         arrays = {
             "time": self.samples.times,
             "true": np.concatenate([batch.true for batch in batches]),

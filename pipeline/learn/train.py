@@ -275,6 +275,10 @@ def _timed(batches: Iterator[Batch], now: Standing) -> Iterator[Batch]:
 
 def _say_what_is_left_out(console: Console, *datasets: TrajectoryDataset | None) -> None:
     for dataset in datasets:
+        if dataset is not None and dataset.left_out:
+            total = len(dataset) + dataset.left_out
+            told = f"{dataset.store.split}: {dataset.left_out} of {total} samples"
+            console.print(f"{told} are beyond the limits of the task and are left out", style="yellow")
         if dataset is not None and dataset.failed:
             rows = len(dataset.store)
             why = "failed to integrate" if "equations" in dataset.store.config["system"] else "lack values"

@@ -12,18 +12,19 @@ from .metric import Batch, Context, Metric
 
 
 class Energy(Metric):
-    """`energy_mse`: the mean square of what the energy along a rollout differs by from that of its true start.
+    """`energy_mse`: the mean square of what the energy along a rollout differs by from that of its true start;
+    `energy_worst` is that of the worst rollout.
 
     Over the rollouts that are finite. Its floor is the same along the truth itself, which has been integrated.
     """
 
     over = "rollouts"
     floor = "itself"
-    better = MappingProxyType({"energy_mse": "lower"})
+    better = MappingProxyType({"energy_mse": "lower", "energy_worst": "lower"})
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._squares, self._count = 0.0, 0
+        self._squares, self._count, self._worst = 0.0, 0, 0.0
 
     @classmethod
     def wanted(cls, context: Context) -> bool:
@@ -41,7 +42,9 @@ class Energy(Metric):
         with np.errstate(over="ignore", invalid="ignore"):
             start = self.energy(batch.true[finite, :1], parameters[finite])
             missed = self.energy(batch.predicted[finite], parameters[finite]) - start
-            self._squares += float(np.square(missed).sum())
+            squares = np.square(missed)
+            self._squares += float(squares.sum())
+            self._worst = max(self._worst, float(squares.mean(axis=1).max()))
         self._count += missed.size
 
     def energy(self, states: np.ndarray, parameters: np.ndarray) -> np.ndarray:
@@ -52,4 +55,6 @@ class Energy(Metric):
         return np.broadcast_to(np.asarray(energy), states.shape[:2])
 
     def result(self) -> dict[str, Any]:
-        return {"energy_mse": self._squares / self._count} if self._count else {}
+        if not self._count:
+            return {}
+        return {"energy_mse": self._squares / self._count, "energy_worst": self._worst}

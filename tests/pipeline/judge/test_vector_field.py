@@ -10,6 +10,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from trajstore.data import DataError, TrajectoryDataset, TrajstoreError
+from trajstore.data.batches.device_dataset import ResidentDataset
 from trajstore.data.tasks.registry import get_task
 from trajstore.models import FieldModel
 from trajstore.pipeline import check_config, evaluate, generate, load_trained, plot, roll_out, train
@@ -227,3 +228,28 @@ def test_an_exact_field_rolls_out_exactly():
     angle = 0.2 * np.arange(51)
     for row, (q, p) in enumerate(starts):
         np.testing.assert_allclose(found[row, :, 0], q * np.cos(angle) + p * np.sin(angle), atol=3e-7)
+
+
+def test_points_beyond_the_largest_slope_are_left_out_and_counted(spring, tmp_path):
+    whole = open_split(spring, "train", get_task("vector-field"), dtype="float64")
+    task = get_task("vector-field", largest_derivative=1.2)
+    part = open_split(spring, "train", task, dtype="float64")
+    slopes = whole[:][1]
+    kept = torch.nonzero(slopes.abs().amax(dim=(1, 2)) <= 1.2)[:, 0]
+    assert 0 < len(kept) < len(whole)
+    assert (len(part), part.left_out) == (len(kept), len(whole) - len(kept))
+    for values in zip(part[:], whole[kept], strict=True):
+        assert torch.equal(*values)
+    assert torch.equal(part.states(slice(None)), whole.states(kept))
+    resident = ResidentDataset(part, "cpu")
+    assert len(resident) == len(kept)
+    for values in zip(resident[torch.arange(len(kept))], part[:], strict=True):
+        assert torch.equal(*values)
+    rows, begins = part.places(np.arange(len(part)))
+    assert np.array_equal(rows * 16 + begins, kept.numpy())
+    with pytest.raises(DataError, match="no sample of train is within"):
+        open_split(spring, "train", get_task("vector-field", largest_derivative=1e-9))
+    config = check_config({**SPRING, "task": {"name": "vector-field", "largest_derivative": 1.2}}, "test")
+    train(config, spring, tmp_path / "run")
+    test = evaluate(tmp_path / "run")["test"]
+    assert 0 < test["left_out_share"] < 1
