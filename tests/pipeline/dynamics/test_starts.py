@@ -58,6 +58,20 @@ def test_a_shell_has_random_directions_and_the_radii_that_it_states(uniform, sys
         assert kstest(states[:, 2] / radius / 2 + 0.5, "uniform").pvalue > 0.01
 
 
+@pytest.mark.parametrize(
+    ("rotation", "sign"), [(None, -1.0), ("clockwise", -1.0), ("counterclockwise", 1.0)]
+)
+def test_two_bodies_turn_as_they_are_told(rotation, sign):
+    system = get_system("two-body")
+    told = {} if rotation is None else {"rotation": rotation}
+    states = rows(InitialStates(kind="two-body", **told), system, 50)
+    x, y, vx, vy = states.reshape(-1, 4, 2).transpose(1, 0, 2)
+    assert (np.sign(x * vy - y * vx) == sign).all()
+    np.testing.assert_array_equal(np.abs(states), np.abs(rows(InitialStates(kind="two-body"), system, 50)))
+    with pytest.raises(ValueError, match='kind "three-body" has no rotation'):
+        InitialStates(kind="three-body", rotation="clockwise")
+
+
 @pytest.mark.parametrize(("name", "bodies"), [("two-body", 2), ("three-body", 3)])
 def test_orbits_are_almost_circular_around_a_common_centre(name, bodies):
     system = get_system(name)

@@ -88,8 +88,9 @@ def test_energy_errors_are_those_of_the_formula():
         x, y, u, v = (factor * part for part in (q1, q2, p1, p2))
         return (u**2 + v**2) / 2 + (x**2 + y**2) / 2 + x**2 * y - y**3 / 3
 
-    expected = np.square(energy(1.1) - energy(1.0)[:, :1]).mean()
-    assert found["energy_mse"] == pytest.approx(expected, rel=1e-12)
+    squares = np.square(energy(1.1) - energy(1.0)[:, :1])
+    assert found["energy_mse"] == pytest.approx(squares.mean(), rel=1e-12)
+    assert found["energy_worst"] == pytest.approx(squares.mean(axis=1).max(), rel=1e-12)
 
 
 def dense(true, predicted):
