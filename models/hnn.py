@@ -85,7 +85,7 @@ class HNN(FieldModel):
     def completed(cls, settings: Mapping[str, Any], data: DataFacts) -> dict[str, Any]:
         """The pairs by name or by the equations, bodies by name, and the scales.
 
-        Raises DataError where states are scaled already, or names do not go together.
+        Raises DataError where states are scaled already, or names or scales do not go with the components.
         """
         if data.normalized:
             raise DataError(
@@ -101,6 +101,12 @@ class HNN(FieldModel):
                 f"model.pairs: got {_named(pairs)}, expected each of {', '.join(data.components)} once"
             )
         found["bodies"] = _bodies(settings, found["pairs"], data)
+        for key in ("centre", "scale"):
+            if settings[key] is not None and len(settings[key]) != len(data.components):
+                raise DataError(
+                    f"model.{key}: got {len(settings[key])} numbers, expected one for each of "
+                    f"{', '.join(data.components)}; left out, training fills it in"
+                )
         if settings["rescale"] and settings["scale"] is None:
             found |= _scales(found, data)
         return found

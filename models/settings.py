@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, FiniteFloat, PositiveInt
 
 from ..data.base.section import Section
 
@@ -62,8 +62,8 @@ class HnnSettings(Section):
     ) = None
     bodies: list[list[Place]] | None = None
     rescale: bool = True
-    centre: list[float] | None = None
-    scale: list[float] | None = None
+    centre: list[FiniteFloat] | None = None
+    scale: list[Annotated[FiniteFloat, Field(gt=0)]] | None = None
 
 
 SETTINGS: dict[str, type[Section]] = {

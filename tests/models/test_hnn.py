@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from trajstore.data import DataError
 from trajstore.data.tasks.integrating import integrate
 from trajstore.models import HNN, DataFacts
@@ -159,8 +160,16 @@ def test_bodies_share_their_scales():
         ({"bodies": [["x"], ["y"]]}, {}, 'for the form "whole"'),
         ({"form": "pairwise", "bodies": [["x", "y"]]}, {}, "two or more"),
         ({"form": "pairwise", "bodies": [["x"], ["px"]]}, {}, "x, y once"),
+        ({"scale": [2.0]}, {}, "model.scale: got 1 numbers, expected one for each of px, x, y, py"),
+        ({"centre": [0.0] * 5, "scale": [2.0] * 4}, {}, "model.centre: got 5"),
     ],
 )
 def test_what_does_not_fit_the_data_is_refused(given, changed, said):
     with pytest.raises(DataError, match=said):
         HNN.completed(settings(**given), facts(**changed))
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("inf"), float("nan")])
+def test_scales_that_nothing_can_be_divided_by_are_refused(scale):
+    with pytest.raises(ValidationError, match="scale"):
+        settings(scale=[1.0, 1.0, 1.0, scale])
