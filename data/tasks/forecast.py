@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .task import Task
+from .task import Task, each_step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +35,7 @@ class Forecast(Task):
 
     def alone(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Each target from the input one step before it."""
-        return inputs.reshape(-1, inputs.shape[2]), targets.reshape(-1, 1, targets.shape[2])
+        return each_step(inputs, targets)
 
     def begin(self, model: Any, history: "Tensor", channels: "Tensor", length: int) -> Any:
         """The history warms the network up."""

@@ -10,7 +10,7 @@ from ..base.errors import DataError
 from ..base.representation import few
 from ..base.section import Section
 from ..base.suggestions import did_you_mean
-from .task import Task
+from .task import Task, each_step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,7 +76,7 @@ class Observe(Task):
 
     def alone(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Each target from the input of its own step."""
-        return inputs.reshape(-1, inputs.shape[2]), targets.reshape(-1, 1, targets.shape[2])
+        return each_step(inputs, targets)
 
 
 def _places(key: str, names: Sequence[str], components: Sequence[str]) -> list[int]:

@@ -148,6 +148,11 @@ class Task:
         return (inputs if channels is None else with_channels(inputs, channels)), targets
 
 
+def each_step(inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As of `Task.alone`: each target (B T', 1, D'') from the input of its own step (B T', D')."""
+    return inputs.reshape(-1, inputs.shape[2]), targets.reshape(-1, 1, targets.shape[2])
+
+
 def with_channels(inputs: "Tensor", channels: "Tensor") -> "Tensor":
     """Inputs (B, T, D) with channels (B, P) at every step: (B, T, D + P)."""
     import torch

@@ -10,7 +10,7 @@ from pydantic import PositiveFloat
 from ..base.errors import DataError
 from ..base.section import Section
 from .integrating import integrate
-from .task import TARGET, Task
+from .task import TARGET, Task, each_step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,6 +61,10 @@ class VectorField(Task):
         sampled = copy.copy(self)
         sampled._step = step
         return sampled
+
+    def alone(self, inputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Each slope from the state that it is of."""
+        return each_step(inputs, targets)
 
     def go_on(self, model: Any, history: "Tensor", steps: int, channels: "Tensor", length: int) -> "Tensor":
         if self._step is None:

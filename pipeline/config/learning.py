@@ -38,7 +38,7 @@ class TaskSection(NamedSection):
         normalize: Whether states are standardised by the moments of the train split.
         parameters: Of the system, that the network is told beside the states, so that it can learn a family.
         target: Of a dataset with noise: learn and be judged by the states as "observed", or by the "clean" ones,
-            where they are stored; the network sees what was observed either way.
+            where they are stored; the network sees what was observed either way, except in "vector-field".
     """
 
     registry = TASKS

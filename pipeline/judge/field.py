@@ -5,13 +5,15 @@ import numpy as np
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.shard.schema import CLEAN_STATE
 from .movement import spread
-from .predictions import Samples
+from .predictions import NetworkSamples
 
 # Points from which what is known of a noisy state is taken, and noisy states of which it is asked.
 KNOWN, ASKED = 20_000, 2_000
 
 
-def judge_field(clean: Samples | None, train: TrajectoryDataset, test: TrajectoryDataset) -> dict[str, float]:
+def judge_field(
+    clean: NetworkSamples | None, train: TrajectoryDataset, test: TrajectoryDataset
+) -> dict[str, float]:
     """Of a network that learned a field, what `test` of metrics.json has beside its errors.
 
     Args:
@@ -20,8 +22,8 @@ def judge_field(clean: Samples | None, train: TrajectoryDataset, test: Trajector
         test: In raw units.
 
     Returns:
-        `field_mse`, the mean squared error of its slopes at states without noise; and, where states are observed with
-        noise, `noise_floor`.
+        `field_mse`, the mean squared error of its slopes at states without noise; and, where all that it is told are
+        states observed with noise, `noise_floor`.
     """
     if clean is None:
         return {}
@@ -30,7 +32,7 @@ def judge_field(clean: Samples | None, train: TrajectoryDataset, test: Trajector
         missed = np.square(seen.batch.predicted - seen.batch.true)
         total, count = total + float(missed.sum()), count + missed.size
     found = {"field_mse": total / count}
-    if CLEAN_STATE in test.store.variables:
+    if CLEAN_STATE in test.store.variables and test.target != CLEAN_STATE and not clean.parameters:
         known, slopes, _ = _points(train, KNOWN)
         found["noise_floor"] = noise_floor(known, slopes, *_points(test, ASKED))
     return found

@@ -51,7 +51,7 @@ class Judging:
     plan_free: Callable[[int, int], RolloutPlan | None]
     stepping: Stepping | None = None
     whole: StatefulRuns | None = None
-    field: Samples | None = None
+    field: NetworkSamples | None = None
 
     @classmethod
     def of(
@@ -183,7 +183,7 @@ def _field(
     model: Model,
     test: TrajectoryDataset,
     seen: TrajectoryDataset,
-) -> Samples | None:
+) -> NetworkSamples | None:
     """What a network that learned slopes says of states without noise."""
     noisy = test.store.config.get("observation", {}).get("noise") is not None
     if not task.rates or (noisy and CLEAN_STATE not in test.store.variables):

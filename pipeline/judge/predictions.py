@@ -103,10 +103,14 @@ class NetworkSamples(Samples):
         model: In evaluation mode.
         test: The split in raw units.
         seen: The same as the network sees it.
+
+    Attributes:
+        parameters: Names of those that the network is told.
     """
 
     def __init__(self, model: Model, test: TrajectoryDataset, seen: TrajectoryDataset) -> None:
         super().__init__(test)
+        self.parameters = seen.parameters
         self._model, self._seen = model, seen
         self._device = next(model.parameters(), torch.empty(0)).device
 

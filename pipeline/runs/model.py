@@ -28,7 +28,9 @@ def build_model(config: Learning, inputs: int, outputs: int, given: Classes | No
 
 
 def check_fits(config: Learning, task: Task) -> None:
-    """Raises RunError where the network of a config cannot learn its task: it has no steps, or gives slopes."""
+    """Raises RunError where the network of a config cannot learn its task: it has no steps, or gives slopes, or would
+    take slopes from states that a rollout does not have.
+    """
     found = MODELS.find(config.model.name, config.code_of(config.model))
     if task.driven and found.step is Model.step:
         raise RunError(
@@ -39,6 +41,11 @@ def check_fits(config: Learning, task: Task) -> None:
         raise RunError(
             f"model.name: {config.model.name} learns slopes, dx/dt, and the task {task} asks for states; expected "
             'the task "vector-field"'
+        )
+    if task.rates and not found.is_field and (config.task.window or 1) > 1:
+        raise RunError(
+            f"task.window: got {config.task.window}, but in {task} a slope follows from the state alone, and "
+            f"{config.model.name} may remember those before it in a window; leave task.window out"
         )
 
 

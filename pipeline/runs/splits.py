@@ -35,8 +35,8 @@ def _check_field(store: Store, system: System | None, task: Task) -> None:
     if system is None:
         if not stored:
             raise RunError(
-                f"{store.path}: task {task} needs dx/dt, and these trajectories were measured without; nobody knows "
-                'their equations. Import them with columns "derivative:NAME", or take another task'
+                f"{store.path}: task {task} needs dx/dt, none is stored of these measured trajectories, and nobody "
+                "knows their equations; take another task"
             )
         return
     if not system.ordinary:

@@ -141,6 +141,35 @@ def test_the_floor_of_normal_states_is_that_of_the_closed_form():
     assert few == pytest.approx(expected, rel=0.15)
 
 
+def test_the_floor_is_told_only_of_functions_of_noisy_states_alone(tmp_path):
+    system = {"name": "van-der-pol", "parameters": {"mu": {"uniform": [0.1, 3.0]}}}
+    own = {"system": system, "initial_states": {}, "observation": NOISY, "refinement": {}}
+    data = made(tmp_path / "data", **own)
+    training = {**SPRING["training"], "steps": 2}
+    for number, (told, has_floor) in enumerate(
+        (({}, True), ({"parameters": ["mu"]}, False), ({"target": "clean"}, False))
+    ):
+        task = {"name": "vector-field", **told}
+        config = {**SPRING, **own, "model": {"name": "mlp"}, "training": training, "task": task}
+        run = tmp_path / f"run{number}"
+        train(check_config(config, "test"), data, run)
+        test = evaluate(run)["test"]
+        assert "field_mse" in test
+        assert ("noise_floor" in test) == has_floor, told
+
+
+def test_slopes_come_from_one_state_also_in_windows(spring, tmp_path):
+    task = {"name": "vector-field", "window": 5}
+    refused = check_config({**SPRING, "refinement": {}, "task": task, "model": {"name": "lstm"}}, "test")
+    with pytest.raises(TrajstoreError, match=r"task.window: got 5.*lstm may remember"):
+        train(refused, spring, tmp_path / "lstm")
+    config = {**SPRING, "refinement": {}, "task": task, "training": {**SPRING["training"], "steps": 2}}
+    train(check_config(config, "test"), spring, tmp_path / "run")
+    baselines = evaluate(tmp_path / "run")["baselines"]
+    # The field is linear: whoever is shown each state has it exactly.
+    assert max(baselines["linear"]["mse_by_time"]) < 1e-12
+
+
 def call(*arguments: object):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
@@ -196,7 +225,7 @@ def test_measured_data_without_slopes_are_refused(tmp_path):
     config.write_text('[task]\nname = "vector-field"\n[model]\nname = "mlp"\n')
     result = call("train", config, "--data", tmp_path / "data", "--out", tmp_path / "run")
     assert result.exit_code == 2
-    assert "nobody knows their equations" in " ".join(result.output.split())
+    assert "nobody knows their equations; take another task" in " ".join(result.output.split())
 
 
 def test_models_of_fields_learn_nothing_else_and_hamiltonian_ones_need_a_canonical_system(tmp_path):
