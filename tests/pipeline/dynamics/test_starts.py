@@ -58,9 +58,7 @@ def test_a_shell_has_random_directions_and_the_radii_that_it_states(uniform, sys
         assert kstest(states[:, 2] / radius / 2 + 0.5, "uniform").pvalue > 0.01
 
 
-@pytest.mark.parametrize(
-    ("rotation", "sign"), [(None, -1.0), ("clockwise", -1.0), ("counterclockwise", 1.0)]
-)
+@pytest.mark.parametrize(("rotation", "sign"), [(None, -1.0), ("clockwise", -1.0), ("counterclockwise", 1.0)])
 def test_two_bodies_turn_as_they_are_told(rotation, sign):
     system = get_system("two-body")
     told = {} if rotation is None else {"rotation": rotation}
