@@ -30,8 +30,10 @@ def judge_field(
     total = count = 0.0
     for seen in clean.batches():
         missed = np.square(seen.batch.predicted - seen.batch.true)
+        # Those that are not finite are counted in `finite`, as of other errors.
+        missed = missed[np.isfinite(missed).all(axis=(1, 2))]
         total, count = total + float(missed.sum()), count + missed.size
-    found = {"field_mse": total / count}
+    found = {"field_mse": total / count} if count else {}
     if CLEAN_STATE in test.store.variables and test.target != CLEAN_STATE and not clean.parameters:
         known, slopes, _ = _points(train, KNOWN)
         found["noise_floor"] = noise_floor(known, slopes, *_points(test, ASKED))
