@@ -22,6 +22,7 @@ from torch import Tensor
 from ...data.base.files import finite, reason, write_json
 from ...data.batches.dataset import Batch, TrajectoryDataset
 from ...data.folder.manifest_reading import load_manifest
+from ...data.tasks.task import TARGET
 from ...models import Model
 from ..config.learning import Learning, TrainingSection
 from ..runs.code import keep_code, make_task, settled
@@ -104,6 +105,7 @@ def _prepare_and_train(
     validation = None
     if load_manifest(data).splits["validation"].trajectories:
         validation = open_split(data, "validation", learned, **options)
+    _check_shuffle(config.training, dataset)
     _say_what_is_left_out(console, dataset, validation)
     for key in ("patience", "select"):
         if validation is None and getattr(config.training, key) is not None:
@@ -271,6 +273,13 @@ def _timed(batches: Iterator[Batch], now: Standing) -> Iterator[Batch]:
         batch = next(batches)
         now.waiting += perf_counter() - begin
         yield batch
+
+
+def _check_shuffle(config: TrainingSection, dataset: TrajectoryDataset) -> None:
+    """Raise RunError, before a folder is made for the run, if a shuffle in blocks reads less than the task needs."""
+    if config.shuffle == "block" and dataset.beside:
+        needed = " or ".join("clean targets" if name == TARGET else name for name in dataset.beside)
+        raise RunError(f'training.shuffle: "block" reads no {needed}; choose "full"')
 
 
 def _say_what_is_left_out(console: Console, *datasets: TrajectoryDataset | None) -> None:

@@ -282,3 +282,10 @@ def test_points_beyond_the_largest_slope_are_left_out_and_counted(spring, tmp_pa
     train(config, spring, tmp_path / "run")
     test = evaluate(tmp_path / "run")["test"]
     assert 0 < test["left_out_share"] < 1
+
+
+def test_a_shuffle_in_blocks_is_refused_before_there_is_a_folder(spring, tmp_path):
+    config = check_config({**SPRING, "training": {**SPRING["training"], "shuffle": "block"}}, "test")
+    with pytest.raises(TrajstoreError, match='"block" reads no derivative'):
+        train(config, spring, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
