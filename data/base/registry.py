@@ -20,7 +20,7 @@ class Registry(Generic[T]):
     "file.py:Class". Code of the latter two is imported only for who says that it may be.
 
     Args:
-        kind: What the classes are, in the singular: "model".
+        kind: What the classes are, in the singular: "model"; a space is an underscore in the group.
         own: Ours, from name to "module:Class" relative to `package`.
         package: Where these modules are.
         base: "module:Class" that all of them are derived from, relative to `package`; none, if they are functions.
@@ -31,7 +31,8 @@ class Registry(Generic[T]):
 
     @cached_property
     def _installed(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=f"trajstore.{self.kind}s")}
+        group = f"trajstore.{self.kind}s".replace(" ", "_")
+        return {point.name: point for point in entry_points(group=group)}
 
     @property
     def own(self) -> tuple[str, ...]:

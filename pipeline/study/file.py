@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.section import Section, Seed
 from ..config.explain import explain
 from ..config.file import read_toml
 from ..config.plain_values import ConfigError, check_texts
+from .registry import STUDY_FIGURES
 
 SECTIONS = ("task", "model", "training", "refinement", "evaluation")
 # Of these, what baselines are judged by.
@@ -139,6 +140,8 @@ class StudyFile(Section):
         title: Above the table.
         seeds: Of the training, one run each.
         columns: Metrics of the table, the first of which the figure shows; left out: what there is of the usual ones.
+        figures: Others of all runs, by name ("side-by-side"), or your own as "file.py:function" or
+            "package.module:function".
         defaults: Sections of a config that all runs share.
         dataset: Tables `[[dataset]]`, see below.
         model: Tables `[[model]]`, see below; left out: baselines alone.
@@ -151,6 +154,7 @@ class StudyFile(Section):
     title: str = ""
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default_factory=lambda: [0])
     columns: list[str] = Field(default_factory=list)
+    figures: list[str] = Field(default_factory=list)
     defaults: Plain = Field(default_factory=dict)
     dataset: Annotated[list[StudyDataset], Field(min_length=1)]
     model: list[StudyModel] = Field(default_factory=list)
@@ -162,6 +166,19 @@ class StudyFile(Section):
     def pooled(self) -> set[str]:
         """What is varied, but told in one line."""
         return {FOLDER, *(each.key for each in self.vary if each.pooled)}
+
+    @field_validator("figures")
+    @classmethod
+    def _there_are_such(cls, names: list[str]) -> list[str]:
+        for name in names:
+            try:
+                STUDY_FIGURES.check(name)
+            except TrajstoreError as error:
+                raise ValueError(str(error)) from None
+        files = ["figure", *(name.rpartition(":")[2] for name in names)]
+        if twice := [file for file in files if files.count(file) > 1]:
+            raise ValueError(f"two figures would be {twice[0]}.png; call one otherwise")
+        return names
 
     @model_validator(mode="after")
     def _fits_together(self) -> "StudyFile":

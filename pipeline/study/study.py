@@ -18,6 +18,7 @@ from ..draw.style import STYLE, save_figure
 from ..runtime.lock import locked
 from ..runtime.progress import columns
 from .figure import draw_table
+from .figures import draw_figures, find_figures
 from .file import StudyFile, load_study
 from .plan import Plan, RunJob, make_plan
 from .results import Row, label_of, rows_of, summary, values_of, without
@@ -45,7 +46,8 @@ def run_study(
     only: str | None = None,
     console: Console | None = None,
 ) -> Study:
-    """Do what a study's file says, or what is left of it; OUT has results.json, results.csv, table.md, figure.png.
+    """Do what a study's file says, or what is left of it; OUT has results.json, results.csv, table.md, figure.png
+    and the figures that the file names.
 
     Args:
         path: The file.
@@ -62,6 +64,8 @@ def run_study(
     study = load_study(path)
     every = make_plan(study, path, out, quick=quick)
     plan = every if only is None else every.only(only)
+    # What cannot be drawn is told before anything is trained.
+    figures = find_figures(study.figures, path.parent)
     if (out / MANIFEST).is_file():
         raise TrajstoreError(f"{out}: holds a dataset; choose another folder")
     with locked(out):
@@ -84,6 +88,7 @@ def run_study(
             "scripts": scripts,
         }
         _save(out, study, table, rows, results)
+        draw_figures(figures, every.runs, out)
     return Study(results, table, sum(row.error is not None for row in rows))
 
 

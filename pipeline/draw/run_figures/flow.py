@@ -32,22 +32,28 @@ def draw_flow(results: Results) -> Figure | None:
 
     More components over time, many as images.
     """
-    names = results["config"].target_names
-    if len(names) > CURVES:
+    if len(results["config"].target_names) > CURVES:
         return draw_states(results, "one-step forecasts" if is_forecast(results) else "a test trajectory")
-    system: System | None = results["config"].system
-    # The plane of two out of more states is no phase plane: trajectories cross in it.
-    hidden = system is not None and list(system.states) != names
-    if len(names) != 2 or hidden:
+    if not is_phase_plane(results):
         return draw_time_series(results)
-    true = truth(results)
-    observed = results["true"] if "clean" in results else None
-    seen = true if observed is None else np.concatenate([true, observed])
-    size = np.abs(seen).max(axis=(0, 1))
-    margin = np.maximum(0.08 * np.ptp(seen, axis=(0, 1)), 0.01 * np.where(size > 0, size, 1.0))
-    low, high = seen.min(axis=(0, 1)) - margin, seen.max(axis=(0, 1)) + margin
-    figure = plane_figure(5.2, low, high)
+    figure = plane_figure(5.2, *_limits(results))
     axes = figure.add_subplot()
+    where = " on the flow" if draw_plane(axes, results) else ""
+    axes.set(xlabel=component_label(results, 0), ylabel=component_label(results, 1))
+    return finish(figure, axes, run_title(results, shown_label(results, where)), 3)
+
+
+def is_phase_plane(results: Results) -> bool:
+    """Have the trajectories two components, which are all states of the system as far as it is known?"""
+    names, system = results["config"].target_names, results["config"].system
+    # The plane of two out of more states is no phase plane: trajectories cross in it.
+    return len(names) == 2 and (system is None or list(system.states) == names)
+
+
+def draw_plane(axes: Axes, results: Results) -> bool:
+    """True and predicted trajectories in the phase plane, as far as the true ones reach; whether over the flow."""
+    system: System | None = results["config"].system
+    (low, high), true = _limits(results), truth(results)
     known = system is not None and system.ordinary and bool(np.isfinite(system.defaults).all())
     if system is not None and known:
         draw_streamlines(axes, system, low, high)
@@ -56,17 +62,20 @@ def draw_flow(results: Results) -> Figure | None:
         draw_true(axes, results, index, plane, truth_label(results) if first else None)
         draw_predicted(axes, results, index, plane, first)
         axes.plot(*true[index, 0], "o", ms=4, color=TRUE)
-        if observed is not None:
-            axes.plot(*observed[index].T, **POINTS, label=OBSERVED if first else None)
-    axes.set(
-        xlim=(low[0], high[0]),
-        ylim=(low[1], high[1]),
-        xlabel=component_label(results, 0),
-        ylabel=component_label(results, 1),
-    )
+        if "clean" in results:
+            axes.plot(*results["true"][index].T, **POINTS, label=OBSERVED if first else None)
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     equal_scales(axes, "box")
-    where = " on the flow" if known else ""
-    return finish(figure, axes, run_title(results, shown_label(results, where)), 3)
+    return known
+
+
+def _limits(results: Results) -> tuple[np.ndarray, np.ndarray]:
+    """The corners (2,) of what is shown of the plane: all that is true or was observed, and a margin."""
+    true = truth(results)
+    seen = np.concatenate([true, results["true"]]) if "clean" in results else true
+    size = np.abs(seen).max(axis=(0, 1))
+    margin = np.maximum(0.08 * np.ptp(seen, axis=(0, 1)), 0.01 * np.where(size > 0, size, 1.0))
+    return seen.min(axis=(0, 1)) - margin, seen.max(axis=(0, 1)) + margin
 
 
 def draw_time_series(results: Results) -> Figure:
