@@ -1,8 +1,10 @@
 """The figure of what the models of a study foretell of the same trajectories, and of their errors by time."""
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -17,7 +19,7 @@ COLUMNS = 3
 MOST_MODELS = 16
 LONGEST = 34
 # Inches of a panel, with what is written around it.
-WIDTH, HEIGHT = 2.9, 3.0
+WIDTH, HEIGHT = 2.7, 2.9
 
 Group = list[JudgedRun]
 """Runs that differ by their seed alone."""
@@ -39,6 +41,7 @@ def draw_side_by_side(runs: Sequence[JudgedRun]) -> Figure | None:
     heights = [-(-(len(models) + 1) // columns) for models in datasets.values()]
     figure = new_figure(WIDTH * columns, HEIGHT * sum(heights) + 0.6)
     grid, above = figure.add_gridspec(sum(heights), columns), 0
+    colours = dict(zip(dict.fromkeys(run.model for run in runs), cycle(ROW_COLOURS), strict=False))
     on_flow = []
     for (dataset, models), height in zip(datasets.items(), heights, strict=True):
         panels = [
@@ -53,13 +56,15 @@ def draw_side_by_side(runs: Sequence[JudgedRun]) -> Figure | None:
             name = label if len(datasets) == 1 else f"{dataset}: {label}"
             mse = np.median([run.results["metrics"]["test"]["mse"] for run in group])
             axes.set_title(f"{plain(name[:LONGEST])}\ntest MSE {mse:.2g}", loc="left")
-        _draw_errors(panels[-1], models)
+        _draw_errors(panels[-1], models, colours)
     where = " on the flow" if all(on_flow) else ""
     titles = {run_title(run.results, shown_label(run.results, where)) for run in runs}
     if len(titles) == 1:
         figure.suptitle(titles.pop(), x=0.02, ha="left")
-    legend = figure.axes[0].get_legend_handles_labels()
-    figure.legend(*legend, loc="outside lower center", ncols=3)
+    told: dict[str, Artist] = {}
+    for axes in figure.axes:
+        told |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(list(told.values()), list(told), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -83,16 +88,24 @@ def _label(axes: Axes, results: Results, left: bool, low: bool) -> None:
         axes.set_ylabel(component_label(results, int(in_plane)))
 
 
-def _draw_errors(axes: Axes, models: dict[str, Group]) -> None:
+def _draw_errors(axes: Axes, models: dict[str, Group], colours: dict[str, str]) -> None:
     """The root mean square error at each time, over all samples of the test split."""
-    for number, (label, group) in enumerate(models.items()):
+    for label, group in models.items():
         squares = np.median([run.results["metrics"]["test"]["mse_by_time"] for run in group], axis=0)
         time = group[0].results["time"]
-        colour = ROW_COLOURS[number % len(ROW_COLOURS)]
         axes.plot(
-            time, positive(np.sqrt(squares)), color=colour, marker=".", ms=3, label=plain(label[:LONGEST])
+            time,
+            positive(np.sqrt(squares)),
+            color=colours[label],
+            marker=".",
+            ms=3,
+            label=plain(label[:LONGEST]),
         )
     first = next(iter(models.values()))[0]
     axes.set(yscale="log", xlabel=time_label(first.results), ylabel="root mean square error")
     axes.set_title("error by time\nof all test samples", loc="left")
-    axes.legend()
+    # Names between panels would push these apart.
+    axes.yaxis.tick_right()
+    axes.yaxis.set_label_position("right")
+    axes.spines[["left", "right"]].set_visible(False)
+    axes.spines["right"].set_visible(True)
