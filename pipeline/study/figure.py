@@ -32,6 +32,14 @@ def draw_table(table: Table, rows: Sequence[Row], metric: str) -> Figure | None:
     all_axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights, sharex=True)[:, 0]
     values = [line.values[metric] for lines in panels.values() for line in lines if line.kind != "floor"]
     far = min(values) > 0 and max(values) > FAR * min(values)
+    floors = {
+        name: [
+            line.values[metric]
+            for line in lines
+            if line.kind == "floor" and (line.values[metric] > 0 or not far)
+        ]
+        for name, lines in panels.items()
+    }
     for axes, (dataset, lines) in zip(all_axes, panels.items(), strict=True):
         shown = [line for line in lines if line.kind != "floor"]
         axes.set(yticks=range(len(shown)), ylim=(len(shown) - 0.5, -0.5), xscale="log" if far else "linear")
@@ -44,12 +52,10 @@ def draw_table(table: Table, rows: Sequence[Row], metric: str) -> Figure | None:
             axes.plot(seeds, np.full(len(seeds), place), ".", color=_colour(line), ms=4, alpha=0.6)
             hollow = {"mfc": "none"} if line.kind == "published" else {}
             axes.plot(line.values[metric], place, "o", color=_colour(line), ms=6, **hollow)
-        for line in lines:
-            if line.kind == "floor" and (line.values[metric] > 0 or not far):
-                axes.axvline(line.values[metric], color=TRUE, lw=0.8, ls=":")
+        for floor in floors.get(dataset, []):
+            axes.axvline(floor, color=TRUE, lw=0.8, ls=":")
         axes.set_title(plain(dataset), loc="left", fontsize=9)
-    floors = any(line.kind == "floor" for lines in panels.values() for line in lines)
-    all_axes[-1].set_xlabel(f"{metric}; dotted: floor" if floors else metric)
+    all_axes[-1].set_xlabel(f"{metric}; dotted: floor" if any(floors.values()) else metric)
     return figure
 
 
