@@ -103,14 +103,15 @@ class TrajectoryDataset(Dataset[Batch]):
                 raise DataError(
                     f"{self.store.path}: task {self.task} needs the variable {name!r}, and none is stored"
                 )
-        self._kept: np.ndarray | None = None
+        # Numbers, among the windows of all sound rows, of the samples; None where all are samples.
+        self.kept: np.ndarray | None = None
         self.failed = self.store.failed
         self._rows = self.store.sound_rows()
         self.trajectories = len(self.store) if self._rows is None else len(self._rows)
         if not self.trajectories:
             raise DataError(f"{path}: every row of the split {self.store.split!r} failed; nothing to read")
         if self.task.limits:
-            self._kept = self._within(self.task.limits)
+            self.kept = self._within(self.task.limits)
         self.normalizer: Normalizer | None
         if isinstance(normalize, Normalizer):
             self.normalizer = normalize
@@ -182,12 +183,7 @@ class TrajectoryDataset(Dataset[Batch]):
     @property
     def left_out(self) -> int:
         """Samples that the task leaves out, as too large."""
-        return 0 if self._kept is None else self.trajectories * self.windows.per_row - len(self._kept)
-
-    @property
-    def kept(self) -> np.ndarray | None:
-        """Number, among the windows of all sound rows, of each sample; None where all are samples."""
-        return self._kept
+        return 0 if self.kept is None else self.trajectories * self.windows.per_row - len(self.kept)
 
     def __repr__(self) -> str:
         store, windows = self.store, self.windows
@@ -222,8 +218,8 @@ class TrajectoryDataset(Dataset[Batch]):
     def _locate(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Row, and number of the window in it, of each sample; no numbers where there are only whole rows."""
         starts = None
-        if self._kept is not None:
-            numbers = self._kept[numbers]
+        if self.kept is not None:
+            numbers = self.kept[numbers]
         if self.windows.length < self.windows.samples:
             numbers, starts = self.windows.locate(numbers)
         return self.stored_rows(numbers), starts

@@ -52,14 +52,8 @@ class Loader:
                 raise DataError(
                     'shuffle is "block", which reads from disk, but the dataset lies on a device; give shuffle=True'
                 )
-            if dataset.beside:
-                unread = [
-                    "clean targets" if name == TARGET else variable
-                    for name, variable in dataset.beside.items()
-                ]
-                raise DataError(
-                    f'shuffle is "block", which reads no {" or ".join(unread)}; give shuffle=True'
-                )
+            if unread := unread_in_blocks(dataset):
+                raise DataError(f'shuffle is "block", which reads no {unread}; give shuffle=True')
             self._reader = BlockReader(dataset, reading, self._rows)
 
     def __len__(self) -> int:
@@ -187,3 +181,10 @@ def make_loader(
         buffer_bytes=buffer_bytes,
     )
     return Loader(dataset, reading)
+
+
+def unread_in_blocks(dataset: TrajectoryDataset) -> str:
+    """What a dataset's samples need and a shuffle in blocks does not read, in words; empty where that is nothing."""
+    return " or ".join(
+        "clean targets" if name == TARGET else variable for name, variable in dataset.beside.items()
+    )

@@ -7,10 +7,8 @@ from rich.console import Console
 
 from ..config.learning import Learning
 from ..runs.code import make_task
-from .baselines import fit_baselines
+from .judgement import judge_beside_baselines, kinds_of
 from .judging import Judging
-from .metrics.registry import METRICS, USUAL
-from .rolled_out import judge_rollouts
 
 
 def evaluate_baselines(config: Learning, data: Path, console: Console | None = None) -> dict[str, Any]:
@@ -29,11 +27,5 @@ def evaluate_baselines(config: Learning, data: Path, console: Console | None = N
     """
     console, settings = console or Console(quiet=True), config.evaluation
     judging = Judging.of_baselines(data, "test", make_task(config), config.task, settings)
-    kinds = [METRICS.find(name, config.code) for name in dict.fromkeys([*USUAL, *settings.metrics])]
-    if judging.plan is None:
-        return {}
-    with console.status("fit baselines"):
-        baselines = fit_baselines(judging.train, judging.truth, settings.baselines, config.code)
-    with console.status("roll out"):
-        judged = judge_rollouts(judging, kinds, baselines, settings.statistics_points)
+    judged = judge_beside_baselines(judging, kinds_of(settings, config.code), settings, console, config.code)
     return {} if judged is None else {"rollout": judged.metrics}

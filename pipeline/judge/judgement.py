@@ -17,7 +17,7 @@ from .judging import Judging
 from .metrics.metric import Metric, results
 from .metrics.registry import METRICS, USUAL
 from .predictions import ErrorQuantiles, FirstStatePredictors, Samples, Seen
-from .rolled_out import judge_rollouts
+from .rolled_out import Judged, judge_rollouts
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,7 @@ def judge(
     Raises RunError if no prediction is finite.
     """
     samples, test = judging.samples, judging.test
-    usual = [METRICS.find(name) for name in USUAL]
-    named = [METRICS.find(name, code, given) for name in settings.metrics]
-    kinds = [*usual, *(kind for kind in named if kind not in usual)]
-    context = judging.context
+    kinds, context = kinds_of(settings, code, given), judging.context
     metrics = [kind(context) for kind in kinds if kind.over == "targets" and kind.wanted(context)]
     with console.status("fit trivial predictors"):
         predictors = FirstStatePredictors(judging.train, samples.times)
@@ -57,12 +54,7 @@ def judge(
     if judging.whole is not None:
         with console.status("run over whole rows"):
             whole, arrays = judging.whole.judged(kinds, context)
-    rolled_out = None
-    if judging.plan is not None:
-        with console.status("fit baselines"):
-            baselines = fit_baselines(judging.train, judging.truth, settings.baselines, code, given)
-        with console.status("roll out"):
-            rolled_out = judge_rollouts(judging, kinds, baselines, settings.statistics_points)
+    rolled_out = judge_beside_baselines(judging, kinds, settings, console, code, given)
     found = {
         "test": {
             "trajectories": test.trajectories,
@@ -81,6 +73,35 @@ def judge(
     }
     arrays |= {"error_quantiles": quantiles.result(), **judging.shown()}
     return Judgement(found, arrays if rolled_out is None else arrays | rolled_out.arrays)
+
+
+def kinds_of(
+    settings: EvaluationSection, code: OwnCode | None = None, given: Classes | None = None
+) -> list[type[Metric]]:
+    """The usual metrics, and those that a config names; the rest as of `judge`."""
+    usual = [METRICS.find(name) for name in USUAL]
+    named = [METRICS.find(name, code, given) for name in settings.metrics]
+    return [*usual, *(kind for kind in named if kind not in usual)]
+
+
+def judge_beside_baselines(
+    judging: Judging,
+    kinds: Sequence[type[Metric]],
+    settings: EvaluationSection,
+    console: Console,
+    code: OwnCode | None = None,
+    given: Classes | None = None,
+) -> Judged | None:
+    """Rollouts of what is judged, if anything is, and of the baselines that a config has; the rest as of `judge`.
+
+    None where rows are too short to roll anything out, and for a task that has no rollouts.
+    """
+    if judging.plan is None:
+        return None
+    with console.status("fit baselines"):
+        baselines = fit_baselines(judging.train, judging.truth, settings.baselines, code, given)
+    with console.status("roll out"):
+        return judge_rollouts(judging, kinds, baselines, settings.statistics_points)
 
 
 def _judge_samples(

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from ...data.base.files import finite, reason, write_json
 from ...data.batches.dataset import Batch, TrajectoryDataset
+from ...data.batches.loader import unread_in_blocks
 from ...data.folder.manifest_reading import load_manifest
-from ...data.tasks.task import TARGET
 from ...models import Model
 from ..config.learning import Learning, TrainingSection
 from ..runs.code import keep_code, make_task, settled
@@ -277,9 +277,8 @@ def _timed(batches: Iterator[Batch], now: Standing) -> Iterator[Batch]:
 
 def _check_shuffle(config: TrainingSection, dataset: TrajectoryDataset) -> None:
     """Raise RunError, before a folder is made for the run, if a shuffle in blocks reads less than the task needs."""
-    if config.shuffle == "block" and dataset.beside:
-        needed = " or ".join("clean targets" if name == TARGET else name for name in dataset.beside)
-        raise RunError(f'training.shuffle: "block" reads no {needed}; choose "full"')
+    if config.shuffle == "block" and (unread := unread_in_blocks(dataset)):
+        raise RunError(f'training.shuffle: "block" reads no {unread}; choose "full"')
 
 
 def _say_what_is_left_out(console: Console, *datasets: TrajectoryDataset | None) -> None:

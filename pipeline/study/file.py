@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from ...data.base.errors import TrajstoreError
 from ...data.base.section import Section, Seed
 from ..config.explain import explain
-from ..config.file import read_toml
+from ..config.file import GENERATING, read_toml
 from ..config.plain_values import ConfigError, check_texts
 from .registry import STUDY_FIGURES
 
@@ -18,15 +18,6 @@ SECTIONS = ("task", "model", "training", "refinement", "evaluation")
 JUDGING = ("task", "evaluation")
 # What the job of judging them is called, beside models.
 BASELINES = "baselines"
-GENERATING = (
-    "system",
-    "grid",
-    "dataset",
-    "engine",
-    "initial_states",
-    "initial_states_by_split",
-    "observation",
-)
 
 # What is varied where a dataset is several folders; a key of a config has a dot.
 FOLDER = "folder"

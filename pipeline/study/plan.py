@@ -8,13 +8,12 @@ from typing import Any, Self
 
 from ...data.base.hashing import json_hash
 from ..config.experiment import Experiment
-from ..config.file import check_config, check_learning, read_toml
+from ..config.file import GENERATING, check_config, check_learning, read_toml
 from ..config.learning import Learning, ModelSection, TaskSection
 from ..config.named import NamedSection
 from ..config.plain_values import ConfigError
 from .file import (
     BASELINES,
-    GENERATING,
     JUDGING,
     SECTIONS,
     Plain,
