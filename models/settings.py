@@ -1,8 +1,8 @@
 """What a config says of our networks: the keys of [model] beside its name. Nothing here imports torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat, PositiveInt
+from pydantic import Field, FiniteFloat, PositiveInt, SerializerFunctionWrapHandler, model_serializer
 
 from ..data.base.section import Section
 
@@ -28,11 +28,21 @@ class MlpSettings(Section):
         hidden: Widths of the hidden layers; none: a linear map.
         activation: "tanh", "relu", "gelu" or "silu".
         points: How many of the latest inputs it sees; 1: the present one alone. It remembers nothing else.
+        bias: Whether the last layer has one.
+        orthogonal: Whether weights begin as orthogonal matrices.
     """
 
     hidden: list[PositiveInt] = Field(default_factory=lambda: [32, 32])
     activation: Literal["tanh", "relu", "gelu", "silu"] = "tanh"
     points: PositiveInt = 1
+    bias: bool = True
+    orthogonal: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Runs that were made before there were these keys stay the same runs.
+        unsaid = {key: type(self).model_fields[key].default for key in ("bias", "orthogonal")}
+        return {key: value for key, value in dump(self).items() if key not in unsaid or value != unsaid[key]}
 
 
 Place = str | int

@@ -26,6 +26,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ...data.base.seeds import mix_seeds
 from ..config.learning import RefinementSection
+from ..runs.files import RunError
 from ..runs.loss_units import told_loss
 from .ranks import ALONE, Ranks
 
@@ -33,6 +34,8 @@ from .ranks import ALONE, Ranks
 CHUNK = 256
 # Samples whose gradient is taken at once: of more, the parts between no longer fit a cache.
 PIECE = 4_096
+# Parameters of which the matrix still has a place: 3 GB, and as much again while it is solved.
+MOST_PARAMETERS = 20_000
 LARGEST_DAMPING = 1e4
 SMALLEST_DAMPING = 1e-8
 
@@ -43,6 +46,8 @@ class LevenbergMarquardt:
     Costs memory of parameters squared (2000 parameters: 32 MB) and is for networks of a few thousand.
 
     std  (D,) by which the batches are standardised, for losses in raw units, see `told_loss`
+
+    Raises RunError for a network of too many.
     """
 
     def __init__(
@@ -57,6 +62,11 @@ class LevenbergMarquardt:
         self._std = std
         self._parameters = list(model.parameters())
         size = sum(parameter.numel() for parameter in self._parameters)
+        if size > MOST_PARAMETERS:
+            raise RunError(
+                f"refinement.steps: got {settings.steps}, but the model has {size} parameters, and the refinement "
+                f"solves for at most {MOST_PARAMETERS} at once; leave [refinement] out, or take a smaller network"
+            )
         self._matrix = torch.zeros(size, size, dtype=torch.float64)
         self._damping = settings.damping
 

@@ -11,6 +11,7 @@ from trajstore.models import make_model
 from trajstore.pipeline.config.learning import RefinementSection
 from trajstore.pipeline.learn import levenberg_marquardt
 from trajstore.pipeline.learn.levenberg_marquardt import LevenbergMarquardt
+from trajstore.pipeline.runs.files import RunError
 
 
 def data(samples=12, steps=4, seed=1):
@@ -103,6 +104,12 @@ def test_a_large_batch_that_is_taken_in_pieces_teaches_what_it_teaches_whole(mon
     (whole, weights), (pieces, same) = found
     np.testing.assert_allclose(pieces, whole, rtol=1e-12)
     np.testing.assert_allclose(same, weights, rtol=1e-9, atol=1e-12)
+
+
+def test_a_network_whose_matrix_has_no_place_is_refused():
+    network = make_model("mlp", 2, 3, hidden=[200, 200])
+    with pytest.raises(RunError, match=r"refinement.steps: got 7, but the model has 41403 parameters"):
+        LevenbergMarquardt(network, RefinementSection(steps=7), seed=0)
 
 
 def test_a_step_at_a_minimum_changes_nothing():
