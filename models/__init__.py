@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .model import Model as Model
     from .model import WindowModel as WindowModel
     from .model import count_parameters as count_parameters
+    from .readout import ReadoutModel as ReadoutModel
     from .recurrent import RecurrentModel as RecurrentModel
     from .registry import MODELS as MODELS
     from .registry import make_model as make_model
@@ -29,6 +30,7 @@ _HOMES = {
     "MLP": "mlp",
     "MODELS": "registry",
     "Model": "model",
+    "ReadoutModel": "readout",
     "RecurrentModel": "recurrent",
     "Section": ".data.base.section",
     "WindowModel": "model",
