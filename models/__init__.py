@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .model import Model as Model
     from .model import WindowModel as WindowModel
     from .model import count_parameters as count_parameters
+    from .random_features import RandomFeatures as RandomFeatures
     from .readout import ReadoutModel as ReadoutModel
     from .recurrent import RecurrentModel as RecurrentModel
     from .registry import MODELS as MODELS
@@ -30,6 +31,7 @@ _HOMES = {
     "MLP": "mlp",
     "MODELS": "registry",
     "Model": "model",
+    "RandomFeatures": "random_features",
     "ReadoutModel": "readout",
     "RecurrentModel": "recurrent",
     "Section": ".data.base.section",

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 
-
 def _tanh(x: Tensor) -> tuple[Tensor, Tensor]:
     value = torch.tanh(x)
     return value, 1 - value.square()

@@ -46,6 +46,8 @@ class MlpSettings(Section):
 
 
 Place = str | int
+Pairs = Annotated[list[Annotated[list[Place], Field(min_length=2, max_length=2)]], Field(min_length=1)]
+Scale = list[Annotated[FiniteFloat, Field(gt=0)]]
 
 
 class HnnSettings(Section):
@@ -67,13 +69,31 @@ class HnnSettings(Section):
     activation: Literal["tanh", "sin", "softplus"] = "tanh"
     orthogonal: bool = False
     form: Literal["whole", "separable", "pairwise"] = "whole"
-    pairs: (
-        Annotated[list[Annotated[list[Place], Field(min_length=2, max_length=2)]], Field(min_length=1)] | None
-    ) = None
+    pairs: Pairs | None = None
     bodies: list[list[Place]] | None = None
     rescale: bool = True
     centre: list[FiniteFloat] | None = None
-    scale: list[Annotated[FiniteFloat, Field(gt=0)]] | None = None
+    scale: Scale | None = None
+
+
+class RandomFeaturesSettings(Section):
+    """Of `random-features`.
+
+    Attributes:
+        features: How many, of one hidden layer (tanh) that is drawn from pairs of data points.
+        energy: Whether they add up to an energy, of which the field follows as in `hnn`, or to dx/dt itself.
+        pairs: Of an energy, names of each coordinate and its momentum; left out: derived as for `hnn`.
+        rescale: Whether states are scaled, inside, by the moments of the train split.
+        centre: Filled in by training: what is taken off the states.
+        scale: Filled in by training: what they are divided by.
+    """
+
+    features: PositiveInt = 400
+    energy: bool = False
+    pairs: Pairs | None = None
+    rescale: bool = True
+    centre: list[FiniteFloat] | None = None
+    scale: Scale | None = None
 
 
 SETTINGS: dict[str, type[Section]] = {
@@ -81,4 +101,5 @@ SETTINGS: dict[str, type[Section]] = {
     "gru": RecurrentSettings,
     "mlp": MlpSettings,
     "hnn": HnnSettings,
+    "random-features": RandomFeaturesSettings,
 }

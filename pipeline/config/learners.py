@@ -11,6 +11,7 @@ from .named import NamedSection
 LEARNERS: Registry[Any] = Registry(
     "learner",
     {
+        "drawn-features": "drawn_features:DrawnFeatures",
         "first-order": "first_order:FirstOrder",
         "least-squares": "least_squares:LeastSquares",
         "levenberg-marquardt": "levenberg_marquardt:LevenbergMarquardt",
@@ -30,6 +31,16 @@ class LeastSquaresSettings(Section):
     ridge: NonNegativeFloat = 1e-6
 
 
+class DrawnFeaturesSettings(Section):
+    """Of `drawn-features`.
+
+    Attributes:
+        ridge: By which squared weights count beside the mean squared error; 0: not at all, for data without noise.
+    """
+
+    ridge: NonNegativeFloat = 0.0
+
+
 class LevenbergMarquardtSettings(Section):
     """Of `levenberg-marquardt`, and of [refinement].
 
@@ -47,6 +58,7 @@ class LevenbergMarquardtSettings(Section):
 
 
 SETTINGS: dict[str, type[Section]] = {
+    "drawn-features": DrawnFeaturesSettings,
     "first-order": Section,
     "least-squares": LeastSquaresSettings,
     "levenberg-marquardt": LevenbergMarquardtSettings,
@@ -59,7 +71,8 @@ class LearnerSection(NamedSection):
     Attributes:
         name: "first-order": the optimiser of [training]. "levenberg-marquardt": as [refinement] has it.
             "least-squares": the last layer by ridge regression, in one pass over the samples, where the model is made
-            for it. Or one of your own.
+            for it. "drawn-features": draws the hidden layer of `random-features` from the first batch, and solves for
+            the last. Or one of your own.
     """
 
     registry: ClassVar[Registry[Any]] = LEARNERS

@@ -68,8 +68,8 @@ class LevenbergMarquardt(Learner):
         size = sum(parameter.numel() for parameter in self._parameters)
         if size > MOST_PARAMETERS:
             raise RunError(
-                f"refinement.steps: got {settings.steps}, but the model has {size} parameters, and the refinement "
-                f"solves for at most {MOST_PARAMETERS} at once; leave [refinement] out, or take a smaller network"
+                f"refinement.steps: the model has {size} parameters, and Levenberg and Marquardt's method solves for "
+                f"at most {MOST_PARAMETERS} at once; leave [refinement] out, or take a smaller network"
             )
         self._matrix = torch.zeros(size, size, dtype=torch.float64)
         self._damping = settings.damping
@@ -134,7 +134,9 @@ class LevenbergMarquardt(Learner):
     @torch.no_grad()
     def _loss(self, inputs: Tensor, targets: Tensor) -> float:
         pieces = zip(inputs.split(PIECE), targets.split(PIECE), strict=True)
-        losses = [mse_loss(self._model(given), wanted) * (len(given) / len(inputs)) for given, wanted in pieces]
+        losses = [
+            mse_loss(self._model(given), wanted) * (len(given) / len(inputs)) for given, wanted in pieces
+        ]
         return self._ranks.mean(torch.stack(losses).sum()).item()
 
     def _gradient(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, float, Tensor]:
