@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .model import Model as Model
     from .model import WindowModel as WindowModel
     from .model import count_parameters as count_parameters
+    from .neural_ode import NeuralODE as NeuralODE
     from .random_features import RandomFeatures as RandomFeatures
     from .readout import ReadoutModel as ReadoutModel
     from .recurrent import RecurrentModel as RecurrentModel
@@ -31,6 +32,7 @@ _HOMES = {
     "MLP": "mlp",
     "MODELS": "registry",
     "Model": "model",
+    "NeuralODE": "neural_ode",
     "RandomFeatures": "random_features",
     "ReadoutModel": "readout",
     "RecurrentModel": "recurrent",

@@ -14,6 +14,7 @@ MODELS: "Registry[Model]" = Registry(
         "gru": "gru:GRU",
         "mlp": "mlp:MLP",
         "hnn": "hnn:HNN",
+        "neural-ode": "neural_ode:NeuralODE",
         "random-features": "random_features:RandomFeatures",
     },
     package="trajstore.models",

@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat, PositiveInt, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    Field,
+    FiniteFloat,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from ..data.base.section import Section
 
@@ -96,10 +103,27 @@ class RandomFeaturesSettings(Section):
     scale: Scale | None = None
 
 
+class NeuralOdeSettings(Section):
+    """Of `neural-ode`, which learns the task "initial-value".
+
+    Attributes:
+        hidden: Widths of the hidden layers of the field; none: a linear one.
+        activation: "tanh", "relu", "gelu" or "silu".
+        substeps: Of the integrator (Runge and Kutta's, of order four) from one point to the next.
+        step: Filled in by training: from point to point, in units of time.
+    """
+
+    hidden: list[PositiveInt] = Field(default_factory=lambda: [32, 32])
+    activation: Literal["tanh", "relu", "gelu", "silu"] = "tanh"
+    substeps: PositiveInt = 1
+    step: PositiveFloat | None = None
+
+
 SETTINGS: dict[str, type[Section]] = {
     "lstm": RecurrentSettings,
     "gru": RecurrentSettings,
     "mlp": MlpSettings,
     "hnn": HnnSettings,
+    "neural-ode": NeuralOdeSettings,
     "random-features": RandomFeaturesSettings,
 }

@@ -68,7 +68,7 @@ class ModelSection(NamedSection):
     """The network, see `trajstore.models`, and its settings.
 
     Attributes:
-        name: "lstm", "gru", "mlp", "hnn", or one of your own.
+        name: "lstm", "gru", "mlp", "hnn", "random-features", "neural-ode", or one of your own.
     """
 
     registry = MODELS
