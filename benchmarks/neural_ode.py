@@ -1,8 +1,8 @@
 """What a step of training costs through which integrator, and how exact its states are.
 
 A field of two hidden layers of 32 units, trained a little on van der Pol's oscillator, is led from 256 states over 20
-points that are 0.1 apart, and the gradient of the squared error taken back through that. The error is that of the states, beside
-DOP853 at a tolerance of 1e-12. All in float64, one thread. `pip install -e ".[bench]"` has what is needed.
+points that are 0.1 apart, and the gradient of the squared error taken back through that. The error is that of the
+states, beside DOP853 at a tolerance of 1e-12. All in float64, one thread. `pip install -e ".[bench]"` has what is needed.
 """
 
 import argparse
@@ -49,8 +49,12 @@ def contenders(starts: Tensor) -> dict[str, tuple[NeuralODE, Solve]]:
     for method, options in {"rk4": {}, "dopri5": {"rtol": 1e-5, "atol": 1e-5}}.items():
         model = network()
 
-        def diffeq(model: NeuralODE = model, method: str = method, options: dict[str, Any] = options) -> Tensor:
-            return odeint(lambda _, x: model.field(x), starts, times, method=method, **options).transpose(0, 1)
+        def diffeq(
+            model: NeuralODE = model, method: str = method, options: dict[str, Any] = options
+        ) -> Tensor:
+            return odeint(lambda _, x: model.field(x), starts, times, method=method, **options).transpose(
+                0, 1
+            )
 
         found[f"torchdiffeq, {method}"] = model, diffeq
     model = network()

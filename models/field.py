@@ -8,10 +8,18 @@ from .model import Memory, Model
 class FieldModel(Model):
     """A model whose output at a point depends on the input there alone: dx/dt of a state.
 
-    A subclass has `field`.
+    A subclass has `field`; one that learns an energy has `hamiltonian`, too, and says so.
+
+    Attributes:
+        has_energy: Whether the field follows from an energy that it has learned.
     """
 
     is_field = True
+    has_energy: bool = False
+
+    def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
+        """The energy (...) of states (..., D), parameters (..., P), but for a constant."""
+        raise NotImplementedError
 
     def field(self, states: Tensor, parameters: Tensor) -> Tensor:
         """dx/dt (..., D) at states (..., D), where the parameters that the network is told are (..., P)."""

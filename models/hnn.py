@@ -34,6 +34,7 @@ class HNN(FieldModel):
     """
 
     Settings = HnnSettings
+    has_energy = True
     centre: Tensor
     scale: Tensor
 
@@ -65,7 +66,7 @@ class HNN(FieldModel):
         self.register_buffer("scale", torch.tensor([1.0] * output_size if scale is None else list(scale)))
 
     def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
-        """H (...) of states (..., D), parameters (..., P), but for a constant."""
+        """As of every field model that has one."""
         q, p = self._scaled(states)
         return self.energy(q, p, parameters)
 

@@ -58,7 +58,7 @@ class RandomFeatures(FieldModel):
         scale: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.input_size, self.output_size, self._energy = input_size, output_size, energy
+        self.input_size, self.output_size, self.has_energy = input_size, output_size, energy
         if energy:
             self._q, self._p = split_pairs(pairs, output_size)
             self._back = inverse(self._q + self._p)
@@ -88,13 +88,13 @@ class RandomFeatures(FieldModel):
         self.offsets.copy_(-(directions * one[kept]).sum(dim=1) - STEEPNESS / 2)
 
     def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
-        """H (...) of states (..., D), parameters (..., P), but for a constant."""
+        """As of every field model that has one."""
         return self.last(self._features(torch.cat([states, parameters], dim=-1)))[..., 0]
 
     def field(self, states: Tensor, parameters: Tensor) -> Tensor:
         """As of every field model."""
         features = self._features(torch.cat([states, parameters], dim=-1))
-        if not self._energy:
+        if not self.has_energy:
             return self.last(features)
         return (self.last.weight[0] * (1 - features.square())) @ self._turned()
 
@@ -103,7 +103,7 @@ class RandomFeatures(FieldModel):
         and right sides (M, K), where `weights` are (F, K).
         """
         features = self._features(inputs)
-        if not self._energy:
+        if not self.has_energy:
             return torch.cat([features, features.new_ones(len(features), 1)], dim=1), targets
         slopes = (1 - features.square())[:, None] * self._turned().T
         return slopes.flatten(0, 1), targets.reshape(-1, 1)

@@ -14,6 +14,7 @@ from ..runs.files import RunError
 from .baselines import fit_baselines
 from .field import judge_field
 from .judging import Judging
+from .learned_energy import judge_energy
 from .metrics.metric import Metric, results
 from .metrics.registry import METRICS, USUAL
 from .predictions import ErrorQuantiles, FirstStatePredictors, Samples, Seen
@@ -66,6 +67,7 @@ def judge(
             **results(metrics),
             **whole,
             **judge_field(judging.field, judging.train, test),
+            **judge_energy(judging.field, judging.truth),
         },
         "baselines": predictors.result(),
         "rollout": None if rolled_out is None else rolled_out.metrics,

@@ -1,15 +1,16 @@
 """Predictions of a split, batch by batch, beside what is true: a network's, or those that another program made."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.shard.schema import CLEAN_STATE
-from ...models import Model
+from ...models import FieldModel, Model
 from .forecasters.first_state import Predictor, make_baselines
 from .metrics.metric import Batch
 from .movement import choose, moving, spread
@@ -113,6 +114,22 @@ class NetworkSamples(Samples):
         self.parameters = seen.parameters
         self._model, self._seen = model, seen
         self._device = next(model.parameters(), torch.empty(0)).device
+
+    @property
+    def has_energy(self) -> bool:
+        """Whether the network has learned one."""
+        return isinstance(self._model, FieldModel) and self._model.has_energy
+
+    def energies(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Numbers of samples (n,), their states (n, T, D) in raw units and the energies (n, T) that the network gives
+        them, all in float64; of one that sees raw units.
+        """
+        # In single precision there would be little to see of an energy.
+        exact = cast("FieldModel", copy.deepcopy(self._model).cpu().double())
+        for numbers in np.array_split(np.arange(len(self)), -(-len(self) // BATCH)):
+            inputs = self._seen[torch.from_numpy(numbers)][0].double()
+            states, told = inputs.split([exact.output_size, inputs.shape[2] - exact.output_size], dim=2)
+            yield numbers, states.numpy(), exact.hamiltonian(states, told).numpy()
 
     @torch.no_grad()
     def predicted(self, numbers: np.ndarray) -> np.ndarray:

@@ -33,7 +33,9 @@ def test_states_are_those_of_an_exact_integration_of_its_field():
 
     for row, first in enumerate(inputs[:, 0].numpy()):
         times = 0.3 * np.arange(6)
-        exact = solve_ivp(slopes, (0, 1.5), first[:2], "DOP853", times, args=(first[2:],), rtol=1e-12, atol=1e-12)
+        exact = solve_ivp(
+            slopes, (0, 1.5), first[:2], "DOP853", times, args=(first[2:],), rtol=1e-12, atol=1e-12
+        )
         np.testing.assert_allclose(found[row], exact.y.T, atol=1e-8)
     assert np.abs(found[:, -1] - found[:, 0]).max() > 0.1
 
