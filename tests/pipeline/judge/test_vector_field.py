@@ -126,9 +126,9 @@ def test_random_features_learn_an_energy_in_one_step_whatever_their_batches(spri
         config = {**SPRING, **changed, "training": {**SPRING["training"], "batch": batch}}
         train(check_config(config, "test"), spring, tmp_path / name)
         found = evaluate(tmp_path / name)
-        assert found["test"]["field_mse"] < 1e-9
-        assert found["test"]["energy_l2"] < 1e-4
-        assert found["rollout"]["energy_mse"] < 1e-9
+        assert found["test"]["field_mse"] < 1e-6
+        assert found["test"]["energy_l2"] < 1e-3
+        assert found["rollout"]["energy_mse"] < 1e-6
     standing = json.loads((tmp_path / "two" / "training.json").read_text())
     assert standing["steps"] == 2, "one pass"
 
