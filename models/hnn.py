@@ -152,4 +152,4 @@ def _scales(settings: Mapping[str, Any], data: DataFacts) -> dict[str, Any]:
 
 
 def _named(groups: Sequence[Sequence[Any]]) -> str:
-    return ", ".join(" and ".join(map(str, group)) for group in groups)
+    return ", ".join(" and ".join(map(str, group)) or "nothing" for group in groups) or "none"

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from .judge.metrics.metric import Metric as Metric
     from .judge.rollout import roll_out as roll_out
     from .learn.train import train as train
+    from .runs.curve import read_curve as read_curve
     from .runs.files import RunError as RunError
     from .runs.folder import load_normalizer as load_normalizer
-    from .runs.folder import read_curve as read_curve
     from .runs.model import load_trained as load_trained
     from .study.study import run_study as run_study
 
@@ -80,7 +80,7 @@ _HOMES = {
     "RunError": "runs.files",
     "load_normalizer": "runs.folder",
     "load_trained": "runs.model",
-    "read_curve": "runs.folder",
+    "read_curve": "runs.curve",
     "run_study": "study.study",
 }
 

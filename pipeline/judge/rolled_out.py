@@ -182,8 +182,11 @@ def _true_exponents(judging: Judging, runs: FreeRuns, *_: Any) -> list[float]:
     found = []
     for group in runs.groups:
         assert group.starts is not None
-        begin = float(judging.test.time[group.begin])
-        found += truth.exponents(group.starts, group.parameters, group.rows, begin, begin + after)
+        for point in np.unique(group.begins):
+            begin, of = float(judging.test.time[point]), group.begins == point
+            found += truth.exponents(
+                group.starts[of], group.parameters[of], group.rows[of], begin, begin + after
+            )
     return found
 
 
@@ -261,7 +264,7 @@ def _arrays(
     if truth is None or len(test.components) > CURVES:
         return arrays
     drawn = first_moving(true)
-    begins = np.concatenate([np.full(len(group.rows), group.begin) for group, _ in shown])
+    begins = np.concatenate([group.begins for group, _ in shown])
     begin = float(test.time[begins[drawn]])
     smooth = truth.smooth(rows[drawn], begin + plan.times, SMOOTH_POINTS)
     if smooth is not None:

@@ -26,9 +26,10 @@ from ...data.folder.manifest_reading import load_manifest
 from ...models import Model
 from ..config.learning import Learning, TrainingSection
 from ..runs.code import keep_code, make_task, settled
+from ..runs.curve import CURVE
 from ..runs.cut import check_steps, cut_of
 from ..runs.files import RunError
-from ..runs.folder import CURVE, TRAINING, RunConfig, prepare_folder
+from ..runs.folder import TRAINING, RunConfig, prepare_folder
 from ..runs.going_on import Beginning
 from ..runs.model import check_fits, completed
 from ..runs.splits import open_split

@@ -19,9 +19,9 @@ from trajstore.pipeline.config.file import load_learning
 from trajstore.pipeline.learn.device import choose_device, place
 from trajstore.pipeline.learn.first_order import FirstOrder
 from trajstore.pipeline.learn.ranks import ALONE, Ranks
+from trajstore.pipeline.runs.curve import read_curve
 from trajstore.pipeline.runs.device import choose_threads
 from trajstore.pipeline.runs.files import load_checkpoint
-from trajstore.pipeline.runs.folder import read_curve
 from trajstore.pipeline.runs.model import build_model
 
 pytestmark = pytest.mark.slow

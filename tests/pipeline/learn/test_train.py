@@ -20,8 +20,8 @@ from trajstore.data import TrajectoryDataset, make_loader
 from trajstore.pipeline import RunError, load_trained, train
 from trajstore.pipeline.learn.first_order import FirstOrder, learning_rate
 from trajstore.pipeline.learn.validation import mean_squared_error
+from trajstore.pipeline.runs.curve import read_curve
 from trajstore.pipeline.runs.files import load_checkpoint
-from trajstore.pipeline.runs.folder import read_curve
 
 LEARNING = {
     "model": {"hidden": 6, "encoder": [5]},

@@ -11,8 +11,9 @@ from trajstore.pipeline import RunError, evaluate, load_trained, plot, train
 from trajstore.pipeline.learn import phases as phases_module
 from trajstore.pipeline.learn import train as train_module
 from trajstore.pipeline.learn.first_order import FirstOrder, learning_rate
+from trajstore.pipeline.runs.curve import read_curve
 from trajstore.pipeline.runs.files import load_checkpoint
-from trajstore.pipeline.runs.folder import RunConfig, read_curve
+from trajstore.pipeline.runs.folder import RunConfig
 
 pytestmark = pytest.mark.slow
 
