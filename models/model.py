@@ -23,6 +23,7 @@ class Model(nn.Module):
     Attributes:
         Settings: The pydantic model that checks the settings.
         is_field: Whether its outputs are slopes, dx/dt, and not states.
+        is_closed: Whether its outputs are the states that come next, and it takes states alone.
         learner: The name of what changes its weights, unless `training.learner` says otherwise.
         input_size: D_in.
         output_size: D_out.
@@ -30,6 +31,7 @@ class Model(nn.Module):
 
     Settings: ClassVar[type[BaseModel]] = Section
     is_field: ClassVar[bool] = False
+    is_closed: ClassVar[bool] = False
     learner: ClassVar[str] = "first-order"
     input_size: int
     output_size: int
