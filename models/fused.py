@@ -12,7 +12,10 @@ from torch import Tensor
 
 @njit(cache=True, fastmath=True)
 def _forward(x, forcing, start, linear, out, inner, threshold, offset, seen, states, active):
-    """Fill in, of each sequence and time, the state that goes in, the one that comes out, and the hidden units."""
+    """Fill in, of each sequence and time, the state that goes in, the one that comes out, and the hidden units.
+
+    The matrix `inner` comes transposed.
+    """
     batch, steps, told = x.shape
     units, hidden = out.shape
     for b in range(batch):
@@ -23,11 +26,12 @@ def _forward(x, forcing, start, linear, out, inner, threshold, offset, seen, sta
             if t > 0:
                 for i in range(told):
                     q[i] += forcing[t] * (x[b, t, i] - q[i])
+            r[:] = threshold
+            for j in range(units):
+                for k in range(hidden):
+                    r[k] += inner[j, k] * q[j]
             for k in range(hidden):
-                value = threshold[k]
-                for j in range(units):
-                    value += inner[k, j] * q[j]
-                r[k] = max(value, 0)
+                r[k] = max(r[k], 0)
             for i in range(units):
                 value = offset[i]
                 for j in range(units):
@@ -81,7 +85,7 @@ class Fused(torch.autograd.Function):
         units, hidden = out.shape
         seen, states = (x.new_empty(batch, steps, units) for _ in range(2))
         active = x.new_empty(batch, steps, hidden)
-        given = (x, forcing, start, linear, out, inner, threshold, offset, seen, states, active)
+        given = (x, forcing, start, linear, out, inner.T, threshold, offset, seen, states, active)
         _forward(*(tensor.detach().contiguous().numpy() for tensor in given))
         ctx.save_for_backward(forcing, linear, out, inner, seen, active)
         ctx.told = told

@@ -83,9 +83,9 @@ class LearnerSection(NamedSection):
 
     Attributes:
         name: "first-order": the optimiser of [training]. "forced": the same along the network's own trajectories,
-            which are drawn to the data (`shplrnn`, `alrnn`, `dendplrnn`). "levenberg-marquardt": as [refinement] has it.
-            "least-squares": the last layer by ridge regression, in one pass over the samples, where the model is made
-            for it. Or one of your own.
+            which are drawn to the data (`shplrnn`, `alrnn`, `dendplrnn`). "levenberg-marquardt": as [refinement] has
+            it. "least-squares": the last layer by ridge regression, in one pass over the samples, where the model is
+            made for it. Or one of your own.
     """
 
     registry: ClassVar[Registry[Any]] = LEARNERS
