@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .model import Memory
 from .piecewise import Pieces, PiecewiseModel, stable_diagonal
 from .settings import AlrnnSettings
 
@@ -40,12 +41,12 @@ class ALRNN(PiecewiseModel):
         linear = torch.diag(self.A) + self.W * self._linear
         return Pieces(linear, self.W[:, self.units - self.relus :], self._inner, self._none, self.h)
 
-    def symbols(self, states: Tensor) -> Tensor:
+    def symbols(self, memory: Memory) -> Tensor:
         """The region (...,) of each state of all units (..., M), from 0 to 2^P - 1: bit i is set where unit M - P + i
         is above 0.
         """
-        on = states[..., self.units - self.relus :] > 0
-        return (on.long() << torch.arange(self.relus, device=states.device)).sum(dim=-1)
+        on = memory[..., self.units - self.relus :] > 0
+        return (on.long() << torch.arange(self.relus, device=memory.device)).sum(dim=-1)
 
     def penalty(self) -> Tensor:
         """||1 - A||^2 + ||W||^2 + ||h||^2."""

@@ -60,6 +60,12 @@ class Model(nn.Module):
         """What training makes small, a scalar: the mean squared error, unless a model has a loss of its own."""
         return mse_loss(self(inputs), targets)
 
+    def symbols(self, memory: Memory) -> Tensor:
+        """The region (B,) in which each state is that goes on from a memory, of models that are linear in each of a
+        few regions.
+        """
+        raise NotImplementedError
+
     @property
     def has_own_loss(self) -> bool:
         return type(self).loss is not Model.loss
