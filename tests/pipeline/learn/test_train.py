@@ -32,6 +32,19 @@ LEARNING = {
 }
 
 
+# Its forcing is part of the checkpoint.
+FORCED = {
+    "model": {"name": "shplrnn", "hidden": 6, "units": 3},
+    "training": {
+        "batch": 8,
+        "optimizer": "radam",
+        "schedule": "exponential",
+        "learner": {"name": "forced", "noise": 0.01},
+    },
+    "task": {"name": "forecast", "normalize": True},
+}
+
+
 def weights(path):
     return load_checkpoint(path)["model"]
 
@@ -126,10 +139,13 @@ train(check_config(json.loads(sys.argv[1]), "test"), Path(sys.argv[2]), Path(sys
 
 
 @pytest.mark.slow
-def test_killed_at_random_times_and_resumed_is_bit_for_bit_the_same(experiment, small_dataset, tmp_path):
+@pytest.mark.parametrize("learning", [LEARNING, FORCED], ids=["refined", "forced"])
+def test_killed_at_random_times_and_resumed_is_bit_for_bit_the_same(
+    learning, experiment, small_dataset, tmp_path
+):
     """SIGKILL to a real process, whose checkpoints are then all that is left."""
     long = experiment(
-        **{**LEARNING, "training": {**LEARNING["training"], "steps": 300, "evaluate_every": 10}}
+        **{**learning, "training": {**learning["training"], "steps": 300, "evaluate_every": 10}}
     )
     train(long, small_dataset, tmp_path / "whole")
     run = tmp_path / "killed"
@@ -151,6 +167,8 @@ def test_killed_at_random_times_and_resumed_is_bit_for_bit_the_same(experiment, 
     assert kills >= 1
     train(long, small_dataset, run, resume=True)
     assert_same_weights(tmp_path / "whole", run)
+    alphas = [load_checkpoint(path / "last.pt")["learner"].get("alpha") for path in (tmp_path / "whole", run)]
+    assert alphas[0] == alphas[1]
     assert without_clock(tmp_path / "whole") == without_clock(run)
     assert not list(run.glob("*.part"))
 
