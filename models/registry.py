@@ -9,7 +9,15 @@ if TYPE_CHECKING:
 
 MODELS: "Registry[Model]" = Registry(
     "model",
-    {"lstm": "lstm:LSTM", "gru": "gru:GRU", "mlp": "mlp:MLP", "hnn": "hnn:HNN"},
+    {
+        "lstm": "lstm:LSTM",
+        "gru": "gru:GRU",
+        "mlp": "mlp:MLP",
+        "hnn": "hnn:HNN",
+        "shplrnn": "shplrnn:ShPLRNN",
+        "alrnn": "alrnn:ALRNN",
+        "dendplrnn": "dendplrnn:DendPLRNN",
+    },
     package="trajstore.models",
     base="model:Model",
 )
