@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .model import Model as Model
     from .model import WindowModel as WindowModel
     from .model import count_parameters as count_parameters
+    from .neural_ode import NeuralODE as NeuralODE
     from .piecewise import PiecewiseModel as PiecewiseModel
+    from .random_features import RandomFeatures as RandomFeatures
     from .readout import ReadoutModel as ReadoutModel
     from .recurrent import RecurrentModel as RecurrentModel
     from .registry import MODELS as MODELS
@@ -37,6 +39,8 @@ _HOMES = {
     "MODELS": "registry",
     "Model": "model",
     "PiecewiseModel": "piecewise",
+    "NeuralODE": "neural_ode",
+    "RandomFeatures": "random_features",
     "ReadoutModel": "readout",
     "RecurrentModel": "recurrent",
     "Section": ".data.base.section",

@@ -17,6 +17,8 @@ MODELS: "Registry[Model]" = Registry(
         "shplrnn": "shplrnn:ShPLRNN",
         "alrnn": "alrnn:ALRNN",
         "dendplrnn": "dendplrnn:DendPLRNN",
+        "neural-ode": "neural_ode:NeuralODE",
+        "random-features": "random_features:RandomFeatures",
     },
     package="trajstore.models",
     base="model:Model",
