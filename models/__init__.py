@@ -7,6 +7,7 @@ from ..data.base.face import face
 if TYPE_CHECKING:
     from ..data.base.section import Section as Section
     from .facts import DataFacts as DataFacts
+    from .field import EnergyModel as EnergyModel
     from .field import FieldModel as FieldModel
     from .gru import GRU as GRU
     from .hnn import HNN as HNN
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "DataFacts": "facts",
+    "EnergyModel": "field",
     "FieldModel": "field",
     "GRU": "gru",
     "HNN": "hnn",

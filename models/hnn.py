@@ -9,11 +9,11 @@ from torch import Tensor
 from ..data.base.errors import DataError
 from .energies import FORMS, inverse
 from .facts import DataFacts
-from .field import FieldModel
+from .field import EnergyModel
 from .settings import HnnSettings
 
 
-class HNN(FieldModel):
+class HNN(EnergyModel):
     """Learns the energy H, of which the field follows: q' = dH/dp, p' = -dH/dq.
 
     States are scaled inside, so that the field is Hamilton's in the units of the data.
@@ -55,6 +55,7 @@ class HNN(FieldModel):
         self.input_size, self.output_size = input_size, output_size
         half = output_size // 2
         pairs = [(place, half + place) for place in range(half)] if pairs is None else pairs
+        self.pairs = [(int(q), int(p)) for q, p in pairs]
         q, p = (list(places) for places in zip(*pairs, strict=True))
         self._q, self._p = q, p
         # Where each component's slope stands among those of all coordinates, then all momenta.
@@ -67,7 +68,7 @@ class HNN(FieldModel):
         self.register_buffer("scale", torch.tensor([1.0] * output_size if scale is None else list(scale)))
 
     def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
-        """H (...) of states (..., D), parameters (..., P), but for a constant."""
+        """As of every model that has an energy."""
         q, p = self._scaled(states)
         return self.energy(q, p, parameters)
 

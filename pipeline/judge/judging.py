@@ -20,6 +20,7 @@ from ..runs.splits import open_split
 from .forecasters.growth import Stepping
 from .forecasters.stepping import SteppingNetwork
 from .forecasters.trained import Trained
+from .learned_energy import LearnedEnergy
 from .metrics.metric import Context
 from .predictions import NetworkSamples, Samples, shown_samples
 from .rollouts import Group, RolloutPlan
@@ -41,6 +42,7 @@ class Judging:
         stepping: What is judged, step by step, where it tells what it carries along.
         whole: Whole rows, run over one step at a time, where inputs are given at every step.
         field: Samples at states without noise, of a network that learned slopes; None where these are not known.
+        energy: That the network has learned, if it has one.
     """
 
     train: TrajectoryDataset
@@ -52,6 +54,7 @@ class Judging:
     stepping: Stepping | None = None
     whole: StatefulRuns | None = None
     field: NetworkSamples | None = None
+    energy: LearnedEnergy | None = None
 
     @classmethod
     def of(
@@ -81,13 +84,15 @@ class Judging:
             [names.index(name) for name in section.parameters],
             seen.parameter_normalizer,
         )
+        samples = NetworkSamples(model, test, seen)
         return replace(
             alone,
-            samples=NetworkSamples(model, test, seen),
+            samples=samples,
             follow=lambda group: group.continued(forecaster),
             stepping=SteppingNetwork(forecaster),
             whole=_whole(test, config, model, evaluation),
             field=_field(data, split, config, task, model, test, seen),
+            energy=LearnedEnergy.of(model, samples, truth, alone.context),
         )
 
     @classmethod

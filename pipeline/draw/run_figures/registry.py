@@ -16,6 +16,8 @@ FIGURES: Registry[Any] = Registry(
         "attractor": "attractor:draw_attractor",
         "spectra": "spectra:draw_spectra",
         "energy": "energy:draw_energy",
+        "hamiltonian": "hamiltonian:draw_hamiltonian",
+        "portraits": "portraits:draw_portraits",
         # Last, for make takes it for the sign that all are drawn.
         "predictors": "predictors:draw_predictors",
     },
