@@ -83,7 +83,8 @@ def import_files(files: str | Path | Sequence[str | Path], out: str | Path, sett
         **({"left_out": asdict(left_out)} if left_out != LeftOut() else {}),
     }
     times = dict.fromkeys(map(str, SPLITS), grid.times)
-    config = stated(settings, paths, components, units, unit, times, dtype, arguments)
+    slopes = bool(settings.columns.derivatives)
+    config = stated(settings, paths, components, units, unit, times, dtype, arguments, slopes=slopes)
     chosen = split(pieces, settings.by, (settings.validation, settings.test), settings.seed)
     with new_folder(out) as folder:
         by_split = dict(zip(map(str, SPLITS), chosen, strict=True))
@@ -114,6 +115,7 @@ def summary(imported: Imported, columns: Columns) -> list[str]:
         "time": first.time or f"every {columns.step:g}",
         "trajectories by": first.group,
         "parameters": _renamed(columns.parameters),
+        "dx/dt": _renamed(columns.derivatives),
         "angles in": first.angles,
         "not used": ", ".join(dict.fromkeys(name for each in imported.read for name in each.unused)),
     }
