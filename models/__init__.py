@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .field import FieldModel as FieldModel
     from .gru import GRU as GRU
     from .hnn import HNN as HNN
+    from .latent import LatentModel as LatentModel
+    from .latent_hnn import LatentHNN as LatentHNN
     from .layers import perceptron as perceptron
     from .lstm import LSTM as LSTM
     from .mlp import MLP as MLP
@@ -28,6 +30,8 @@ _HOMES = {
     "GRU": "gru",
     "HNN": "hnn",
     "LSTM": "lstm",
+    "LatentHNN": "latent_hnn",
+    "LatentModel": "latent",
     "MLP": "mlp",
     "MODELS": "registry",
     "Model": "model",

@@ -23,12 +23,14 @@ class Model(nn.Module):
     Attributes:
         Settings: The pydantic model that checks the settings.
         is_field: Whether its outputs are slopes, dx/dt, and not states.
+        is_latent: Whether it goes on in a space of its own, see `LatentModel`.
         input_size: D_in.
         output_size: D_out.
     """
 
     Settings: ClassVar[type[BaseModel]] = Section
     is_field: ClassVar[bool] = False
+    is_latent: ClassVar[bool] = False
     input_size: int
     output_size: int
 

@@ -9,7 +9,13 @@ if TYPE_CHECKING:
 
 MODELS: "Registry[Model]" = Registry(
     "model",
-    {"lstm": "lstm:LSTM", "gru": "gru:GRU", "mlp": "mlp:MLP", "hnn": "hnn:HNN"},
+    {
+        "lstm": "lstm:LSTM",
+        "gru": "gru:GRU",
+        "mlp": "mlp:MLP",
+        "hnn": "hnn:HNN",
+        "latent-hnn": "latent_hnn:LatentHNN",
+    },
     package="trajstore.models",
     base="model:Model",
 )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, FiniteFloat, PositiveInt
+from pydantic import Field, FiniteFloat, NonNegativeFloat, PositiveInt
 
 from ..data.base.section import Section
 
@@ -66,9 +66,30 @@ class HnnSettings(Section):
     scale: list[Annotated[FiniteFloat, Field(gt=0)]] | None = None
 
 
+class LatentHnnSettings(Section):
+    """Of `latent-hnn`.
+
+    Attributes:
+        latent: Coordinates and momenta together, that two neighbouring states become.
+        width: Of the layers of encoder and decoder.
+        hidden: Widths of the hidden layers of the energy, or of the free field.
+        field: "hamiltonian": of an energy that is learned. "free": any, to compare with.
+        dynamics: Weight in the loss of what latent states are off by one point later.
+        canonical: Weight in the loss of what momenta are off by from the coordinates' change to the next point.
+    """
+
+    latent: Annotated[int, Field(ge=2, multiple_of=2)] = 2
+    width: PositiveInt = 200
+    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default_factory=lambda: [200, 200])
+    field: Literal["hamiltonian", "free"] = "hamiltonian"
+    dynamics: NonNegativeFloat = 0.1
+    canonical: NonNegativeFloat = 1.0
+
+
 SETTINGS: dict[str, type[Section]] = {
     "lstm": RecurrentSettings,
     "gru": RecurrentSettings,
     "mlp": MlpSettings,
     "hnn": HnnSettings,
+    "latent-hnn": LatentHnnSettings,
 }
