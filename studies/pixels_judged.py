@@ -28,8 +28,8 @@ def energies(pictures: np.ndarray, step: float) -> np.ndarray:
 
 
 class PictureEnergy(Metric):
-    """`picture_energy_mse`: the mean square of what the energy along rollouts, as it is read off the pictures, differs
-    by from that of the true ones, the mean of what is read off alike; `picture_energy_worst`: of the worst rollout.
+    """`picture_energy_mse`: the mean square of what the energy along rollouts, read off the pictures, differs by from
+    that of the true ones, the mean of what is read off alike; `picture_energy_worst`: of the worst rollout.
     """
 
     over = "rollouts"
