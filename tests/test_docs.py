@@ -81,6 +81,23 @@ def test_predictions_from_elsewhere_are_judged(tmp_path: Path, monkeypatch: pyte
     assert (tmp_path / "straight/figures/rollout.png").is_file()
 
 
+def test_a_learned_spring_keeps_what_energy_it_is_given_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = lay_out(tmp_path, "docs/fields.md")
+    monkeypatch.chdir(tmp_path)
+    for command in commands[:2]:
+        assert CliRunner().invoke(main, shlex.split(command)[1:]).exit_code == 0
+    found: dict[str, np.ndarray] = {}
+    exec(compile((tmp_path / "kicked.py").read_text(), "kicked.py", "exec"), found)
+    assert np.abs(found["back"][-1] - found["start"]).max() < 1e-9
+    # On the way back it is where it was.
+    np.testing.assert_allclose(found["back"], found["before"][::-1], atol=1e-9)
+    for path, energy in ((found["before"], 0.25), (found["after"], 0.5)):
+        np.testing.assert_allclose(np.square(path).sum(axis=1), energy, rtol=0.02)
+    assert (tmp_path / "kicked.png").is_file()
+
+
 def test_a_filmed_pendulum_is_learned_as_the_document_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
