@@ -1,4 +1,4 @@
-"""Draws a pendulum in pictures that a network of studies/pixels.toml imagines, and to which energy is added on its way.
+"""Draws a pendulum in pictures as a network of studies/pixels.toml imagines it, which is pushed on its way.
 
 python studies/pixels_pushed.py RUN FILE.png
 """

@@ -37,7 +37,7 @@ def test_a_picture_tells_the_angle_that_it_was_drawn_at():
     np.testing.assert_allclose(judged.angles(pictures), angles, atol=5e-3)
     # A rod and its two half discs, in pixels.
     area = 2 * pixels.LENGTH * pixels.HALF_WIDTH + np.pi * pixels.HALF_WIDTH**2
-    np.testing.assert_allclose(pictures.sum(axis=1) * (2 * pixels.BOX / pixels.PIXELS) ** 2, area, rtol=0.03)
+    np.testing.assert_allclose(pictures.sum(axis=1) * (2 * pixels.BOX / pixels.PIXELS) ** 2, area, rtol=0.05)
     # It hangs down, and a positive angle is to the right.
     down, right = pixels.draw(np.array([0.0, np.pi / 2])).reshape(2, 28, 28)
     assert down[14:].sum() > 10 * down[:13].sum()
