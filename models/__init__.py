@@ -9,9 +9,12 @@ if TYPE_CHECKING:
     from .alrnn import ALRNN as ALRNN
     from .dendplrnn import DendPLRNN as DendPLRNN
     from .facts import DataFacts as DataFacts
+    from .field import EnergyModel as EnergyModel
     from .field import FieldModel as FieldModel
     from .gru import GRU as GRU
     from .hnn import HNN as HNN
+    from .latent import LatentModel as LatentModel
+    from .latent_hnn import LatentHNN as LatentHNN
     from .layers import perceptron as perceptron
     from .lstm import LSTM as LSTM
     from .mlp import MLP as MLP
@@ -31,10 +34,13 @@ _HOMES = {
     "ALRNN": "alrnn",
     "DataFacts": "facts",
     "DendPLRNN": "dendplrnn",
+    "EnergyModel": "field",
     "FieldModel": "field",
     "GRU": "gru",
     "HNN": "hnn",
     "LSTM": "lstm",
+    "LatentHNN": "latent_hnn",
+    "LatentModel": "latent",
     "MLP": "mlp",
     "MODELS": "registry",
     "Model": "model",

@@ -19,6 +19,7 @@ MODELS: "Registry[Model]" = Registry(
         "dendplrnn": "dendplrnn:DendPLRNN",
         "neural-ode": "neural_ode:NeuralODE",
         "random-features": "random_features:RandomFeatures",
+        "latent-hnn": "latent_hnn:LatentHNN",
     },
     package="trajstore.models",
     base="model:Model",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     Field,
     FiniteFloat,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -158,6 +159,26 @@ class DendplrnnSettings(Section):
     bases: PositiveInt = 20
 
 
+class LatentHnnSettings(Section):
+    """Of `latent-hnn`.
+
+    Attributes:
+        latent: Coordinates and momenta together, that two neighbouring states become.
+        width: Of the layers of encoder and decoder.
+        hidden: Widths of the hidden layers of the energy, or of the free field.
+        field: "hamiltonian": of an energy that is learned. "free": any, to compare with.
+        dynamics: Weight in the loss of what latent states are off by one point later.
+        canonical: Weight in the loss of what momenta are off by from the coordinates' change to the next point.
+    """
+
+    latent: Annotated[int, Field(ge=2, multiple_of=2)] = 2
+    width: PositiveInt = 200
+    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default_factory=lambda: [200, 200])
+    field: Literal["hamiltonian", "free"] = "hamiltonian"
+    dynamics: NonNegativeFloat = 0.1
+    canonical: NonNegativeFloat = 1.0
+
+
 SETTINGS: dict[str, type[Section]] = {
     "lstm": RecurrentSettings,
     "gru": RecurrentSettings,
@@ -168,4 +189,5 @@ SETTINGS: dict[str, type[Section]] = {
     "dendplrnn": DendplrnnSettings,
     "neural-ode": NeuralOdeSettings,
     "random-features": RandomFeaturesSettings,
+    "latent-hnn": LatentHnnSettings,
 }

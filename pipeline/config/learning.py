@@ -68,8 +68,8 @@ class ModelSection(NamedSection):
     """The network, see `trajstore.models`, and its settings.
 
     Attributes:
-        name: "lstm", "gru", "mlp", "hnn", "random-features", "neural-ode", "shplrnn", "alrnn", "dendplrnn", or one of
-            your own.
+        name: "lstm", "gru", "mlp", "hnn", "random-features", "neural-ode", "latent-hnn", "shplrnn", "alrnn",
+            "dendplrnn", or one of your own.
     """
 
     registry = MODELS
