@@ -110,12 +110,22 @@ def test_the_python_of_a_card_takes_five_lines_each(described):
 
 
 def test_the_commands_that_check_a_dataset_find_it_sound(described):
-    (block,) = blocks(card_of(described), "sh")
-    script = block.replace("trajstore verify", f"{sys.executable} -m trajstore.pipeline verify")
+    without, with_it = blocks(card_of(described), "sh")
+    script = (without + with_it).replace("trajstore verify", "python -m trajstore.pipeline verify")
+    script = script.replace("python -", f"{sys.executable} -")
     done = subprocess.run(["bash", "-ec", script], cwd=described, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "README.md: OK" in done.stdout
-    assert ("integrated again" in done.stdout) == ("--reintegrate" in block)
+    assert ("integrated again" in done.stdout) == ("--reintegrate" in with_it)
+
+
+def test_without_trajstore_an_edited_file_is_found(dataset_copy):
+    first, second = blocks(card_of(dataset_copy), "sh")[0].splitlines()
+    with h5py.File(next(dataset_copy.glob("train-*.h5")), "r+") as file:
+        file["state"][0, 0, 0] = np.nan
+    for command in (first, second.replace("python -", f"{sys.executable} -")):
+        done = subprocess.run(["bash", "-ec", command], cwd=dataset_copy, capture_output=True, text=True)
+        assert done.returncode != 0
 
 
 def test_counts_and_statistics_are_those_of_the_files(described):
