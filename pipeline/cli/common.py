@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PATH = click.Path(path_type=Path)
 INTERRUPTED = 130
+# What one may do without, as long as one only makes, checks and hands on datasets.
+LARGE = "torch"
 
 
 class Failure(click.ClickException):
@@ -46,6 +48,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             if not isinstance(error, OSError):
                 raise
             raise Failure(reason(error)) from None
+        except ModuleNotFoundError as error:
+            if error.name != LARGE:
+                raise
+            raise Failure(f"this needs {LARGE}, which is not installed: pip install {LARGE}") from None
         except KeyboardInterrupt:
             end_deaf()
             click.echo("trajstore: interrupted; the same command goes on from here", err=True)
