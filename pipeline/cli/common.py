@@ -13,12 +13,26 @@ from rich.console import Console
 from ...data.base.errors import TrajstoreError, printable
 from ...data.base.files import finite, reason
 from ...data.base.shortage import shortage
+from ...data.remote.address import scheme_of
 from ..runtime.interrupts import end_deaf
 
 if TYPE_CHECKING:
     from ...data.folder.manifest import Manifest
 
 PATH = click.Path(path_type=Path)
+
+
+class Dataset(click.Path):
+    """A path, or the address of a dataset that lies elsewhere, which stays text: a path has no two slashes."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if scheme_of(value) else super().convert(value, param, ctx)
+
+
+DATASET = Dataset()
 INTERRUPTED = 130
 
 
