@@ -24,13 +24,14 @@ CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 class WebFiles(HTTPFileSystem):
     """Of one server, for one process. `headers` go with each request to it, and to no other server."""
 
+    # Each keeps the versions of the files that were read by it.
+    cachable = False
+
     def __init__(self, headers: dict[str, str]) -> None:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=SILENCE)
         # Bytes as they are: neither sizes nor ranges mean anything of compressed ones.
         client = {"timeout": timeout, "trust_env": True, "auto_decompress": False}
-        super().__init__(
-            skip_instance_cache=True, client_kwargs=client, headers={"Accept-Encoding": "identity", **headers}
-        )
+        super().__init__(client_kwargs=client, headers={"Accept-Encoding": "identity", **headers})
         # By URL: the ETag that the file had when it was first read.
         self._versions: dict[str, str] = {}
 

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..base.errors import AGAIN, FormatError
-from ..remote.opening import open_bytes
+from ..remote.opening import is_here, open_bytes
 
 # With the version; three bytes of anything follow. In files of later versions of the format they lie at any offset.
 SIGNATURE, BEFORE_SIZE = b"GCOL\x01", 8
 HEADER_BYTES = 16
 ALIGNMENT = 8
 BLOCK_BYTES = 1 << 20
+# No heap has fewer bytes; the library refuses one that says so.
+LEAST_BYTES = 4096
 
 
 def check_heaps(path: Path, total: int, payloads: Collection[tuple[int, int]]) -> None:
@@ -22,11 +24,14 @@ def check_heaps(path: Path, total: int, payloads: Collection[tuple[int, int]]) -
               that was made with care to hide a heap in its values is not
     """
     # Each heap and each object has a header of its own: a search that visits more of them meets some twice.
+    # Of a file elsewhere each stretch is a request: those that no heap fits into are left out. One that was made with
+    # care to begin there, and to go on in the values, is not found, as within these.
+    least = 1 if is_here(path) else LEAST_BYTES
     left = (total - sum(size for _, size in payloads)) // HEADER_BYTES
     with open_bytes(path) as file:
         begin = 0
         for offset, size in [*sorted(payloads), (total, 0)]:
-            for heap in _find(file, begin, offset):
+            for heap in _find(file, begin, offset) if offset - begin >= least else ():
                 left -= _visited(file, heap, left)
                 if left < 0:
                     raise FormatError(f"is damaged: its texts cannot be read. {AGAIN}", path)
