@@ -29,12 +29,14 @@ class PassingError(Exception):
 class Place:
     """A folder by its URL, as it is from when it was opened on: a file that changes after that is refused.
 
+    suffix   what an address has behind the name of a file
     headers  with a token, say; go to its own server alone, and are never shown
     opened   tells openings apart
     """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    suffix: str = ""
     opened: int = field(default_factory=count().__next__)
 
     def address(self, name: str) -> str:
@@ -42,7 +44,9 @@ class Place:
         if scheme_of(self.url) not in WEB:
             return f"{self.url.rstrip('/')}/{name}"
         parts = urlsplit(self.url)
-        return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}", fragment=""))
+        return urlunsplit(
+            parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}{self.suffix}", fragment="")
+        )
 
     def shown(self, name: str = "") -> str:
         """The place of a file for people."""
