@@ -55,7 +55,9 @@ def dataset_path(path: str | Path) -> Path:
 def bring_documents(folder: Path) -> None:
     """SHA256SUMS and the documents of a folder that stands for another, as they are there now."""
     mirror = mirror_of(folder)
-    for name in (CHECKSUMS, *DOCUMENTS) if mirror is not None else ():
+    if mirror is None:
+        return
+    for name in (CHECKSUMS, *DOCUMENTS):
         try:
             write_text(folder / name, _text(mirror.place, name))
         except NotThereError:

@@ -6,7 +6,7 @@ As it comes, it takes whatever a server sends for the range that was asked for, 
 import re
 
 import aiohttp
-from fsspec.asyn import sync_wrapper
+from fsspec.asyn import sync
 from fsspec.implementations.http import HTTPFileSystem
 
 from ..base.errors import FormatError, TrajstoreError
@@ -56,7 +56,9 @@ class WebFiles(HTTPFileSystem):
             raise PassingError(f"{len(read):,} of {end - start:,} bytes came")
         return bytes(read)
 
-    range = sync_wrapper(_range)
+    def range(self, url: str, start: int, end: int, total: int | None) -> bytes:
+        """The same, from outside of the event loop."""
+        return sync(self.loop, self._range, url, start, end, total)  # pyright: ignore[reportReturnType]
 
     def _check(
         self, url: str, answer: aiohttp.ClientResponse, start: int, end: int, total: int | None
@@ -118,8 +120,5 @@ def _reason(error: Exception) -> str:
     """What went wrong, without the address that the library repeats."""
     if isinstance(error, TimeoutError):
         return f"nothing came for {SILENCE:g} s"
-    cause = (
-        error.os_error if isinstance(error, aiohttp.ClientOSError) and hasattr(error, "os_error") else error
-    )
-    said = getattr(cause, "strerror", None)
+    said = getattr(getattr(error, "os_error", error), "strerror", None)
     return f"the connection failed: {plain(said)}" if said else "the connection broke off"
