@@ -4,10 +4,12 @@ As it comes, it takes whatever a server sends for the range that was asked for, 
 """
 
 import re
+from urllib.parse import urlsplit
 
 import aiohttp
 from fsspec.asyn import sync
 from fsspec.implementations.http import HTTPFileSystem
+from requests.utils import get_environ_proxies
 
 from ..base.errors import FormatError, TrajstoreError
 from .address import NotThereError, hide, plain
@@ -30,7 +32,9 @@ class WebFiles(HTTPFileSystem):
     def __init__(self, headers: dict[str, str]) -> None:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=SILENCE)
         # Bytes as they are: neither sizes nor ranges mean anything of compressed ones.
-        client = {"timeout": timeout, "trust_env": True, "auto_decompress": False}
+        # Neither may a password of ~/.netrc take the place of a token.
+        self._own = "Authorization" in headers
+        client = {"timeout": timeout, "trust_env": not self._own, "auto_decompress": False}
         super().__init__(client_kwargs=client, headers={"Accept-Encoding": "identity", **headers})
         # By URL: the ETag that the file had when it was first read.
         self._versions: dict[str, str] = {}
@@ -43,7 +47,7 @@ class WebFiles(HTTPFileSystem):
         session = await self.set_session()
         headers = {**self.kwargs["headers"], "Range": f"bytes={start}-{end - 1}"}
         try:
-            async with session.get(self.encode_url(url), headers=headers) as answer:
+            async with session.get(self.encode_url(url), headers=headers, proxy=self._proxy(url)) as answer:
                 self._check(url, answer, start, end, total)
                 read = bytearray()
                 async for chunk in answer.content.iter_chunked(CHUNK):
@@ -55,6 +59,10 @@ class WebFiles(HTTPFileSystem):
         if total is not None and len(read) < end - start:
             raise PassingError(f"{len(read):,} of {end - start:,} bytes came")
         return bytes(read)
+
+    def _proxy(self, url: str) -> str | None:
+        """That of the environment, where aiohttp is not to look there."""
+        return get_environ_proxies(url).get(urlsplit(url).scheme) if self._own else None
 
     def range(self, url: str, start: int, end: int, total: int | None) -> bytes:
         """The same, from outside of the event loop."""

@@ -28,6 +28,11 @@ MOST_FILES = 100
 KEYWORD = "trajstore:{}"
 
 
+def as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leave a request its token: without any `auth`, requests puts a password of ~/.netrc in the place of it."""
+    return request
+
+
 class Zenodo:
     """The API at ZENODO_URL, with the token that ZENODO_TOKEN has, if any.
 
@@ -44,11 +49,9 @@ class Zenodo:
             raise TrajstoreError(f"{TOKEN}: holds signs that no token has; copy it again from Zenodo")
         self.has_token = bool(token)
         self._session = requests.Session()
-        # No password of ~/.netrc in its place.
-        self._session.trust_env = not token
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
-            self._session.proxies = requests.utils.get_environ_proxies(self.site)
+            self._session.auth = as_it_is
 
     def call(self, method: str, place: str, **more: Any) -> Any:
         """The JSON that an endpoint answers with. Raises TrajstoreError, NotThereError where it is not there."""

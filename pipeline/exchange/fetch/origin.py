@@ -17,7 +17,7 @@ from ....data.folder.names import MANIFEST
 from ....data.remote.address import NotThereError, hide, plain
 from ....data.remote.hub import hub_place
 from ....data.remote.places import Place
-from ..archives.zenodo import record_place
+from ..archives.zenodo import as_it_is, record_place
 
 # Seconds until a connection stands, and between two pieces of an answer.
 TIMEOUT = (10.0, 60.0)
@@ -198,9 +198,11 @@ class WebConnection:
         """The response after redirections, none of which may leave https."""
         address = self._origin.address(name)
         for _ in range(REDIRECTS):
+            token = self._origin.headers(address)
             response = self._session.get(
                 address,
-                headers={**headers, **self._origin.headers(address)},
+                headers={**headers, **token},
+                auth=as_it_is if token else None,
                 stream=True,
                 timeout=TIMEOUT,
                 allow_redirects=False,

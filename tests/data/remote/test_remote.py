@@ -400,6 +400,12 @@ def test_no_password_and_no_key_is_shown(server):
         assert "hidden" not in result.output
 
 
+def test_where_a_folder_is_needed_an_address_is_refused(server, tmp_path):
+    result = run("train", "x.toml", "--data", server.url, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "trajstore fetch" in result.stderr
+
+
 def test_a_cache_that_cannot_be_written_is_told(server, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TRAJSTORE_CACHE", str(tmp_path / "file"))

@@ -104,6 +104,19 @@ def test_a_dataset_on_the_hub_is_read_where_it_lies(server, small_dataset):
     assert not any(token for _, path, token in server.calls if path.startswith("/cdn/"))
 
 
+def test_no_password_of_netrc_takes_the_place_of_a_token(server, small_dataset, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password other\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    published = [
+        publish(small_dataset, target, license="CC0-1.0", creator="A, B") for target in (REPO, "zenodo:")
+    ]
+    TrajectoryDataset(published[0].cite)[0]
+    for number, each in enumerate(published):
+        fetch(each.cite, tmp_path / str(number))
+    assert {token for _, path, token in server.calls if "/records/" not in path} <= {None, f"Bearer {TOKEN}"}
+
+
 def test_a_new_dataset_is_the_next_commit_and_the_old_one_stays(server, small_dataset, experiment, tmp_path):
     old = publish(small_dataset, REPO).cite
     generate(experiment(dataset={"train": 40, "seed": 5}), tmp_path / "new", jobs=1)
