@@ -1,8 +1,16 @@
 """What a config says of our networks: the keys of [model] beside its name. Nothing here imports torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat, PositiveInt
+from pydantic import (
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from ..data.base.section import Section
 
@@ -28,14 +36,26 @@ class MlpSettings(Section):
         hidden: Widths of the hidden layers; none: a linear map.
         activation: "tanh", "relu", "gelu" or "silu".
         points: How many of the latest inputs it sees; 1: the present one alone. It remembers nothing else.
+        bias: Whether the last layer has one.
+        orthogonal: Whether weights begin as orthogonal matrices.
     """
 
     hidden: list[PositiveInt] = Field(default_factory=lambda: [32, 32])
     activation: Literal["tanh", "relu", "gelu", "silu"] = "tanh"
     points: PositiveInt = 1
+    bias: bool = True
+    orthogonal: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Runs that were made before there were these keys stay the same runs.
+        unsaid = {key: type(self).model_fields[key].default for key in ("bias", "orthogonal")}
+        return {key: value for key, value in dump(self).items() if key not in unsaid or value != unsaid[key]}
 
 
 Place = str | int
+Pairs = Annotated[list[Annotated[list[Place], Field(min_length=2, max_length=2)]], Field(min_length=1)]
+Scale = list[Annotated[FiniteFloat, Field(gt=0)]]
 
 
 class HnnSettings(Section):
@@ -57,13 +77,85 @@ class HnnSettings(Section):
     activation: Literal["tanh", "sin", "softplus"] = "tanh"
     orthogonal: bool = False
     form: Literal["whole", "separable", "pairwise"] = "whole"
-    pairs: (
-        Annotated[list[Annotated[list[Place], Field(min_length=2, max_length=2)]], Field(min_length=1)] | None
-    ) = None
+    pairs: Pairs | None = None
     bodies: list[list[Place]] | None = None
     rescale: bool = True
     centre: list[FiniteFloat] | None = None
-    scale: list[Annotated[FiniteFloat, Field(gt=0)]] | None = None
+    scale: Scale | None = None
+
+
+class RandomFeaturesSettings(Section):
+    """Of `random-features`.
+
+    Attributes:
+        features: How many, of one hidden layer (tanh) that is drawn from pairs of data points.
+        energy: Whether they add up to an energy, of which the field follows as in `hnn`, or to dx/dt itself.
+        pairs: Of an energy, names of each coordinate and its momentum; left out: derived as for `hnn`.
+        rescale: Whether states are scaled, inside, by the moments of the train split.
+        centre: Filled in by training: what is taken off the states.
+        scale: Filled in by training: what they are divided by.
+    """
+
+    features: PositiveInt = 400
+    energy: bool = False
+    pairs: Pairs | None = None
+    rescale: bool = True
+    centre: list[FiniteFloat] | None = None
+    scale: Scale | None = None
+
+
+class NeuralOdeSettings(Section):
+    """Of `neural-ode`, which learns the task "initial-value".
+
+    Attributes:
+        hidden: Widths of the hidden layers of the field; none: a linear one.
+        activation: "tanh", "relu", "gelu" or "silu".
+        substeps: Of the integrator (Runge and Kutta's, of order four) from one point to the next.
+        step: Filled in by training: from point to point, in units of time.
+    """
+
+    hidden: list[PositiveInt] = Field(default_factory=lambda: [32, 32])
+    activation: Literal["tanh", "relu", "gelu", "silu"] = "tanh"
+    substeps: PositiveInt = 1
+    step: PositiveFloat | None = None
+
+
+class ShplrnnSettings(Section):
+    """Of `shplrnn`.
+
+    Attributes:
+        hidden: L, the number of ReLUs.
+        units: M, of which the first ones are the state; 0: as many as components.
+        clipped: Whether W1 (relu(W2 z + h2) - relu(W2 z)) takes the place of W1 relu(W2 z + h2), which bounds it.
+    """
+
+    hidden: PositiveInt = 50
+    units: NonNegativeInt = 0
+    clipped: bool = False
+
+
+class AlrnnSettings(Section):
+    """Of `alrnn`.
+
+    Attributes:
+        units: M, of which the first ones are the state; at least components and ReLUs together.
+        relus: P, of the units, those with a ReLU, from the last one on; it is linear in each of 2^P regions.
+    """
+
+    units: PositiveInt = 20
+    relus: Annotated[int, Field(ge=1, le=60)] = 2
+
+
+class DendplrnnSettings(Section):
+    """Of `dendplrnn`.
+
+    Attributes:
+        units: M, of which the first ones are the state; 0: as many as components.
+        bases: How many thresholds each unit has.
+    """
+
+    units: NonNegativeInt = 0
+    bases: PositiveInt = 20
 
 
 SETTINGS: dict[str, type[Section]] = {
@@ -71,4 +163,9 @@ SETTINGS: dict[str, type[Section]] = {
     "gru": RecurrentSettings,
     "mlp": MlpSettings,
     "hnn": HnnSettings,
+    "shplrnn": ShplrnnSettings,
+    "alrnn": AlrnnSettings,
+    "dendplrnn": DendplrnnSettings,
+    "neural-ode": NeuralOdeSettings,
+    "random-features": RandomFeaturesSettings,
 }

@@ -156,6 +156,8 @@ def _judge_free_runs(
         predicted = runs.followed(contender.follow)
         if not name:
             arrays = shown_of(runs.true, predicted, told.step)
+            if judging.symbols is not None:
+                arrays |= judging.symbols(runs.groups[0], runs.dropped)
         own = replace(told, exponents=_measure(contender.stepping, told.step, runs.points))
         contender.metrics = [kind(own) for kind in over if contender.is_judged_by(kind, own)]
         for batch in runs.pairs(predicted):
@@ -182,8 +184,11 @@ def _true_exponents(judging: Judging, runs: FreeRuns, *_: Any) -> list[float]:
     found = []
     for group in runs.groups:
         assert group.starts is not None
-        begin = float(judging.test.time[group.begin])
-        found += truth.exponents(group.starts, group.parameters, group.rows, begin, begin + after)
+        for point in np.unique(group.begins):
+            begin, of = float(judging.test.time[point]), group.begins == point
+            found += truth.exponents(
+                group.starts[of], group.parameters[of], group.rows[of], begin, begin + after
+            )
     return found
 
 
@@ -231,7 +236,8 @@ def _taken_in_free(
         return None
     times = judging.context.step * np.arange(runs.points)
     metric = kind(replace(judging.context, times=times))
-    for batch in runs.pairs(runs.followed(follow)):
+    predicted = runs.followed(follow)
+    for batch in [runs.together(predicted)] if kind.pools else runs.pairs(predicted):
         metric.add(batch)
     return metric
 
@@ -261,7 +267,7 @@ def _arrays(
     if truth is None or len(test.components) > CURVES:
         return arrays
     drawn = first_moving(true)
-    begins = np.concatenate([np.full(len(group.rows), group.begin) for group, _ in shown])
+    begins = np.concatenate([group.begins for group, _ in shown])
     begin = float(test.time[begins[drawn]])
     smooth = truth.smooth(rows[drawn], begin + plan.times, SMOOTH_POINTS)
     if smooth is not None:
