@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .dynamics.systems import Parameter as Parameter
     from .dynamics.systems import System as System
     from .dynamics.systems import get_system as get_system
+    from .exchange.archives.publish import publish as publish
     from .exchange.derived.export import export as export
     from .exchange.derived.merge import merge as merge
     from .exchange.derived.select import Selection as Selection
@@ -64,6 +65,7 @@ _HOMES = {
     "System": "dynamics.systems",
     "Metric": "judge.metrics.metric",
     "get_system": "dynamics.systems",
+    "publish": "exchange.archives.publish",
     "export": "exchange.derived.export",
     "merge": "exchange.derived.merge",
     "Selection": "exchange.derived.select",

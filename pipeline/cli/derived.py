@@ -7,7 +7,7 @@ import click
 from click.core import ParameterSource
 
 from ...data.shard.schema import SPLITS, STATE_DTYPES, Status
-from .common import PATH, command, json_option, print_dataset_json, print_datasets_json
+from .common import DATASET, PATH, command, json_option, print_dataset_json, print_datasets_json
 from .option_types import Dimensions, Finite, Names, Range, Where
 
 # What may be said beside --dysts, whose protocol decides the rest.
@@ -166,11 +166,11 @@ def _import_dysts(
 
 
 @click.command("merge")
-@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="DATASET DATASET...")
+@click.argument("paths", nargs=-1, required=True, type=DATASET, metavar="DATASET DATASET...")
 @out_option
 @json_option
 @command
-def merge_command(paths: tuple[Path, ...], out: Path, as_json: bool) -> None:
+def merge_command(paths: tuple[Path | str, ...], out: Path, as_json: bool) -> None:
     """Join datasets of the same equations and grid into a new one."""
     from ..exchange.derived.merge import merge
 
@@ -178,7 +178,7 @@ def merge_command(paths: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
 
 @click.command("select")
-@click.argument("path", type=PATH, metavar="DATASET")
+@click.argument("path", type=DATASET, metavar="DATASET")
 @out_option
 @split_option
 @click.option(
@@ -202,21 +202,21 @@ def merge_command(paths: tuple[Path, ...], out: Path, as_json: bool) -> None:
 @json_option
 @command
 def select_command(
-    path: Path, out: Path, where: tuple[tuple[str, Any], ...], as_json: bool, **conditions: Any
+    path: Path | str, out: Path, where: tuple[tuple[str, Any], ...], as_json: bool, **conditions: Any
 ) -> None:
-    """Write some rows and times of a dataset to a new one."""
+    """Write some rows and times of a dataset to a new one; DATASET may be an address, https:// or hf://."""
     from ..exchange.derived.select import Selection, select
 
     _say(out, select(path, out, Selection(where=dict(where), **conditions)), as_json)
 
 
 @click.command("export")
-@click.argument("path", type=PATH, metavar="DATASET")
+@click.argument("path", type=DATASET, metavar="DATASET")
 @click.option("--format", "form", type=click.Choice(["npz", "csv", "netcdf"]), required=True)
 @out_option
 @split_option
 @command
-def export_command(path: Path, form: str, out: Path, splits: tuple[str, ...]) -> None:
+def export_command(path: Path | str, form: str, out: Path, splits: tuple[str, ...]) -> None:
     """Write the splits of a dataset as files of another kind."""
     from ..exchange.derived.export import export
 
