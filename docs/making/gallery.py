@@ -24,13 +24,7 @@ OUT = ROOT / "artifacts/docs/gallery"
 SMALL = 560
 # Of systems of many components the first few say how it goes on.
 MOST_EQUATIONS, SHOWN_EQUATIONS = 12, 3
-HEAD = """# Gallery
-
-The systems of the library, at their default parameters. Each page has the equations, their source and
-a config to copy; one of your own is [a few lines](../systems.md) as well. 127 flows of the package dysts can be had
-beside them, as `name = "dysts:NAME"` ([The flows of dysts](../systems.md#the-flows-of-dysts)).
-
-"""
+HEAD = ROOT / "docs/gallery/index.md"
 
 
 def main() -> None:
@@ -44,7 +38,12 @@ def main() -> None:
         (OUT / f"{name}.md").write_text(page(system), encoding="utf-8")
         card = f"![]({name}-small.png){{ loading=lazy }}\n\n**{name}**{{ .name }}"
         cards.append(f'<a href="{name}.html" markdown>\n\n{card}\n\n{system.description}\n\n</a>')
-    index = HEAD + '<div class="gallery" markdown>\n\n' + "\n\n".join(cards) + "\n\n</div>\n"
+    index = (
+        HEAD.read_text(encoding="utf-8")
+        + '\n<div class="gallery" markdown>\n\n'
+        + "\n\n".join(cards)
+        + "\n\n</div>\n"
+    )
     (OUT / "index.md").write_text(index, encoding="utf-8")
 
 

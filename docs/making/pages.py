@@ -27,8 +27,8 @@ LANGUAGES = {".py": "python", ".toml": "toml", ".md": "markdown", ".cff": "yaml"
 
 def main() -> None:
     """Write the folder anew. Ends with a message where the outputs of `make tutorials` are missing."""
-    for name in MADE:
-        if not (OUTPUTS / name / "index.md").is_file():
+    for name in made():
+        if not (OUTPUTS / name).is_file():
             sys.exit(f"{OUTPUTS / name} has not been made; run `make tutorials` first")
     _lay_out_package()
     shutil.rmtree(PAGES, ignore_errors=True)
@@ -45,6 +45,12 @@ def main() -> None:
         page.write_text(LINK.sub(lambda found: _link(found, page, origin), text), encoding="utf-8")  # noqa: B023
 
 
+def made() -> list[str]:
+    """Pages that `make tutorials` makes, without which there is no site."""
+    tutorials = sorted((ROOT / "docs/tutorials").glob("*.py"))
+    return [*(f"tutorials/{path.stem}.md" for path in tutorials), "gallery/index.md"]
+
+
 def _lay_out_package() -> None:
     shutil.rmtree(PACKAGE, ignore_errors=True)
     PACKAGE.mkdir(parents=True)
@@ -56,6 +62,8 @@ def _lay_out_package() -> None:
 def _link(found: re.Match[str], page: Path, origin: Path) -> str:
     """A link of a page that lies at `origin` in the repository, as it has to be in the site."""
     target = PurePosixPath(os.path.normpath(origin.parent / found["target"]))
+    if target.parent == PurePosixPath("docs/tutorials") and target.suffix == ".py":
+        target = target.with_suffix(".md")
     if str(target) in ELSEWHERE:
         place = PAGES / ELSEWHERE[str(target)]
     elif target.parts[0] == "docs" and target.suffix != ".py":

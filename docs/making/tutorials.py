@@ -22,8 +22,14 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = ROOT / "docs/tutorials"
 OUT = ROOT / "artifacts/docs/tutorials"
-# Figures in twice the pixels that they are shown at. The cell is not in what is shown.
-SETUP = "%matplotlib inline\n%config InlineBackend.figure_format = 'retina'"
+# Figures have twice the pixels that they are shown at, and a cell shows what it prints and draws, not the value of
+# its last line. The cell is not in what is shown.
+SETUP = """%matplotlib inline
+%config InlineBackend.figure_format = 'retina'
+%config InteractiveShell.ast_node_interactivity = 'none'
+import warnings
+warnings.filterwarnings("ignore", message="IProgress not found")
+"""
 # A tutorial takes a minute or two; one that takes ten hangs.
 TIMEOUT = 600
 
@@ -84,8 +90,9 @@ def write(notebook: NotebookNode, name: str) -> None:
             output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})
         ]
         shown = []
-        if text := _printed(cell, drew=bool(images)):
-            shown.append(f"```text\n{text}\n```")
+        if text := "".join(output.text for output in cell.outputs if output.output_type == "stream").rstrip():
+            # A dataset's card has fences of its own.
+            shown.append(f"````text\n{text}\n````")
         for image in images:
             pictures += 1
             file = OUT / f"{name}-{pictures}.png"
@@ -96,14 +103,9 @@ def write(notebook: NotebookNode, name: str) -> None:
     heading, *rest = parts
     notebook_link = f"[This page as a notebook]({name}.ipynb){{ download }}"
     text = "\n\n".join([heading, notebook_link, *rest]) + "\n"
+    if str(ROOT) in text or sys.prefix in text:
+        sys.exit(f"{name}: prints a path of this machine; let it print something else")
     (OUT / f"{name}.md").write_text(text, encoding="utf-8")
-
-
-def _printed(cell: NotebookNode, *, drew: bool) -> str:
-    """What a cell printed, and the value that it ends with, unless that is the picture's own."""
-    texts = [output.text for output in cell.outputs if output.output_type == "stream"]
-    results = [output.data["text/plain"] for output in cell.outputs if output.output_type == "execute_result"]
-    return "".join(texts + ([] if drew else results)).rstrip()
 
 
 def _said(cell: NotebookNode, name: str) -> str:

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Measured data
 #
-# A pendulum was filmed twelve times, 50 pictures a second; a table has its angle and angular velocity. (So
+# A pendulum was filmed twenty times, 50 pictures a second; a table has its angle and angular velocity. (So
 # that this page needs no download, a program plays the camera: a damped pendulum, rounded times, noise, a
 # picture that is missing.)
 
@@ -28,7 +28,7 @@ def slopes(_, x):
 
 random = np.random.default_rng(0)
 lines = []
-for take in range(12):
+for take in range(20):
     times = np.arange(0.0, 20.0, 0.02)
     start = [random.uniform(0.5, 2.5), 0.0]
     path = solve_ivp(slopes, (0, 20), start, t_eval=times, rtol=1e-9)
@@ -50,7 +50,7 @@ with Path("takes.csv").open("w", newline="") as file:
 #
 # `take` tells trajectories apart, `clock` has the times. Whole takes go to train, validation or test; never
 # do pieces of one take lie in two of these. (By command: `trajstore import takes.csv --trajectory take
-# --time clock --components "angle,omega" --length 100 ...`)
+# --time clock --components "angle,omega" --length 500 ...`)
 
 # %%
 from trajstore.pipeline import Columns, Import, import_files
@@ -59,7 +59,7 @@ columns = Columns(trajectory="take", time="clock", components={"angle": "angle",
 settings = Import(
     columns=columns,
     name="pendulum-takes",
-    length=100,
+    length=500,
     validation=0.2,
     test=0.2,
     time_unit="s",
@@ -81,8 +81,8 @@ from trajstore.data import TrajectoryDataset
 from trajstore.pipeline import verify
 
 test = TrajectoryDataset("dataset", "test", "forecast")
-print(test)
-print("from", test.time[0], "to", test.time[-1], "- problems:", verify("dataset"))
+print(len(test), "rows of", test.components, "from", test.time[0], "to", test.time[-1], "s")
+print("problems:", verify("dataset"))
 
 # %% [markdown]
 # ## Learned from
@@ -96,6 +96,8 @@ from trajstore.pipeline.config.file import load_learning
 Path("forecast.toml").write_text("""
 [task]
 name = "forecast"
+window = 50
+stride = 25
 normalize = true
 
 [model]
@@ -107,7 +109,7 @@ steps = 800
 evaluate_every = 100
 
 [evaluation]
-rollouts = 12
+rollouts = 8
 """)
 train(load_learning("forecast.toml"), "dataset", "run")
 rollout = evaluate("run")["rollout"]
@@ -116,10 +118,10 @@ for name, baseline in rollout["baselines"].items():
     print(f"{name:>12}: {baseline['vpt']:.2f} s")
 
 # %% alt="Errors of rollouts of the network over time, beside the baselines"
-from IPython.display import Image
+from IPython.display import Image, display
 
 figures = {path.stem: path for path in plot("run")}
-Image(figures["growth"], width=720)
+display(Image(figures["growth"], width=720))
 
 # %% [markdown]
 # What is true then is the measured row itself, noise and all, and a rollout ends where the row does. Since

@@ -46,7 +46,7 @@ from trajstore.pipeline import generate, load_config
 
 made = generate(load_config("pendulum.toml"), "server/pendulum")
 for path in sorted(Path("server/pendulum").iterdir()):
-    print(f"{path.name:>16} {path.stat().st_size:>8,} bytes")
+    print(f"{path.name:>19} {path.stat().st_size:>8,} bytes")
 print("id", made.manifest.id)
 
 # %% [markdown]
@@ -54,7 +54,7 @@ print("id", made.manifest.id)
 
 # %%
 card = Path("server/pendulum/README.md").read_text()
-print(card[card.index("# A pendulum") :][:1400])
+print(card[card.index("# A pendulum") : card.index("## Parameters")])
 
 # %% [markdown]
 # ## On a server, and from there

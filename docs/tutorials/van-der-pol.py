@@ -203,10 +203,10 @@ plt.legend(loc="upper right")
 # baselines:
 
 # %% alt="Errors of rollouts over time, of the cured network and of baselines"
-from IPython.display import Image
+from IPython.display import Image, display
 
 figures = {path.stem: path for path in plot("cured")}
-Image(figures["growth"], width=720)
+display(Image(figures["growth"], width=720))
 
 # %% [markdown]
 # ## At full size
