@@ -36,14 +36,10 @@ def main() -> None:
         system = get_system(name)
         _draw(system, drawing)
         (OUT / f"{name}.md").write_text(page(system), encoding="utf-8")
-        card = f"![]({name}-small.png){{ loading=lazy }}\n\n**{name}**{{ .name }}"
-        cards.append(f'<a href="{name}.html" markdown>\n\n{card}\n\n{system.description}\n\n</a>')
-    index = (
-        HEAD.read_text(encoding="utf-8")
-        + '\n<div class="gallery" markdown>\n\n'
-        + "\n\n".join(cards)
-        + "\n\n</div>\n"
-    )
+        picture = f"[![{name}]({name}-small.png){{ loading=lazy }}]({name}.md)"
+        cards.append(f"- {picture}\n\n    [**{name}**]({name}.md)\n\n    {system.description}\n")
+    grid = '\n<div class="gallery" markdown>\n\n' + "\n".join(cards) + "\n</div>\n"
+    index = HEAD.read_text(encoding="utf-8") + grid
     (OUT / "index.md").write_text(index, encoding="utf-8")
 
 
@@ -96,13 +92,17 @@ def page(system: System) -> str:
 def _equations(system: System) -> str:
     lines = system.latex()
     shown = lines if len(lines) <= MOST_EQUATIONS else lines[:SHOWN_EQUATIONS]
-    # A name of several letters is one name, no product.
-    upright = [re.sub(r"(?<![\\a-zA-Z])([a-z]{2,})(?=_|\b)", r"\\mathrm{\1}", line) for line in shown]
-    # One each, for a long one scrolls by itself.
-    text = "\n\n".join(f"$$\n{line}\n$$" for line in upright)
+    # One formula each, for a long one scrolls by itself.
+    text = "\n\n".join(f"$$\n{_set(line)}\n$$" for line in shown)
     if len(shown) < len(lines):
         text += f"\n\nand so on, {len(lines)} in all; `trajstore systems {system.name}` prints them."
     return text
+
+
+def _set(latex: str) -> str:
+    """An equation of SymPy's with the dot over the letter alone, and names of several letters upright."""
+    upright = re.sub(r"(?<![\\a-zA-Z])([a-z]{2,})(?=_|\b)", r"\\mathrm{\1}", latex)
+    return re.sub(r"\\dot\{(\w|\\mathrm\{\w+\})_\{(\w+)\}\}", r"\\dot{\1}_{\2}", upright)
 
 
 def _linked(reference: str) -> str:
