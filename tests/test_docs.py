@@ -57,13 +57,17 @@ def lay_out(folder: Path, name: str, less: int = 1) -> list[str]:
     return [line.removeprefix("$ ") for line in console.splitlines()]
 
 
-def test_the_readmes_commands_and_python_run_as_they_stand(tmp_path: Path) -> None:
-    """Each a process."""
-    for command in lay_out(tmp_path, "README.md", less=5):
+def test_the_first_steps_run_as_they_stand(tmp_path: Path) -> None:
+    """Each command a process; those of the README are the first ones of them."""
+    first_steps = lay_out(tmp_path, "docs/start.md", less=5)
+    (console,) = blocks("console")
+    assert {line.removeprefix("$ ") for line in console.splitlines()} <= set(first_steps)
+    for command in first_steps:
         program, *arguments = shlex.split(command)
         done = forked.run([Path(sys.executable).with_name(program), *arguments], cwd=tmp_path)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-    script = "\n".join(blocks("python"))
+    names = ("README.md", "docs/start.md", "docs/python.md")
+    script = "\n".join(block for name in names for block in blocks("python", name))
     done = forked.run([sys.executable, "-c", script], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
@@ -183,8 +187,8 @@ def test_nothing_of_these_documents_is_left_out(tmp_path: Path) -> None:
     assert [block.splitlines()[0] for block in left] == ["# predict.py"], "run above"
 
 
-def test_the_readmes_own_system_goes_the_whole_way(tmp_path: Path) -> None:
-    (text,) = blocks("toml")
+def test_the_first_system_of_ones_own_goes_the_whole_way(tmp_path: Path) -> None:
+    (text,) = blocks("toml", "docs/start.md")
     config = tmp_path / "damped.toml"
     config.write_text(text)
     fewer = ["--set", "training.steps=20", "--set", "dataset.train=300", "--set", "training.batch=32"]
@@ -248,7 +252,7 @@ def test_links_and_named_files_exist() -> None:
     for name in (
         "README.md",
         "CONTRIBUTING.md",
-        *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+        *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
     ):
         text = (ROOT / name).read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
