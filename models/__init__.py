@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from .gru import GRU as GRU
     from .hnn import HNN as HNN
     from .layers import perceptron as perceptron
+    from .lru import LRU as LRU
     from .lstm import LSTM as LSTM
+    from .mamba import Mamba as Mamba
     from .mlp import MLP as MLP
     from .model import Model as Model
     from .model import WindowModel as WindowModel
@@ -19,18 +21,28 @@ if TYPE_CHECKING:
     from .recurrent import RecurrentModel as RecurrentModel
     from .registry import MODELS as MODELS
     from .registry import make_model as make_model
+    from .rhn import RHN as RHN
+    from .stacked import Block as Block
+    from .stacked import StackedModel as StackedModel
+    from .transformer import Transformer as Transformer
 
 _HOMES = {
+    "Block": "stacked",
     "DataFacts": "facts",
     "FieldModel": "field",
     "GRU": "gru",
     "HNN": "hnn",
+    "LRU": "lru",
     "LSTM": "lstm",
     "MLP": "mlp",
     "MODELS": "registry",
+    "Mamba": "mamba",
     "Model": "model",
+    "RHN": "rhn",
     "RecurrentModel": "recurrent",
     "Section": ".data.base.section",
+    "StackedModel": "stacked",
+    "Transformer": "transformer",
     "WindowModel": "model",
     "count_parameters": "model",
     "make_model": "registry",

@@ -9,7 +9,16 @@ if TYPE_CHECKING:
 
 MODELS: "Registry[Model]" = Registry(
     "model",
-    {"lstm": "lstm:LSTM", "gru": "gru:GRU", "mlp": "mlp:MLP", "hnn": "hnn:HNN"},
+    {
+        "lstm": "lstm:LSTM",
+        "gru": "gru:GRU",
+        "rhn": "rhn:RHN",
+        "lru": "lru:LRU",
+        "mamba": "mamba:Mamba",
+        "transformer": "transformer:Transformer",
+        "mlp": "mlp:MLP",
+        "hnn": "hnn:HNN",
+    },
     package="trajstore.models",
     base="model:Model",
 )

@@ -1,8 +1,9 @@
 """What a config says of our networks: the keys of [model] beside its name. Nothing here imports torch."""
 
-from typing import Annotated, Literal
+from math import pi
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, FiniteFloat, PositiveInt
+from pydantic import Field, FiniteFloat, PositiveFloat, PositiveInt, model_validator
 
 from ..data.base.section import Section
 
@@ -19,6 +20,98 @@ class RecurrentSettings(Section):
     hidden: PositiveInt = 20
     layers: PositiveInt = 1
     encoder: list[PositiveInt] = Field(default_factory=list)
+
+
+class RhnSettings(Section):
+    """Of `rhn`.
+
+    Attributes:
+        hidden: Size of the hidden state.
+        depth: Highway layers within each step.
+        encoder: Widths of a network (tanh) from the first input to the hidden state; none: it begins at zero.
+    """
+
+    hidden: PositiveInt = 20
+    depth: PositiveInt = 3
+    encoder: list[PositiveInt] = Field(default_factory=list)
+
+
+class StackedSettings(Section):
+    """Of models of several layers that are alike.
+
+    Attributes:
+        hidden: Width of what the layers see.
+        layers: How many.
+    """
+
+    hidden: PositiveInt = 32
+    layers: PositiveInt = 2
+
+
+class LruSettings(StackedSettings):
+    """Of `lru`.
+
+    Attributes:
+        hidden: Width of what the layers see.
+        layers: How many.
+        states: Complex states of each layer.
+        radius: The least and the largest modulus of the factors by which states decay, as they begin.
+        phase: The largest angle of these, as they begin: that by which the fastest turns from point to point.
+    """
+
+    states: PositiveInt = 32
+    radius: Annotated[list[Annotated[float, Field(ge=0.0, le=1.0)]], Field(min_length=2, max_length=2)] = (
+        Field(default_factory=lambda: [0.0, 1.0])
+    )
+    phase: PositiveFloat = 2 * pi
+
+    @model_validator(mode="after")
+    def _a_ring(self) -> Self:
+        if self.radius[0] >= self.radius[1]:
+            raise ValueError(f"radius: got {self.radius}, expected the lesser first, as in [0.5, 0.99]")
+        return self
+
+
+class MambaSettings(StackedSettings):
+    """Of `mamba`.
+
+    Attributes:
+        hidden: Width of what the layers see; inside they are twice as wide.
+        layers: How many.
+        heads: In each layer; twice `hidden` is a multiple.
+        states: Of each channel of a head.
+    """
+
+    heads: PositiveInt = 4
+    states: PositiveInt = 16
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if 2 * self.hidden % self.heads:
+            raise ValueError(
+                f"heads: got {self.heads}, expected a divisor of twice hidden, {2 * self.hidden}"
+            )
+        return self
+
+
+class TransformerSettings(StackedSettings):
+    """Of `transformer`.
+
+    Attributes:
+        hidden: Width of what the layers see.
+        layers: How many.
+        heads: In each layer; `hidden` is a multiple.
+        length: How many of its latest inputs each layer sees.
+    """
+
+    heads: PositiveInt = 4
+    length: PositiveInt = 32
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.hidden % self.heads:
+            raise ValueError(f"heads: got {self.heads}, expected a divisor of hidden, {self.hidden}")
+        return self
 
 
 class MlpSettings(Section):
@@ -69,6 +162,10 @@ class HnnSettings(Section):
 SETTINGS: dict[str, type[Section]] = {
     "lstm": RecurrentSettings,
     "gru": RecurrentSettings,
+    "rhn": RhnSettings,
+    "lru": LruSettings,
+    "mamba": MambaSettings,
+    "transformer": TransformerSettings,
     "mlp": MlpSettings,
     "hnn": HnnSettings,
 }

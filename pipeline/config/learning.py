@@ -67,7 +67,7 @@ class ModelSection(NamedSection):
     """The network, see `trajstore.models`, and its settings.
 
     Attributes:
-        name: "lstm", "gru", "mlp", "hnn", or one of your own.
+        name: "lstm", "gru", "rhn", "lru", "mamba", "transformer", "mlp", "hnn", or one of your own.
     """
 
     registry = MODELS
