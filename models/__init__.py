@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .model import Model as Model
     from .model import WindowModel as WindowModel
     from .model import count_parameters as count_parameters
+    from .readout import ReadoutModel as ReadoutModel
     from .recurrent import RecurrentModel as RecurrentModel
     from .registry import MODELS as MODELS
     from .registry import make_model as make_model
@@ -39,6 +40,7 @@ _HOMES = {
     "Mamba": "mamba",
     "Model": "model",
     "RHN": "rhn",
+    "ReadoutModel": "readout",
     "RecurrentModel": "recurrent",
     "Section": ".data.base.section",
     "StackedModel": "stacked",

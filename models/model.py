@@ -23,12 +23,14 @@ class Model(nn.Module):
     Attributes:
         Settings: The pydantic model that checks the settings.
         is_field: Whether its outputs are slopes, dx/dt, and not states.
+        learner: The name of what changes its weights, unless `training.learner` says otherwise.
         input_size: D_in.
         output_size: D_out.
     """
 
     Settings: ClassVar[type[BaseModel]] = Section
     is_field: ClassVar[bool] = False
+    learner: ClassVar[str] = "first-order"
     input_size: int
     output_size: int
 

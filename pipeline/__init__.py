@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .judge.evaluate_predictions import evaluate_predictions as evaluate_predictions
     from .judge.metrics.metric import Metric as Metric
     from .judge.rollout import roll_out as roll_out
+    from .learn.learner import Learner as Learner
     from .learn.train import train as train
     from .runs.files import RunError as RunError
     from .runs.folder import load_normalizer as load_normalizer
@@ -76,6 +77,7 @@ _HOMES = {
     "evaluate": "judge.evaluate",
     "evaluate_predictions": "judge.evaluate_predictions",
     "roll_out": "judge.rollout",
+    "Learner": "learn.learner",
     "train": "learn.train",
     "RunError": "runs.files",
     "load_normalizer": "runs.folder",

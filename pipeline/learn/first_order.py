@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch.nn.functional import mse_loss
 from ...models import Model
 from ..config.learning import TrainingSection
 from ..runs.loss_units import told_loss
+from .learner import Context, Learner
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
@@ -19,7 +20,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
-class FirstOrder:
+class FirstOrder(Learner):
     """SGD, Adam or AdamW on one batch a step.
 
     std             (D,) by which the batches are standardised, for losses in raw units, see `told_loss`
@@ -38,6 +39,12 @@ class FirstOrder:
         self._model, self._settings, self._std, self._start = model, settings, std, schedule_start
         self._objective = parallel(Objective(model))
         self._optimizer = make_optimizer(model.parameters(), settings)
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        return cls(
+            context.model, context.training, context.std, context.schedule_start, context.ranks.parallel
+        )
 
     def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
         """Learn from a batch; `number` is the step's own, from 0. The loss before it, a scalar on the device."""

@@ -13,7 +13,7 @@ solution: their steps differ from those of one process by rounding alone.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -25,8 +25,11 @@ from torch.nn.functional import mse_loss
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ...data.base.seeds import mix_seeds
-from ..config.learning import RefinementSection
+from ...models import Model
+from ..config.learners import LevenbergMarquardtSettings
+from ..runs.files import RunError
 from ..runs.loss_units import told_loss
+from .learner import Context, Learner
 from .ranks import ALONE, Ranks
 
 # Samples whose Jacobian products are held at once; bounds memory at this times probes times parameters.
@@ -35,7 +38,7 @@ LARGEST_DAMPING = 1e4
 SMALLEST_DAMPING = 1e-8
 
 
-class LevenbergMarquardt:
+class LevenbergMarquardt(Learner):
     """One damped Gauss-Newton step a batch; the gradient is exact, the matrix sampled and averaged.
 
     Costs memory of parameters squared (2000 parameters: 32 MB) and is for networks of a few thousand.
@@ -43,10 +46,12 @@ class LevenbergMarquardt:
     std  (D,) by which the batches are standardised, for losses in raw units, see `told_loss`
     """
 
+    Settings = LevenbergMarquardtSettings
+
     def __init__(
         self,
         model: nn.Module,
-        settings: RefinementSection,
+        settings: LevenbergMarquardtSettings,
         seed: int,
         ranks: Ranks = ALONE,
         std: tuple[float, ...] | None = None,
@@ -57,6 +62,18 @@ class LevenbergMarquardt:
         size = sum(parameter.numel() for parameter in self._parameters)
         self._matrix = torch.zeros(size, size, dtype=torch.float64)
         self._damping = settings.damping
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        return cls(context.model, context.settings, context.training.seed, context.ranks, context.std)
+
+    @classmethod
+    def check(cls, kind: type[Model], name: str) -> None:
+        if kind.loss is not Model.loss:
+            raise RunError(
+                f"refinement.steps: {name} has a loss of its own, and Levenberg and Marquardt's method is for "
+                "squared errors; leave [refinement] out"
+            )
 
     def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
         """Learn from a batch; `number` is the step's own, from 0. The loss before it, a scalar.

@@ -19,6 +19,7 @@ from torch import nn
 from trajstore.data import TrajectoryDataset, make_loader
 from trajstore.pipeline import RunError, load_trained, train
 from trajstore.pipeline.learn.first_order import FirstOrder, learning_rate
+from trajstore.pipeline.learn.levenberg_marquardt import LevenbergMarquardt
 from trajstore.pipeline.learn.validation import mean_squared_error
 from trajstore.pipeline.runs.files import load_checkpoint
 from trajstore.pipeline.runs.folder import read_curve
@@ -89,10 +90,8 @@ def test_stopped_by_ctrl_c_at_any_step_and_resumed_is_bit_for_bit_the_same(
     stops, config, whole, small_dataset, tmp_path, monkeypatch
 ):
     """A real SIGINT to this process in the middle of a step; the step is ended and saved."""
-    from trajstore.pipeline.learn import phases as module
-
     pending = list(stops)
-    plain = module.FirstOrder.step, module.LevenbergMarquardt.step
+    plain = FirstOrder.step, LevenbergMarquardt.step
     done = {"steps": 0}
 
     def interrupting(original, offset):
@@ -105,8 +104,8 @@ def test_stopped_by_ctrl_c_at_any_step_and_resumed_is_bit_for_bit_the_same(
 
         return step
 
-    monkeypatch.setattr(module.FirstOrder, "step", interrupting(plain[0], 0))
-    monkeypatch.setattr(module.LevenbergMarquardt, "step", interrupting(plain[1], 24))
+    monkeypatch.setattr(FirstOrder, "step", interrupting(plain[0], 0))
+    monkeypatch.setattr(LevenbergMarquardt, "step", interrupting(plain[1], 24))
     for _ in stops:
         with pytest.raises(KeyboardInterrupt):
             train(config, small_dataset, tmp_path / "run", resume=True)
