@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .recurrent import RecurrentModel as RecurrentModel
     from .registry import MODELS as MODELS
     from .registry import make_model as make_model
+    from .reservoir import Reservoir as Reservoir
     from .rhn import RHN as RHN
     from .stacked import Block as Block
     from .stacked import StackedModel as StackedModel
@@ -42,6 +43,7 @@ _HOMES = {
     "RHN": "rhn",
     "ReadoutModel": "readout",
     "RecurrentModel": "recurrent",
+    "Reservoir": "reservoir",
     "Section": ".data.base.section",
     "StackedModel": "stacked",
     "Transformer": "transformer",

@@ -3,7 +3,7 @@
 from math import pi
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, FiniteFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from ..data.base.section import Section
 
@@ -114,6 +114,30 @@ class TransformerSettings(StackedSettings):
         return self
 
 
+class ReservoirSettings(Section):
+    """Of `reservoir`.
+
+    Attributes:
+        units: Of the reservoir.
+        radius: The largest modulus of eigenvalues of its weights.
+        connections: Into each unit from others, on average.
+        strength: Weights of inputs are drawn evenly from -strength to strength.
+        leak: How much of a unit is new after each step, up to 1.
+        patch: Components of each patch, of fields that are the same everywhere; left out: one reservoir sees all.
+        overlap: How many of its neighbours' components a patch sees on each side.
+        washout: Steps at the beginning of each sample that are not learned from.
+    """
+
+    units: PositiveInt = 300
+    radius: PositiveFloat = 0.9
+    connections: PositiveInt = 6
+    strength: PositiveFloat = 0.1
+    leak: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    patch: PositiveInt | None = None
+    overlap: NonNegativeInt = 0
+    washout: NonNegativeInt = 50
+
+
 class MlpSettings(Section):
     """Of `mlp`.
 
@@ -166,6 +190,7 @@ SETTINGS: dict[str, type[Section]] = {
     "lru": LruSettings,
     "mamba": MambaSettings,
     "transformer": TransformerSettings,
+    "reservoir": ReservoirSettings,
     "mlp": MlpSettings,
     "hnn": HnnSettings,
 }

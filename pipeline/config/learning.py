@@ -68,7 +68,8 @@ class ModelSection(NamedSection):
     """The network, see `trajstore.models`, and its settings.
 
     Attributes:
-        name: "lstm", "gru", "rhn", "lru", "mamba", "transformer", "mlp", "hnn", or one of your own.
+        name: "lstm", "gru", "rhn", "lru", "mamba", "transformer", "reservoir", "mlp", "hnn", or one
+            of your own.
     """
 
     registry = MODELS
