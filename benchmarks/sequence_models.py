@@ -1,11 +1,11 @@
 """What does an update, and what a step, of each sequence model cost beside those of an LSTM?
 
 An update is the gradient of the loss over a batch of sequences and Adam's step; of the reservoir, one batch of least
-squares. A step is one more point of each sequence, as rollouts take it. One thread.
+squares. A step is one more point of each sequence, as rollouts take it. CPU time of one thread.
 """
 
 from collections.abc import Callable
-from time import perf_counter
+from time import process_time
 
 import click
 import torch
@@ -50,9 +50,9 @@ def step_of(model: Model, inputs: torch.Tensor) -> Callable[[], float]:
 
 def timed(work: Callable[[], object], parts: int = 1) -> Callable[[], float]:
     def measure() -> float:
-        begin = perf_counter()
+        begin = process_time()
         work()
-        return 1e3 * (perf_counter() - begin) / parts
+        return 1e3 * (process_time() - begin) / parts
 
     return measure
 
