@@ -6,6 +6,8 @@ from ..data.base.face import face
 
 if TYPE_CHECKING:
     from ..data.base.section import Section as Section
+    from .alrnn import ALRNN as ALRNN
+    from .dendplrnn import DendPLRNN as DendPLRNN
     from .facts import DataFacts as DataFacts
     from .field import FieldModel as FieldModel
     from .gru import GRU as GRU
@@ -18,19 +20,23 @@ if TYPE_CHECKING:
     from .model import Model as Model
     from .model import WindowModel as WindowModel
     from .model import count_parameters as count_parameters
+    from .piecewise import PiecewiseModel as PiecewiseModel
     from .readout import ReadoutModel as ReadoutModel
     from .recurrent import RecurrentModel as RecurrentModel
     from .registry import MODELS as MODELS
     from .registry import make_model as make_model
     from .reservoir import Reservoir as Reservoir
     from .rhn import RHN as RHN
+    from .shplrnn import ShPLRNN as ShPLRNN
     from .stacked import Block as Block
     from .stacked import StackedModel as StackedModel
     from .transformer import Transformer as Transformer
 
 _HOMES = {
+    "ALRNN": "alrnn",
     "Block": "stacked",
     "DataFacts": "facts",
+    "DendPLRNN": "dendplrnn",
     "FieldModel": "field",
     "GRU": "gru",
     "HNN": "hnn",
@@ -40,11 +46,13 @@ _HOMES = {
     "MODELS": "registry",
     "Mamba": "mamba",
     "Model": "model",
+    "PiecewiseModel": "piecewise",
     "RHN": "rhn",
     "ReadoutModel": "readout",
     "RecurrentModel": "recurrent",
     "Reservoir": "reservoir",
     "Section": ".data.base.section",
+    "ShPLRNN": "shplrnn",
     "StackedModel": "stacked",
     "Transformer": "transformer",
     "WindowModel": "model",

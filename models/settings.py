@@ -183,6 +183,44 @@ class HnnSettings(Section):
     scale: list[Annotated[FiniteFloat, Field(gt=0)]] | None = None
 
 
+class ShplrnnSettings(Section):
+    """Of `shplrnn`.
+
+    Attributes:
+        hidden: L, the number of ReLUs.
+        units: M, of which the first ones are the state; 0: as many as components.
+        clipped: Whether W1 (relu(W2 z + h2) - relu(W2 z)) takes the place of W1 relu(W2 z + h2), which bounds it.
+    """
+
+    hidden: PositiveInt = 50
+    units: NonNegativeInt = 0
+    clipped: bool = False
+
+
+class AlrnnSettings(Section):
+    """Of `alrnn`.
+
+    Attributes:
+        units: M, of which the first ones are the state; at least components and ReLUs together.
+        relus: P, of the units, those with a ReLU, from the last one on; it is linear in each of 2^P regions.
+    """
+
+    units: PositiveInt = 20
+    relus: Annotated[int, Field(ge=1, le=60)] = 2
+
+
+class DendplrnnSettings(Section):
+    """Of `dendplrnn`.
+
+    Attributes:
+        units: M, of which the first ones are the state; 0: as many as components.
+        bases: How many thresholds each unit has.
+    """
+
+    units: NonNegativeInt = 0
+    bases: PositiveInt = 20
+
+
 SETTINGS: dict[str, type[Section]] = {
     "lstm": RecurrentSettings,
     "gru": RecurrentSettings,
@@ -193,4 +231,7 @@ SETTINGS: dict[str, type[Section]] = {
     "reservoir": ReservoirSettings,
     "mlp": MlpSettings,
     "hnn": HnnSettings,
+    "shplrnn": ShplrnnSettings,
+    "alrnn": AlrnnSettings,
+    "dendplrnn": DendplrnnSettings,
 }

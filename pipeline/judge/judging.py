@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +25,7 @@ from .metrics.metric import Context
 from .predictions import NetworkSamples, Samples, shown_samples
 from .rollouts import Group, RolloutPlan
 from .stateful import StatefulRuns
+from .symbols import symbol_run
 from .truth import CURVES, Truth
 
 
@@ -40,6 +42,7 @@ class Judging:
         plan_free: The same as `plan` of so many rollouts of so many steps, for free runs.
         stepping: What is judged, step by step, where it tells what it carries along.
         whole: Whole rows, run over one step at a time, where inputs are given at every step.
+        symbols: Through which regions a free run goes that begins with a group, without so many points.
         field: Samples at states without noise, of a network that learned slopes; None where these are not known.
     """
 
@@ -51,6 +54,7 @@ class Judging:
     plan_free: Callable[[int, int], RolloutPlan | None]
     stepping: Stepping | None = None
     whole: StatefulRuns | None = None
+    symbols: Callable[[Group, int], dict[str, np.ndarray]] | None = None
     field: NetworkSamples | None = None
 
     @classmethod
@@ -86,6 +90,7 @@ class Judging:
             samples=NetworkSamples(model, test, seen),
             follow=lambda group: group.continued(forecaster),
             stepping=SteppingNetwork(forecaster),
+            symbols=partial(symbol_run, forecaster),
             whole=_whole(test, config, model, evaluation),
             field=_field(data, split, config, task, model, test, seen),
         )

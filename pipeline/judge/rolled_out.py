@@ -156,6 +156,8 @@ def _judge_free_runs(
         predicted = runs.followed(contender.follow)
         if not name:
             arrays = shown_of(runs.true, predicted, told.step)
+            if judging.symbols is not None:
+                arrays |= judging.symbols(runs.groups[0], runs.dropped)
         own = replace(told, exponents=_measure(contender.stepping, told.step, runs.points))
         contender.metrics = [kind(own) for kind in over if contender.is_judged_by(kind, own)]
         for batch in runs.pairs(predicted):
@@ -231,7 +233,8 @@ def _taken_in_free(
         return None
     times = judging.context.step * np.arange(runs.points)
     metric = kind(replace(judging.context, times=times))
-    for batch in runs.pairs(runs.followed(follow)):
+    predicted = runs.followed(follow)
+    for batch in [runs.together(predicted)] if kind.pools else runs.pairs(predicted):
         metric.add(batch)
     return metric
 

@@ -15,6 +15,7 @@ FIGURES: Registry[Any] = Registry(
         "growth": "growth:draw_growth",
         "attractor": "attractor:draw_attractor",
         "spectra": "spectra:draw_spectra",
+        "regions": "regions:draw_regions",
         "energy": "energy:draw_energy",
         # Last, for make takes it for the sign that all are drawn.
         "predictors": "predictors:draw_predictors",
