@@ -12,6 +12,11 @@ MODELS: "Registry[Model]" = Registry(
     {
         "lstm": "lstm:LSTM",
         "gru": "gru:GRU",
+        "rhn": "rhn:RHN",
+        "lru": "lru:LRU",
+        "mamba": "mamba:Mamba",
+        "transformer": "transformer:Transformer",
+        "reservoir": "reservoir:Reservoir",
         "mlp": "mlp:MLP",
         "hnn": "hnn:HNN",
         "shplrnn": "shplrnn:ShPLRNN",
