@@ -1,5 +1,7 @@
 """Models of a vector field: a slope for each state."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from .model import Memory, Model
@@ -8,18 +10,10 @@ from .model import Memory, Model
 class FieldModel(Model):
     """A model whose output at a point depends on the input there alone: dx/dt of a state.
 
-    A subclass has `field`; one that learns an energy has `hamiltonian`, too, and says so.
-
-    Attributes:
-        has_energy: Whether the field follows from an energy that it has learned.
+    A subclass has `field`.
     """
 
     is_field = True
-    has_energy: bool = False
-
-    def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
-        """The energy (...) of states (..., D), parameters (..., P), but for a constant."""
-        raise NotImplementedError
 
     def field(self, states: Tensor, parameters: Tensor) -> Tensor:
         """dx/dt (..., D) at states (..., D), where the parameters that the network is told are (..., P)."""
@@ -36,3 +30,19 @@ class FieldModel(Model):
     def step(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
         """As of every model; nothing is remembered."""
         return self(inputs[:, None])[:, 0], None
+
+
+class EnergyModel(FieldModel):
+    """A field model that may have an energy, by which it is drawn and judged beside the true one.
+
+    A subclass has `hamiltonian`.
+
+    Attributes:
+        pairs: Places of each coordinate and its momentum among the components; none where it has no energy.
+    """
+
+    pairs: Sequence[tuple[int, int]] = ()
+
+    def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
+        """H (...) of states (..., D) and the parameters that the network is told (..., P), but for a constant."""
+        raise NotImplementedError

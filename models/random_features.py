@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..data.base.errors import DataError
 from .energies import inverse
 from .facts import DataFacts
-from .field import FieldModel
+from .field import EnergyModel
 from .phase_space import check_scales, named_pairs, split_pairs
 from .settings import RandomFeaturesSettings
 
@@ -24,7 +24,7 @@ STEEPNESS = 1.0986122886681098
 CLOSEST = 1e-3
 
 
-class RandomFeatures(FieldModel):
+class RandomFeatures(EnergyModel):
     """dx/dt, or the energy that it follows from, as a sum of features that are drawn; untrained, it is 0.
 
     Args:
@@ -58,9 +58,10 @@ class RandomFeatures(FieldModel):
         scale: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.input_size, self.output_size, self.has_energy = input_size, output_size, energy
+        self.input_size, self.output_size, self._energy = input_size, output_size, energy
         if energy:
             self._q, self._p = split_pairs(pairs, output_size)
+            self.pairs = list(zip(self._q, self._p, strict=True))
             self._back = inverse(self._q + self._p)
         self.last = nn.Linear(features, 1 if energy else output_size, bias=not energy)
         for parameter in self.last.parameters():
@@ -88,13 +89,13 @@ class RandomFeatures(FieldModel):
         self.offsets.copy_(-(directions * one[kept]).sum(dim=1) - STEEPNESS / 2)
 
     def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
-        """As of every field model that has one."""
+        """H (...) of states (..., D), parameters (..., P), but for a constant."""
         return self.last(self._features(torch.cat([states, parameters], dim=-1)))[..., 0]
 
     def field(self, states: Tensor, parameters: Tensor) -> Tensor:
         """As of every field model."""
         features = self._features(torch.cat([states, parameters], dim=-1))
-        if not self.has_energy:
+        if not self._energy:
             return self.last(features)
         return (self.last.weight[0] * (1 - features.square())) @ self._turned()
 
@@ -103,7 +104,7 @@ class RandomFeatures(FieldModel):
         and right sides (M, K), where `weights` are (F, K).
         """
         features = self._features(inputs)
-        if not self.has_energy:
+        if not self._energy:
             return torch.cat([features, features.new_ones(len(features), 1)], dim=1), targets
         slopes = (1 - features.square())[:, None] * self._turned().T
         return slopes.flatten(0, 1), targets.reshape(-1, 1)

@@ -68,7 +68,9 @@ class ModelSection(NamedSection):
     """The network, see `trajstore.models`, and its settings.
 
     Attributes:
-        name: "lstm", "gru", "mlp", "hnn", "random-features", "neural-ode", or one of your own.
+        name: "lstm", "gru", "rhn", "lru", "mamba", "transformer", "reservoir", "mlp", "hnn", "random-features",
+            "neural-ode", "latent-hnn", "shplrnn", "alrnn",
+            "dendplrnn", or one of your own.
     """
 
     registry = MODELS
@@ -84,9 +86,10 @@ class TrainingSection(Section):
     """How it learns. Steps are optimiser steps.
 
     Attributes:
-        optimizer: "sgd", "adam" or "adamw".
+        optimizer: "sgd", "adam", "adamw" or "radam".
         learning_rate: At its highest.
-        schedule: "constant", or "cosine": down to 0 over the steps.
+        schedule: "constant", "cosine": down to 0 over the steps, or "exponential": down to `final_learning_rate`.
+        final_learning_rate: Of the last step, where the schedule is "exponential".
         warmup: Steps over which the learning rate rises from 0.
         batch: Samples a step, over all processes.
         steps: How many.
@@ -109,9 +112,10 @@ class TrainingSection(Section):
         threads: Of torch; left out: as many as the network has use for.
     """
 
-    optimizer: Literal["sgd", "adam", "adamw"] = "adam"
+    optimizer: Literal["sgd", "adam", "adamw", "radam"] = "adam"
     learning_rate: PositiveFloat = 1e-2
-    schedule: Literal["constant", "cosine"] = "cosine"
+    schedule: Literal["constant", "cosine", "exponential"] = "cosine"
+    final_learning_rate: PositiveFloat = 1e-6
     warmup: NonNegativeInt = 0
     batch: PositiveInt = 256
     steps: PositiveInt = 20_000
@@ -141,7 +145,15 @@ class TrainingSection(Section):
     def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A full shuffle does not depend on them, and runs that were made before them stay the same runs.
         unused = {"shuffle", "block_bytes", "buffer_bytes"} if self.shuffle == "full" else set()
-        added = ("minutes", "select", "select_points", "weight_decay", "dtype", "learner")
+        added = (
+            "minutes",
+            "select",
+            "select_points",
+            "weight_decay",
+            "dtype",
+            "learner",
+            "final_learning_rate",
+        )
         unused |= {key for key in added if getattr(self, key) == type(self).model_fields[key].default}
         return {key: value for key, value in dump(self).items() if key not in unused}
 

@@ -14,7 +14,6 @@ from ..runs.files import RunError
 from .baselines import fit_baselines
 from .field import judge_field
 from .judging import Judging
-from .learned_energy import judge_energy
 from .metrics.metric import Metric, results
 from .metrics.registry import METRICS, USUAL
 from .predictions import ErrorQuantiles, FirstStatePredictors, Samples, Seen
@@ -55,6 +54,10 @@ def judge(
     if judging.whole is not None:
         with console.status("run over whole rows"):
             whole, arrays = judging.whole.judged(kinds, context)
+    energy: dict[str, float] = {}
+    if judging.energy is not None:
+        energy, more = judging.energy.result()
+        arrays |= more
     rolled_out = judge_beside_baselines(judging, kinds, settings, console, code, given)
     found = {
         "test": {
@@ -67,7 +70,7 @@ def judge(
             **results(metrics),
             **whole,
             **judge_field(judging.field, judging.train, test),
-            **judge_energy(judging.field, judging.truth),
+            **energy,
         },
         "baselines": predictors.result(),
         "rollout": None if rolled_out is None else rolled_out.metrics,

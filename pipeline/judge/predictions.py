@@ -1,16 +1,15 @@
 """Predictions of a split, batch by batch, beside what is true: a network's, or those that another program made."""
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.shard.schema import CLEAN_STATE
-from ...models import FieldModel, Model
+from ...models import Model
 from .forecasters.first_state import Predictor, make_baselines
 from .metrics.metric import Batch
 from .movement import choose, moving, spread
@@ -107,34 +106,19 @@ class NetworkSamples(Samples):
 
     Attributes:
         parameters: Names of those that the network is told.
+        seen: The split as the network sees it.
     """
 
     def __init__(self, model: Model, test: TrajectoryDataset, seen: TrajectoryDataset) -> None:
         super().__init__(test)
-        self.parameters = seen.parameters
-        self._model, self._seen = model, seen
+        self.parameters, self.seen = seen.parameters, seen
+        self._model = model
         self._device = next(model.parameters(), torch.empty(0)).device
-
-    @property
-    def has_energy(self) -> bool:
-        """Whether the network has learned one."""
-        return isinstance(self._model, FieldModel) and self._model.has_energy
-
-    def energies(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Numbers of samples (n,), their states (n, T, D) in raw units and the energies (n, T) that the network gives
-        them, all in float64; of one that sees raw units.
-        """
-        # In single precision there would be little to see of an energy.
-        exact = cast("FieldModel", copy.deepcopy(self._model).cpu().double())
-        for numbers in np.array_split(np.arange(len(self)), -(-len(self) // BATCH)):
-            inputs = self._seen[torch.from_numpy(numbers)][0].double()
-            states, told = inputs.split([exact.output_size, inputs.shape[2] - exact.output_size], dim=2)
-            yield numbers, states.numpy(), exact.hamiltonian(states, told).numpy()
 
     @torch.no_grad()
     def predicted(self, numbers: np.ndarray) -> np.ndarray:
-        outputs = self._outputs(self._seen[torch.from_numpy(numbers)][0].to(self._device)).cpu()
-        normalizer = self._seen.target_normalizer
+        outputs = self._outputs(self.seen[torch.from_numpy(numbers)][0].to(self._device)).cpu()
+        normalizer = self.seen.target_normalizer
         return (outputs if normalizer is None else normalizer.invert(outputs)).double().numpy()
 
     def _outputs(self, inputs: torch.Tensor) -> torch.Tensor:
