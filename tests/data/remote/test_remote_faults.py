@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fetch_server import SHARD, answering, running, shard_of
+from fetch_server import PAGE, SHARD, answering, running, shard_of
 from remote_commands import assert_refused, assert_same, run
 from trajstore.data import (
     FormatError,
@@ -111,6 +111,31 @@ def test_a_server_that_sends_without_end_is_left(server, dataset_copy):
     with pytest.raises(TrajstoreError, match="more than it was asked for"):
         TrajectoryDataset(server.url)
     assert server.sent[SHARD] < 32 << 20
+
+
+SENSELESS = [
+    (206, {"Content-Range": "bytes 5-9/10"}),
+    (206, {"Content-Range": "bytes 0-9/" + "9" * 400}),
+    (206, {"Content-Range": "bytes -1-\x1b[2J/*"}),
+    (206, {}),
+    (200, {"Content-Length": "7" * 30}),
+    (200, {"Content-Encoding": "\x1b[31mgzip"}),
+    (299, {}),
+    (302, {}),
+    (302, {"Location": "file:///etc/passwd"}),
+    (302, {"Location": "http://[bad"}),
+    (418, {"ETag": "\x1b]0;x"}),
+]
+
+
+@pytest.mark.parametrize("name", [MANIFEST, SHARD])
+@pytest.mark.parametrize(("status", "headers"), SENSELESS)
+def test_senseless_answers_are_told(server, monkeypatch, name, status, headers):
+    monkeypatch.setattr(mirrors, "STEP", 10_000)
+    server.behaviours[name] = lambda handler, content: not handler.answer(status, PAGE, headers, length=False)
+    result = run("select", server.url, "--out", "never", "--split", "train")
+    assert_refused(result, server.host)
+    assert "\x1b" not in result.output
 
 
 def test_nothing_of_a_strangers_manifest_leads_out_of_the_cache(server, dataset_copy, tmp_path, cache):
