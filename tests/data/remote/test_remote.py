@@ -136,6 +136,11 @@ def test_pages_hold_the_bytes_of_the_file_however_it_is_read():
         again.read(start, start + 100)
     assert asked[0] == (0, FRONT)
     assert len(asked) < 6, "pages that follow each other come more and more at once"
+    asked.clear()
+    scattered = Pages(len(content), fetch)
+    for number in (8, 3, 6, 9, 4):
+        scattered.read(number * PAGE + 5, number * PAGE + 6)
+    assert [end - start for start, end in asked] == [PAGE] * 5
 
 
 # The commands
