@@ -9,12 +9,12 @@ from torch import Tensor
 from ..data.base.errors import DataError
 from .energies import FORMS, inverse
 from .facts import DataFacts
-from .field import FieldModel
+from .field import EnergyModel
 from .phase_space import check_scales, listed, named_pairs, split_pairs
 from .settings import HnnSettings
 
 
-class HNN(FieldModel):
+class HNN(EnergyModel):
     """Learns the energy H, of which the field follows: q' = dH/dp, p' = -dH/dq.
 
     States are scaled inside, so that the field is Hamilton's in the units of the data.
@@ -55,6 +55,7 @@ class HNN(FieldModel):
         super().__init__()
         self.input_size, self.output_size = input_size, output_size
         q, p = self._q, self._p = split_pairs(pairs, output_size)
+        self.pairs = list(zip(q, p, strict=True))
         # Where each component's slope stands among those of all coordinates, then all momenta.
         self._back = inverse(q + p)
         of_bodies = [[q.index(place) for place in body] for body in bodies or ()]
@@ -65,7 +66,7 @@ class HNN(FieldModel):
         self.register_buffer("scale", torch.tensor([1.0] * output_size if scale is None else list(scale)))
 
     def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
-        """H (...) of states (..., D), parameters (..., P), but for a constant."""
+        """As of every model that has an energy."""
         q, p = self._scaled(states)
         return self.energy(q, p, parameters)
 

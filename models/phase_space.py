@@ -48,4 +48,4 @@ def check_scales(settings: Mapping[str, Any], data: DataFacts, name: str) -> Non
 
 
 def listed(groups: Sequence[Sequence[Any]]) -> str:
-    return ", ".join(" and ".join(map(str, group)) for group in groups)
+    return ", ".join(" and ".join(map(str, group)) or "nothing" for group in groups) or "none"

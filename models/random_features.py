@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..data.base.errors import DataError
 from .energies import inverse
 from .facts import DataFacts
-from .field import FieldModel
+from .field import EnergyModel
 from .phase_space import check_scales, named_pairs, split_pairs
 from .settings import RandomFeaturesSettings
 
@@ -24,7 +24,7 @@ STEEPNESS = 1.0986122886681098
 CLOSEST = 1e-3
 
 
-class RandomFeatures(FieldModel):
+class RandomFeatures(EnergyModel):
     """dx/dt, or the energy that it follows from, as a sum of features that are drawn; untrained, it is 0.
 
     Args:
@@ -61,6 +61,7 @@ class RandomFeatures(FieldModel):
         self.input_size, self.output_size, self._energy = input_size, output_size, energy
         if energy:
             self._q, self._p = split_pairs(pairs, output_size)
+            self.pairs = list(zip(self._q, self._p, strict=True))
             self._back = inverse(self._q + self._p)
         self.last = nn.Linear(features, 1 if energy else output_size, bias=not energy)
         for parameter in self.last.parameters():

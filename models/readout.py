@@ -22,7 +22,10 @@ class ReadoutModel(Model):
     washout: int = 0
 
     def features(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
-        """Of a piece of a sequence, (B, T, D_in) -> (B, T, F), and the memory for the next piece."""
+        """Of a piece of a sequence, (B, T, D_in) -> (B, T, F), and the memory for the next piece.
+
+        Or (B, T, G, F) of G groups of outputs, one behind the other, that share a readout.
+        """
         raise NotImplementedError
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -32,7 +35,7 @@ class ReadoutModel(Model):
     def run(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
         """As of every model."""
         features, memory = self.features(inputs, memory)
-        return self.readout(features), memory
+        return self.readout(features).flatten(2), memory
 
     def step(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
         """As of every model."""

@@ -26,6 +26,7 @@ from .limits import (
 )
 from .schema import (
     ATTRIBUTES,
+    DIMENSIONS,
     FORMAT,
     KNOWN_VARIABLES,
     OPTIONAL_VARIABLES,
@@ -37,6 +38,7 @@ from .schema import (
     variables_with,
 )
 
+ROWS = DIMENSIONS[0]
 # What h5py raises when the HDF5 library meets bytes that make no sense.
 DAMAGE = (OSError, RuntimeError, KeyError, UnicodeError, OverflowError, SystemError)
 # And where it makes NumPy's types and arrays of them.
@@ -168,6 +170,13 @@ def parameter_names(file: h5py.File) -> list[str]:
 def optional_names(file: h5py.File) -> list[str]:
     """Names of the optional variables that the file has."""
     return [name for name in OPTIONAL_VARIABLES if name in file]
+
+
+def row_variables(file: h5py.File) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Of each variable that has a value a row, the dtype and the shape of such a value, by name."""
+    schema = variables_with(optional_names(file), parameter_names(file))
+    of_rows = {name: variable(file, name) for name, known in schema.items() if known.dimensions[0] == ROWS}
+    return {name: (item.dtype.name, item.shape[1:]) for name, item in of_rows.items()}
 
 
 def variable(file: h5py.File, name: str) -> h5py.Dataset:

@@ -40,6 +40,8 @@ class DatasetPath(click.Path):
 
 PATH, DATASET = DatasetPath(addresses=False), DatasetPath(addresses=True)
 INTERRUPTED = 130
+# What one may do without, as long as one only makes, checks and hands on datasets.
+LARGE = "torch"
 
 
 class Failure(click.ClickException):
@@ -66,6 +68,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             if not isinstance(error, OSError):
                 raise
             raise Failure(reason(error)) from None
+        except ModuleNotFoundError as error:
+            if error.name != LARGE:
+                raise
+            raise Failure(f"this needs {LARGE}, which is not installed: pip install {LARGE}") from None
         except KeyboardInterrupt:
             end_deaf()
             click.echo("trajstore: interrupted; the same command goes on from here", err=True)

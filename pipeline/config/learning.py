@@ -68,8 +68,9 @@ class ModelSection(NamedSection):
     """The network, see `trajstore.models`, and its settings.
 
     Attributes:
-        name: "lstm", "gru", "mlp", "hnn", "random-features", "neural-ode", "shplrnn", "alrnn", "dendplrnn", or one of
-            your own.
+        name: "lstm", "gru", "rhn", "lru", "mamba", "transformer", "reservoir", "mlp", "hnn", "random-features",
+            "neural-ode", "latent-hnn", "shplrnn", "alrnn",
+            "dendplrnn", or one of your own.
     """
 
     registry = MODELS

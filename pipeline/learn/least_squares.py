@@ -52,12 +52,18 @@ class LeastSquares(Learner):
     def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
         """As of every learner; the loss is that of the weights from the batches before."""
         features, _ = self._network.features(inputs)
-        features, targets = (values[:, self._network.washout :] for values in (features, targets))
-        outputs = self._readout(features)
+        washout = self._network.washout
+        if washout >= inputs.shape[1]:
+            raise RunError(
+                f"model.washout: got {washout}, but samples have {inputs.shape[1]} steps, so that nothing is left to "
+                "learn from; take longer windows or a shorter washout"
+            )
+        features, targets = (values[:, washout:] for values in (features, targets))
+        outputs = self._readout(features).flatten(2)
         loss = told_loss(mse_loss(outputs, targets), outputs, targets, self.context.std)
-        flat = features.flatten(0, 1).double().cpu()
+        flat = features.flatten(0, -2).double().cpu()
         known = torch.cat([flat, flat.new_ones(len(flat), 1)], dim=1)
-        rows = torch.cat([known, targets.flatten(0, 1).double().cpu()], dim=1)
+        rows = torch.cat([known, targets.reshape(len(flat), -1).double().cpu()], dim=1)
         ranks = self.context.ranks
         self._sums += ranks.sum(known.T @ rows)
         solved = cast("Tensor", ranks.from_first(self._solved() if ranks.first else None))

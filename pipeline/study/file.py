@@ -133,7 +133,7 @@ class StudyFile(Section):
         title: Above the table.
         seeds: Of the training, one run each, where a model has no others.
         columns: Metrics of the table, the first of which the figure shows; left out: what there is of the usual ones.
-        figures: Others of all runs, by name ("side-by-side"), or your own as "file.py:function" or
+        figures: Others of all runs, by name ("side-by-side", "energies"), or your own as "file.py:function" or
             "package.module:function".
         defaults: Sections of a config that all runs share.
         dataset: Tables `[[dataset]]`, see below.
