@@ -21,13 +21,15 @@ from trajstore.data.folder.names import MANIFEST
 from trajstore.data.remote import mirrors, places
 
 
-def test_a_server_without_ranges(dataset_copy, monkeypatch):
+def test_a_server_without_ranges(dataset_copy, monkeypatch, tmp_path):
     monkeypatch.setattr(mirrors, "STEP", 10_000)
     with running(dataset_copy) as server:
         server.behaviours[SHARD] = lambda handler, content: not handler.serve(content, ranges=False)
         with pytest.raises(TrajstoreError, match=r"whole files only.*trajstore fetch"):
             TrajectoryDataset(server.url)
-        assert_refused(run("select", server.url, "--out", "x"), "whole files only", "trajstore fetch")
+        assert_refused(
+            run("select", server.url, "--out", tmp_path / "x"), "whole files only", "trajstore fetch"
+        )
 
 
 def test_a_file_that_changes_while_it_is_read(dataset_copy):
@@ -130,10 +132,10 @@ SENSELESS = [
 
 @pytest.mark.parametrize("name", [MANIFEST, SHARD])
 @pytest.mark.parametrize(("status", "headers"), SENSELESS)
-def test_senseless_answers_are_told(server, monkeypatch, name, status, headers):
+def test_senseless_answers_are_told(server, monkeypatch, tmp_path, name, status, headers):
     monkeypatch.setattr(mirrors, "STEP", 10_000)
     server.behaviours[name] = lambda handler, content: not handler.answer(status, PAGE, headers, length=False)
-    result = run("select", server.url, "--out", "never", "--split", "train")
+    result = run("select", server.url, "--out", tmp_path / "never", "--split", "train")
     assert_refused(result, server.host)
     assert "\x1b" not in result.output
 
