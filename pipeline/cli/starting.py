@@ -18,7 +18,7 @@ from .common import PATH, command
 def init_command(system: str, out: Path | None, quick: bool) -> None:
     """Write a config of a SYSTEM of the library, with comments, to begin with."""
     from ...data.base.files import atomic_path
-    from ..config.beginning import first_config
+    from ..describe.beginning import first_config
     from ..dynamics.systems import get_system
 
     text = first_config(get_system(system), quick=quick)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from trajstore.pipeline import get_system, load_config
 from trajstore.pipeline.cli.main import main
-from trajstore.pipeline.config.beginning import first_config
+from trajstore.pipeline.describe.beginning import first_config
 from trajstore.pipeline.dynamics.systems import LIBRARY
 
 ROOT = Path(__file__).parents[3]

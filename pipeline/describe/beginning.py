@@ -6,8 +6,8 @@ from pathlib import Path
 
 import jinja2
 
-from ..describe.phrases import line
 from ..dynamics.systems import System
+from .phrases import line
 
 # Of a system with more states or parameters, the config does not name them.
 NAMED = 12
