@@ -31,10 +31,7 @@ def view_run(run: Path, out: Path | None = None, *, trust_code: bool = False) ->
         "model": line(model.get("name")),
         "parameters of the model": _value(model.get("parameters")),
         "test MSE": _value(_section(metrics, "test").get("mse")),
-        **{
-            f"training: {line(key).replace('_', ' ')}": _value(value)
-            for key, value in _section(metrics, "training").items()
-        },
+        **_facts(_section(metrics, "training"), "training"),
     }
     page = Page(
         f"A run on {name}",
@@ -67,6 +64,10 @@ def _rollouts(metrics: Mapping[str, Any]) -> PageTable:
     )
     told = "; ".join([*(MEANT[key] for key in keys if key in MEANT), "floor: another true trajectory"])
     return PageTable("Rollouts", ("rollout", *(COLUMNS[key] for key in keys)), rows, note=told)
+
+
+def _facts(section: Mapping[str, Any], what: str) -> dict[str, str]:
+    return {f"{what}: {line(key).replace('_', ' ')}": _value(value) for key, value in section.items()}
 
 
 def _section(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:

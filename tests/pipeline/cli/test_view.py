@@ -38,7 +38,7 @@ class Reader(HTMLParser):
                 self.handlers.append(name)
 
     def handle_data(self, data):
-        self.text += data
+        self.text += f"{data} "
 
 
 def read(path: Path) -> Reader:
