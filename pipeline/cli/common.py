@@ -13,12 +13,32 @@ from rich.console import Console
 from ...data.base.errors import TrajstoreError, printable
 from ...data.base.files import finite, reason
 from ...data.base.shortage import shortage
+from ...data.remote.address import scheme_of
 from ..runtime.interrupts import end_deaf
 
 if TYPE_CHECKING:
     from ...data.folder.manifest import Manifest
 
-PATH = click.Path(path_type=Path)
+
+class DatasetPath(click.Path):
+    """A path, or the address of a dataset that lies elsewhere, which stays text: a path has no two slashes.
+
+    addresses  are they taken, or refused?
+    """
+
+    def __init__(self, addresses: bool) -> None:
+        super().__init__(path_type=Path)
+        self._addresses = addresses
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if scheme_of(value) is None:
+            return super().convert(value, param, ctx)
+        if not self._addresses:
+            self.fail("expected a path, got an address; `trajstore fetch` brings a dataset here", param, ctx)
+        return value
+
+
+PATH, DATASET = DatasetPath(addresses=False), DatasetPath(addresses=True)
 INTERRUPTED = 130
 # What one may do without, as long as one only makes, checks and hands on datasets.
 LARGE = "torch"
