@@ -23,12 +23,20 @@ class Model(nn.Module):
     Attributes:
         Settings: The pydantic model that checks the settings.
         is_field: Whether its outputs are slopes, dx/dt, and not states.
+        is_closed: Whether its outputs are the states that come next, and it takes states alone.
+        task: The name of the one task that it can learn; None is any.
+        learner: The name of what changes its weights, unless `training.learner` says otherwise.
+        is_latent: Whether it goes on in a space of its own, see `LatentModel`.
         input_size: D_in.
         output_size: D_out.
     """
 
     Settings: ClassVar[type[BaseModel]] = Section
     is_field: ClassVar[bool] = False
+    is_closed: ClassVar[bool] = False
+    task: ClassVar[str | None] = None
+    learner: ClassVar[str] = "first-order"
+    is_latent: ClassVar[bool] = False
     input_size: int
     output_size: int
 
@@ -55,6 +63,12 @@ class Model(nn.Module):
     def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """What training makes small, a scalar: the mean squared error, unless a model has a loss of its own."""
         return mse_loss(self(inputs), targets)
+
+    def symbols(self, memory: Memory) -> Tensor:
+        """The region (B,) in which each state is that goes on from a memory, of models that are linear in each of a
+        few regions.
+        """
+        raise NotImplementedError
 
     @property
     def has_own_loss(self) -> bool:

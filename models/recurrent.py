@@ -25,6 +25,8 @@ class RecurrentModel(Model):
         layers: How many recurrences are stacked.
         encoder: Widths of the hidden layers (tanh) of a network that makes the initial hidden state of the first
             input. Without any, the initial hidden state is zero.
+        recurrence: A module in the place of a `cell`; from inputs (B, T, D_in) and hidden state it gives those of all
+            steps (B, T, hidden), and the last.
     """
 
     Settings = RecurrentSettings
@@ -39,11 +41,14 @@ class RecurrentModel(Model):
         hidden: int = 20,
         layers: int = 1,
         encoder: Sequence[int] = (),
+        recurrence: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.input_size, self.output_size = input_size, output_size
         self.hidden, self.layers = hidden, layers
-        self.recurrence = self.cell(input_size, hidden, num_layers=layers, batch_first=True)
+        if recurrence is None:
+            recurrence = self.cell(input_size, hidden, num_layers=layers, batch_first=True)
+        self.recurrence = recurrence
         self.readout = nn.Linear(hidden, output_size)
         self.encoder = perceptron(input_size, encoder, self.parts * layers * hidden) if encoder else None
 

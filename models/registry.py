@@ -9,7 +9,23 @@ if TYPE_CHECKING:
 
 MODELS: "Registry[Model]" = Registry(
     "model",
-    {"lstm": "lstm:LSTM", "gru": "gru:GRU", "mlp": "mlp:MLP", "hnn": "hnn:HNN"},
+    {
+        "lstm": "lstm:LSTM",
+        "gru": "gru:GRU",
+        "rhn": "rhn:RHN",
+        "lru": "lru:LRU",
+        "mamba": "mamba:Mamba",
+        "transformer": "transformer:Transformer",
+        "reservoir": "reservoir:Reservoir",
+        "mlp": "mlp:MLP",
+        "hnn": "hnn:HNN",
+        "shplrnn": "shplrnn:ShPLRNN",
+        "alrnn": "alrnn:ALRNN",
+        "dendplrnn": "dendplrnn:DendPLRNN",
+        "neural-ode": "neural_ode:NeuralODE",
+        "random-features": "random_features:RandomFeatures",
+        "latent-hnn": "latent_hnn:LatentHNN",
+    },
     package="trajstore.models",
     base="model:Model",
 )

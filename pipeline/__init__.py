@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .dynamics.systems import Parameter as Parameter
     from .dynamics.systems import System as System
     from .dynamics.systems import get_system as get_system
+    from .exchange.archives.publish import publish as publish
     from .exchange.derived.export import export as export
     from .exchange.derived.merge import merge as merge
     from .exchange.derived.select import Selection as Selection
@@ -38,10 +39,11 @@ if TYPE_CHECKING:
     from .judge.evaluate_predictions import evaluate_predictions as evaluate_predictions
     from .judge.metrics.metric import Metric as Metric
     from .judge.rollout import roll_out as roll_out
+    from .learn.learner import Learner as Learner
     from .learn.train import train as train
+    from .runs.curve import read_curve as read_curve
     from .runs.files import RunError as RunError
     from .runs.folder import load_normalizer as load_normalizer
-    from .runs.folder import read_curve as read_curve
     from .runs.model import load_trained as load_trained
     from .study.study import run_study as run_study
 
@@ -63,6 +65,7 @@ _HOMES = {
     "System": "dynamics.systems",
     "Metric": "judge.metrics.metric",
     "get_system": "dynamics.systems",
+    "publish": "exchange.archives.publish",
     "export": "exchange.derived.export",
     "merge": "exchange.derived.merge",
     "Selection": "exchange.derived.select",
@@ -76,11 +79,12 @@ _HOMES = {
     "evaluate": "judge.evaluate",
     "evaluate_predictions": "judge.evaluate_predictions",
     "roll_out": "judge.rollout",
+    "Learner": "learn.learner",
     "train": "learn.train",
     "RunError": "runs.files",
     "load_normalizer": "runs.folder",
     "load_trained": "runs.model",
-    "read_curve": "runs.folder",
+    "read_curve": "runs.curve",
     "run_study": "study.study",
 }
 

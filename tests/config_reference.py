@@ -13,6 +13,8 @@ from trajstore.data.tasks.registry import TASKS
 from trajstore.models.settings import SETTINGS
 from trajstore.pipeline import Experiment
 from trajstore.pipeline.config.grid import SplitGrid
+from trajstore.pipeline.config.learners import SETTINGS as LEARNERS
+from trajstore.pipeline.config.learners import LearnerSection
 from trajstore.pipeline.config.reference import markdown
 from trajstore.pipeline.study.file import Published, StudyDataset, StudyFile, StudyModel, Varied
 
@@ -44,6 +46,10 @@ def document() -> str:
     tasks = {name: TASKS.find(name).Settings for name in TASKS.own}
     sections |= {f"[task] of {name}": kind for name, kind in tasks.items() if kind is not Section}
     sections |= {f"[model] of {name}": kind for name, kind in SETTINGS.items()}
+    sections["[training.learner]"] = LearnerSection
+    sections |= {
+        f"[training.learner] of {name}": kind for name, kind in LEARNERS.items() if kind is not Section
+    }
     studies = {
         "study": StudyFile,
         "[[dataset]]": StudyDataset,

@@ -20,6 +20,8 @@ COLUMNS = {
     "d_h": "D_H",
     "spectrum_db": "dB",
     "lyapunov": "exponent",
+    "permutation_entropy": "entropy",
+    "statistical_complexity": "complexity",
 }
 MEANT = {
     "vpt": "VPT: valid prediction time, until the error is half a standard deviation",
@@ -27,6 +29,7 @@ MEANT = {
     "smape": "sMAPE: 0 to 200",
     "energy_mse": "energy: its mean squared error",
     "spectrum_db": "dB: mean difference of spectra",
+    "permutation_entropy": "entropy, complexity: of the order of successive values, 0 to 1",
 }
 
 

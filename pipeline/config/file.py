@@ -15,7 +15,6 @@ from .consistency import check_training
 from .experiment import Experiment
 from .explain import explain
 from .learning import EvaluationSection, Learning
-from .named import NamedSection
 from .plain_values import ConfigError, check_held, check_texts
 
 Config = TypeVar("Config", bound=Learning)
@@ -144,14 +143,23 @@ def _validate(kind: type[Config], raw: dict[str, Any], source: str, folder: Path
 def _with_hashes(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The same, with the SHA-256 of each file of a user's own that a section names."""
     found = dict(raw)
-    for key, field in Learning.model_fields.items():
-        section = raw.get(key)
-        if not (isinstance(field.default, NamedSection) and isinstance(section, dict)):
+    for key, section in raw.items():
+        if not (key in Learning.model_fields and isinstance(section, dict)):
             continue
-        name, known = section.get("name"), section.get("sha256")
-        if isinstance(name, str) and is_file(name):
-            found[key] = {**section, "sha256": OwnCode(folder, known).fingerprint(name)}
+        # Whatever has such a name is a section that names code: tasks, models, and learners inside of [training].
+        inside = {
+            part: value for part, value in section.items() if isinstance(value, dict) and "name" in value
+        }
+        parts = {part: _with_hash(value, folder) for part, value in inside.items()}
+        found[key] = _with_hash({**section, **parts}, folder)
     return found
+
+
+def _with_hash(section: dict[str, Any], folder: Path) -> dict[str, Any]:
+    name, known = section.get("name"), section.get("sha256")
+    if not (isinstance(name, str) and is_file(name)):
+        return section
+    return {**section, "sha256": OwnCode(folder, known).fingerprint(name)}
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:

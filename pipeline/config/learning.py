@@ -21,6 +21,7 @@ from ...data.batches.block_sizes import BLOCK_BYTES, BUFFER_BYTES
 from ...data.tasks.registry import TASKS
 from ...models.registry import MODELS
 from ...models.settings import SETTINGS
+from .learners import LearnerSection, LevenbergMarquardtSettings
 from .named import NamedSection
 
 Target = Literal["observed", "clean"]
@@ -67,7 +68,9 @@ class ModelSection(NamedSection):
     """The network, see `trajstore.models`, and its settings.
 
     Attributes:
-        name: "lstm", "gru", "mlp", "hnn", or one of your own.
+        name: "lstm", "gru", "rhn", "lru", "mamba", "transformer", "reservoir", "mlp", "hnn", "random-features",
+            "neural-ode", "latent-hnn", "shplrnn", "alrnn",
+            "dendplrnn", or one of your own.
     """
 
     registry = MODELS
@@ -83,9 +86,10 @@ class TrainingSection(Section):
     """How it learns. Steps are optimiser steps.
 
     Attributes:
-        optimizer: "sgd", "adam" or "adamw".
+        optimizer: "sgd", "adam", "adamw" or "radam".
         learning_rate: At its highest.
-        schedule: "constant", or "cosine": down to 0 over the steps.
+        schedule: "constant", "cosine": down to 0 over the steps, or "exponential": down to `final_learning_rate`.
+        final_learning_rate: Of the last step, where the schedule is "exponential".
         warmup: Steps over which the learning rate rises from 0.
         batch: Samples a step, over all processes.
         steps: How many.
@@ -102,14 +106,16 @@ class TrainingSection(Section):
         select: The metric of the validation split by which the best weights are chosen, and patience counts; left
             out: the mean squared error.
         select_points: Of each free run, where that metric is over these.
+        learner: What changes the weights, and its settings; left out: what the model says of itself.
         minutes: Of training, over all of a run's sittings, after which it ends; such a run is not repeatable.
         device: "auto", "cpu", "cuda" or "cuda:0" and so on.
         threads: Of torch; left out: as many as the network has use for.
     """
 
-    optimizer: Literal["sgd", "adam", "adamw"] = "adam"
+    optimizer: Literal["sgd", "adam", "adamw", "radam"] = "adam"
     learning_rate: PositiveFloat = 1e-2
-    schedule: Literal["constant", "cosine"] = "cosine"
+    schedule: Literal["constant", "cosine", "exponential"] = "cosine"
+    final_learning_rate: PositiveFloat = 1e-6
     warmup: NonNegativeInt = 0
     batch: PositiveInt = 256
     steps: PositiveInt = 20_000
@@ -124,6 +130,7 @@ class TrainingSection(Section):
     patience: PositiveInt | None = None
     select: str | None = None
     select_points: PositiveInt = 25_000
+    learner: LearnerSection | None = None
     minutes: PositiveFloat | None = None
     device: str = "auto"
     threads: PositiveInt | None = None
@@ -138,30 +145,30 @@ class TrainingSection(Section):
     def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A full shuffle does not depend on them, and runs that were made before them stay the same runs.
         unused = {"shuffle", "block_bytes", "buffer_bytes"} if self.shuffle == "full" else set()
-        added = ("minutes", "select", "select_points", "weight_decay", "dtype")
+        added = (
+            "minutes",
+            "select",
+            "select_points",
+            "weight_decay",
+            "dtype",
+            "learner",
+            "final_learning_rate",
+        )
         unused |= {key for key in added if getattr(self, key) == type(self).model_fields[key].default}
         return {key: value for key, value in dump(self).items() if key not in unused}
 
 
-class RefinementSection(Section):
+class RefinementSection(LevenbergMarquardtSettings):
     """A second phase of training, by Levenberg and Marquardt; 0 steps is none.
 
     Attributes:
         steps: How many.
         batch: Samples that give the gradient of a step.
-        samples: Of these, that give the curvature.
-        probes: Random directions for each of them; a sample of no more outputs than that is taken exactly.
-        memory: The part of the curvature that is kept from step to step.
-        damping: At the beginning.
         evaluate_every: Steps from one look at the validation split to the next.
     """
 
     steps: NonNegativeInt = 0
     batch: PositiveInt = 4_096
-    samples: PositiveInt = 1_000
-    probes: PositiveInt = 4
-    memory: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
-    damping: PositiveFloat = 1e-4
     evaluate_every: PositiveInt = 20
 
 

@@ -22,7 +22,7 @@ def draw_images(
     figure = new_figure(7.2, 1.9 * len(images) + 1.0)
     panels = figure.subplots(len(images), 1, sharex=True, squeeze=False)[:, 0]
     values = np.concatenate([states for _, _, states in images])
-    shades = colours(float(values.min()), float(values.max()))
+    shades = colours(float(np.nanmin(values)), float(np.nanmax(values)))
     where, label = places(system, values.shape[1])
     mesh = None
     for axes, (name, time, states) in zip(panels, images, strict=True):

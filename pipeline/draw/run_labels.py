@@ -1,5 +1,6 @@
 """What the figures of a run share: title and legend, names as mathematics, what is called true."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,13 @@ def rollout_row(results: Results) -> str:
     if "rollout_row" not in results:
         return ""
     return f"test row {results['rollout_row'][first_moving(results['rollout_true'])]}"
+
+
+def exponent_of(rollout: Mapping[str, Any]) -> float | None:
+    """The Lyapunov exponent by which times of validity were told, of what metrics.json says of rollouts."""
+    if not rollout.get("vpt_lyapunov"):
+        return None
+    return rollout["vpt_lyapunov"] / rollout["vpt"]
 
 
 def truth_label(results: Results) -> str:

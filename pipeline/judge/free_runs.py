@@ -71,6 +71,14 @@ class FreeRuns:
         """(R, T, D) of who goes on from the same histories, without the beginning."""
         return np.concatenate([follow(group)[:, self.dropped :] for group in self.groups])
 
+    def together(self, predicted: np.ndarray) -> Batch:
+        """Each run (R, T, D) beside a true one, or where all have one attractor, all as one beside all true ones."""
+        true, parameters = self.true, self.parameters
+        if np.ptp(parameters, axis=0).any():
+            return Batch(true, predicted, parameters=parameters)
+        pooled = (runs.reshape(1, -1, runs.shape[2]) for runs in (true, predicted))
+        return Batch(*pooled, parameters=parameters[:1])
+
     def pairs(self, predicted: np.ndarray | None = None) -> Iterator[Batch]:
         """Each run (R, T, D) beside each true one; of true ones, those beside each other but not beside
         themselves.

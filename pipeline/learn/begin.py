@@ -12,7 +12,7 @@ from ..runs.going_on import Beginning
 from ..runs.loss_units import OWN, RAW
 from ..runs.model import build_model
 from .checkpoints import Checkpoints
-from .phases import Phase, at, make_phases
+from .phases import Phase, at, learner_of, make_phases
 from .ranks import Ranks
 
 
@@ -40,7 +40,8 @@ def begin_phases(
     Raises RunError if the checkpoint is none of this run's.
     """
     model, now = checkpoints.model, beginning.standing
-    now.loss_units = OWN if model.has_own_loss else now.loss_units if std else RAW
+    own = model.has_own_loss or learner_of(config).own_loss
+    now.loss_units = OWN if own else now.loss_units if std else RAW
     told_std = std if now.loss_units == RAW else None
     phases = make_phases(config, model, dataset, checkpoints.ranks, told_std, now.schedule_start)
     try:
@@ -50,6 +51,9 @@ def begin_phases(
             at(phases, now).learner.load_state_dict(beginning.learner)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
         raise checkpoints.foreign() from None
+    if now.stopped_by is None and now.phase < len(phases) and now.phase_step >= at(phases, now).steps:
+        # More steps were asked for than the learner has a use for.
+        now.end(True, False, False, len(phases))
     if now.phase == len(phases) and now.stopped_by is None:
         now.stopped_by = now.ended[-1][1]
     return phases

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,20 +11,23 @@ from torch.nn.functional import mse_loss
 from ...models import Model
 from ..config.learning import TrainingSection
 from ..runs.loss_units import told_loss
+from .learner import Context, Learner
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
+    "radam": torch.optim.RAdam,
 }
 
 
-class FirstOrder:
+class FirstOrder(Learner):
     """SGD, Adam or AdamW on one batch a step.
 
     std             (D,) by which the batches are standardised, for losses in raw units, see `told_loss`
     schedule_start  the step at which the schedule of learning rates begins
     parallel        makes a module one whose gradients several processes average
+    objective       makes the loss and outputs, or None, of inputs and targets; left out: an `Objective`
     """
 
     def __init__(
@@ -34,22 +37,33 @@ class FirstOrder:
         std: tuple[float, ...] | None = None,
         schedule_start: int = 0,
         parallel: Callable[[nn.Module], nn.Module] = lambda module: module,
+        objective: nn.Module | None = None,
     ) -> None:
         self._model, self._settings, self._std, self._start = model, settings, std, schedule_start
-        self._objective = parallel(Objective(model))
+        self._objective = parallel(objective or Objective(model))
         self._optimizer = make_optimizer(model.parameters(), settings)
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        return cls(
+            context.model, context.training, context.std, context.schedule_start, context.ranks.parallel
+        )
 
     def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
         """Learn from a batch; `number` is the step's own, from 0. The loss before it, a scalar on the device."""
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self._settings, number, self._start)
         self._optimizer.zero_grad(set_to_none=True)
-        loss, outputs = self._objective(inputs, targets)
+        loss, outputs = self.objective(number, inputs, targets)
         loss.backward()
         if self._settings.clip is not None:
             nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.clip)
         self._optimizer.step()
         return loss.detach() if outputs is None else told_loss(loss, outputs, targets, self._std)
+
+    def objective(self, number: int, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The loss of a step's batch, and the outputs, unless the loss is the model's own."""
+        return self._objective(inputs, targets)
 
     def state_dict(self) -> dict[str, Any]:
         return self._optimizer.state_dict()
@@ -83,7 +97,8 @@ def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSection
 
 
 def learning_rate(settings: TrainingSection, step: int, start: int = 0) -> float:
-    """The rate of a step: linear warm-up, then constant or half a cosine down to zero at the last step.
+    """The rate of a step: linear warm-up, then constant, an exponential, or half a cosine down to zero at the
+    last step.
 
     start  the step at which the schedule begins
 
@@ -95,4 +110,6 @@ def learning_rate(settings: TrainingSection, step: int, start: int = 0) -> float
     if settings.schedule == "constant":
         return settings.learning_rate
     progress = (step - settings.warmup) / max(1, steps - settings.warmup)
+    if settings.schedule == "exponential":
+        return settings.learning_rate * (settings.final_learning_rate / settings.learning_rate) ** progress
     return settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))

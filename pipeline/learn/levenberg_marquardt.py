@@ -13,7 +13,7 @@ solution: their steps differ from those of one process by rounding alone.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -25,28 +25,39 @@ from torch.nn.functional import mse_loss
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ...data.base.seeds import mix_seeds
-from ..config.learning import RefinementSection
+from ...models import Model
+from ..config.learners import LevenbergMarquardtSettings
+from ..runs.files import RunError
 from ..runs.loss_units import told_loss
+from .learner import Context, Learner
 from .ranks import ALONE, Ranks
 
 # Samples whose Jacobian products are held at once; bounds memory at this times probes times parameters.
 CHUNK = 256
+# Samples whose gradient is taken at once: of more, the parts between no longer fit a cache.
+PIECE = 4_096
+# Parameters of which the matrix still has a place: 3 GB, and as much again while it is solved.
+MOST_PARAMETERS = 20_000
 LARGEST_DAMPING = 1e4
 SMALLEST_DAMPING = 1e-8
 
 
-class LevenbergMarquardt:
+class LevenbergMarquardt(Learner):
     """One damped Gauss-Newton step a batch; the gradient is exact, the matrix sampled and averaged.
 
     Costs memory of parameters squared (2000 parameters: 32 MB) and is for networks of a few thousand.
 
     std  (D,) by which the batches are standardised, for losses in raw units, see `told_loss`
+
+    Raises RunError for a network of too many.
     """
+
+    Settings = LevenbergMarquardtSettings
 
     def __init__(
         self,
         model: nn.Module,
-        settings: RefinementSection,
+        settings: LevenbergMarquardtSettings,
         seed: int,
         ranks: Ranks = ALONE,
         std: tuple[float, ...] | None = None,
@@ -55,8 +66,25 @@ class LevenbergMarquardt:
         self._std = std
         self._parameters = list(model.parameters())
         size = sum(parameter.numel() for parameter in self._parameters)
+        if size > MOST_PARAMETERS:
+            raise RunError(
+                f"refinement.steps: the model has {size} parameters, and Levenberg and Marquardt's method solves for "
+                f"at most {MOST_PARAMETERS} at once; leave [refinement] out, or take a smaller network"
+            )
         self._matrix = torch.zeros(size, size, dtype=torch.float64)
         self._damping = settings.damping
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        return cls(context.model, context.settings, context.training.seed, context.ranks, context.std)
+
+    @classmethod
+    def check(cls, kind: type[Model], name: str) -> None:
+        if kind.loss is not Model.loss:
+            raise RunError(
+                f"refinement.steps: {name} has a loss of its own, and Levenberg and Marquardt's method is for "
+                "squared errors; leave [refinement] out"
+            )
 
     def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
         """Learn from a batch; `number` is the step's own, from 0. The loss before it, a scalar.
@@ -105,17 +133,26 @@ class LevenbergMarquardt:
 
     @torch.no_grad()
     def _loss(self, inputs: Tensor, targets: Tensor) -> float:
-        return self._ranks.mean(mse_loss(self._model(inputs), targets)).item()
+        pieces = zip(inputs.split(PIECE), targets.split(PIECE), strict=True)
+        losses = [
+            mse_loss(self._model(given), wanted) * (len(given) / len(inputs)) for given, wanted in pieces
+        ]
+        return self._ranks.mean(torch.stack(losses).sum()).item()
 
     def _gradient(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, float, Tensor]:
         """J^T r / n, half the gradient of the loss; the loss; and the loss as it is told, a scalar."""
-        outputs = self._model(inputs)
-        loss = mse_loss(outputs, targets)
-        gradients = torch.autograd.grad(loss, self._parameters)
-        gradient = self._ranks.mean(parameters_to_vector(gradients))
-        # A mean over processes is taken in place.
-        told = self._ranks.mean(told_loss(loss, outputs, targets, self._std).clone())
-        return 0.5 * gradient.double().cpu(), self._ranks.mean(loss.detach()).item(), told
+        gradients, losses, tolds = [], [], []
+        for given, wanted in zip(inputs.split(PIECE), targets.split(PIECE), strict=True):
+            outputs, part = self._model(given), len(given) / len(inputs)
+            loss = mse_loss(outputs, wanted)
+            pulled = torch.autograd.grad(loss, self._parameters)
+            gradients.append(part * parameters_to_vector(pulled))
+            losses.append(part * loss.detach())
+            tolds.append(part * told_loss(loss, outputs, wanted, self._std))
+        gradient, before, told = (
+            self._ranks.mean(torch.stack(parts).sum(dim=0)) for parts in (gradients, losses, tolds)
+        )
+        return 0.5 * gradient.double().cpu(), before.item(), told
 
     def _sample_matrix(self, number: int, inputs: Tensor) -> Tensor:
         """An unbiased estimate of J^T J / n from the first samples of the global batch.

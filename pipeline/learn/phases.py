@@ -1,28 +1,20 @@
 """The phases of a training: which learner takes how many steps, on which batches."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from torch import Tensor
+from typing import Any
 
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.device_dataset import ResidentDataset
 from ...data.batches.loader import Loader, make_loader
-from ...models import Model
+from ...models import MODELS, Model
+from ..config.learners import LEARNERS, LearnerSection
 from ..config.learning import Learning, RefinementSection, TrainingSection
-from ..runs.files import RunError
 from ..runs.standing import Standing
-from .first_order import FirstOrder
-from .levenberg_marquardt import LevenbergMarquardt
+from .learner import Context, Learner
 from .ranks import Ranks
 
-
-class Learner(Protocol):
-    """Changes a model's weights for the better, a batch at a time."""
-
-    def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+# What [refinement] learns by.
+SECOND = "levenberg-marquardt"
 
 
 @dataclass(frozen=True)
@@ -36,6 +28,20 @@ class Phase:
     evaluate_every: int
 
 
+def learner_of(config: Learning) -> type[Learner]:
+    """What changes the weights first, of a config that is `settled`. Raises TrajstoreError if it may not run."""
+    section = config.training.learner or LearnerSection()
+    return LEARNERS.find(section.name, config.code_of(section))
+
+
+def check_learners(config: Learning) -> None:
+    """Raise RunError if one of them cannot change the weights of the config's model."""
+    kind = MODELS.find(config.model.name, config.code_of(config.model))
+    learner_of(config).check(kind, config.model.name)
+    if config.refinement.steps:
+        LEARNERS.find(SECOND).check(kind, config.model.name)
+
+
 def make_phases(
     config: Learning,
     model: Model,
@@ -44,32 +50,33 @@ def make_phases(
     std: tuple[float, ...] | None = None,
     schedule_start: int = 0,
 ) -> list[Phase]:
-    """First-order steps, and second-order ones after them if the config asks for some.
+    """The steps of the learner of [training], and second-order ones after them if the config asks for some.
 
     std             by which the dataset's states are standardised, for losses in raw units, see `told_loss`
-    schedule_start  the first-order step at which the schedule of learning rates begins
-
-    Raises RunError for a refinement of what has no squared errors.
+    schedule_start  the step of the first phase at which its schedule of learning rates begins
     """
     first, second = config.training, config.refinement
-    options: dict[str, Any] = {
-        **first.reading,
-        "drop_last": True,
-        "rank": ranks.rank,
-        "world_size": ranks.size,
-    }
-    loader = make_loader(dataset, share(first, len(dataset), ranks), seed=first.seed, **options)
-    learner = FirstOrder(model, first, std, schedule_start, ranks.parallel)
-    phases = [Phase("train", learner, loader, first.steps, first.evaluate_every)]
+    kind = learner_of(config)
+    own = kind.Settings.model_validate(first.learner.settings if first.learner else {})
+    planned: list[tuple[str, type[Learner], Any, TrainingSection | RefinementSection]]
+    planned = [("train", kind, own, first)]
     if second.steps:
-        if model.has_own_loss:
-            raise RunError(
-                f"refinement.steps: got {second.steps}, but {config.model.name} has a loss of its own, and the "
-                "refinement is for squared errors; leave [refinement] out"
-            )
-        loader = make_loader(dataset, share(second, len(dataset), ranks), seed=first.seed + 1, **options)
-        learner = LevenbergMarquardt(model, second, first.seed, ranks, std)
-        phases.append(Phase("refine", learner, loader, second.steps, second.evaluate_every))
+        planned.append(("refine", LEARNERS.find(SECOND), second, second))
+    phases = []
+    for number, (name, kind, settings, section) in enumerate(planned):
+        loader = make_loader(
+            dataset,
+            share(section, len(dataset), ranks),
+            seed=first.seed + number,
+            **first.reading,
+            # Several processes have no batches that are not full, which could not be dealt evenly.
+            drop_last=kind.drop_last or ranks.size > 1,
+            rank=ranks.rank,
+            world_size=ranks.size,
+        )
+        learner = kind.of(Context(model, settings, first, ranks, std, schedule_start))
+        steps = kind.steps(section.steps, len(loader))
+        phases.append(Phase(name, learner, loader, steps, section.evaluate_every))
     return phases
 
 

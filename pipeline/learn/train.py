@@ -6,17 +6,16 @@ Under torchrun several processes run it, each on its share of every batch; all t
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from ...data.base.files import finite, reason, write_json
@@ -26,9 +25,10 @@ from ...data.folder.manifest_reading import load_manifest
 from ...models import Model
 from ..config.learning import Learning, TrainingSection
 from ..runs.code import keep_code, make_task, settled
+from ..runs.curve import CURVE
 from ..runs.cut import check_steps, cut_of
 from ..runs.files import RunError
-from ..runs.folder import CURVE, TRAINING, RunConfig, prepare_folder
+from ..runs.folder import TRAINING, RunConfig, prepare_folder
 from ..runs.going_on import Beginning
 from ..runs.model import check_fits, completed
 from ..runs.splits import open_split
@@ -38,8 +38,9 @@ from ..runtime.lock import locked
 from ..runtime.progress import FieldColumn, columns
 from .begin import begin_phases, fresh_model
 from .checkpoints import Checkpoints
+from .clock import Clock, timed
 from .device import choose_device, place
-from .phases import Phase, at, share
+from .phases import Phase, at, check_learners, share
 from .ranks import Ranks, joined
 from .selection import Selection, check_judged_by, selected_metric
 from .validation import mean_squared_error
@@ -108,6 +109,7 @@ def _prepare_and_train(
     selected_metric(config, learned)
     check_judged_by(config)
     check_fits(config, learned)
+    check_learners(config)
     task = config.task
     check_steps(data, "train", "validation")
     options = {**cut_of(task, data), "normalize": task.normalize, "parameters": task.parameters}
@@ -167,22 +169,18 @@ def _train(
     if told:
         console.print(f"{run}: was trained to its end before; nothing to do", soft_wrap=True)
     checkpoints.take_over(beginning, at(phases, now).learner)
-    clock = _Clock(now, math.inf if config.minutes is None else 60 * config.minutes)
+    clock = Clock(now, config.minutes)
     progress = Progress(*columns("steps"), FieldColumn("loss"), console=console)
     written = run / CURVE if ranks.first else Path(os.devnull)
     with StopRequest() as stop, progress, written.open("a", encoding="utf-8") as curve:
         while now.stopped_by is None:
             phase = phases[now.phase]
-            bar = progress.add_task(
-                phase.name, total=phase.steps, completed=now.phase_step, loss=now.smoothed
-            )
-            batches = _timed(phase.loader.steps(now.phase_step), now)
+            bar = _bar(progress, phase, now)
+            batches = timed(phase.loader.steps(now.phase_step), now)
             losses: list[Tensor] = []
             finished, going_on = False, None
             while not finished:
-                inputs, targets = next(batches)
-                losses.append(phase.learner.step(now.phase_step, inputs.to(device), targets.to(device)))
-                now.step, now.phase_step = now.step + 1, now.phase_step + 1
+                losses.append(_step(phase, next(batches), now, device))
                 enough, due = now.phase_step >= phase.steps, now.phase_step % phase.evaluate_every == 0
                 logs = enough or due or now.phase_step % LOG_EVERY == 0
                 wishes = stop.requested, clock.is_late
@@ -190,7 +188,6 @@ def _train(
                 if not (logs or (any(wishes) and ranks.size == 1)):
                     continue
                 *read, stops, late = _read(losses, wishes, ranks)
-                losses.clear()
                 _follow(now, read)
                 clock.note()
                 line: dict[str, Any] = {}
@@ -204,13 +201,10 @@ def _train(
                     impatient = config.patience is not None and now.stale >= config.patience
                     finished = now.end(enough, impatient, bool(late), len(phases))
                 if line:
-                    row = {"step": now.step, "phase": phase.name, **line, "seconds": round(now.seconds, 4)}
-                    curve.write(json.dumps(finite(row)) + "\n")
+                    curve.write(_row(phase, now, line))
                 if evaluates or stops:
                     curve.flush()
-                    # Of a phase that has ended, and another comes after it, nothing goes on.
-                    rests = now.stopped_by and (now.phase == len(phases) or now.phase_step)
-                    checkpoints.save(now, at(phases, now).learner, going_on if rests else None)
+                    _save(checkpoints, phases, now, going_on)
                 if stops:
                     checkpoints.leave(now)
     if ranks.first and not (told and beginning.same):
@@ -218,28 +212,41 @@ def _train(
     return now
 
 
-class _Clock:
-    """How long a training has taken, with its sittings before, and whether that is too long."""
+def _bar(progress: Progress, phase: Phase, now: Standing) -> TaskID:
+    return progress.add_task(phase.name, total=phase.steps, completed=now.phase_step, loss=now.smoothed)
 
-    def __init__(self, now: Standing, limit: float) -> None:
-        self._now, self._limit = now, limit
-        self._begin = perf_counter() - now.seconds
 
-    @property
-    def is_late(self) -> bool:
-        return perf_counter() - self._begin >= self._limit
+def _step(phase: Phase, batch: Batch, now: Standing, device: torch.device) -> Tensor:
+    """One step, and its loss."""
+    inputs, targets = batch
+    loss = phase.learner.step(now.phase_step, inputs.to(device), targets.to(device))
+    now.step, now.phase_step = now.step + 1, now.phase_step + 1
+    return loss
 
-    def note(self) -> None:
-        self._now.seconds = perf_counter() - self._begin
+
+def _row(phase: Phase, now: Standing, line: dict[str, Any]) -> str:
+    """Of the curve."""
+    row = {"step": now.step, "phase": phase.name, **line, "seconds": round(now.seconds, 4)}
+    return json.dumps(finite(row)) + "\n"
+
+
+def _save(
+    checkpoints: Checkpoints, phases: list[Phase], now: Standing, going_on: dict[str, Any] | None
+) -> None:
+    # Of a phase that has ended, and another comes after it, nothing goes on.
+    rests = now.stopped_by and (now.phase == len(phases) or now.phase_step)
+    checkpoints.save(now, at(phases, now).learner, going_on if rests else None)
 
 
 def _read(losses: list[Tensor], wishes: tuple[bool, ...], ranks: Ranks) -> list[float]:
     """Losses of global batches from those of shares; behind them each wish, not 0 if any process has it.
 
-    Until then a GPU need not wait for Python, nor a process for another one's losses.
+    The list is empty afterwards. Until then a GPU need not wait for Python, nor a process for another one's losses.
     """
     wished = (losses[0].new_tensor(float(wish)) for wish in wishes)
-    return ranks.mean(torch.stack([*losses, *wished]).cpu().double()).tolist()
+    read = torch.stack([*losses, *wished]).cpu().double()
+    losses.clear()
+    return ranks.mean(read).tolist()
 
 
 def _follow(now: Standing, losses: list[float]) -> None:
@@ -276,15 +283,6 @@ def _validate(
         now.best_selected = line.get("selected", math.nan)
         checkpoints.keep_best(now.step, mse)
     return line
-
-
-def _timed(batches: Iterator[Batch], now: Standing) -> Iterator[Batch]:
-    """The same batches; the time spent waiting for them is added up."""
-    while True:
-        begin = perf_counter()
-        batch = next(batches)
-        now.waiting += perf_counter() - begin
-        yield batch
 
 
 def _check_shuffle(config: TrainingSection, dataset: TrajectoryDataset) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from ...data.base.files import atomic_path
 from ...data.base.own_code import OwnCode, is_file
 from ...data.tasks.task import Task
+from ..config.learners import LearnerSection
 from ..config.learning import Learning
 from ..config.named import NamedSection
 from .folder import CODE
@@ -17,9 +18,9 @@ Classes = Mapping[str, type[Any]]
 
 def _own(config: Learning) -> Iterator[tuple[str, NamedSection]]:
     """The sections of a config whose code is not ours, by their keys."""
-    for key in type(config).model_fields:
-        section = getattr(config, key)
-        if isinstance(section, NamedSection) and section.name not in section.registry.own:
+    named = {"task": config.task, "model": config.model, "training.learner": config.training.learner}
+    for key, section in named.items():
+        if section is not None and section.name not in section.registry.own:
             yield key, section
 
 
@@ -30,11 +31,24 @@ def settled(config: Config, given: Classes | None = None) -> Config:
 
     Raises TrajstoreError if there is nothing of that name, or it takes no such settings.
     """
-    found = {
+    config = _with_learner(config, given)
+    found: dict[str, Any] = {
         key: section.settled(section.registry.find(section.name, config.code_of(section), given), key)
         for key, section in _own(config)
     }
+    if learner := found.pop("training.learner", None):
+        found["training"] = config.training.model_copy(update={"learner": learner})
     return config.model_copy(update=found)
+
+
+def _with_learner(config: Config, given: Classes | None) -> Config:
+    """The same with the learner that the model asks for, where the config names none; the usual one goes unsaid."""
+    section = config.model
+    wanted = section.registry.find(section.name, config.code_of(section), given).learner
+    if config.training.learner is not None or wanted == LearnerSection().name:
+        return config
+    training = config.training.model_copy(update={"learner": LearnerSection.model_validate({"name": wanted})})
+    return config.model_copy(update={"training": training})
 
 
 def keep_code(run: Path, config: Learning) -> None:

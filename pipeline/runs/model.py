@@ -37,6 +37,17 @@ def check_fits(config: Learning, task: Task) -> None:
             f"model.name: {config.model.name} has no `step`, and the task {task} runs over rows one step at a time; "
             "expected a model that steps, as lstm, gru and mlp do"
         )
+    if found.is_closed and (not task.one_step or config.task.parameters):
+        what = f"the task {task}" if not task.one_step else f"task.parameters = {config.task.parameters}"
+        raise RunError(
+            f"model.name: {config.model.name} makes the next state of the present one and takes nothing else, but "
+            f'got {what}; expected the task "forecast", without parameters'
+        )
+    if found.task not in (None, task.name):
+        raise RunError(
+            f"model.name: {config.model.name} goes on by itself from the first state of a window, as the task "
+            f'"{found.task}" has it, and not as {task} does; expected that task'
+        )
     if found.is_field and not task.rates:
         raise RunError(
             f"model.name: {config.model.name} learns slopes, dx/dt, and the task {task} asks for states; expected "

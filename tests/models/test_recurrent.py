@@ -68,5 +68,5 @@ def test_the_tutorials_network_has_its_1962_parameters():
 
 
 def test_an_unknown_model_is_an_error_that_names_the_known_ones():
-    with pytest.raises(TrajstoreError, match=r"'transformer'.*lstm, gru"):
-        make_model("transformer", 2, 2)
+    with pytest.raises(TrajstoreError, match=r"'perceptron'.*lstm, gru"):
+        make_model("perceptron", 2, 2)

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ...judge.metrics.valid_time import VALID_ERROR
-from ..run_labels import Results, finish, model_label, run_title, time_label
+from ..run_labels import Results, exponent_of, finish, model_label, run_title, time_label
 from ..style import BAND, BLUE, FLOW, ROW_COLOURS, TRUE, new_figure, positive
 
 # What says nothing where others are near the truth.
@@ -18,7 +18,7 @@ def draw_growth(results: Results) -> Figure | None:
     if "rollout_scales" not in results:
         return None
     rollout = results["metrics"]["rollout"]
-    exponent = _exponent(rollout)
+    exponent = exponent_of(rollout)
     time = results["rollout_time"][1:] * (exponent or 1.0)
     with np.errstate(over="ignore", invalid="ignore"):
         missed = (results["rollout_predicted"] - results["rollout_true"]) / results["rollout_scales"]
@@ -50,10 +50,3 @@ def draw_growth(results: Results) -> Figure | None:
     starts = rollout["trajectories"]
     heading = run_title(results, f"errors of rollouts from {starts} start{'' if starts == 1 else 's'}")
     return finish(figure, axes, heading, 3)
-
-
-def _exponent(rollout: dict) -> float | None:
-    """The Lyapunov exponent by which times of validity were told."""
-    if not rollout.get("vpt_lyapunov"):
-        return None
-    return rollout["vpt_lyapunov"] / rollout["vpt"]

@@ -23,7 +23,7 @@ from ..run_labels import (
 from ..style import PREDICTED, TRUE, equal_scales, new_figure, widen
 from ..true_curves import Points, along, draw_curve, over_time
 from ..true_curves import plane as shown_plane
-from .states import draw_states
+from .space_time import draw_space_time
 
 # The part of a rollout that is drawn in the plane: its end, when it has come to the attractor.
 SHOWN_END = 0.15
@@ -43,7 +43,7 @@ def draw_rollout(results: Results) -> Figure | None:
     if "rollout_time" not in results:
         return None
     if len(results["config"].components) > CURVES:
-        return draw_states(results, "a rollout", "rollout_")
+        return draw_space_time(results)
     time, row = results["rollout_time"], first_moving(results["rollout_true"])
     true, predicted = (results[f"rollout_{what}"][row] for what in ("true", "predicted"))
     smooth = None

@@ -24,6 +24,7 @@ class DStsp(Metric):
     """
 
     over = "free-runs"
+    pools = True
     better = MappingProxyType({"d_stsp": "lower"})
 
     def __init__(self, context: Context) -> None:

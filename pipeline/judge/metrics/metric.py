@@ -66,6 +66,8 @@ class Metric:
         floor: What stands in a prediction's place for the floor of it: another true trajectory, or the truth itself.
         of_baselines: Whether baselines are judged by it, too.
         key: Of its result in metrics.json, under `test` or `rollout`; none merges a result that is a table.
+        pools: Whether runs can be taken together as one, for it is blind to the order of states: so many points tell
+            more than the mean over pairs of runs does, where weights are chosen by it.
         better: Which of two values is better, for each key of its result by which weights may be chosen.
     """
 
@@ -73,6 +75,7 @@ class Metric:
     floor: ClassVar[Literal["another", "itself"] | None] = "another"
     of_baselines: ClassVar[bool] = True
     key: ClassVar[str | None] = None
+    pools: ClassVar[bool] = False
     better: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {}
 
     def __init__(self, context: Context) -> None:

@@ -20,6 +20,7 @@ METRICS: Registry[Metric] = Registry(
         "d_h": "d_h:DH",
         "spectrum_db": "spectrum:Spectrum",
         "lyapunov": "lyapunov:Lyapunov",
+        "orbit_complexity": "orbit_complexity:OrbitComplexity",
     },
     package="trajstore.pipeline.judge.metrics",
     base="metric:Metric",
@@ -38,4 +39,4 @@ USUAL = (
     "limit-cycle",
 )
 # Of the attractor, over long free runs; taken where a config names them.
-STATISTICS = ("d_stsp", "d_h", "spectrum_db", "lyapunov")
+STATISTICS = ("d_stsp", "d_h", "spectrum_db", "lyapunov", "orbit_complexity")

@@ -8,11 +8,11 @@ import signal
 import pytest
 import torch
 from trajstore.pipeline import RunError, evaluate, load_trained, plot, train
-from trajstore.pipeline.learn import phases as phases_module
 from trajstore.pipeline.learn import train as train_module
 from trajstore.pipeline.learn.first_order import FirstOrder, learning_rate
+from trajstore.pipeline.runs.curve import read_curve
 from trajstore.pipeline.runs.files import load_checkpoint
-from trajstore.pipeline.runs.folder import RunConfig, read_curve
+from trajstore.pipeline.runs.folder import RunConfig
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +94,7 @@ def test_the_best_of_a_longer_run_is_none_that_it_did_not_look_at(learn, tmp_pat
         done.append(number + 1)
         return plain(self, number, inputs, targets)
 
-    monkeypatch.setattr(phases_module.FirstOrder, "step", stepping)
+    monkeypatch.setattr(FirstOrder, "step", stepping)
     monkeypatch.setattr(train_module, "mean_squared_error", lambda *_: errors[done[-1]])
     learn(tmp_path / "parts", steps=10)
     assert load_checkpoint(tmp_path / "parts/best.pt")["step"] == 10
@@ -169,7 +169,7 @@ def stop_at(patch, step):
             os.kill(os.getpid(), signal.SIGINT)
         return plain(self, number, inputs, targets)
 
-    patch.setattr(phases_module.FirstOrder, "step", stepping)
+    patch.setattr(FirstOrder, "step", stepping)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ class Clock:
             self.now += 1.0
             return plain(learner, number, inputs, targets)
 
-        patch.setattr(phases_module.FirstOrder, "step", stepping)
+        patch.setattr(FirstOrder, "step", stepping)
         patch.setattr(train_module, "perf_counter", lambda: self.now)
 
 
@@ -372,7 +372,7 @@ def test_whatever_stops_a_run_it_can_be_judged_and_drawn(step, learn, whole, tmp
 def test_a_kill_before_the_first_evaluation_leaves_weights_too(learn, whole, tmp_path, monkeypatch):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(phases_module.FirstOrder, "step", _interrupt)
+        patch.setattr(FirstOrder, "step", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             learn(run, steps=20)
     assert not (run / "last.pt").exists()
