@@ -117,13 +117,15 @@ def _link(found: re.Match[str]) -> str:
 
 def config(system: System) -> str:
     """A config that makes a dataset of the system and learns it."""
+    # In units of time: a system has a period of its own only as long as its parameters are the default ones.
+    period = system.period or 1.0
     sections = {"system": [f'name = "{system.name}"']}
     if system.parameters:
         values = ", ".join(f"{name} = {one.value!r}" for name, one in system.parameters.items())
         sections["system"].append(f"parameters = {{ {values} }}")
     if system.lyapunov and system.hamiltonian is None:
-        sections["initial_states"] = ['kind = "attractor"', "transient = { periods = 20 }"]
-    sections["grid"] = ["duration = { periods = 10 }", "points_per_period = 25"]
+        sections["initial_states"] = ['kind = "attractor"', f"transient = {20 * period:.4g}"]
+    sections["grid"] = [f"duration = {10 * period:.4g}", "points = 251"]
     sections["dataset"] = ["train = 400", "validation = 50", "test = 50"]
     sections["task"] = ['name = "forecast"', "window = 50", "stride = 50", "normalize = true"]
     sections["model"] = ["hidden = 32"]
