@@ -41,7 +41,7 @@ class DrawnFeatures(Learner):
             )
         self._network = cast("RandomFeatures", context.model)
         # Of [left sides, right sides]; a row for each column.
-        self._triangle = np.zeros((0, 0))
+        self._triangle: np.ndarray = np.zeros((0, 0))
         self._rows = 0
 
     @classmethod
@@ -71,14 +71,15 @@ class DrawnFeatures(Learner):
         for given, wanted in zip(inputs.split(size), targets.split(size), strict=True):
             left, right = (side.double().cpu().numpy() for side in self._network.equations(given, wanted))
             self._add(np.concatenate([left, right], axis=1))
-        self._network.take(torch.from_numpy(self._solved(right.shape[1])))
+        self._network.take(torch.from_numpy(self._solved(self._network.last.out_features)))
         return loss
 
     def _add(self, rows: np.ndarray) -> None:
         self._rows += len(rows)
         known = self._triangle if self._triangle.size else rows[:0]
         stacked = np.concatenate([known, rows])
-        self._triangle = qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][: stacked.shape[1]]
+        factored: Any = qr(stacked, mode="r", overwrite_a=True, check_finite=False)
+        self._triangle = factored[0][: stacked.shape[1]]
 
     def _solved(self, told: int) -> np.ndarray:
         """(F, K): those of least size among the best."""
