@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import matplotlib as mpl
@@ -17,7 +18,7 @@ from ...data.base.files import atomic_path
 MARKER = '<meta name="generator" content="trajstore">'
 HEAD = 1024
 # The same picture has the same text; letters are drawn, so that no font is asked for.
-SVG = {"svg.hashsalt": "trajstore", "svg.fonttype": "path"}
+SVG: Any = {"svg.hashsalt": "trajstore", "svg.fonttype": "path"}
 NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
