@@ -7,6 +7,7 @@ VENV := .venv
 BIN  := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
+DOCS_INSTALLED := $(VENV)/.installed-docs
 
 # Another config in the same folder makes everything in it stale, whatever its age.
 CHANGED := $(if $(filter-out $(CONFIG),$(shell cat $(OUT)/config.txt 2>/dev/null)),FORCE)
@@ -17,7 +18,7 @@ TRAINED := $(OUT)/run/training.json
 METRICS := $(OUT)/run/metrics.json
 FIGURES := $(OUT)/run/figures/predictors.png
 
-.PHONY: FORCE all help install data train evaluate plot test test-fast lint study soak fuzz properties no-false-alarms bench bench-dysts clean models tests pipeline
+.PHONY: FORCE all help install data train evaluate plot test test-fast lint study soak fuzz properties no-false-alarms bench bench-dysts tutorials docs look clean models tests pipeline
 STUDY ?= lorenz
 .DELETE_ON_ERROR:
 # A stage writes its file whole or not at all, so make need not delete it on Ctrl-C.
@@ -38,6 +39,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 $(BENCH_INSTALLED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	@touch $@
 
 data: $(DATASET)     ## integrate CONFIG into OUT/dataset
@@ -95,6 +100,19 @@ bench: $(BENCH_INSTALLED) ## every benchmark, side by side with what you would u
 bench-dysts: $(INSTALLED) ## all flows of dysts, which is installed for it, beside its own make_trajectory
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dysts]'
 	$(BIN)/python -W ignore benchmarks/dysts_flows.py
+
+tutorials: $(DOCS_INSTALLED) ## execute the tutorials and draw the gallery, for the site; minutes, and only what has changed
+	$(BIN)/python docs/making/tutorials.py
+	$(BIN)/python docs/making/gallery.py
+
+# The notice is of the theme's successor; CONTRIBUTING.md has what there is to know of it.
+docs: $(DOCS_INSTALLED) ## the site, from what `make tutorials` made, into artifacts/docs/site; seconds
+	$(BIN)/python docs/making/pages.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python docs/making/outside.py
+
+look: $(DOCS_INSTALLED) ## the site in Chromium at three widths: what is too wide, blurred, broken; pictures into artifacts/docs/look
+	$(BIN)/python docs/making/look.py
 
 clean:               ## remove what runs and builds produce; .venv stays
 	rm -rf artifacts build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import click
 from report import machine, ratios, repeated, rounds, spread, table
 from trajstore.pipeline import generate, load_config
-from trajstore.pipeline.runs.folder import read_curve
+from trajstore.pipeline.runs.curve import read_curve
 
 CONFIG = Path(__file__).parents[1] / "configs" / "van-der-pol.toml"
 PLAIN = "model.encoder=[]", "refinement.steps=0", "training.evaluate_every=1000000"

@@ -9,9 +9,12 @@ if TYPE_CHECKING:
     from .alrnn import ALRNN as ALRNN
     from .dendplrnn import DendPLRNN as DendPLRNN
     from .facts import DataFacts as DataFacts
+    from .field import EnergyModel as EnergyModel
     from .field import FieldModel as FieldModel
     from .gru import GRU as GRU
     from .hnn import HNN as HNN
+    from .latent import LatentModel as LatentModel
+    from .latent_hnn import LatentHNN as LatentHNN
     from .layers import perceptron as perceptron
     from .lru import LRU as LRU
     from .lstm import LSTM as LSTM
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
     from .model import Model as Model
     from .model import WindowModel as WindowModel
     from .model import count_parameters as count_parameters
+    from .neural_ode import NeuralODE as NeuralODE
     from .piecewise import PiecewiseModel as PiecewiseModel
+    from .random_features import RandomFeatures as RandomFeatures
     from .readout import ReadoutModel as ReadoutModel
     from .recurrent import RecurrentModel as RecurrentModel
     from .registry import MODELS as MODELS
@@ -37,16 +42,21 @@ _HOMES = {
     "Block": "stacked",
     "DataFacts": "facts",
     "DendPLRNN": "dendplrnn",
+    "EnergyModel": "field",
     "FieldModel": "field",
     "GRU": "gru",
     "HNN": "hnn",
     "LRU": "lru",
     "LSTM": "lstm",
+    "LatentHNN": "latent_hnn",
+    "LatentModel": "latent",
     "MLP": "mlp",
     "MODELS": "registry",
     "Mamba": "mamba",
     "Model": "model",
     "PiecewiseModel": "piecewise",
+    "NeuralODE": "neural_ode",
+    "RandomFeatures": "random_features",
     "RHN": "rhn",
     "ReadoutModel": "readout",
     "RecurrentModel": "recurrent",

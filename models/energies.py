@@ -2,18 +2,24 @@
 it is trained, and Jacobians of it come from any way of taking them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations, pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-# Each activation, and its derivative.
-SMOOTH = {
-    "tanh": (torch.tanh, lambda x: 1 - torch.tanh(x).square()),
-    "sin": (torch.sin, torch.cos),
-    "softplus": (nn.functional.softplus, torch.sigmoid),
+
+def _tanh(x: Tensor) -> tuple[Tensor, Tensor]:
+    value = torch.tanh(x)
+    return value, 1 - value.square()
+
+
+# Each activation with its derivative.
+SMOOTH: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
+    "tanh": _tanh,
+    "sin": lambda x: (torch.sin(x), torch.cos(x)),
+    "softplus": lambda x: (nn.functional.softplus(x), torch.sigmoid(x)),
 }
 
 
@@ -25,23 +31,22 @@ class Scalar(nn.Module):
         layers = [nn.Linear(*sizes) for sizes in pairwise([inputs, *hidden])]
         self.layers = nn.ModuleList(layers)
         self.last = nn.Linear(hidden[-1], 1, bias=False)
-        self._function, self._slope = SMOOTH[activation]
+        self._smooth = SMOOTH[activation]
         if orthogonal:
             for weight in (*(layer.weight for layer in layers), self.last.weight):
                 nn.init.orthogonal_(weight)
 
     def forward(self, inputs: Tensor) -> Tensor:
         for layer in self.layers:
-            inputs = self._function(layer(inputs))
+            inputs, _ = self._smooth(layer(inputs))
         return self.last(inputs)[..., 0]
 
     def gradient(self, inputs: Tensor) -> Tensor:
         """By the inputs, (..., inputs)."""
         slopes = []
         for layer in self.layers:
-            inputs = layer(inputs)
-            slopes.append(self._slope(inputs))
-            inputs = self._function(inputs)
+            inputs, slope = self._smooth(layer(inputs))
+            slopes.append(slope)
         found = self.last.weight[0]
         for layer, slope in zip(reversed(self.layers), reversed(slopes), strict=True):
             found = (found * slope) @ layer.weight

@@ -1,5 +1,7 @@
 """Models of a vector field: a slope for each state."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from .model import Memory, Model
@@ -28,3 +30,19 @@ class FieldModel(Model):
     def step(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
         """As of every model; nothing is remembered."""
         return self(inputs[:, None])[:, 0], None
+
+
+class EnergyModel(FieldModel):
+    """A field model that may have an energy, by which it is drawn and judged beside the true one.
+
+    A subclass has `hamiltonian`.
+
+    Attributes:
+        pairs: Places of each coordinate and its momentum among the components; none where it has no energy.
+    """
+
+    pairs: Sequence[tuple[int, int]] = ()
+
+    def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
+        """H (...) of states (..., D) and the parameters that the network is told (..., P), but for a constant."""
+        raise NotImplementedError

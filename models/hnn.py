@@ -9,11 +9,12 @@ from torch import Tensor
 from ..data.base.errors import DataError
 from .energies import FORMS, inverse
 from .facts import DataFacts
-from .field import FieldModel
+from .field import EnergyModel
+from .phase_space import check_scales, listed, named_pairs, split_pairs
 from .settings import HnnSettings
 
 
-class HNN(FieldModel):
+class HNN(EnergyModel):
     """Learns the energy H, of which the field follows: q' = dH/dp, p' = -dH/dq.
 
     States are scaled inside, so that the field is Hamilton's in the units of the data.
@@ -53,10 +54,8 @@ class HNN(FieldModel):
     ) -> None:
         super().__init__()
         self.input_size, self.output_size = input_size, output_size
-        half = output_size // 2
-        pairs = [(place, half + place) for place in range(half)] if pairs is None else pairs
-        q, p = (list(places) for places in zip(*pairs, strict=True))
-        self._q, self._p = q, p
+        q, p = self._q, self._p = split_pairs(pairs, output_size)
+        self.pairs = list(zip(q, p, strict=True))
         # Where each component's slope stands among those of all coordinates, then all momenta.
         self._back = inverse(q + p)
         of_bodies = [[q.index(place) for place in body] for body in bodies or ()]
@@ -67,7 +66,7 @@ class HNN(FieldModel):
         self.register_buffer("scale", torch.tensor([1.0] * output_size if scale is None else list(scale)))
 
     def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
-        """H (...) of states (..., D), parameters (..., P), but for a constant."""
+        """As of every model that has an energy."""
         q, p = self._scaled(states)
         return self.energy(q, p, parameters)
 
@@ -87,26 +86,9 @@ class HNN(FieldModel):
 
         Raises DataError where states are scaled already, or names or scales do not go with the components.
         """
-        if data.normalized:
-            raise DataError(
-                "task.normalize: hnn scales states by itself, for standardised ones are no canonical pairs any more; "
-                "leave task.normalize out"
-            )
-        found = dict(settings)
-        pairs = data.pairs() if settings["pairs"] is None else settings["pairs"]
-        found["pairs"] = [[data.place(name, "model.pairs") for name in pair] for pair in pairs]
-        places = [place for pair in found["pairs"] for place in pair]
-        if sorted(places) != list(range(len(data.components))):
-            raise DataError(
-                f"model.pairs: got {_named(pairs)}, expected each of {', '.join(data.components)} once"
-            )
-        found["bodies"] = _bodies(settings, found["pairs"], data)
-        for key in ("centre", "scale"):
-            if settings[key] is not None and len(settings[key]) != len(data.components):
-                raise DataError(
-                    f"model.{key}: got {len(settings[key])} numbers, expected one for each of "
-                    f"{', '.join(data.components)}; left out, training fills it in"
-                )
+        check_scales(settings, data, "hnn")
+        pairs = named_pairs(settings, data)
+        found = {**settings, "pairs": pairs, "bodies": _bodies(settings, pairs, data)}
         if settings["rescale"] and settings["scale"] is None:
             found |= _scales(found, data)
         return found
@@ -124,7 +106,7 @@ def _bodies(settings: Mapping[str, Any], pairs: list[list[int]], data: DataFacts
     bodies, form = settings["bodies"], settings["form"]
     if (bodies is None) != (form != "pairwise"):
         raise DataError(
-            f'model.bodies: got {"none" if bodies is None else _named(bodies)} for the form "{form}"; "pairwise" '
+            f'model.bodies: got {"none" if bodies is None else listed(bodies)} for the form "{form}"; "pairwise" '
             'takes the coordinates of each body, as [["qx1", "qy1"], ["qx2", "qy2"]], and others take none'
         )
     if bodies is None:
@@ -134,7 +116,7 @@ def _bodies(settings: Mapping[str, Any], pairs: list[list[int]], data: DataFacts
     alike = len({len(body) for body in found}) == 1 and len(found) > 1
     if not alike or sorted(place for body in found for place in body) != coordinates:
         raise DataError(
-            f"model.bodies: got {_named(bodies)}, expected two or more of as many coordinates each, and each of "
+            f"model.bodies: got {listed(bodies)}, expected two or more of as many coordinates each, and each of "
             f"{', '.join(data.components[place] for place in coordinates)} once"
         )
     return found
@@ -149,7 +131,3 @@ def _scales(settings: Mapping[str, Any], data: DataFacts) -> dict[str, Any]:
             for place in places:
                 centre[place], scale[place] = 0.0, size
     return {"centre": centre, "scale": scale}
-
-
-def _named(groups: Sequence[Sequence[Any]]) -> str:
-    return ", ".join(" and ".join(map(str, group)) for group in groups)

@@ -24,7 +24,9 @@ class Model(nn.Module):
         Settings: The pydantic model that checks the settings.
         is_field: Whether its outputs are slopes, dx/dt, and not states.
         is_closed: Whether its outputs are the states that come next, and it takes states alone.
+        task: The name of the one task that it can learn; None is any.
         learner: The name of what changes its weights, unless `training.learner` says otherwise.
+        is_latent: Whether it goes on in a space of its own, see `LatentModel`.
         input_size: D_in.
         output_size: D_out.
     """
@@ -32,7 +34,9 @@ class Model(nn.Module):
     Settings: ClassVar[type[BaseModel]] = Section
     is_field: ClassVar[bool] = False
     is_closed: ClassVar[bool] = False
+    task: ClassVar[str | None] = None
     learner: ClassVar[str] = "first-order"
+    is_latent: ClassVar[bool] = False
     input_size: int
     output_size: int
 

@@ -72,7 +72,10 @@ class PiecewiseModel(Model):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The next state (B, T, N) after each of the states (B, T, N), every one of which is put in as it is."""
-        return self.run(inputs)[0]
+        if self.first is None or torch.is_grad_enabled():
+            return self.run(inputs)[0]
+        # The same, and compiled; but what is compiled knows no vmap.
+        return self.forced(inputs, torch.ones(inputs.shape[1]))[..., : self.output_size]
 
     def run(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
         """As of every model; the memory is all units (B, M) after the step."""

@@ -1,9 +1,19 @@
 """What a config says of our networks: the keys of [model] beside its name. Nothing here imports torch."""
 
 from math import pi
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    FiniteFloat,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from ..data.base.section import Section
 
@@ -145,14 +155,26 @@ class MlpSettings(Section):
         hidden: Widths of the hidden layers; none: a linear map.
         activation: "tanh", "relu", "gelu" or "silu".
         points: How many of the latest inputs it sees; 1: the present one alone. It remembers nothing else.
+        bias: Whether the last layer has one.
+        orthogonal: Whether weights begin as orthogonal matrices.
     """
 
     hidden: list[PositiveInt] = Field(default_factory=lambda: [32, 32])
     activation: Literal["tanh", "relu", "gelu", "silu"] = "tanh"
     points: PositiveInt = 1
+    bias: bool = True
+    orthogonal: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Runs that were made before there were these keys stay the same runs.
+        unsaid = {key: type(self).model_fields[key].default for key in ("bias", "orthogonal")}
+        return {key: value for key, value in dump(self).items() if key not in unsaid or value != unsaid[key]}
 
 
 Place = str | int
+Pairs = Annotated[list[Annotated[list[Place], Field(min_length=2, max_length=2)]], Field(min_length=1)]
+Scale = list[Annotated[FiniteFloat, Field(gt=0)]]
 
 
 class HnnSettings(Section):
@@ -174,13 +196,47 @@ class HnnSettings(Section):
     activation: Literal["tanh", "sin", "softplus"] = "tanh"
     orthogonal: bool = False
     form: Literal["whole", "separable", "pairwise"] = "whole"
-    pairs: (
-        Annotated[list[Annotated[list[Place], Field(min_length=2, max_length=2)]], Field(min_length=1)] | None
-    ) = None
+    pairs: Pairs | None = None
     bodies: list[list[Place]] | None = None
     rescale: bool = True
     centre: list[FiniteFloat] | None = None
-    scale: list[Annotated[FiniteFloat, Field(gt=0)]] | None = None
+    scale: Scale | None = None
+
+
+class RandomFeaturesSettings(Section):
+    """Of `random-features`.
+
+    Attributes:
+        features: How many, of one hidden layer (tanh) that is drawn from pairs of data points.
+        energy: Whether they add up to an energy, of which the field follows as in `hnn`, or to dx/dt itself.
+        pairs: Of an energy, names of each coordinate and its momentum; left out: derived as for `hnn`.
+        rescale: Whether states are scaled, inside, by the moments of the train split.
+        centre: Filled in by training: what is taken off the states.
+        scale: Filled in by training: what they are divided by.
+    """
+
+    features: PositiveInt = 400
+    energy: bool = False
+    pairs: Pairs | None = None
+    rescale: bool = True
+    centre: list[FiniteFloat] | None = None
+    scale: Scale | None = None
+
+
+class NeuralOdeSettings(Section):
+    """Of `neural-ode`, which learns the task "initial-value".
+
+    Attributes:
+        hidden: Widths of the hidden layers of the field; none: a linear one.
+        activation: "tanh", "relu", "gelu" or "silu".
+        substeps: Of the integrator (Runge and Kutta's, of order four) from one point to the next.
+        step: Filled in by training: from point to point, in units of time.
+    """
+
+    hidden: list[PositiveInt] = Field(default_factory=lambda: [32, 32])
+    activation: Literal["tanh", "relu", "gelu", "silu"] = "tanh"
+    substeps: PositiveInt = 1
+    step: PositiveFloat | None = None
 
 
 class ShplrnnSettings(Section):
@@ -221,6 +277,26 @@ class DendplrnnSettings(Section):
     bases: PositiveInt = 20
 
 
+class LatentHnnSettings(Section):
+    """Of `latent-hnn`.
+
+    Attributes:
+        latent: Coordinates and momenta together, that two neighbouring states become.
+        width: Of the layers of encoder and decoder.
+        hidden: Widths of the hidden layers of the energy, or of the free field.
+        field: "hamiltonian": of an energy that is learned. "free": any, to compare with.
+        dynamics: Weight in the loss of what latent states are off by one point later.
+        canonical: Weight in the loss of what momenta are off by from the coordinates' change to the next point.
+    """
+
+    latent: Annotated[int, Field(ge=2, multiple_of=2)] = 2
+    width: PositiveInt = 200
+    hidden: Annotated[list[PositiveInt], Field(min_length=1)] = Field(default_factory=lambda: [200, 200])
+    field: Literal["hamiltonian", "free"] = "hamiltonian"
+    dynamics: NonNegativeFloat = 0.1
+    canonical: NonNegativeFloat = 1.0
+
+
 SETTINGS: dict[str, type[Section]] = {
     "lstm": RecurrentSettings,
     "gru": RecurrentSettings,
@@ -234,4 +310,7 @@ SETTINGS: dict[str, type[Section]] = {
     "shplrnn": ShplrnnSettings,
     "alrnn": AlrnnSettings,
     "dendplrnn": DendplrnnSettings,
+    "neural-ode": NeuralOdeSettings,
+    "random-features": RandomFeaturesSettings,
+    "latent-hnn": LatentHnnSettings,
 }

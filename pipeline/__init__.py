@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .dynamics.systems import Parameter as Parameter
     from .dynamics.systems import System as System
     from .dynamics.systems import get_system as get_system
+    from .exchange.archives.publish import publish as publish
     from .exchange.derived.export import export as export
     from .exchange.derived.merge import merge as merge
     from .exchange.derived.select import Selection as Selection
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
     from .judge.rollout import roll_out as roll_out
     from .learn.learner import Learner as Learner
     from .learn.train import train as train
+    from .runs.curve import read_curve as read_curve
     from .runs.files import RunError as RunError
     from .runs.folder import load_normalizer as load_normalizer
-    from .runs.folder import read_curve as read_curve
     from .runs.model import load_trained as load_trained
     from .study.study import run_study as run_study
 
@@ -64,6 +65,7 @@ _HOMES = {
     "System": "dynamics.systems",
     "Metric": "judge.metrics.metric",
     "get_system": "dynamics.systems",
+    "publish": "exchange.archives.publish",
     "export": "exchange.derived.export",
     "merge": "exchange.derived.merge",
     "Selection": "exchange.derived.select",
@@ -82,7 +84,7 @@ _HOMES = {
     "RunError": "runs.files",
     "load_normalizer": "runs.folder",
     "load_trained": "runs.model",
-    "read_curve": "runs.folder",
+    "read_curve": "runs.curve",
     "run_study": "study.study",
 }
 

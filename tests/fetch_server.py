@@ -33,6 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server = self.server
         name = self.path.partition("?")[0].removeprefix("/shared/")
         server.requests.append((name, self.headers.get("Range")))
+        time.sleep(server.delay)
         path = server.folder / name
         content = path.read_bytes() if path.is_file() else None
         behaviour = server.behaviours.get(name)
@@ -46,14 +47,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(404, PAGE, {"Content-Type": "text/html"})
         tag = tag or f'"{hashlib.sha256(content).hexdigest()[:16]}"'
         headers = {"ETag": tag, "Content-Type": "application/octet-stream", **dict(extra)}
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if not (ranges and asked and self.headers.get("If-Range", tag) == tag):
             return self.answer(200, content, headers, until)
         start = int(asked.group(1))
         if start >= len(content):
             return self.answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
-        headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        return self.answer(206, content[start:], headers, until)
+        last = min(int(asked.group(2) or len(content)), len(content) - 1)
+        headers["Content-Range"] = f"bytes {start}-{last}/{len(content)}"
+        return self.answer(206, content[start : last + 1], headers, until)
 
     def answer(self, status, body, headers=(), until=None, length=True):
         self.send_response(status)
@@ -96,7 +98,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.behaviours = {}
         self.requests = []
         self.sent = Counter()
-        self.pause = 0.0
+        self.pause = self.delay = 0.0
         self.ended = threading.Event()
         self.host = f"127.0.0.1:{self.server_address[1]}"
         self.url = f"http://{self.host}/shared/"

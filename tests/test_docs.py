@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 
 import forked
+import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from trajstore.data import TrajectoryDataset
 from trajstore.data.shard.schema import markdown
+from trajstore.pipeline import check_config, generate, load_trained
 from trajstore.pipeline.cli.main import main
 
 pytestmark = pytest.mark.slow
@@ -53,13 +57,17 @@ def lay_out(folder: Path, name: str, less: int = 1) -> list[str]:
     return [line.removeprefix("$ ") for line in console.splitlines()]
 
 
-def test_the_readmes_commands_and_python_run_as_they_stand(tmp_path: Path) -> None:
-    """Each a process."""
-    for command in lay_out(tmp_path, "README.md", less=5):
+def test_the_first_steps_run_as_they_stand(tmp_path: Path) -> None:
+    """Each command a process; those of the README are the first ones of them."""
+    first_steps = lay_out(tmp_path, "docs/start.md", less=5)
+    (console,) = blocks("console")
+    assert {line.removeprefix("$ ") for line in console.splitlines()} <= set(first_steps)
+    for command in first_steps:
         program, *arguments = shlex.split(command)
         done = forked.run([Path(sys.executable).with_name(program), *arguments], cwd=tmp_path)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-    script = "\n".join(blocks("python"))
+    names = ("README.md", "docs/start.md", "docs/python.md")
+    script = "\n".join(block for name in names for block in blocks("python", name))
     done = forked.run([sys.executable, "-c", script], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
@@ -77,6 +85,58 @@ def test_predictions_from_elsewhere_are_judged(tmp_path: Path, monkeypatch: pyte
     assert (tmp_path / "straight/figures/rollout.png").is_file()
 
 
+def test_a_learned_spring_keeps_what_energy_it_is_given_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = lay_out(tmp_path, "docs/fields.md")
+    monkeypatch.chdir(tmp_path)
+    for command in commands[:2]:
+        assert CliRunner().invoke(main, shlex.split(command)[1:]).exit_code == 0
+    found: dict[str, np.ndarray] = {}
+    exec(compile((tmp_path / "kicked.py").read_text(), "kicked.py", "exec"), found)
+    assert np.abs(found["back"][-1] - found["start"]).max() < 1e-9
+    # On the way back it is where it was.
+    np.testing.assert_allclose(found["back"], found["before"][::-1], atol=1e-9)
+    for path, energy in ((found["before"], 0.25), (found["after"], 0.5)):
+        np.testing.assert_allclose(np.square(path).sum(axis=1), energy, rtol=0.02)
+    assert (tmp_path / "kicked.png").is_file()
+
+
+def test_a_filmed_pendulum_is_learned_as_the_document_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a table like the one that is meant, made by our own pendulum."""
+    lay_out(tmp_path, "docs/fields.md")
+    monkeypatch.chdir(tmp_path)
+    system = {
+        "name": "filmed",
+        "equations": {"q": "p", "p": "-2.4*sin(q)"},
+        "initial_state": {"q": [0.5, 1.5], "p": [-0.1, 0.1]},
+    }
+    grid = {"duration": 10.0, "points": 301}
+    made = check_config(
+        {"system": system, "grid": grid, "dataset": {"train": 2, "validation": 0, "test": 0}}, "test"
+    )
+    generate(made, tmp_path / "made", 1)
+    rows = TrajectoryDataset(tmp_path / "made", "train").states(slice(None)).double().numpy()
+    times = np.linspace(0.0, 10.0, 301)
+    lines = [
+        f"{trial},{t:.6f},{q:.9f},{p:.9f}"
+        for trial in range(2)
+        for t, (q, p) in zip(times, rows[trial], strict=True)
+    ]
+    (tmp_path / "pendulum.csv").write_text("\n".join(["trial,t,angle,velocity", *lines]))
+    exec(compile((tmp_path / "slopes.py").read_text(), "slopes.py", "exec"), {})
+    text = (ROOT / "docs/fields.md").read_text(encoding="utf-8")
+    for command in re.findall(r"^    trajstore (.*)$", text, flags=re.M):
+        result = CliRunner().invoke(main, shlex.split(command))
+        assert result.exit_code == 0, f"{command}\n{result.output}"
+    _, model = load_trained(tmp_path / "filmed/run")
+    states = torch.tensor([[[0.3, 0.8]], [[-0.6, 0.5]]], dtype=torch.float64)
+    true = torch.stack([states[..., 1], -2.4 * torch.sin(states[..., 0])], dim=-1)
+    torch.testing.assert_close(model(states).detach(), true, atol=0.05, rtol=0)
+
+
 SYSTEMS = ["oscillator", "anharmonic", "observed", "sprott", "delayed"]
 
 
@@ -87,6 +147,7 @@ SYSTEMS = ["oscillator", "anharmonic", "observed", "sprott", "delayed"]
         ("docs/training.md", ""),
         ("docs/extending.md", ""),
         ("docs/observe.md", ""),
+        ("docs/fields.md", ""),
         *(("docs/systems.md", x) for x in SYSTEMS),
     ],
 )
@@ -126,8 +187,8 @@ def test_nothing_of_these_documents_is_left_out(tmp_path: Path) -> None:
     assert [block.splitlines()[0] for block in left] == ["# predict.py"], "run above"
 
 
-def test_the_readmes_own_system_goes_the_whole_way(tmp_path: Path) -> None:
-    (text,) = blocks("toml")
+def test_the_first_system_of_ones_own_goes_the_whole_way(tmp_path: Path) -> None:
+    (text,) = blocks("toml", "docs/start.md")
     config = tmp_path / "damped.toml"
     config.write_text(text)
     fewer = ["--set", "training.steps=20", "--set", "dataset.train=300", "--set", "training.batch=32"]
@@ -160,7 +221,11 @@ def test_the_header_in_the_docs_is_what_ncdump_shows(quick: Path) -> None:
 
 
 def test_the_python_for_readers_runs_and_agrees_with_itself(quick: Path) -> None:
-    with_h5py, mapped, with_xarray = blocks("python", "docs/reading.md")
+    with_h5py, mapped, with_xarray = (
+        block
+        for block in blocks("python", "docs/reading.md")
+        if re.search(r"time = file|np.memmap\(file|xarray.concat", block)
+    )
     script = f"""
 {with_h5py}
 whole, names = state, components
@@ -179,7 +244,7 @@ assert (late.values == whole[:, time >= 1.0]).all()
 def test_no_reader_takes_more_than_twenty_lines() -> None:
     languages = ("python", "r", "julia", "matlab")
     found = [block for language in languages for block in blocks(language, "docs/reading.md")]
-    assert len(found) == 6
+    assert len(found) == 11
     assert max(len(block.splitlines()) for block in found) <= 20
 
 
@@ -187,7 +252,7 @@ def test_links_and_named_files_exist() -> None:
     for name in (
         "README.md",
         "CONTRIBUTING.md",
-        *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+        *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
     ):
         text = (ROOT / name).read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):

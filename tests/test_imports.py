@@ -12,6 +12,7 @@ FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.p
 # Floors of the house, from the ground up. A room imports from itself, its rooms, and floors below its own.
 FLOORS = (
     {"data.base"},
+    {"data.remote"},
     {"data.shard", "data.tasks"},
     {"data.folder"},
     {"data.integrity", "data.batches"},

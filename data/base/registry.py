@@ -46,9 +46,10 @@ class Registry(Generic[T]):
     def check(self, name: str) -> None:
         """Raise TrajstoreError, in the words of a config's key, if nothing can be behind a name."""
         if ":" not in name and name not in self.names():
+            what = "function" if self._base is None else "Class"
             raise TrajstoreError(
                 f"got {name!r:.80}, expected {' or '.join(map(repr, self.names()))}, or a {self.kind} of your own as "
-                f'"file.py:Class" or "package.module:Class".{did_you_mean(name, self.names())}'
+                f'"file.py:{what}" or "package.module:{what}".{did_you_mean(name, self.names())}'
             )
 
     def find(

@@ -1,6 +1,7 @@
-"""The states of one shard, row by row from disk: a memory map where possible, chunk by chunk elsewhere."""
+"""The states of one shard, row by row: by a memory map, chunk by chunk, or by ranges from where the file lies."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from math import prod
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..remote.opening import is_here, read_elsewhere
 from ..shard.chunks import Chunks
 from ..shard.direct_reads import read_into
 from ..shard.structure import open_shard, variable
@@ -18,6 +20,9 @@ from .windows import Windows
 CHUNK_CACHE_BYTES = 64 << 20
 # Rows that are not asked for, as failed ones, are read with their neighbours up to so many bytes.
 GAP_BYTES = 64 << 10
+# Ranges that lie no farther apart come together, as one more request takes as long; so many requests at once.
+FAR_BYTES = 16 << 10
+REQUESTS = 8
 
 
 class MappedStates:
@@ -63,6 +68,40 @@ class MappedStates:
             read_into(self._path, block.reshape(-1).view(np.uint8).data, offset, keep=keep)
             if not whole:
                 here[:] = block[rows[run] - first]
+
+
+class RangedStates(MappedStates):
+    """States of a contiguous, uncompressed shard that lies elsewhere: only the bytes that are asked for come."""
+
+    def gather(
+        self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """States (n, length, D) of the given rows, from the given windows of each; into `out` if given."""
+        _, samples, components = self.shape
+        length = samples if starts is None else windows.length
+        points = rows.astype(np.int64) * samples
+        points += 0 if starts is None else starts * windows.stride
+        if out is None:
+            out = np.empty((len(rows), length, components), self.dtype)
+        order = np.argsort(points, kind="stable")
+        point_bytes = self._stored.itemsize * components
+        gaps = np.diff(points[order]) - length
+        groups = np.split(order, np.flatnonzero(gaps * point_bytes > FAR_BYTES) + 1)
+
+        def fill(group: np.ndarray) -> None:
+            first, last = int(points[group[0]]), int(points[group[-1]]) + length
+            begin = (self._offset or 0) + first * point_bytes
+            read = read_elsewhere(self._path, begin, begin + (last - first) * point_bytes)
+            states = np.frombuffer(read, self._stored).reshape(-1, components)
+            out[group] = states[(points[group] - first)[:, None] + np.arange(length)]
+
+        groups = [group for group in groups if len(group)]
+        if len(groups) == 1:
+            fill(groups[0])
+        elif groups:
+            with ThreadPoolExecutor(min(REQUESTS, len(groups))) as readers:
+                list(readers.map(fill, groups))
+        return out
 
 
 class ChunkedStates:
@@ -111,7 +150,10 @@ def _runs(rows: np.ndarray, row_bytes: int) -> Iterator[slice]:
     return (slice(first, last) for first, last in pairwise(bounds) if first < last)
 
 
-def open_states(path: Path, name: str = "state") -> MappedStates | ChunkedStates:
+States = MappedStates | ChunkedStates
+
+
+def open_states(path: Path, name: str = "state") -> States:
     """The states of a shard, or another variable of their shape.
 
     Raises FormatError if the file has not the structure of a shard, or not that variable.
@@ -120,6 +162,7 @@ def open_states(path: Path, name: str = "state") -> MappedStates | ChunkedStates
         dataset = variable(file, name)
         if dataset.chunks:
             return ChunkedStates(Chunks.of(path, dataset))
-        return MappedStates(
+        contiguous = MappedStates if is_here(path) else RangedStates
+        return contiguous(
             path, dataset.id.get_offset() if dataset.size else None, dataset.shape, dataset.dtype
         )

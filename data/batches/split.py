@@ -13,12 +13,14 @@ from ..base.representation import system_name, told
 from ..base.suggestions import did_you_mean
 from ..folder.manifest_parts import collector_paused
 from ..folder.manifest_reading import load_manifest
+from ..folder.remote_folder import dataset_path
+from ..remote.mirrors import mirror_of, register
 from ..shard.schema import Status
 from ..shard.shard import read_attributes
 from ..shard.statistics import Moments
 from ..shard.structure import json_attribute, names_of, open_shard, parameter_names, values
 from .block_sizes import count_blocks
-from .shard_reader import ChunkedStates, MappedStates, open_states
+from .shard_reader import States, open_states
 from .windows import Windows
 
 # The system grants a process about 65 000 memory maps; of a dataset of more shards, those opened first are closed.
@@ -41,9 +43,9 @@ class Part:
 
 
 class Store:
-    """Trajectories of one split, on disk.
+    """Trajectories of one split, on disk or elsewhere.
 
-    path   a dataset folder, or one shard (`.h5`), whose split is then its own
+    path   a dataset folder, or one shard (`.h5`), whose split is then its own; or the address of one
     split  "train", "validation" or "test"; None takes the split of the file
 
     Raises FormatError if the path is no dataset, DataError if it has no such split.
@@ -51,13 +53,13 @@ class Store:
 
     def __init__(self, path: str | Path, split: str | None) -> None:
         # Files are opened when they are first read, perhaps from another folder or by another process.
-        self.path = Path(path).absolute()
+        self.path = dataset_path(path).absolute()
         if self.path.is_file():
             self._open_file(split)
         else:
             self._open_folder("train" if split is None else split)
         self._starts = np.array([part.first for part in self.parts], dtype=np.int64)
-        self._states: dict[tuple[int, str], MappedStates | ChunkedStates] = {}
+        self._states: dict[tuple[int, str], States] = {}
 
     def _open_folder(self, split: str) -> None:
         with collector_paused():
@@ -221,7 +223,7 @@ class Store:
                 columns.append(values(file, name))
         return np.concatenate(columns)
 
-    def _part(self, number: int, name: str = "state") -> MappedStates | ChunkedStates:
+    def _part(self, number: int, name: str = "state") -> States:
         states = self._states.get((number, name))
         if states is None:
             part = self.parts[number]
@@ -237,4 +239,9 @@ class Store:
 
     def __getstate__(self) -> dict[str, Any]:
         # A spawned worker opens the files itself; maps and handles do not travel.
-        return {**self.__dict__, "_states": {}}
+        return {**self.__dict__, "_states": {}, "mirror": mirror_of(self.path)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if mirror := state.pop("mirror"):
+            register(mirror)
+        self.__dict__.update(state)

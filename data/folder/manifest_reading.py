@@ -11,6 +11,7 @@ from ..base.errors import FormatError
 from ..base.hashing import canonical_json, content_hash
 from ..base.plain_words import first_mistake
 from ..base.shortage import shortage
+from ..remote.address import scheme_of
 from ..shard.limits import JSON_CONTROL, MAX_MANIFEST_BYTES, read_text_file, regular_size
 from ..shard.schema import BY_SPLIT_VERSION, FORMAT, PARTS_VERSION, SPLITS, VERSION, shard_name
 from ..shard.shard import read_shard, record_of
@@ -28,11 +29,15 @@ ReadPart = Callable[[PartRecord], tuple[bytes, str]]
 
 
 def load_manifest(folder: str | Path) -> Manifest:
-    """Read the manifest of a dataset's folder, with its parts.
+    """Read the manifest of a dataset's folder, or of its address, with its parts.
 
     Raises:
         FormatError: There is no manifest, or it is damaged, or of a later format.
     """
+    if scheme_of(folder) is not None:
+        from .remote_folder import dataset_path
+
+        folder = dataset_path(folder)
     folder = Path(folder)
     path = folder / MANIFEST
     try:

@@ -13,6 +13,10 @@ from ..folder.documents import document_hashes, document_problem
 from ..folder.manifest import Manifest, SplitRecord
 from ..folder.manifest_reading import load_manifest
 from ..folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
+from ..folder.remote_folder import bring_documents, dataset_path
+from ..remote.address import NotThereError
+from ..remote.mirrors import bring
+from ..remote.opening import is_here
 from ..shard.limits import read_text_file
 from ..shard.schema import without_sizes
 from ..shard.shard import ShardRecord
@@ -43,7 +47,7 @@ def examine(
     """Read a dataset or a shard, compute every hash anew, and say what is wrong with it.
 
     Args:
-        path: A dataset folder, or one shard.
+        path: A dataset folder, or one shard; or the address of one, whose files then come into the cache.
         report: Called with the number of shards that have been read so far.
         isolated: Whether to read shards in a child process, so that one that crashes or hangs the HDF5 library is
             a problem like any other.
@@ -57,7 +61,8 @@ def examine(
         FormatError: The path is no dataset at all.
         DataError: `shards` names none of its shards.
     """
-    path = Path(path)
+    path = dataset_path(path)
+    bring_documents(path)
     with shard_reader(isolated) as reader:
         if path.is_file():
             if shards is not None:
@@ -70,7 +75,10 @@ def examine(
         for done, record in enumerate(chosen, 1):
             file, (split, _) = path / record.file, manifest.places[record.file]
             try:
+                bring(file, again=True)
                 texts = reader.recorded_problems(file, split, record, manifest.components, config_hash)
+            except NotThereError:
+                texts = ["missing"]
             except FormatError as error:
                 texts = _unreadable(file, record, error)
             problems += [Finding(record.file, text) for text in texts]
@@ -116,7 +124,7 @@ def choose_shards(path: Path, manifest: Manifest, shards: slice | None) -> list[
 
 def _unreadable(path: Path, record: ShardRecord, error: FormatError) -> Iterator[str]:
     try:
-        size = path.lstat().st_size
+        size = path.lstat().st_size if is_here(path) else record.bytes
     except FileNotFoundError:
         yield "missing"
         return

@@ -4,8 +4,10 @@ HDF5's own deflate filter lets a chunk grow for as long as its stream goes on, w
 chunk unpacks to the bytes that its shape needs, or is damaged. It is also as fast, and holds no file handle.
 """
 
+import io
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -15,6 +17,7 @@ import h5py
 import numpy as np
 
 from ..base.errors import AGAIN, FormatError
+from ..remote.opening import open_bytes, shown
 from .direct_reads import advise
 
 # What zlib may add to bytes that it cannot compress.
@@ -75,11 +78,13 @@ class Chunks:
         keep  False gives the pages that were read back to the system at once
         """
         offset, stored, mask = (int(value) for value in self.places[number])
-        with self.path.open("rb") as file:
+        with open_bytes(self.path) as file:
             file.seek(offset)
             packed: Packed = file.read(stored)
-            if not keep:
-                advise(file.fileno(), offset, stored, "POSIX_FADV_DONTNEED")
+            # What lies elsewhere has no pages here.
+            with suppress(io.UnsupportedOperation):
+                if not keep:
+                    advise(file.fileno(), offset, stored, "POSIX_FADV_DONTNEED")
         needed = self.chunk_bytes
         for index, code in reversed(list(enumerate(self.filters))):
             if mask & 1 << index:
@@ -92,7 +97,7 @@ class Chunks:
         if len(packed) != needed:
             raise FormatError(
                 f"a chunk of the states does not unpack to its {needed} bytes: it is damaged. {AGAIN}",
-                self.path,
+                shown(self.path),
             )
         return np.frombuffer(packed, self.dtype).reshape(self.chunk)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..base.errors import AGAIN, FormatError
 from ..base.shortage import shortage
+from ..remote.opening import is_here, read_elsewhere
 
 PAGE = 4096
 
@@ -16,6 +17,9 @@ def read_into(path: Path, target: memoryview, offset: int, *, keep: bool) -> Non
 
     Raises FormatError if the file ends before, or cannot be read.
     """
+    if not is_here(path):
+        target[:] = read_elsewhere(path, offset, offset + len(target))
+        return
     try:
         with path.open("rb", buffering=0) as file:
             # Not a byte more than is asked for: what lies behind a block belongs to another time.

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from ..base.errors import FormatError
+from ..remote.opening import size_elsewhere
 from .schema import DIMENSIONS, KNOWN_VARIABLES
 from .text_heaps import check_heaps
 
@@ -61,6 +62,9 @@ def regular_size(path: Path) -> int:
 
     A link may lead out of the dataset's folder, and a pipe or a device may never end.
     """
+    size = size_elsewhere(path)
+    if size is not None:
+        return size
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
         raise FormatError(
@@ -147,7 +151,7 @@ def check_declared(file: h5py.File, size: int) -> None:
         raise RefusedError(
             f"has {size - declared} bytes that belong to no variable, expected at most {MAX_OVERHEAD}"
         )
-    check_heaps(Path(file.filename), payloads)
+    check_heaps(Path(file.filename), size, payloads)
 
 
 def _check_attribute_names(file: h5py.File) -> None:

@@ -14,6 +14,7 @@ from ..base.files import atomic_path
 from ..base.hashing import content_hash, file_hash
 from ..base.representation import few, told
 from ..base.section import Record
+from ..remote.mirrors import bring
 from .hdf5_writing import new_hdf5
 from .layout import fill_rows, make_variables, write_attributes
 from .limits import MAX_COUNT, STATE_VARIABLES, attribute
@@ -161,12 +162,12 @@ def record_of(path: Path, shard: Shard, name: str, content: str) -> ShardRecord:
 
 
 def read_shard(path: str | Path) -> Shard:
-    """Read a whole shard into memory.
+    """Read a whole shard into memory; one that lies elsewhere comes into the cache.
 
     Raises:
         FormatError: The file is no shard.
     """
-    with open_shard(Path(path)) as file:
+    with open_shard(bring(Path(path))) as file:
         names, optional = parameter_names(file), optional_names(file)
         return Shard(
             state=values(file, "state"),

@@ -12,6 +12,7 @@ import numpy as np
 from ..base.errors import AGAIN, FormatError
 from ..base.hashing import canonical_json
 from ..base.shortage import shortage
+from ..remote.opening import content_elsewhere, is_here, open_bytes, shown
 from .chunks import Chunks
 from .limits import (
     JSON_CONTROL,
@@ -25,6 +26,7 @@ from .limits import (
 )
 from .schema import (
     ATTRIBUTES,
+    DIMENSIONS,
     FORMAT,
     KNOWN_VARIABLES,
     OPTIONAL_VARIABLES,
@@ -36,6 +38,7 @@ from .schema import (
     variables_with,
 )
 
+ROWS = DIMENSIONS[0]
 # What h5py raises when the HDF5 library meets bytes that make no sense.
 DAMAGE = (OSError, RuntimeError, KeyError, UnicodeError, OverflowError, SystemError)
 # And where it makes NumPy's types and arrays of them.
@@ -52,18 +55,19 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
     HDF5 library reports a damaged file in many ways. Raises ShortageError if the system has no file descriptor or no
     memory for it.
     """
+    where, content = shown(path), content_elsewhere(path)
     try:
         size = regular_size(path)
-        file = h5py.File(path, "r", locking=False)
+        file = _open_hdf5(path)
     except FileNotFoundError:
-        raise FormatError("no such file; expected a trajstore HDF5 file", path) from None
+        raise FormatError("no such file; expected a trajstore HDF5 file", where) from None
     except PermissionError:
-        raise FormatError("permission denied; expected a file that you may read", path) from None
+        raise FormatError("permission denied; expected a file that you may read", where) from None
     except MISFIT as error:
         _raise_shortage(error)
         raise FormatError(
             f"cannot be read as HDF5 ({error}); the file is truncated, damaged or of another kind. {AGAIN}",
-            path,
+            where,
         ) from None
     try:
         with file:
@@ -72,15 +76,36 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
                 problem = next(structure_problems(file), None)
             except MISFIT as error:
                 _raise_shortage(error)
-                raise _damaged(path, error) from None
+                raise _damaged(where, error) from None
             if problem is not None:
-                raise FormatError(problem, path)
+                raise FormatError(problem, where)
+            if content is not None and attribute(file, "content_hash") != content:
+                raise FormatError(
+                    "holds other numbers than the manifest says: it was changed since; ask who shares it",
+                    where,
+                )
             yield file
     except RefusedError as error:
-        raise FormatError(str(error), path) from None
+        raise FormatError(str(error), where) from None
     except DAMAGE as error:
         _raise_shortage(error)
-        raise _damaged(path, error) from None
+        raise _damaged(where, error) from None
+
+
+class _FileElsewhere(h5py.File):
+    """Read through Python, by ranges; its name is the path that stands for it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(open_bytes(path), "r")
+        self._path = str(path)
+
+    @property
+    def filename(self) -> str:
+        return self._path
+
+
+def _open_hdf5(path: Path) -> h5py.File:
+    return h5py.File(path, "r", locking=False) if is_here(path) else _FileElsewhere(path)
 
 
 def _raise_shortage(error: Exception) -> None:
@@ -89,9 +114,9 @@ def _raise_shortage(error: Exception) -> None:
         raise short from None
 
 
-def _damaged(path: Path, error: Exception) -> FormatError:
+def _damaged(where: Path | str, error: Exception) -> FormatError:
     reason = str(error) or type(error).__name__
-    return FormatError(f"is damaged: {reason}. {AGAIN}", path)
+    return FormatError(f"is damaged: {reason}. {AGAIN}", where)
 
 
 def structure_problems(file: h5py.File) -> Iterator[str]:
@@ -147,6 +172,13 @@ def optional_names(file: h5py.File) -> list[str]:
     return [name for name in OPTIONAL_VARIABLES if name in file]
 
 
+def row_variables(file: h5py.File) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Of each variable that has a value a row, the dtype and the shape of such a value, by name."""
+    schema = variables_with(optional_names(file), parameter_names(file))
+    of_rows = {name: variable(file, name) for name, known in schema.items() if known.dimensions[0] == ROWS}
+    return {name: (item.dtype.name, item.shape[1:]) for name, item in of_rows.items()}
+
+
 def variable(file: h5py.File, name: str) -> h5py.Dataset:
     """A variable of a file. Raises FormatError if the file has none of that name."""
     item = file.get(name)
@@ -178,7 +210,7 @@ def declared_bytes(path: Path) -> int:
 def names_of(file: h5py.File, name: str) -> tuple[str, ...]:
     """The entries of a variable of names. Raises FormatError if they are too long, or no UTF-8."""
     dataset = variable(file, name)
-    block = max(1, NAMES_BLOCK_BYTES // (1 + Path(file.filename).stat().st_size))
+    block = max(1, NAMES_BLOCK_BYTES // (1 + regular_size(Path(file.filename))))
     names: list[str] = []
     left = MAX_TEXT_BYTES
     for first in range(0, len(dataset), block):

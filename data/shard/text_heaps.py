@@ -5,27 +5,33 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..base.errors import AGAIN, FormatError
+from ..remote.opening import is_here, open_bytes
 
 # With the version; three bytes of anything follow. In files of later versions of the format they lie at any offset.
 SIGNATURE, BEFORE_SIZE = b"GCOL\x01", 8
 HEADER_BYTES = 16
 ALIGNMENT = 8
 BLOCK_BYTES = 1 << 20
+# No heap has fewer bytes; the library refuses one that says so.
+LEAST_BYTES = 4096
 
 
-def check_heaps(path: Path, payloads: Collection[tuple[int, int]]) -> None:
+def check_heaps(path: Path, total: int, payloads: Collection[tuple[int, int]]) -> None:
     """Raise FormatError if a heap of the file would hang the HDF5 library (up to 2.0 at least), or heaps overlap.
 
+    total     bytes of the file
     payloads  (offset, bytes) of the stored values, which are not searched: a file that was damaged is found, one
               that was made with care to hide a heap in its values is not
     """
-    total = path.stat().st_size
     # Each heap and each object has a header of its own: a search that visits more of them meets some twice.
+    # Of a file elsewhere each stretch is a request: those that no heap fits into are left out. One that was made with
+    # care to begin there, and to go on in the values, is not found, as within these.
+    least = 1 if is_here(path) else LEAST_BYTES
     left = (total - sum(size for _, size in payloads)) // HEADER_BYTES
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         begin = 0
         for offset, size in [*sorted(payloads), (total, 0)]:
-            for heap in _find(file, begin, offset):
+            for heap in _find(file, begin, offset) if offset - begin >= least else ():
                 left -= _visited(file, heap, left)
                 if left < 0:
                     raise FormatError(f"is damaged: its texts cannot be read. {AGAIN}", path)

@@ -38,8 +38,11 @@ class Forecast(Task):
         return each_step(inputs, targets)
 
     def begin(self, model: Any, history: "Tensor", channels: "Tensor", length: int) -> Any:
-        """The history warms the network up."""
+        """The history warms the network up, or makes its latent state."""
         import torch
+
+        if getattr(model, "is_latent", False):
+            return (model.begin(history),)
 
         memory = None
         for now in history[:, :-1].unbind(dim=1):
@@ -47,8 +50,13 @@ class Forecast(Task):
         return history[:, -1], memory
 
     def advance(self, model: Any, carry: Any, channels: "Tensor", length: int) -> "tuple[Tensor, Any]":
-        """Each prediction is the next input."""
+        """Each prediction is the next input, but of a network that goes on in a space of its own."""
         import torch
+
+        if getattr(model, "is_latent", False):
+            (latent,) = carry
+            latent = model.advance(latent)
+            return model.decode(latent)[:, None], (latent,)
 
         now, memory = carry
         now, memory = model.step(torch.cat([now, channels], dim=1), memory)

@@ -11,6 +11,7 @@ import numpy as np
 from ...data.base.errors import FormatError, TrajstoreError
 from ...data.base.findings import Finding
 from ...data.folder.manifest_reading import load_manifest
+from ...data.folder.remote_folder import dataset_path
 from ...data.integrity.verify import choose_shards
 from ...data.shard.schema import DERIVATIVE, DIAGNOSTICS, ENERGY_DRIFT
 from ...data.shard.shard import Shard, read_shard
@@ -97,7 +98,7 @@ def reintegrate(path: str | Path, rows: int, seed: int = 0, shards: slice | None
         TrajstoreError: It was measured, or has noise that cannot be drawn again.
     """
     found, problems, checked, names = Compared(), [], 0, set()
-    for file, chosen in _draw(Path(path), rows, seed, shards):
+    for file, chosen in _draw(dataset_path(path), rows, seed, shards):
         shard = read_shard(file)
         system, observation = _equations(file, shard)
         stored = json_attribute(shard.attributes, "engine", file)

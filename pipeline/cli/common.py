@@ -13,13 +13,35 @@ from rich.console import Console
 from ...data.base.errors import TrajstoreError, printable
 from ...data.base.files import finite, reason
 from ...data.base.shortage import shortage
+from ...data.remote.address import scheme_of
 from ..runtime.interrupts import end_deaf
 
 if TYPE_CHECKING:
     from ...data.folder.manifest import Manifest
 
-PATH = click.Path(path_type=Path)
+
+class DatasetPath(click.Path):
+    """A path, or the address of a dataset that lies elsewhere, which stays text: a path has no two slashes.
+
+    addresses  are they taken, or refused?
+    """
+
+    def __init__(self, addresses: bool) -> None:
+        super().__init__(path_type=Path)
+        self._addresses = addresses
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if scheme_of(value) is None:
+            return super().convert(value, param, ctx)
+        if not self._addresses:
+            self.fail("expected a path, got an address; `trajstore fetch` brings a dataset here", param, ctx)
+        return value
+
+
+PATH, DATASET = DatasetPath(addresses=False), DatasetPath(addresses=True)
 INTERRUPTED = 130
+# What one may do without, as long as one only makes, checks and hands on datasets.
+LARGE = "torch"
 
 
 class Failure(click.ClickException):
@@ -46,6 +68,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             if not isinstance(error, OSError):
                 raise
             raise Failure(reason(error)) from None
+        except ModuleNotFoundError as error:
+            if error.name != LARGE:
+                raise
+            raise Failure(f"this needs {LARGE}, which is not installed: pip install {LARGE}") from None
         except KeyboardInterrupt:
             end_deaf()
             click.echo("trajstore: interrupted; the same command goes on from here", err=True)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...data.base.errors import printable
+from ...data.remote.address import hide
 from .common import (
+    DATASET,
     PATH,
     command,
     config_argument,
@@ -76,7 +78,7 @@ def generate_command(
 
 
 @click.command("verify")
-@click.argument("path", type=PATH)
+@click.argument("path", type=DATASET)
 @click.option(
     "--reintegrate",
     type=click.IntRange(min=0),
@@ -99,16 +101,22 @@ def generate_command(
 @json_option
 @command
 def verify_command(
-    path: Path, reintegrate: int, wants_repair: bool, shards: slice | None, as_json: bool
+    path: Path | str, reintegrate: int, wants_repair: bool, shards: slice | None, as_json: bool
 ) -> None:
     """Check a dataset or a shard: 0 if sound; 1 if not, a line a problem; 2 if it cannot be checked, for there is
     no manifest, or none that can be read.
 
     Files are read in a process of their own, so that one made to crash or hang the HDF5 library is only a problem.
+    PATH may be the address of a dataset, https:// or hf://; its files then come into the cache (TRAJSTORE_CACHE).
     """
-    shown = printable(str(path))
+    shown = printable(hide(str(path)))
     if wants_repair and shards is not None:
         raise click.UsageError("--repair reads all shards; leave out --shards.")
+    if wants_repair and isinstance(path, str):
+        raise click.UsageError("--repair writes into a folder; fetch the dataset first.")
+    from ...data.folder.remote_folder import dataset_path
+
+    path = dataset_path(path)
     facts: dict[str, Any] = {}
     if wants_repair:
         from ..audit.repair import repair
@@ -177,15 +185,17 @@ def _verify_with_progress(path: Path, shards: slice | None) -> tuple["Findings",
 
 
 @click.command("info")
-@click.argument("path", type=PATH)
+@click.argument("path", type=DATASET)
 @json_option
 @command
-def info_command(path: Path, as_json: bool) -> None:
-    """Show what a dataset, or one shard, holds."""
+def info_command(path: Path | str, as_json: bool) -> None:
+    """Show what a dataset, or one shard, holds; also by its address, https:// or hf://."""
     from ...data.folder.manifest_reading import load_manifest
+    from ...data.folder.remote_folder import dataset_path
     from ...data.integrity.child_reader import IsolatedReader
     from .printing import dataset_facts, print_dataset
 
+    path = dataset_path(path)
     if path.is_file():
         with IsolatedReader() as reader:
             manifest = reader.manifest(path)

@@ -1,7 +1,5 @@
 """Commands that make a dataset from measured files or from other datasets: import, merge, select; and export."""
 
-import csv
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -9,80 +7,8 @@ import click
 from click.core import ParameterSource
 
 from ...data.shard.schema import SPLITS, STATE_DTYPES, Status
-from .common import PATH, command, json_option, print_dataset_json, print_datasets_json
-
-
-class Range(click.ParamType):
-    """LOW:HIGH, either end may be left out."""
-
-    name = "range"
-
-    def __init__(self, kind: type[int] | type[float]) -> None:
-        self.kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        low, colon, high = str(value).partition(":")
-        if colon:
-            try:
-                return tuple(self.kind(end) if end.strip() else None for end in (low, high))
-            except ValueError:
-                pass
-        raise click.BadParameter(f"got {value!r}, expected LOW:HIGH, :HIGH or LOW:", ctx, param)
-
-
-class Where(click.ParamType):
-    """PARAMETER=LOW:HIGH."""
-
-    name = "parameter=low:high"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        name, equals, limits = str(value).partition("=")
-        if not equals:
-            self.fail(f"got {value!r}, expected PARAMETER=LOW:HIGH", param, ctx)
-        return name.strip(), Range(float).convert(limits, param, ctx)
-
-
-class Names(click.ParamType):
-    """NAME,NAME or NEW=NAME,..., where NAME is what the file calls it; "NEW=A, B" if that has a comma."""
-
-    name = "names"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, dict):
-            return value
-        names: dict[str, str] = {}
-        for part in next(csv.reader([str(value)], skipinitialspace=True), []):
-            new, equals, old = part.partition("=")
-            if new.strip() and new.strip() in names:
-                self.fail(f"got {value!r}, in which {new.strip()!r} occurs twice", param, ctx)
-            names[new.strip()] = (old if equals else new).strip()
-        if not names or not all(names) or not all(names.values()):
-            self.fail(f"got {value!r}, expected NAME,NAME or NEW=NAME,...", param, ctx)
-        return names
-
-
-class Dimensions(click.ParamType):
-    """Some of trajectory, time and component, in any order, time among them."""
-
-    name = "dimensions"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        names = tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else tuple(value)
-        known = ("trajectory", "time", "component")
-        if "time" not in names or not set(names) <= set(known) or len(set(names)) < len(names):
-            self.fail(f"got {value!r}, expected some of {', '.join(known)}, time among them", param, ctx)
-        return names
-
-
-class Finite(click.FloatRange):
-    """A number within limits, also where NaN and infinity are within them."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if not isfinite(number):
-            self.fail(f"got {value!r}, expected a finite number", param, ctx)
-        return number
-
+from .common import DATASET, PATH, command, json_option, print_dataset_json, print_datasets_json
+from .option_types import Dimensions, Finite, Names, Range, Where
 
 # What may be said beside --dysts, whose protocol decides the rest.
 WITH_DYSTS = ("files", "out", "dysts", "systems", "dtype", "license", "creator", "as_json")
@@ -108,6 +34,12 @@ split_option = click.option(
 )
 @click.option(
     "--parameters", type=Names(), metavar="NAME,...", help="Columns or variables that are constant a row."
+)
+@click.option(
+    "--derivatives",
+    type=Names(),
+    metavar="NAME=NAME,...",
+    help="Of each component the column or variable of its derivative; of --state the variable of all of them.",
 )
 @click.option(
     "--dimensions",
@@ -169,6 +101,7 @@ def import_command(
     state: str | None,
     components: dict[str, str] | None,
     parameters: dict[str, str] | None,
+    derivatives: dict[str, str] | None,
     dimensions: tuple[str, ...] | None,
     decimal: str | None,
     split_by: str,
@@ -189,7 +122,15 @@ def import_command(
     from ..exchange.measured.settings import Import
 
     columns = Columns(
-        time_name, trajectory, state, components or {}, parameters or {}, step, dimensions or (), decimal
+        time_name,
+        trajectory,
+        state,
+        components or {},
+        parameters or {},
+        step,
+        dimensions or (),
+        decimal,
+        derivatives or {},
     )
     imported = import_files(files, out, Import(columns, by=split_by, **settings))
     _say(out, imported.manifest, as_json)
@@ -225,11 +166,11 @@ def _import_dysts(
 
 
 @click.command("merge")
-@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="DATASET DATASET...")
+@click.argument("paths", nargs=-1, required=True, type=DATASET, metavar="DATASET DATASET...")
 @out_option
 @json_option
 @command
-def merge_command(paths: tuple[Path, ...], out: Path, as_json: bool) -> None:
+def merge_command(paths: tuple[Path | str, ...], out: Path, as_json: bool) -> None:
     """Join datasets of the same equations and grid into a new one."""
     from ..exchange.derived.merge import merge
 
@@ -237,7 +178,7 @@ def merge_command(paths: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
 
 @click.command("select")
-@click.argument("path", type=PATH, metavar="DATASET")
+@click.argument("path", type=DATASET, metavar="DATASET")
 @out_option
 @split_option
 @click.option(
@@ -261,21 +202,21 @@ def merge_command(paths: tuple[Path, ...], out: Path, as_json: bool) -> None:
 @json_option
 @command
 def select_command(
-    path: Path, out: Path, where: tuple[tuple[str, Any], ...], as_json: bool, **conditions: Any
+    path: Path | str, out: Path, where: tuple[tuple[str, Any], ...], as_json: bool, **conditions: Any
 ) -> None:
-    """Write some rows and times of a dataset to a new one."""
+    """Write some rows and times of a dataset to a new one; DATASET may be an address, https:// or hf://."""
     from ..exchange.derived.select import Selection, select
 
     _say(out, select(path, out, Selection(where=dict(where), **conditions)), as_json)
 
 
 @click.command("export")
-@click.argument("path", type=PATH, metavar="DATASET")
+@click.argument("path", type=DATASET, metavar="DATASET")
 @click.option("--format", "form", type=click.Choice(["npz", "csv", "netcdf"]), required=True)
 @out_option
 @split_option
 @command
-def export_command(path: Path, form: str, out: Path, splits: tuple[str, ...]) -> None:
+def export_command(path: Path | str, form: str, out: Path, splits: tuple[str, ...]) -> None:
     """Write the splits of a dataset as files of another kind."""
     from ..exchange.derived.export import export
 

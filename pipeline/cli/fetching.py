@@ -1,4 +1,4 @@
-"""Commands that bring in what others share: fetch."""
+"""Commands that bring in what others share, and share with others: fetch, publish."""
 
 import sys
 from pathlib import Path
@@ -29,8 +29,8 @@ def fetch_command(
 ) -> None:
     """Bring the dataset at URL into DIR, and check it: 0 if sound, 1 if not.
 
-    URL is where the dataset's folder lies: http, https, file, or a path. The same command goes on where it was
-    interrupted, and fetches nothing that is already there and right.
+    URL is where the dataset's folder lies: https, http, file, hf://ORG/NAME[@REVISION], doi:10.5281/zenodo.N, or a
+    path. The same command goes on where it was interrupted, and fetches nothing that is already there and right.
     """
     from ..exchange.fetch.fetch import fetch
 
@@ -55,3 +55,33 @@ def fetch_command(
         )
         sys.exit(1)
     click.echo(f"{folder}: sound", err=as_json)
+
+
+@click.command("publish")
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.argument("target")
+@click.option("--license", help="For Zenodo's own entry, where the dataset names none, as in CC-BY-4.0.")
+@click.option("--creator", help='The same, as in "Surname, Name".')
+@click.option("--draft", is_flag=True, help="On Zenodo, stop before the record is public, which is for ever.")
+@json_option
+@command
+def publish_command(
+    folder: Path, target: str, license: str | None, creator: str | None, draft: bool, as_json: bool
+) -> None:
+    """Check the dataset in DIR and publish it at TARGET, hf://ORG/NAME or zenodo:; prints what to cite.
+
+    One that is not sound is refused. The same command goes on where it was interrupted. Tokens are those of
+    `hf auth login` or HF_TOKEN, and ZENODO_TOKEN; HF_ENDPOINT and ZENODO_URL name other servers.
+    """
+    from ..exchange.archives.publish import publish
+
+    console = new_console()
+    done = publish(folder, target, license=license, creator=creator, draft=draft, console=console)
+    console.print(
+        f"{done.sent} of {done.files} files sent, the others were there; id {done.manifest.id}; {done.page}",
+        soft_wrap=True,
+    )
+    if as_json:
+        print_dataset_json(folder, done.manifest, cite=done.cite, page=done.page)
+    else:
+        click.echo(done.cite)

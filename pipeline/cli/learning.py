@@ -15,6 +15,7 @@ from ...data.base.errors import TrajstoreError
 from ..describe.phrases import percentage
 from ..runtime.interrupts import end_deaf
 from .common import (
+    DATASET,
     INTERRUPTED,
     PATH,
     Failure,
@@ -201,14 +202,21 @@ def evaluate_command(
 
 
 @click.command("plot")
-@click.argument("path", type=PATH)
+@click.argument("path", type=DATASET)
 @click.option("--out", type=PATH, help="Folder of the figures; RUN/figures or DATASET-figures if left out.")
 @trust_option
 @command
-def plot_command(path: Path, out: Path | None, trust_code: bool) -> None:
-    """Draw the figures of an evaluated run, or of a dataset or shard."""
+def plot_command(path: Path | str, out: Path | None, trust_code: bool) -> None:
+    """Draw the figures of an evaluated run, or of a dataset or shard, also by its address, https:// or hf://."""
     from ...data.folder.names import MANIFEST
 
+    if isinstance(path, str):
+        if out is None:
+            raise click.UsageError("a dataset that lies elsewhere has no folder beside it; say --out DIR.")
+        from ..draw.dataset import plot_dataset
+
+        plot_dataset(path, out, new_console())
+        return
     if not path.exists():
         raise TrajstoreError(f"{path}: no such folder; expected that of a run or of a dataset, or a shard")
     if path.is_file() or (path / MANIFEST).is_file():

@@ -24,6 +24,7 @@ for known in (
     datasets.info_command,
     datasets.systems_command,
     sharing.fetch_command,
+    sharing.publish_command,
     derived.import_command,
     derived.merge_command,
     derived.select_command,

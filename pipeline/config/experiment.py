@@ -84,7 +84,11 @@ class Experiment(Learning):
         initial_states: Where they begin.
         initial_states_by_split: Where those of a split begin that has a section of its own.
         observation: What is stored of them.
-        task, model, training, refinement: What is learned from them, and how; see `Learning`.
+        task: What is learned from them.
+        model: The network.
+        training: How it is trained.
+        refinement: How it is refined after that.
+        evaluation: How it is judged.
     """
 
     system: SystemSection

@@ -11,6 +11,7 @@ from .named import NamedSection
 LEARNERS: Registry[Any] = Registry(
     "learner",
     {
+        "drawn-features": "drawn_features:DrawnFeatures",
         "first-order": "first_order:FirstOrder",
         "forced": "forced:Forced",
         "least-squares": "least_squares:LeastSquares",
@@ -29,6 +30,16 @@ class LeastSquaresSettings(Section):
     """
 
     ridge: NonNegativeFloat = 1e-6
+
+
+class DrawnFeaturesSettings(Section):
+    """Of `drawn-features`.
+
+    Attributes:
+        ridge: By which squared weights count beside the mean squared error; 0: not at all, for data without noise.
+    """
+
+    ridge: NonNegativeFloat = 0.0
 
 
 class LevenbergMarquardtSettings(Section):
@@ -71,6 +82,7 @@ class ForcedSettings(Section):
 
 
 SETTINGS: dict[str, type[Section]] = {
+    "drawn-features": DrawnFeaturesSettings,
     "first-order": Section,
     "forced": ForcedSettings,
     "least-squares": LeastSquaresSettings,
@@ -85,7 +97,8 @@ class LearnerSection(NamedSection):
         name: "first-order": the optimiser of [training]. "forced": the same along the network's own trajectories,
             which are drawn to the data (`shplrnn`, `alrnn`, `dendplrnn`). "levenberg-marquardt": as [refinement] has
             it. "least-squares": the last layer by ridge regression, in one pass over the samples, where the model is
-            made for it. Or one of your own.
+            made for it. "drawn-features": draws the hidden layer of `random-features` from the first batch, and
+            solves for the last. Or one of your own.
     """
 
     registry: ClassVar[Registry[Any]] = LEARNERS

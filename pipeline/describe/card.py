@@ -12,22 +12,27 @@ import jinja2
 from ...data.folder.manifest import Manifest, SplitRecord
 from ...data.folder.names import CHECKSUMS, MANIFEST
 from .description import UNSPECIFIED, Description
+from .front_matter import MARKER as MARKER
+from .front_matter import RowVariables, front_matter
 from .phrases import line, number
 
-# The first line of every card.
-MARKER = "<!-- Written by trajstore."
 # Longer tables and systems are folded away until the reader asks for them.
 UNFOLDED = 12
 SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 
 
 def data_card(
-    manifest: Manifest, engine: Mapping[str, Any], software: Mapping[str, Any], shared: str = ""
+    manifest: Manifest,
+    engine: Mapping[str, Any],
+    software: Mapping[str, Any],
+    shared: str = "",
+    variables: RowVariables | None = None,
 ) -> str:
     """The card as GitHub's Markdown; the same dataset gives the same text.
 
     engine, software  what the dataset's shards say of their integrator and of package versions
     shared            which splits share rows, "" where none do
+    variables         those with a value a row, as the first shard has them
     """
     description = Description(manifest)
     loaded_split, loaded = _first_sound(manifest) if manifest.shards else ("", None)
@@ -35,7 +40,7 @@ def data_card(
         _environment()
         .get_template("card.md.j2")
         .render(
-            marker=MARKER,
+            front_matter=front_matter(description, variables or {}),
             checksums=CHECKSUMS,
             manifest_file=MANIFEST,
             unfolded=UNFOLDED,

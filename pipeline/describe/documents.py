@@ -5,11 +5,12 @@ from pathlib import Path
 from ...data.folder.manifest import Manifest
 from ...data.integrity.shared_rows import shared_rows_note, shared_rows_of
 from ...data.shard.shard import read_attributes
-from ...data.shard.structure import json_attribute, open_shard
+from ...data.shard.structure import json_attribute, open_shard, row_variables
 from . import card, croissant
 
-MARKERS = {"README.md": card.MARKER, "croissant.json": croissant.MARKER}
-# Bytes at a file's beginning that hold the marker.
+# How a card begins, also one of before it began with YAML.
+CARDS = (card.MARKER, "<!-- Written by trajstore.")
+# Bytes at the beginning of a croissant.json that hold its marker.
 HEAD = 4096
 
 
@@ -20,15 +21,15 @@ def save_dataset(folder: Path, manifest: Manifest) -> str:
 
     What is already there and right is left alone. Raises FormatError if the first shard cannot be read.
     """
-    engine, software = {}, {}
+    engine, software, variables = {}, {}, {}
     if manifest.shards:
         path = folder / manifest.shards[0].file
         with open_shard(path) as file:
-            attributes = read_attributes(file)
+            attributes, variables = read_attributes(file), row_variables(file)
         engine, software = (json_attribute(attributes, name, path) for name in ("engine", "software"))
     shared = shared_rows_note(manifest, lambda record: shared_rows_of(folder / record.file))
     documents = {
-        "README.md": card.data_card(manifest, engine, software, shared),
+        "README.md": card.data_card(manifest, engine, software, shared, variables),
         "croissant.json": croissant.croissant(manifest, software),
     }
     manifest.save(folder, documents)
@@ -40,4 +41,5 @@ def is_ours(path: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     with path.open("rb") as file:
-        return MARKERS[path.name].encode() in file.read(HEAD)
+        head = file.read(HEAD).decode(errors="replace")
+    return head.startswith(CARDS) if path.name == "README.md" else croissant.MARKER in head

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ...data.base.errors import TrajstoreError
 from ...data.folder.names import MANIFEST
+from ...data.folder.remote_folder import dataset_path
 from ..describe.description import Description
 from ..judge.movement import spread
 from ..judge.truth import CURVES
@@ -34,13 +35,13 @@ SHORT_CURVES, LONG_CURVES = len(ROW_COLOURS), 3
 def plot_dataset(
     path: str | Path, out: str | Path | None = None, console: Console | None = None
 ) -> list[Path]:
-    """Draw the figures of a dataset folder, or of one shard; their paths.
+    """Draw the figures of a dataset folder, or of one shard, or of the address of one; their paths.
 
     out  folder of the figures; left out, it is beside the dataset and called DATASET-figures
 
     Raises FormatError if the path is no dataset, TrajstoreError if `out` lies in one.
     """
-    path = Path(path)
+    path = dataset_path(path)
     sample = sample_dataset(path)
     folder = _beside(path.resolve()) if out is None else Path(out)
     if any((parent / MANIFEST).is_file() for parent in (folder.resolve(), *folder.resolve().parents)):

@@ -54,6 +54,10 @@ def judge(
     if judging.whole is not None:
         with console.status("run over whole rows"):
             whole, arrays = judging.whole.judged(kinds, context)
+    energy: dict[str, float] = {}
+    if judging.energy is not None:
+        energy, more = judging.energy.result()
+        arrays |= more
     rolled_out = judge_beside_baselines(judging, kinds, settings, console, code, given)
     found = {
         "test": {
@@ -66,6 +70,7 @@ def judge(
             **results(metrics),
             **whole,
             **judge_field(judging.field, judging.train, test),
+            **energy,
         },
         "baselines": predictors.result(),
         "rollout": None if rolled_out is None else rolled_out.metrics,

@@ -14,6 +14,7 @@ from ...data.shard.schema import CLEAN_STATE
 from ...data.tasks.task import Task
 from ...models import Model
 from ..config.learning import EvaluationSection, TaskSection
+from ..dynamics.systems import system_of
 from ..runs.cut import check_steps, cut_of
 from ..runs.files import RunError
 from ..runs.folder import RunConfig, dataset_options
@@ -21,6 +22,7 @@ from ..runs.splits import open_split
 from .forecasters.growth import Stepping
 from .forecasters.stepping import SteppingNetwork
 from .forecasters.trained import Trained
+from .learned_energy import LearnedEnergy
 from .metrics.metric import Context
 from .predictions import NetworkSamples, Samples, shown_samples
 from .rollouts import Group, RolloutPlan
@@ -44,6 +46,7 @@ class Judging:
         whole: Whole rows, run over one step at a time, where inputs are given at every step.
         symbols: Through which regions a free run goes that begins with a group, without so many points.
         field: Samples at states without noise, of a network that learned slopes; None where these are not known.
+        energy: That the network has learned, if it has one.
     """
 
     train: TrajectoryDataset
@@ -56,6 +59,7 @@ class Judging:
     whole: StatefulRuns | None = None
     symbols: Callable[[Group, int], dict[str, np.ndarray]] | None = None
     field: NetworkSamples | None = None
+    energy: LearnedEnergy | None = None
 
     @classmethod
     def of(
@@ -85,14 +89,16 @@ class Judging:
             [names.index(name) for name in section.parameters],
             seen.parameter_normalizer,
         )
+        samples = NetworkSamples(model, test, seen)
         return replace(
             alone,
-            samples=NetworkSamples(model, test, seen),
+            samples=samples,
             follow=lambda group: group.continued(forecaster),
             stepping=SteppingNetwork(forecaster),
             symbols=partial(symbol_run, forecaster),
             whole=_whole(test, config, model, evaluation),
             field=_field(data, split, config, task, model, test, seen),
+            energy=LearnedEnergy.of(model, samples, truth, alone.context),
         )
 
     @classmethod
@@ -189,7 +195,9 @@ def _field(
     test: TrajectoryDataset,
     seen: TrajectoryDataset,
 ) -> NetworkSamples | None:
-    """What a network that learned slopes says of states without noise."""
+    """What a network that learned slopes says of states without noise; what was measured may have any."""
+    if system_of(test.store.config) is None:
+        return None
     noisy = test.store.config.get("observation", {}).get("noise") is not None
     if not task.rates or (noisy and CLEAN_STATE not in test.store.variables):
         return None

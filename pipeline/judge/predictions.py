@@ -106,18 +106,19 @@ class NetworkSamples(Samples):
 
     Attributes:
         parameters: Names of those that the network is told.
+        seen: The split as the network sees it.
     """
 
     def __init__(self, model: Model, test: TrajectoryDataset, seen: TrajectoryDataset) -> None:
         super().__init__(test)
-        self.parameters = seen.parameters
-        self._model, self._seen = model, seen
+        self.parameters, self.seen = seen.parameters, seen
+        self._model = model
         self._device = next(model.parameters(), torch.empty(0)).device
 
     @torch.no_grad()
     def predicted(self, numbers: np.ndarray) -> np.ndarray:
-        outputs = self._outputs(self._seen[torch.from_numpy(numbers)][0].to(self._device)).cpu()
-        normalizer = self._seen.target_normalizer
+        outputs = self._outputs(self.seen[torch.from_numpy(numbers)][0].to(self._device)).cpu()
+        normalizer = self.seen.target_normalizer
         return (outputs if normalizer is None else normalizer.invert(outputs)).double().numpy()
 
     def _outputs(self, inputs: torch.Tensor) -> torch.Tensor:

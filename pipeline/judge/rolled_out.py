@@ -14,14 +14,10 @@ from .forecasters.forecaster import Baseline
 from .forecasters.growth import MEASURED, Stepping, exponents
 from .free_runs import HISTORY, FreeRuns, shown_of
 from .judging import Judging
-from .metrics.energy import Energy
 from .metrics.metric import Batch, Context, Metric, results
-from .movement import first_moving
-from .rollouts import GROUP_BYTES, Group, RolloutPlan
-from .truth import CURVES
+from .rollouts import Group
+from .shown_rollouts import ShownRollouts
 
-# Of the truth of one rollout, of which figures show a part.
-SMOOTH_POINTS = 6_000
 FLOORS = "floors"
 
 
@@ -66,8 +62,8 @@ def judge_rollouts(
     contenders = _contenders(judging, baselines)
     over = [kind for kind in kinds if kind.over == "rollouts"]
     floors: list[Metric] = []
-    shown: list[tuple[Group, np.ndarray]] = []
-    starts = held = 0
+    shown = ShownRollouts(judging, plan)
+    starts = 0
     before: np.ndarray | None = None
     for group in plan.groups(test, truth):
         if not starts:
@@ -81,9 +77,7 @@ def judge_rollouts(
             predicted = contender.follow(group)
             for metric in contender.metrics:
                 metric.add(Batch(group.true, predicted, parameters=group.parameters))
-            if not name and held < GROUP_BYTES:
-                shown.append((group, predicted))
-                held += predicted.nbytes
+            shown.add(name, group, predicted)
         _add_floors(floors, group, before)
         before = group.true
     if not starts:
@@ -101,7 +95,7 @@ def judge_rollouts(
         },
         FLOORS: _floors(floors, starts),
     }
-    arrays = {} if own is None else _arrays(judging, plan, shown)
+    arrays = {} if own is None else shown.arrays()
     if any(kind.over == "free-runs" for kind in kinds):
         arrays |= _judge_free_runs(judging, kinds, contenders, points, found)
     return Judged(found, arrays)
@@ -184,8 +178,11 @@ def _true_exponents(judging: Judging, runs: FreeRuns, *_: Any) -> list[float]:
     found = []
     for group in runs.groups:
         assert group.starts is not None
-        begin = float(judging.test.time[group.begin])
-        found += truth.exponents(group.starts, group.parameters, group.rows, begin, begin + after)
+        for point in np.unique(group.begins):
+            begin, of = float(judging.test.time[point]), group.begins == point
+            found += truth.exponents(
+                group.starts[of], group.parameters[of], group.rows[of], begin, begin + after
+            )
     return found
 
 
@@ -237,36 +234,3 @@ def _taken_in_free(
     for batch in [runs.together(predicted)] if kind.pools else runs.pairs(predicted):
         metric.add(batch)
     return metric
-
-
-def _arrays(
-    judging: Judging, plan: RolloutPlan, shown: list[tuple[Group, np.ndarray]]
-) -> dict[str, np.ndarray]:
-    """Of some rollouts, for figures; and the truth of the one that is drawn, where that is over so few times that it
-    would have corners.
-    """
-    test, truth = judging.test, judging.truth
-    true = np.concatenate([group.true for group, _ in shown])
-    rows = np.concatenate([group.rows for group, _ in shown])
-    arrays = {
-        "rollout_time": plan.times,
-        "rollout_true": true,
-        "rollout_predicted": np.concatenate([predicted for _, predicted in shown]),
-        "rollout_row": rows,
-        "rollout_scales": judging.context.scales,
-    }
-    if Energy.wanted(judging.context):
-        told = np.concatenate([group.parameters for group, _ in shown])
-        energy = Energy(judging.context).energy
-        arrays["energy_true"] = energy(true, told)
-        with np.errstate(over="ignore", invalid="ignore"):
-            arrays["energy_predicted"] = energy(arrays["rollout_predicted"], told)
-    if truth is None or len(test.components) > CURVES:
-        return arrays
-    drawn = first_moving(true)
-    begins = np.concatenate([np.full(len(group.rows), group.begin) for group, _ in shown])
-    begin = float(test.time[begins[drawn]])
-    smooth = truth.smooth(rows[drawn], begin + plan.times, SMOOTH_POINTS)
-    if smooth is not None:
-        arrays |= {"rollout_smooth_time": smooth[0] - begin, "rollout_smooth_true": smooth[1]}
-    return arrays

@@ -25,16 +25,26 @@ def roll_out(
     channels: ArrayLike | None = None,
     step: float | None = None,
 ) -> np.ndarray:
-    """Predictions (N, lengths * (window - 1) + 1, D) float64 in raw units from starts (N, D).
+    """Let a model go on by itself from initial states.
 
-    model     computes in the type that its weights have, where they lie
-    channels  (N, P) parameters as the model is told them, beside the states at every step
-    step      from point to point, in units of time, for a task that integrates, such as vector-field
+    By initial-value the last state of a predicted trajectory is the next x(0), `lengths` times; by forecast each
+    prediction is the next input, and the hidden state goes along; by vector-field what was learned is integrated.
 
-    initial-value: the last state of a predicted trajectory is the next x(0), `lengths` times.
-    forecast: each prediction is the next input, and the hidden state goes along.
-    vector-field: what was learned is integrated.
-    Raises DataError for another task, or for starts or channels of another shape than the model takes.
+    Args:
+        model: Computes in the type that its weights have, where they lie.
+        normalizer: How the states are standardised that it takes; None where they are not.
+        task: What it has learned, by name or made by `get_task`.
+        starts: (N, D), raw units.
+        window: Points of the samples that it has learned from.
+        lengths: How many times as long the predictions are.
+        channels: (N, P) parameters as the model is told them, beside the states at every step.
+        step: From point to point, in units of time, for a task that integrates, such as vector-field.
+
+    Returns:
+        (N, lengths * (window - 1) + 1, D) float64, raw units; the first point is the start.
+
+    Raises:
+        DataError: The task has no rollouts, or starts or channels are of another shape than the model takes.
     """
     task = get_task(task)
     if task.driven:

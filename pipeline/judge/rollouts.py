@@ -22,12 +22,12 @@ MOST_STEPS = 100_000
 
 @dataclass(frozen=True)
 class Group:
-    """Rollouts that begin together.
+    """Rollouts that are foretold together.
 
     Attributes:
         numbers: (n,) of the plan.
         rows: (n,) of the split.
-        begin: The point of the grid at which they start.
+        begins: (n,) the point of its row at which each starts.
         history: (n, W, D) float64 true states in raw units, the last of them the start.
         true: (n, T, D) the start and what follows.
         parameters: (n, P) of the system.
@@ -36,7 +36,7 @@ class Group:
 
     numbers: np.ndarray
     rows: np.ndarray
-    begin: int
+    begins: np.ndarray
     history: np.ndarray
     true: np.ndarray
     parameters: np.ndarray
@@ -122,38 +122,58 @@ class RolloutPlan:
     def groups(self, test: TrajectoryDataset, truth: Truth | None) -> Iterator[Group]:
         """All of them, in groups of bounded size; without those whose truth cannot be integrated."""
         width = len(test.components) if truth is None else len(truth.system.states)
-        size = max(1, GROUP_BYTES // (8 * width * (self.warmup + self.steps + 1)))
-        for begin in np.unique(self.begins):
-            numbers = np.flatnonzero(self.begins == begin)
-            for first in range(0, len(numbers), size):
-                group = self._group(test, truth, numbers[first : first + size], int(begin))
-                if len(group.rows):
-                    yield group
+        size = max(1, GROUP_BYTES // (8 * width * self._length))
+        # A row is integrated from its beginning: its starts come together.
+        by_row = np.lexsort((self.begins, self.rows))
+        for first in range(0, len(by_row), size):
+            numbers = by_row[first : first + size]
+            # Other rows at the same time come next to each other: each stands in for its neighbour as a floor.
+            numbers = numbers[np.lexsort((self.rows[numbers], self.begins[numbers]))]
+            group = self._group(test, truth, numbers)
+            if len(group.rows):
+                yield group
 
-    def _group(self, test: TrajectoryDataset, truth: Truth | None, numbers: np.ndarray, begin: int) -> Group:
-        first, rows = begin - self.warmup, self.rows[numbers]
+    @property
+    def _length(self) -> int:
+        return self.warmup + self.steps + 1
+
+    def _group(self, test: TrajectoryDataset, truth: Truth | None, numbers: np.ndarray) -> Group:
+        rows, begins = self.rows[numbers], self.begins[numbers]
         if truth is None or self.stored:
-            windows = Windows(len(test.time), self.warmup + self.steps + 1)
             variable = CLEAN_STATE if CLEAN_STATE in test.store.variables else "state"
-            found = test.store.gather(rows, np.full(len(rows), first), windows, variable)
+            windows = Windows(len(test.time), self._length)
+            found = test.store.gather(rows, begins - self.warmup, windows, variable)
             states = found.astype(np.float64)
             history, true = states[:, : self.warmup + 1], states[:, self.warmup :]
             if truth is None:
-                return Group(numbers, rows, begin, history, true, np.empty((len(rows), 0)))
-            whole, sound = truth.along(rows, test.time[begin : begin + 1])
+                return Group(numbers, rows, begins, history, true, np.empty((len(rows), 0)))
             starts = np.full((len(rows), len(truth.system.states)), np.nan)
+            whole, sound = _integrated(truth, test.time, rows, begins[:, None])
             starts[sound] = whole[:, 0]
-            return Group(numbers, rows, begin, history, true, truth.parameters(rows), starts)
-        # A grid may begin later than its rows, and rollouts begin where it does.
-        times = test.time[first] + self.step * np.arange(self.warmup + self.steps + 1)
-        states, sound = truth.along(rows, times)
+            return Group(numbers, rows, begins, history, true, truth.parameters(rows), starts)
+        points = begins[:, None] + np.arange(-self.warmup, self.steps + 1)
+        states, sound = _integrated(truth, test.time, rows, points)
         observed, rows = states[..., truth.observed], rows[sound]
         return Group(
             numbers[sound],
             rows,
-            begin,
+            begins[sound],
             observed[:, : self.warmup + 1],
             observed[:, self.warmup :],
             truth.parameters(rows),
             states[:, self.warmup],
         )
+
+
+def _integrated(
+    truth: Truth, time: np.ndarray, rows: np.ndarray, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """All states (n, T, S) of rows (N,) at points (N, T) of the grid and beyond it; and which do not fail, (N,)."""
+    each, row = np.unique(rows, return_inverse=True)
+    needed, place = np.unique(points, return_inverse=True)
+    last, step = len(time) - 1, time[1] - time[0]
+    times = np.where(needed > last, time[-1] + step * (needed - last), time[np.minimum(needed, last)])
+    states, sound = truth.along(each, times)
+    kept = np.cumsum(sound) - 1
+    sound = sound[row]
+    return states[kept[row][sound][:, None], place.reshape(points.shape)[sound]], sound

@@ -1,16 +1,18 @@
 """What rows of a dataset truly do: integrated anew from their exact initial states, at any times."""
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from ...data.batches.dataset import TrajectoryDataset
 from ...data.folder.stated_grid import grid_of, initial_time
 from ...data.shard.schema import LYAPUNOV_EXPONENT, Status
 from ..dynamics.diagnostics import lyapunov_exponents
 from ..dynamics.engines import EngineSettings, make_engine
 from ..dynamics.lyapunov import most_exponents
 from ..dynamics.systems import System, system_of
+
+if TYPE_CHECKING:
+    from ...data.batches.dataset import TrajectoryDataset
 
 # States of more components than these are looked at as images, of fewer as curves.
 CURVES = 6
@@ -26,7 +28,7 @@ class Truth:
     observed    places of the dataset's components among the system's states
     """
 
-    def __init__(self, dataset: TrajectoryDataset, system: System) -> None:
+    def __init__(self, dataset: "TrajectoryDataset", system: System) -> None:
         self._store = dataset.store
         self._columns: dict[str, np.ndarray] = {}
         self._begin = initial_time(grid_of(dataset.store.config, dataset.store.split))
@@ -34,7 +36,7 @@ class Truth:
         self.observed = [system.states.index(name) for name in dataset.components]
 
     @classmethod
-    def of(cls, dataset: TrajectoryDataset) -> Self | None:
+    def of(cls, dataset: "TrajectoryDataset") -> Self | None:
         """None of measured data, which have no equations."""
         system = system_of(dataset.store.config)
         return None if system is None else cls(dataset, system)

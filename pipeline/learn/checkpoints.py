@@ -7,8 +7,9 @@ from typing import Any, NoReturn
 
 from ...models import Model
 from ..config.learning import Learning
+from ..runs.curve import cut_curve
 from ..runs.files import RunError, load_checkpoint, save_checkpoint
-from ..runs.folder import BEST, EVALUATION, LAST, METRICS, TRAINING, RunConfig, clear, cut_curve
+from ..runs.folder import BEST, EVALUATION, LAST, METRICS, TRAINING, RunConfig, clear
 from ..runs.going_on import Beginning, begin_from
 from ..runs.standing import Standing
 from .learner import Learner

@@ -34,6 +34,10 @@ from .ranks import ALONE, Ranks
 
 # Samples whose Jacobian products are held at once; bounds memory at this times probes times parameters.
 CHUNK = 256
+# Samples whose gradient is taken at once: of more, the parts between no longer fit a cache.
+PIECE = 4_096
+# Parameters of which the matrix still has a place: 3 GB, and as much again while it is solved.
+MOST_PARAMETERS = 20_000
 LARGEST_DAMPING = 1e4
 SMALLEST_DAMPING = 1e-8
 
@@ -44,6 +48,8 @@ class LevenbergMarquardt(Learner):
     Costs memory of parameters squared (2000 parameters: 32 MB) and is for networks of a few thousand.
 
     std  (D,) by which the batches are standardised, for losses in raw units, see `told_loss`
+
+    Raises RunError for a network of too many.
     """
 
     Settings = LevenbergMarquardtSettings
@@ -60,6 +66,11 @@ class LevenbergMarquardt(Learner):
         self._std = std
         self._parameters = list(model.parameters())
         size = sum(parameter.numel() for parameter in self._parameters)
+        if size > MOST_PARAMETERS:
+            raise RunError(
+                f"refinement.steps: the model has {size} parameters, and Levenberg and Marquardt's method solves for "
+                f"at most {MOST_PARAMETERS} at once; leave [refinement] out, or take a smaller network"
+            )
         self._matrix = torch.zeros(size, size, dtype=torch.float64)
         self._damping = settings.damping
 
@@ -122,17 +133,26 @@ class LevenbergMarquardt(Learner):
 
     @torch.no_grad()
     def _loss(self, inputs: Tensor, targets: Tensor) -> float:
-        return self._ranks.mean(mse_loss(self._model(inputs), targets)).item()
+        pieces = zip(inputs.split(PIECE), targets.split(PIECE), strict=True)
+        losses = [
+            mse_loss(self._model(given), wanted) * (len(given) / len(inputs)) for given, wanted in pieces
+        ]
+        return self._ranks.mean(torch.stack(losses).sum()).item()
 
     def _gradient(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, float, Tensor]:
         """J^T r / n, half the gradient of the loss; the loss; and the loss as it is told, a scalar."""
-        outputs = self._model(inputs)
-        loss = mse_loss(outputs, targets)
-        gradients = torch.autograd.grad(loss, self._parameters)
-        gradient = self._ranks.mean(parameters_to_vector(gradients))
-        # A mean over processes is taken in place.
-        told = self._ranks.mean(told_loss(loss, outputs, targets, self._std).clone())
-        return 0.5 * gradient.double().cpu(), self._ranks.mean(loss.detach()).item(), told
+        gradients, losses, tolds = [], [], []
+        for given, wanted in zip(inputs.split(PIECE), targets.split(PIECE), strict=True):
+            outputs, part = self._model(given), len(given) / len(inputs)
+            loss = mse_loss(outputs, wanted)
+            pulled = torch.autograd.grad(loss, self._parameters)
+            gradients.append(part * parameters_to_vector(pulled))
+            losses.append(part * loss.detach())
+            tolds.append(part * told_loss(loss, outputs, wanted, self._std))
+        gradient, before, told = (
+            self._ranks.mean(torch.stack(parts).sum(dim=0)) for parts in (gradients, losses, tolds)
+        )
+        return 0.5 * gradient.double().cpu(), before.item(), told
 
     def _sample_matrix(self, number: int, inputs: Tensor) -> Tensor:
         """An unbiased estimate of J^T J / n from the first samples of the global batch.

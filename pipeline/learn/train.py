@@ -25,9 +25,10 @@ from ...data.folder.manifest_reading import load_manifest
 from ...models import Model
 from ..config.learning import Learning, TrainingSection
 from ..runs.code import keep_code, make_task, settled
+from ..runs.curve import CURVE
 from ..runs.cut import check_steps, cut_of
 from ..runs.files import RunError
-from ..runs.folder import CURVE, TRAINING, RunConfig, prepare_folder
+from ..runs.folder import TRAINING, RunConfig, prepare_folder
 from ..runs.going_on import Beginning
 from ..runs.model import check_fits, completed
 from ..runs.splits import open_split
@@ -60,15 +61,27 @@ def train(
 ) -> Standing:
     """Train the model of a config on a dataset; the run's folder keeps everything.
 
-    resume     go on with an unfinished run, or with one whose config asked for less; begin if there is none
-    restart_schedule  begin the schedule of learning rates anew where a longer training needs another one
-    overwrite  throw away a run of another config or dataset that the folder holds
-    console    where progress is shown; None shows none
-    ranks      the processes that train together, where these have joined already
-
     Interrupted and resumed gives the same weights as never interrupted, bit for bit on a CPU with the same
     number of threads. Under torchrun the processes share each batch, and the first one writes and shows.
-    KeyboardInterrupt is raised when all is saved. Raises TrajstoreError for a dataset or folder that cannot be used.
+
+    Args:
+        config: What is learned, and how; an `Experiment` is one, too.
+        data: The dataset's folder.
+        run: The folder of the run.
+        resume: Whether to go on with an unfinished run, or with one whose config asked for less; begins if there
+            is none.
+        restart_schedule: Whether to begin the schedule of learning rates anew where a longer training needs
+            another one.
+        overwrite: Whether to throw away a run of another config or dataset that the folder holds.
+        console: Where progress is shown; None shows none.
+        ranks: The processes that train together, where these have joined already.
+
+    Returns:
+        How far the training is, and why it ended.
+
+    Raises:
+        TrajstoreError: The dataset or the folder cannot be used.
+        KeyboardInterrupt: When all is saved.
     """
     if restart_schedule and not resume:
         raise RunError("--restart-schedule goes on with a run; give --resume, too")

@@ -3,12 +3,11 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ...data.base.files import LOCK, reason, remove_leftovers, write_json, write_text
+from ...data.base.files import LOCK, reason, remove_leftovers, write_json
 from ...data.base.hashing import json_hash
 from ...data.base.representation import few, system_name, told
 from ...data.batches.dataset import TrajectoryDataset
@@ -21,13 +20,13 @@ from ..config.file import check_learning
 from ..config.learning import EvaluationSection, Learning
 from ..config.plain_values import ConfigError
 from ..dynamics.systems import System, system_of
+from .curve import CURVE
 from .cut import cut_of
 from .files import RunError, read_text
 
 CONFIG = "config.json"
 LAST = "last.pt"
 BEST = "best.pt"
-CURVE = "metrics.jsonl"
 TRAINING = "training.json"
 METRICS = "metrics.json"
 EVALUATION = "evaluation.npz"
@@ -277,27 +276,3 @@ def dataset_options(config: RunConfig, data: Path) -> dict[str, Any]:
         "parameters": task.parameters,
         "parameter_normalizer": Normalizer.from_state_dict(channels) if channels else None,
     }
-
-
-def read_curve(run: str | Path) -> Iterator[dict[str, Any]]:
-    """The learning curve of a run: the lines of its `metrics.jsonl`, in order.
-
-    Args:
-        run: The folder of the run. Without the file there are no lines; a last one that a crash cut off is left
-            out.
-    """
-    try:
-        lines = (Path(run) / CURVE).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return
-    for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:
-            return
-
-
-def cut_curve(run: Path, step: int) -> None:
-    """Drop the lines behind the checkpoint that a run goes on from; they come again."""
-    kept = [json.dumps(line) + "\n" for line in read_curve(run) if line["step"] <= step]
-    write_text(run / CURVE, "".join(kept))

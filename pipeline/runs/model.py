@@ -43,6 +43,11 @@ def check_fits(config: Learning, task: Task) -> None:
             f"model.name: {config.model.name} makes the next state of the present one and takes nothing else, but "
             f'got {what}; expected the task "forecast", without parameters'
         )
+    if found.task not in (None, task.name):
+        raise RunError(
+            f"model.name: {config.model.name} goes on by itself from the first state of a window, as the task "
+            f'"{found.task}" has it, and not as {task} does; expected that task'
+        )
     if found.is_field and not task.rates:
         raise RunError(
             f"model.name: {config.model.name} learns slopes, dx/dt, and the task {task} asks for states; expected "

@@ -36,7 +36,7 @@ def _check_field(store: Store, system: System | None, task: Task) -> None:
         if not stored:
             raise RunError(
                 f"{store.path}: task {task} needs dx/dt, none is stored of these measured trajectories, and nobody "
-                "knows their equations; take another task"
+                "knows their equations; import it, too, with --derivatives, or take another task"
             )
         return
     if not system.ordinary:

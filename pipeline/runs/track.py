@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from .curve import read_curve
 from .files import RunError
-from .folder import RunConfig, read_curve
+from .folder import RunConfig
 
 
 def track(run: str | Path, to: str, out: str | Path | None = None) -> Path:

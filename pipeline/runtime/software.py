@@ -2,23 +2,35 @@
 
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
-PACKAGES = ("trajstore", "numpy", "scipy", "sympy", "heyoka", "h5py")
+PROGRAM = "trajstore"
+# Under which a file names the page of the program that made it.
+ADDRESS = "address"
+PACKAGES = (PROGRAM, "numpy", "scipy", "sympy", "heyoka", "h5py")
 
 
 @cache
 def software() -> dict[str, str]:
-    """Version of each package that has a part in the numbers, and the commit of a source checkout."""
+    """Version of each package that has a part in the numbers; trajstore's address and commit, as far as known."""
     versions = {}
     for package in PACKAGES:
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    commit = _commit()
-    return versions | ({"commit": commit} if commit else {})
+    known = {ADDRESS: _address(), "commit": _commit()}
+    return versions | {key: value for key, value in known.items() if value}
+
+
+def _address() -> str | None:
+    """The first of `[project.urls]`, where there are any."""
+    try:
+        stated = metadata(PROGRAM).get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return None
+    return stated[0].partition(",")[2].strip() if stated else None
 
 
 def _commit() -> str | None:

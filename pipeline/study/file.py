@@ -76,6 +76,7 @@ class StudyModel(Section):
     Attributes:
         label: Letters, digits, -, _ and . alone.
         only: Labels of the datasets that it is trained on; left out: all.
+        seeds: Of its training, in place of the study's.
         task: Keys of that section.
         model: Keys of that section.
         training: Keys of that section.
@@ -85,6 +86,7 @@ class StudyModel(Section):
 
     label: Label
     only: list[str] | None = None
+    seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
     task: Plain = Field(default_factory=dict)
     model: Plain = Field(default_factory=dict)
     training: Plain = Field(default_factory=dict)
@@ -129,9 +131,9 @@ class StudyFile(Section):
 
     Attributes:
         title: Above the table.
-        seeds: Of the training, one run each.
+        seeds: Of the training, one run each, where a model has no others.
         columns: Metrics of the table, the first of which the figure shows; left out: what there is of the usual ones.
-        figures: Others of all runs, by name ("side-by-side"), or your own as "file.py:function" or
+        figures: Others of all runs, by name ("side-by-side", "energies"), or your own as "file.py:function" or
             "package.module:function".
         defaults: Sections of a config that all runs share.
         dataset: Tables `[[dataset]]`, see below.

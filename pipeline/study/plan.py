@@ -105,7 +105,7 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
     if quick and study.quick is None:
         raise ConfigError(f"{path}: has no [quick] table; give one with overrides, or run it without --quick")
     overrides = dict(study.quick or {}) if quick else {}
-    seeds: list[int] = overrides.pop("seeds", study.seeds)
+    seeds: list[int] | None = overrides.pop("seeds", None)
     most: int | None = overrides.pop("values", None)
     _check_varied(study, overrides)
     beside, left_out = path.parent, {}
@@ -128,7 +128,7 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
             continue
         # Where nothing that makes it is varied, it is one.
         dataset = datasets.setdefault(f"{entry.label} {dataset.folder}", dataset)
-        for model, seed in product(models, seeds):
+        for model, seed in [(each, seed) for each in models for seed in seeds or each.seeds or study.seeds]:
             own = {"training": {"seed": seed}, "evaluation": {"baselines": []}}
             raw = merged(_learning(model, study.defaults, layers), own)
             config = check_learning(raw, f"{path}: model {model.label}", beside)

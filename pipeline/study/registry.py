@@ -6,6 +6,6 @@ from ...data.base.registry import Registry
 
 STUDY_FIGURES: Registry[Any] = Registry(
     "study figure",
-    {"side-by-side": "side_by_side:draw_side_by_side"},
+    {"side-by-side": "side_by_side:draw_side_by_side", "energies": "energies:draw_energies"},
     package="trajstore.pipeline.study",
 )

@@ -68,6 +68,8 @@ def test_stepping_gives_the_whole_sequence_and_its_pieces_and_so_does_full_forci
     torch.testing.assert_close(torch.cat([first, last], 1), whole, rtol=1e-12, atol=1e-12)
     forced = model.forced(inputs, torch.ones(12))[..., :3]
     torch.testing.assert_close(forced, whole, rtol=1e-12, atol=1e-12)
+    with torch.enable_grad():
+        torch.testing.assert_close(model(inputs).detach(), whole, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,8 +7,9 @@ import matplotlib as mpl
 from rich.console import Console
 
 from ...runs.code import Classes, kept_code
+from ...runs.curve import read_curve
 from ...runs.files import RunError, load_arrays
-from ...runs.folder import EVALUATION, FIGURES, METRICS, RunConfig, read_curve
+from ...runs.folder import EVALUATION, FIGURES, METRICS, RunConfig
 from ..run_labels import Results
 from ..style import STYLE, save_figure
 from .registry import FIGURES as KNOWN

@@ -17,6 +17,8 @@ FIGURES: Registry[Any] = Registry(
         "spectra": "spectra:draw_spectra",
         "regions": "regions:draw_regions",
         "energy": "energy:draw_energy",
+        "hamiltonian": "hamiltonian:draw_hamiltonian",
+        "portraits": "portraits:draw_portraits",
         # Last, for make takes it for the sign that all are drawn.
         "predictors": "predictors:draw_predictors",
     },

@@ -157,7 +157,8 @@ def make_engine(
     """The engine that integrates a system by these settings.
 
     Args:
-        system, settings: What is integrated, and the section [engine].
+        system: What is integrated.
+        settings: The section [engine].
         resampling: Whether values between steps lie on the solver's polynomials, or on straight lines.
         rows: How many rows the engine will be asked for, if that is known.
         by_component: False of ordinary differential equations whose components are known to have no scales of

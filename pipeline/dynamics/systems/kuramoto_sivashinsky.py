@@ -14,8 +14,10 @@ from .system import System
 
 KIND = "kuramoto-sivashinsky"
 EQUATIONS = {"u": "-u*u_x - u_xx - u_xxxx"}
-# Of points: fewer cannot carry the modes of an initial field, more would not fit into a shard's header.
-SMALLEST, LARGEST = 16, 512
+# Of points: fewer cannot carry the modes of an initial field, more have no place in a shard.
+SMALLEST, LARGEST = 16, 10_000
+# Of points whose sums are written as matrices; those of more would fill the memory.
+MOST_SUMMED = 2_048
 # Of a random initial field.
 START_MODES = 4
 
@@ -121,6 +123,11 @@ class KuramotoSivashinsky(System):
         Amplitudes are those of the cosines 0 to K, then of the sines 0 to K.
         """
         size = len(self.states)
+        if size > MOST_SUMMED:
+            raise InvalidSystemError(
+                f"system {self.name!r:.80} has {size:,} points; slopes, Jacobians and the engine scipy take up to "
+                f'{MOST_SUMMED:,}, [engine] name = "etdrk4" more'
+            )
         numbers = np.arange(resolved_modes(size) + 1)
         angle = 2 * np.pi / size * np.outer(np.arange(size), numbers)
         back = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)

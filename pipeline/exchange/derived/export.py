@@ -45,13 +45,13 @@ def export(path: str | Path, out: str | Path, form: str, splits: Sequence[str] =
         FormatError: The path is no dataset.
         DataError: It has no such split.
     """
-    path, out = Path(path), Path(out)
+    out = Path(out)
     suffix, write = FORMS[one_of("form", form, FORMS)]
     source = Source.open(path)
     present = [split for split in SPLITS if source.manifest.splits[split].shards]
     for split in splits:
         if split not in present:
-            raise DataError(f"{path}: has no rows of the split {split!r}; it has {', '.join(present)}")
+            raise DataError(f"{source.path}: has no rows of the split {split!r}; it has {', '.join(present)}")
     names = []
     with new_folder(out) as folder:
         for split in dict.fromkeys(splits or present):

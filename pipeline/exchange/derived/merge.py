@@ -38,7 +38,7 @@ def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
         FormatError: A path is no dataset.
         DataError: They do not go together.
     """
-    sources = [Source.open(Path(path)) for path in paths]
+    sources = [Source.open(path) for path in paths]
     for other in sources[1:]:
         _check_alike(sources[0], other)
     grids = _grids(sources)

@@ -63,7 +63,8 @@ def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
     they were.
 
     Args:
-        path: A dataset folder, or one shard.
+        path: A dataset folder, or one shard; or the address of one, of which the shards that are read come into the
+            cache.
         out: The folder, which must be new or empty.
         selection: What to keep.
 
@@ -74,7 +75,7 @@ def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
         FormatError: The path is no dataset.
         DataError: Nothing is left, or the selection names what the dataset has not.
     """
-    path, out = Path(path), Path(out)
+    out = Path(out)
     for split in selection.splits:
         one_of("split", split, SPLITS)
     for status in selection.status:

@@ -12,6 +12,7 @@ from ....data.base.errors import FormatError
 from ....data.base.hashing import content_hash
 from ....data.folder.manifest import Manifest
 from ....data.folder.manifest_reading import load_manifest, manifest_of_file
+from ....data.folder.remote_folder import dataset_path
 from ....data.folder.stated_grid import grid_of
 from ....data.shard.rows import take_rows
 from ....data.shard.schema import without_sizes
@@ -27,8 +28,9 @@ class Source:
     manifest: Manifest
 
     @classmethod
-    def open(cls, path: Path) -> "Source":
-        """Raises FormatError if the path is no dataset, or an empty one."""
+    def open(cls, path: str | Path) -> "Source":
+        """By its path or address. Raises FormatError if it is no dataset, or an empty one."""
+        path = dataset_path(path)
         source = cls(path, manifest_of_file(path) if path.is_file() else load_manifest(path))
         if not source.manifest.shards:
             raise FormatError(f"{path}: has no shards")

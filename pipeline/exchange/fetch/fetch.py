@@ -21,12 +21,13 @@ from ....data.folder.manifest_parts import PartRecord
 from ....data.folder.manifest_reading import load_if_present, parse_manifest
 from ....data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST, is_part, parts_in
 from ....data.integrity.verify import contradictions, examine
+from ....data.remote.address import NotThereError
 from ....data.shard.limits import MAX_TEXT_FILE_BYTES
 from ...describe.documents import is_ours
 from ...runtime.lock import locked
 from ...runtime.progress import columns
 from .download import read_bytes
-from .origin import Connection, NotThereError, Origin
+from .origin import Connection, Origin
 from .transfer import WORK, Transfer, partial
 
 SHORTEST_ID = 8
@@ -60,7 +61,7 @@ def fetch(
     Files that came, whole or in part, are kept: the same call goes on from there.
 
     Args:
-        url: Where it lies: http, https, file, or a path.
+        url: Where it lies: http, https, file, `hf://ORG/NAME[@REVISION]`, `doi:10.5281/zenodo.N`, or a path.
         folder: Where it is to lie.
         identity: The id that the dataset must have, or at least 8 digits that it begins with.
         jobs: How many files are fetched at once.

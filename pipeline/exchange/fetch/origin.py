@@ -1,12 +1,12 @@
 """Where a shared dataset lies: a web server's folder or one of this machine, read from any byte on."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 import requests
@@ -14,6 +14,10 @@ import urllib3
 
 from ....data.base.errors import TrajstoreError
 from ....data.folder.names import MANIFEST
+from ....data.remote.address import NotThereError, hide, plain
+from ....data.remote.hub import hub_place
+from ....data.remote.places import Place
+from ..archives.zenodo import as_it_is, record_place
 
 # Seconds until a connection stands, and between two pieces of an answer.
 TIMEOUT = (10.0, 60.0)
@@ -24,10 +28,6 @@ PASSING = {408, 425, 429, 500, 502, 503, 504}
 # What a server says may be anything: numbers are plain ones that Python reads in no time.
 NUMBER = "[0-9]{1,18}"
 CONTENT_RANGE = re.compile(rf"bytes ({NUMBER})-{NUMBER}/({NUMBER}|\*)")
-
-
-class NotThereError(TrajstoreError):
-    """The server, or the folder, has no such file."""
 
 
 class BrokenError(Exception):
@@ -73,8 +73,12 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+# By the scheme of an address, what finds out where its files lie on the web.
+ARCHIVES = {"hf": hub_place, "doi": record_place}
+
+
 class Origin:
-    """The place that a URL (http, https, file) or a path names: a dataset's folder, or the manifest in it.
+    """The place that a URL (http, https, file, hf), a DOI or a path names: a dataset's folder, or the manifest in it.
 
     Raises TrajstoreError if it is none of these.
     """
@@ -85,6 +89,9 @@ class Origin:
         self.folder: Path | None = None
         # Has the server answered anything yet?
         self.answered = False
+        if kind in ARCHIVES:
+            self.place = ARCHIVES[kind](url)
+            return
         try:
             parts = urlsplit(url)
             if kind in ("http", "https"):
@@ -92,7 +99,7 @@ class Origin:
                 if not parts.hostname or not url[len(kind) :].startswith("://"):
                     raise ValueError("it names no host")
                 path = parts.path.removesuffix(f"/{MANIFEST}").removesuffix("/") + "/"
-                self._base = parts._replace(path=path, fragment="")
+                self.place = Place(urlunsplit(parts._replace(path=path, fragment="")))
                 return
             if kind == "file":
                 if parts.netloc not in ("", "localhost"):
@@ -106,14 +113,20 @@ class Origin:
                 raise ValueError(f"{kind} is not known")
         except ValueError as error:
             raise TrajstoreError(
-                f"{hide(url)}: no address of a dataset: {error}; expected http://, https://, file:/// or a path"
+                f"{hide(url)}: no address of a dataset: {error}; expected https://, hf://ORG/NAME, "
+                "doi:10.5281/zenodo.N, http://, file:/// or a path"
             ) from None
         if self.folder.name == MANIFEST:
             self.folder = self.folder.parent
 
     def address(self, name: str) -> str:
         """The URL of a file, with all that the user gave: not to be shown."""
-        return urlunsplit(self._base._replace(path=self._base.path + quote(name)))
+        return self.place.address(name)
+
+    def headers(self, address: str) -> Mapping[str, str]:
+        """What goes with a request: a token to the server that it is for, and to no other."""
+        servers = [urlsplit(url)[:2] for url in (address, self.place.url)]
+        return self.place.headers if servers[0] == servers[1] else {}
 
     def shown(self, name: str = "") -> str:
         """The place of a file for people: without passwords and keys."""
@@ -185,8 +198,14 @@ class WebConnection:
         """The response after redirections, none of which may leave https."""
         address = self._origin.address(name)
         for _ in range(REDIRECTS):
+            token = self._origin.headers(address)
             response = self._session.get(
-                address, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False
+                address,
+                headers={**headers, **token},
+                auth=as_it_is if token else None,
+                stream=True,
+                timeout=TIMEOUT,
+                allow_redirects=False,
             )
             self._origin.answered = True
             if not response.is_redirect:
@@ -225,7 +244,7 @@ class WebConnection:
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding.lower() != "identity":
             raise TrajstoreError(
-                f"{where}: the server sends {_plain(encoding)}, expected the bytes of the file"
+                f"{where}: the server sends {plain(encoding)}, expected the bytes of the file"
             )
         if status == 206:
             found = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
@@ -238,23 +257,12 @@ class WebConnection:
         return Piece(
             start=start,
             size=size,
-            kind=_plain(response.headers.get("Content-Type", "bytes").partition(";")[0]),
+            kind=plain(response.headers.get("Content-Type", "bytes").partition(";")[0]),
             # A weak tag does not promise equal bytes.
             validator=tag if tag.startswith('"') else response.headers.get("Last-Modified"),
             # As they come: `iter_content` loses what came of a chunk when the connection breaks within it.
             chunks=iter(lambda: response.raw.read1(CHUNK, decode_content=False), b""),
         )
-
-
-def hide(url: str) -> str:
-    """A URL without the parts that may hold passwords and keys."""
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+://)(?:[^/?#]*@)?([^?#]*)", url)
-    return _plain("".join(found.groups()) if found else url)
-
-
-def _plain(text: str) -> str:
-    """What a server says, fit for a terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text[:300])
 
 
 def _number(text: str | None) -> int | None:

@@ -139,6 +139,8 @@ def _with_times(measured: Measurements, change: Change) -> Measurements:
     for each in measured.trajectories:
         # Trajectories that share their times go on sharing them.
         time = made.setdefault(id(each.time), change(each.time))
-        trajectories.append(replace(each, time=time))
+        # As many fewer in a longer unit as there are fewer of these.
+        slopes = None if each.slopes is None else each.slopes / float(change.factor)
+        trajectories.append(replace(each, time=time, slopes=slopes))
     fine, coarse = (digit * float(change.factor) for digit in measured.last_digits)
     return replace(measured, trajectories=trajectories, last_digits=(fine, coarse))

@@ -1,7 +1,7 @@
 """Named arrays -> measured trajectories, whichever kind of file the arrays come from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from .measurements import (
     time_name,
 )
 from .regular import last_digits
+from .slopes import columns_of_slopes
 from .stated_units import stated_units
 from .time_units import TimeUnit
 from .variables import Variable, Variables
@@ -33,6 +34,7 @@ class _States:
 
     array  that has them all; None where each is an array
     names  the variable that named them, if one did
+    chosen  places of the components in that array
     """
 
     components: Mapping[str, str]
@@ -40,6 +42,7 @@ class _States:
     units: Mapping[str, str]
     array: str | None = None
     names: str | None = None
+    chosen: tuple[int, ...] = ()
 
 
 def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measurements:
@@ -57,7 +60,7 @@ def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measureme
     array = columns.state or next((name for name in STATE_NAMES if name in variables), None)
     axes = Axes(path, variables, columns, timed, "states" if array else "one component")
     states = _states(path, variables, columns, axes, array)
-    values = states.values
+    values, slopes = states.values, _slopes(path, variables, columns, axes, states)
     if 0 in values.shape:
         raise DataError(
             f"{path}: the states have shape {values.shape} (trajectory, time, component): no numbers"
@@ -76,12 +79,13 @@ def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measureme
             shared if len(time) == 1 else time[number],
             values[number],
             {name: float(constants[number]) for name, constants in parameters.items()},
+            None if slopes is None else slopes[number],
         )
         for number in range(count)
     ]
     for trajectory in trajectories if len(time) > 1 or parameters else trajectories[:1]:
         check_trajectory(path, trajectory)
-    used = {timed, *columns.parameters.values(), states.array, states.names}
+    used = {timed, *columns.parameters.values(), *columns.derivatives.values(), states.array, states.names}
     if states.array is None:
         used |= set(states.components.values())
     dtype = "float32" if values.dtype == np.float32 else "float64"
@@ -122,7 +126,7 @@ def _time(variables: Variables, columns: Columns) -> str | None:
     name = time_name(variables, columns)
     if name is not None or columns.step is not None:
         return name
-    taken = {*columns.components.values(), *columns.parameters.values()}
+    taken = {*columns.components.values(), *columns.parameters.values(), *columns.derivatives.values()}
     saying = [name for name, variable in variables.items() if is_time(variable) and name not in taken]
     return saying[0] if len(saying) == 1 else None
 
@@ -182,7 +186,38 @@ def _states(path: Path, variables: Variables, columns: Columns, axes: Axes, name
     told = {new: unit for new, place in zip(components, chosen, strict=True) if (unit := units[place])}
     if columns.components:
         values = values[:, :, chosen]
-    return _States(components, values, told, name, namer)
+    return _States(components, values, told, name, namer, tuple(chosen))
+
+
+def _slopes(
+    path: Path, variables: Variables, columns: Columns, axes: Axes, states: _States
+) -> np.ndarray | None:
+    """dx/dt (N, T, D), of an array like that of the states or of one a component; None where none is named."""
+    named = columns.derivatives
+    if not named:
+        return None
+    if states.array is None:
+        olds = columns_of_slopes(path, named, states.components)
+        found = _joined(path, variables, replace(columns, components={old: old for old in olds}), axes)
+    else:
+        if len(named) > 1:
+            raise DataError(
+                f"{path}: --derivatives names {listed(named)}; the states are one array, {states.array}, expected "
+                "the name of one array of all their derivatives"
+            )
+        found, dimensions = axes.arrange(*_named(path, variables, next(iter(named.values()))), "states")
+        axes.note_states(dimensions)
+        found = found[:, :, list(states.chosen)] if found.shape[2] > max(states.chosen) else found
+    if found.shape != states.values.shape:
+        raise DataError(
+            f"{path}: derivatives have shape {found.shape} (trajectory, time, component), expected that of the "
+            f"states, {states.values.shape}"
+        )
+    return found
+
+
+def _named(path: Path, variables: Variables, name: str) -> tuple[str, np.ndarray]:
+    return name, _numbers(path, variables, name)
 
 
 def _joined(path: Path, variables: Variables, columns: Columns, axes: Axes) -> np.ndarray:

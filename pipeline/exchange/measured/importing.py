@@ -8,11 +8,12 @@ import numpy as np
 
 from ....data.base.errors import DataError, TrajstoreError
 from ....data.folder.manifest import Manifest
+from ....data.shard.limits import MAX_COMPONENTS
 from ....data.shard.schema import SPLITS
 from ...dynamics.systems.naming import check_name
 from ..writer import new_folder
 from .agreement import check_alike, check_twice, in_one_unit
-from .measurements import Columns, Measurements
+from .measurements import Columns, Measurements, listed
 from .pieces import LeftOut, common_times, counted, cut, split
 from .reading import read_measurements
 from .resampling import resampled
@@ -57,6 +58,11 @@ def import_files(files: str | Path | Sequence[str | Path], out: str | Path, sett
     check_twice(paths, read)
     read, unit, remarks = in_one_unit(paths, read, settings.time_unit)
     components, parameters = tuple(read[0].components), tuple(settings.columns.parameters)
+    if len(components) > MAX_COMPONENTS:
+        raise DataError(
+            f"{paths[0]}: has {len(components):,} components; at most {MAX_COMPONENTS:,} are stored. Choose some by "
+            "--components, or make means of neighbours before"
+        )
     for name in (*components, *parameters):
         _check_name(name)
     dtype = settings.dtype or max(
@@ -83,7 +89,8 @@ def import_files(files: str | Path | Sequence[str | Path], out: str | Path, sett
         **({"left_out": asdict(left_out)} if left_out != LeftOut() else {}),
     }
     times = dict.fromkeys(map(str, SPLITS), grid.times)
-    config = stated(settings, paths, components, units, unit, times, dtype, arguments)
+    slopes = bool(settings.columns.derivatives)
+    config = stated(settings, paths, components, units, unit, times, dtype, arguments, slopes=slopes)
     chosen = split(pieces, settings.by, (settings.validation, settings.test), settings.seed)
     with new_folder(out) as folder:
         by_split = dict(zip(map(str, SPLITS), chosen, strict=True))
@@ -114,6 +121,7 @@ def summary(imported: Imported, columns: Columns) -> list[str]:
         "time": first.time or f"every {columns.step:g}",
         "trajectories by": first.group,
         "parameters": _renamed(columns.parameters),
+        "dx/dt": _renamed(columns.derivatives),
         "angles in": first.angles,
         "not used": ", ".join(dict.fromkeys(name for each in imported.read for name in each.unused)),
     }
@@ -121,4 +129,4 @@ def summary(imported: Imported, columns: Columns) -> list[str]:
 
 
 def _renamed(names: Mapping[str, str]) -> str:
-    return ", ".join(new if new == old else f"{new} = {old}" for new, old in names.items())
+    return listed(new if new == old else f"{new} = {old}" for new, old in names.items())

@@ -27,6 +27,8 @@ class Columns:
         step: The sampling interval of a file that has no times, in their unit.
         dimensions: Those of the states in the order of the file: "trajectory", "time" and "component".
         decimal: The decimal sign in a table, "." or ","; None where its numbers tell.
+        derivatives: Of each component, by the dataset's name, the name in the file of its derivative, a unit of the
+            times; of an array of all states, the name of the one of all their derivatives, twice.
     """
 
     time: str | None = None
@@ -37,6 +39,7 @@ class Columns:
     step: float | None = None
     dimensions: tuple[str, ...] = ()
     decimal: str | None = None
+    derivatives: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises DataError for what is of another kind."""
@@ -45,7 +48,7 @@ class Columns:
                 raise DataError(
                     f"{what} is {getattr(self, what)!r:.80}; expected the name of a variable, or None"
                 )
-        for what in ("components", "parameters"):
+        for what in ("components", "parameters", "derivatives"):
             given = getattr(self, what)
             if not isinstance(given, Mapping) or not all(
                 isinstance(name, str) for name in (*given, *given.values())
@@ -68,12 +71,15 @@ class Columns:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One measured trajectory: its number in the file, time (T,), states (T, D) float64, parameters."""
+    """One measured trajectory: its number in the file, time (T,), states (T, D) float64, parameters; and dx/dt
+    (T, D), where the file has it.
+    """
 
     number: int
     time: np.ndarray
     states: np.ndarray
     parameters: dict[str, float]
+    slopes: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ class Measurements:
 
 def time_name(names: Iterable[str], columns: Columns) -> str | None:
     """The variable of the times: the one asked for, else one named as usual that is not asked for otherwise."""
-    taken = {*columns.components.values(), *columns.parameters.values()}
+    taken = {*columns.components.values(), *columns.parameters.values(), *columns.derivatives.values()}
     return columns.time or next((name for name in usual_times(names) if name not in taken), None)
 
 

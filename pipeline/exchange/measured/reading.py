@@ -55,7 +55,7 @@ def _by_kind(path: Path, columns: Columns) -> Measurements:
     if h5py.is_hdf5(path):
         # Texts and names of dimensions lie in heaps, and a damaged one hangs the library for ever.
         try:
-            check_heaps(path, ())
+            check_heaps(path, path.stat().st_size, ())
         except FormatError:
             raise DataError(f"{path}: is damaged: the texts in it cannot be read") from None
         with h5py.File(path, "r", locking=False) as file:

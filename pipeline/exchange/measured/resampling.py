@@ -32,7 +32,7 @@ def resampled(path: Path, measured: Measurements, step: float) -> Measurements:
 
 
 def _resampled(path: Path, trajectory: Trajectory, step: float) -> Trajectory:
-    time, states = trajectory.time, trajectory.states
+    time = trajectory.time
     if len(time) < FEWEST:
         raise DataError(
             f"{path}: trajectory {trajectory.number} has {len(time)} samples; --resample needs at least {FEWEST}"
@@ -52,7 +52,18 @@ def _resampled(path: Path, trajectory: Trajectory, step: float) -> Trajectory:
         )
     # Never beyond the last sample, not by rounding either.
     at = np.minimum(times, time[-1])
-    values = np.full((len(times), states.shape[1]), np.nan)
+    slopes = trajectory.slopes
+    return replace(
+        trajectory,
+        time=times,
+        states=_between(path, trajectory, trajectory.states, at),
+        slopes=None if slopes is None else _between(path, trajectory, slopes, at),
+    )
+
+
+def _between(path: Path, trajectory: Trajectory, states: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """What was measured (T, D) along a trajectory, at other times (K,)."""
+    time, values = trajectory.time, np.full((len(at), states.shape[1]), np.nan)
     for component in range(states.shape[1]):
         try:
             values[:, component] = _spline(time, states[:, component].astype(np.float64), at)
@@ -69,7 +80,7 @@ def _resampled(path: Path, trajectory: Trajectory, step: float) -> Trajectory:
             f"{path}: trajectory {trajectory.number}: between its samples a cubic comes to more than {states.dtype} "
             "holds (--resample)"
         )
-    return replace(trajectory, time=times, states=stored)
+    return stored
 
 
 def _spline(time: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:

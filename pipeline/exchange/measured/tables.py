@@ -23,6 +23,7 @@ from .measurements import (
 )
 from .numbers import Numbers
 from .regular import last_digits
+from .slopes import columns_of_slopes
 from .time_units import TimeUnit
 
 # Columns that are neither state nor parameter unless they are asked for, and those of what `export` writes beside the
@@ -72,9 +73,13 @@ def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
     group, time = group and names.full(group), time and names.full(time)
     parameters = {new: names.full(old) for new, old in columns.parameters.items()}
     components = {new: names.full(old) for new, old in columns.components.items()}
+    derivatives = {new: names.full(old) for new, old in columns.derivatives.items()}
     if not components:
-        components = _rest(path, names.all, {time, group, *parameters.values()})
-    wanted = [*components.values(), *parameters.values(), *([time] if time else [])]
+        # A velocity may be a component, and the derivative of another.
+        rates = {old for old in derivatives.values() if old not in derivatives}
+        components = _rest(path, names.all, {time, group, *parameters.values(), *rates})
+    slopes = columns_of_slopes(path, derivatives, components)
+    wanted = [*components.values(), *parameters.values(), *slopes, *([time] if time else [])]
     places = [names.all.index(name) for name in wanted]
     grouped = names.all.index(group) if group else None
     rows: dict[str, list[list[float]]] = {}
@@ -97,7 +102,8 @@ def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
             )
         times = values[:, -1] if time else regular_times(len(values), columns.step)
         told = dict(zip(parameters, constants[0].tolist(), strict=True))
-        trajectories.append(Trajectory(number, times, values[:, : len(components)], told))
+        rates = values[:, len(components) + len(parameters) :][:, : len(slopes)] if slopes else None
+        trajectories.append(Trajectory(number, times, values[:, : len(components)], told, rates))
         check_trajectory(path, trajectories[-1], lambda sample, key=key: f"line {lines[key][sample]}")
     digits = last_digits(np.concatenate([each.time for each in trajectories])) if time else (0.0, 0.0)
     unit = without_unit(time)[1] if time else None

@@ -10,7 +10,7 @@ from ....data.base.errors import DataError
 from ....data.base.hashing import file_hash
 from ....data.folder.manifest import Manifest
 from ....data.folder.stated_grid import describe_grid, joined_grid
-from ....data.shard.schema import Status
+from ....data.shard.schema import DERIVATIVE, Status
 from ....data.shard.shard import Shard
 from ....data.shard.sizes import rows_of_shard
 from ..derived.source import origin
@@ -33,10 +33,13 @@ def stated(
     times: Mapping[str, np.ndarray],
     dtype: str,
     arguments: Mapping[str, Any],
+    *,
+    slopes: bool = False,
 ) -> dict[str, Any]:
     """What the manifest keeps of a dataset with these components, parameters with these units, and times by split.
 
     arguments  of the import, which say how rows were chosen
+    slopes     whether dx/dt was measured, too
     """
     resampling = "none" if settings.resample is None else INTERPOLATION
     grids = {split: describe_grid(each, float(each[0]), resampling) for split, each in times.items()}
@@ -60,6 +63,7 @@ def stated(
             "creator": settings.creator,
         },
         "engine": NO_ENGINE,
+        **({"observation": {"derivative": True}} if slopes else {}),
         "derived": {
             "operation": "import",
             "arguments": dict(arguments),
@@ -100,14 +104,15 @@ def check_small(paths: Sequence[Path], read: list[Measurements], dtype: str) -> 
     """
     for path, measured in zip(paths, read, strict=True):
         for trajectory in measured.trajectories:
-            lost = np.argwhere(underflows(trajectory.states, dtype))
-            if len(lost):
-                sample, place = lost[0]
-                name, value = tuple(measured.components)[place], trajectory.states[sample, place]
-                raise DataError(
-                    f"{path}: {name} of trajectory {trajectory.number} is {value}, which {dtype} would hold as "
-                    f"{value.astype(dtype)!s}; say --dtype float64, or choose another unit"
-                )
+            for what, values in (("", trajectory.states), ("the derivative of ", trajectory.slopes)):
+                lost = np.argwhere(underflows(values, dtype)) if values is not None else ()
+                if len(lost):
+                    sample, place = lost[0]
+                    name, value = tuple(measured.components)[place], values[sample, place]
+                    raise DataError(
+                        f"{path}: {what}{name} of trajectory {trajectory.number} is {value}, which {dtype} would "
+                        f"hold as {value.astype(dtype)!s}; say --dtype float64, or choose another unit"
+                    )
 
 
 def _as_rows(
@@ -119,24 +124,20 @@ def _as_rows(
     dtype: str,
     units: Mapping[str, str],
 ) -> Shard:
-    measured = np.stack([piece.trajectory.states[piece.start : piece.stop] for piece in pieces]).astype(
-        np.float64
-    )
-    with np.errstate(over="ignore"):
-        state = measured.astype(dtype)
-    lost = np.argwhere(np.isfinite(measured) & ~np.isfinite(state))
-    if len(lost):
-        row, sample, place = lost[0]
-        raise DataError(
-            f"{paths[pieces[row].source]}: {components[place]} of trajectory {pieces[row].trajectory.number} is "
-            f"{measured[row, sample, place]}, more than {dtype} holds; say --dtype float64"
-        )
-    status = np.where(np.isfinite(state).all(axis=(1, 2)), Status.OK, Status.MISSING).astype(np.int8)
-    state[status != Status.OK] = np.nan
+    measured = _measured(pieces, [piece.trajectory.states for piece in pieces])
+    over_time = {"state": _stored(paths, pieces, components, measured, dtype)}
+    if pieces[0].trajectory.slopes is not None:
+        slopes = _measured(pieces, [piece.trajectory.slopes for piece in pieces])
+        named = [f"the derivative of {name}" for name in components]
+        over_time[DERIVATIVE] = _stored(paths, pieces, named, slopes, dtype)
+    finite = [np.isfinite(values).all(axis=(1, 2)) for values in over_time.values()]
+    status = np.where(np.all(finite, axis=0), Status.OK, Status.MISSING).astype(np.int8)
+    for values in over_time.values():
+        values[status != Status.OK] = np.nan
     numbers = np.array([piece.trajectory.number for piece in pieces])
     sources = np.array([piece.source for piece in pieces], dtype=np.int32)
     return Shard(
-        state=state,
+        state=over_time.pop("state"),
         time=times,
         components=components,
         trajectory=np.arange(len(pieces)),
@@ -147,5 +148,27 @@ def _as_rows(
         status=status,
         attributes={},
         units=dict(units),
-        optional={**origin(len(pieces), 0, numbers), "source": sources},
+        optional={**origin(len(pieces), 0, numbers), "source": sources, **over_time},
     )
+
+
+def _measured(pieces: list[Piece], values: list[Any]) -> np.ndarray:
+    """What was measured along the trajectories of pieces, of each piece its part: (n, T, D) float64."""
+    parts = [each[piece.start : piece.stop] for each, piece in zip(values, pieces, strict=True)]
+    return np.stack(parts).astype(np.float64)
+
+
+def _stored(
+    paths: Sequence[Path], pieces: list[Piece], names: Sequence[str], measured: np.ndarray, dtype: str
+) -> np.ndarray:
+    """The same in the type of the dataset. Raises DataError if a number is more than it holds."""
+    with np.errstate(over="ignore"):
+        stored = measured.astype(dtype)
+    lost = np.argwhere(np.isfinite(measured) & ~np.isfinite(stored))
+    if len(lost):
+        row, sample, place = lost[0]
+        raise DataError(
+            f"{paths[pieces[row].source]}: {names[place]} of trajectory {pieces[row].trajectory.number} is "
+            f"{measured[row, sample, place]}, more than {dtype} holds; say --dtype float64"
+        )
+    return stored

@@ -10,6 +10,7 @@ import numpy as np
 
 # More polynomial terms than this are no trivial predictor any longer.
 MAX_TERMS = 400
+TERMS_AT_ONCE = 1 << 20
 
 Predictor = Callable[[np.ndarray], np.ndarray]
 """First states (N, D) -> predictions (N, T, D)."""
@@ -34,8 +35,13 @@ class Polynomial:
         return cls(degree, scale, coefficients, targets.shape[1])
 
     def __call__(self, first: np.ndarray) -> np.ndarray:
-        predicted = monomials(first / self.scale, self.degree) @ self.coefficients
-        return predicted.reshape(len(first), self.steps, -1)
+        # Terms are many times as large as states: some states at once.
+        size = max(1, TERMS_AT_ONCE // len(self.coefficients))
+        predicted = [
+            monomials(first[at : at + size] / self.scale, self.degree) @ self.coefficients
+            for at in range(0, len(first), size)
+        ]
+        return np.concatenate(predicted).reshape(len(first), self.steps, -1)
 
 
 def monomials(values: np.ndarray, degree: int) -> np.ndarray:

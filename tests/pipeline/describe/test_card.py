@@ -27,7 +27,14 @@ EVIL = "a | b\n\n# <script>alert(1)</script> **x** `y` $z$ [l](http://e) ``` &am
 
 
 def card_of(folder) -> str:
-    return (folder / "README.md").read_text(encoding="utf-8")
+    """What people read of it."""
+    return body((folder / "README.md").read_text(encoding="utf-8"))
+
+
+def body(text: str) -> str:
+    """A card without the YAML for programs before it."""
+    assert text.startswith("---\n")
+    return text.partition("\n---\n\n")[2]
 
 
 def tables(text: str) -> list[list[list[str]]]:
@@ -103,12 +110,22 @@ def test_the_python_of_a_card_takes_five_lines_each(described):
 
 
 def test_the_commands_that_check_a_dataset_find_it_sound(described):
-    (block,) = blocks(card_of(described), "sh")
-    script = block.replace("trajstore verify", f"{sys.executable} -m trajstore.pipeline verify")
+    without, with_it = blocks(card_of(described), "sh")
+    script = (without + with_it).replace("trajstore verify", "python -m trajstore.pipeline verify")
+    script = script.replace("python -", f"{sys.executable} -")
     done = subprocess.run(["bash", "-ec", script], cwd=described, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "README.md: OK" in done.stdout
-    assert ("integrated again" in done.stdout) == ("--reintegrate" in block)
+    assert ("integrated again" in done.stdout) == ("--reintegrate" in with_it)
+
+
+def test_without_trajstore_an_edited_file_is_found(dataset_copy):
+    first, second = blocks(card_of(dataset_copy), "sh")[0].splitlines()
+    with h5py.File(next(dataset_copy.glob("train-*.h5")), "r+") as file:
+        file["state"][0, 0, 0] = np.nan
+    for command in (first, second.replace("python -", f"{sys.executable} -")):
+        done = subprocess.run(["bash", "-ec", command], cwd=dataset_copy, capture_output=True, text=True)
+        assert done.returncode != 0
 
 
 def test_counts_and_statistics_are_those_of_the_files(described):
@@ -218,7 +235,7 @@ def test_a_systems_texts_and_names_from_a_stranger_mean_nothing_either(small_dat
         "parameters": {EVIL: {"value": None, "unit": EVIL, "meaning": EVIL}, "plain": 3.0},
         "time_unit": EVIL,
     }
-    text = data_card(kept.model_copy(update={"system": system}), {EVIL: EVIL}, {EVIL: EVIL})
+    text = body(data_card(kept.model_copy(update={"system": system}), {EVIL: EVIL}, {EVIL: EVIL}))
     html = MarkdownIt("commonmark").enable("table").render(text)
     assert "<script" not in html
     assert "<em>" not in html
@@ -231,7 +248,7 @@ def test_a_systems_texts_and_names_from_a_stranger_mean_nothing_either(small_dat
 def test_a_name_of_backticks_does_not_end_a_block(small_dataset):
     kept = load_manifest(small_dataset)
     system = {**kept.system, "equations": {"````": "1", "x2": "2"}}
-    text = data_card(kept.model_copy(update={"system": system, "components": ["````", "x2"]}), {}, {})
+    text = body(data_card(kept.model_copy(update={"system": system, "components": ["````", "x2"]}), {}, {}))
     assert blocks(text, "text") == ["````' = 1\nx2' = 2\n"]
 
 
@@ -240,13 +257,13 @@ def test_junk_in_place_of_a_systems_parts_is_left_out_or_shown_as_text(small_dat
     kept = load_manifest(small_dataset)
     for key in ("name", "equations", "parameters", "initial_state", "time_unit", "description", "reference"):
         manifest = kept.model_copy(update={"system": {**kept.system, key: junk}})
-        assert data_card(manifest, {}, {}).startswith("<!--")
+        assert body(data_card(manifest, {}, {})).startswith("# ")
     for section in ("grid", "dataset", "engine"):
         for key in kept.config[section]:
             config = {**kept.config, section: {**kept.config[section], key: junk}}
-            assert data_card(kept.model_copy(update={"config": config}), {}, {}).startswith("<!--")
+            assert body(data_card(kept.model_copy(update={"config": config}), {}, {})).startswith("# ")
     config = {**kept.config, "derived": {"operation": junk, "arguments": junk, "sources": junk}}
-    assert data_card(kept.model_copy(update={"config": config}), {}, {}).startswith("<!--")
+    assert body(data_card(kept.model_copy(update={"config": config}), {}, {})).startswith("# ")
 
 
 def test_card_and_info_say_in_words_what_is_observed_and_what_else_is_stored(experiment, tmp_path):

@@ -64,11 +64,33 @@ def test_a_dataset_without_documents_is_sound(dataset_copy):
 
 def test_documents_have_no_part_in_the_id(dataset_copy, monkeypatch):
     before = (dataset_copy / MANIFEST).read_bytes()
-    monkeypatch.setattr(documents.card, "data_card", lambda *_: f"{documents.card.MARKER} -->\nother\n")
+    monkeypatch.setattr(documents.card, "data_card", lambda *_: f"{documents.card.MARKER}\nother\n")
     save_dataset(dataset_copy, load_manifest(dataset_copy))
     assert (dataset_copy / "README.md").read_text().endswith("other\n")
     assert (dataset_copy / MANIFEST).read_bytes() == before
     assert verify(dataset_copy) == []
+
+
+@pytest.mark.parametrize("remade", [False, True])
+def test_a_card_of_before_it_began_with_yaml_is_sound_and_ours(experiment, dataset_copy, monkeypatch, remade):
+    old = "<!-- Written by trajstore. SHA256SUMS lists this file. -->\n\n# Trajectories\n"
+    with monkeypatch.context() as patched:
+        patched.setattr(documents.card, "data_card", lambda *_: old)
+        save_dataset(dataset_copy, load_manifest(dataset_copy))
+    assert (dataset_copy / "README.md").read_text() == old
+    assert verify(dataset_copy) == []
+    if remade:
+        generate(experiment(dataset={"train": 71}), dataset_copy)
+        assert (dataset_copy / "README.md").read_text().startswith("---\n# Written by trajstore.")
+        assert verify(dataset_copy) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["---\ntitle: mine\n---\n# Written by trajstore.\n", "# Written by trajstore.\n"]
+)
+def test_what_only_speaks_of_trajstore_is_not_ours(tmp_path, text):
+    (tmp_path / "README.md").write_text(text)
+    assert not documents.is_ours(tmp_path / "README.md")
 
 
 def test_what_is_right_is_not_touched(dataset_copy, contents):

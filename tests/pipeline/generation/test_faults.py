@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from trajstore.data.base.files import LOCK
 from trajstore.data.folder.names import CHECKSUMS, MANIFEST
 from trajstore.pipeline.cli.main import main
-from trajstore.pipeline.runs.folder import read_curve
+from trajstore.pipeline.runs.curve import read_curve
 
 pytestmark = pytest.mark.slow
 

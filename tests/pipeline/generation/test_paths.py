@@ -20,7 +20,8 @@ from trajstore.pipeline import (
     train,
 )
 from trajstore.pipeline.draw.dataset import plot_dataset
-from trajstore.pipeline.runs.folder import RunConfig, read_curve
+from trajstore.pipeline.runs.curve import read_curve
+from trajstore.pipeline.runs.folder import RunConfig
 
 pytestmark = pytest.mark.slow
 

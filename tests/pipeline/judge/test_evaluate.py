@@ -21,6 +21,7 @@ from trajstore.pipeline import (
     roll_out,
     train,
 )
+from trajstore.pipeline.judge.forecasters import first_state
 from trajstore.pipeline.judge.forecasters.first_state import make_baselines, monomials
 from trajstore.pipeline.judge.metrics.cycle import limit_cycle
 from trajstore.pipeline.judge.metrics.limit_cycle import LimitCycle
@@ -102,6 +103,14 @@ def test_a_polynomial_flow_is_predicted_exactly_by_the_polynomial_of_its_degree(
     assert errors["cubic"] < 1e-10
     assert errors["quintic"] < 1e-9
     assert errors["linear"] > 1.0
+
+
+def test_a_polynomial_foretells_many_states_as_it_does_a_few(monkeypatch):
+    first = np.random.default_rng(0).uniform(-1, 1, (50, 2))
+    cubic = make_baselines(first, np.stack([first**3, first], axis=1), np.zeros(2))["cubic"]
+    whole = cubic(first)
+    monkeypatch.setattr(first_state, "TERMS_AT_ONCE", 100)
+    np.testing.assert_allclose(cubic(first), whole, rtol=1e-13)
 
 
 def test_the_harmonic_oscillator_is_predicted_exactly_by_rotation(experiment, tmp_path):

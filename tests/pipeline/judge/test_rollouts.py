@@ -36,11 +36,14 @@ def test_starts_spread_along_a_long_row_and_histories_are_its_own(long_row):
     assert plan.begins.max() == 1000
     stored = test.states(slice(None)).double().numpy()
     row = np.concatenate([stored[0], stored[20::20, 1:].reshape(-1, 2)])[:1001]
-    for group in plan.groups(test, truth):
-        assert group.history.shape == (1, 101, 2)
-        np.testing.assert_allclose(group.history[0], row[group.begin - 100 : group.begin + 1], atol=1e-6)
-        assert group.true.shape == (1, 61, 2)
-        np.testing.assert_array_equal(group.true[:, 0], group.history[:, -1])
+    (group,) = plan.groups(test, truth)
+    assert group.history.shape == (10, 101, 2)
+    assert group.true.shape == (10, 61, 2)
+    np.testing.assert_array_equal(group.true[:, 0], group.history[:, -1])
+    for begin, history, true in zip(group.begins, group.history, group.true, strict=True):
+        np.testing.assert_allclose(history, row[begin - 100 : begin + 1], atol=1e-6)
+        within = min(61, 1001 - begin)
+        np.testing.assert_allclose(true[:within], row[begin : begin + within], atol=1e-6)
 
 
 def test_measured_rows_are_their_own_truth_and_end_where_they_end(make_shard, write_dataset, tmp_path):
@@ -51,12 +54,14 @@ def test_measured_rows_are_their_own_truth_and_end_where_they_end(make_shard, wr
     assert plan.steps == 97, "half of what is left"
     groups = list(plan.groups(test, None))
     assert sum(len(group.rows) for group in groups) == 12
-    assert max(group.begin for group in groups) + plan.steps == 199
+    assert max(group.begins.max() for group in groups) + plan.steps == 199
     stored = test.store.gather(np.arange(3), None, type(test.windows)(200, 200))
     for group in groups:
-        for row, history, true in zip(group.rows, group.history, group.true, strict=True):
-            np.testing.assert_array_equal(history, stored[row, group.begin - 5 : group.begin + 1])
-            np.testing.assert_array_equal(true, stored[row, group.begin : group.begin + 98])
+        for row, begin, history, true in zip(
+            group.rows, group.begins, group.history, group.true, strict=True
+        ):
+            np.testing.assert_array_equal(history, stored[row, begin - 5 : begin + 1])
+            np.testing.assert_array_equal(true, stored[row, begin : begin + 98])
 
 
 def test_what_starts_cold_does_so_if_it_is_asked(experiment, long_row, tmp_path):

@@ -5,13 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from trajstore.data import get_task
 from trajstore.models import make_model
-from trajstore.pipeline import evaluate, generate, load_trained, plot, read_curve, train
+from trajstore.pipeline import check_config, evaluate, generate, plot, read_curve, train
 from trajstore.pipeline.draw.run_figures.plot import load_results
 from trajstore.pipeline.draw.run_figures.regions import draw_regions
 from trajstore.pipeline.judge import symbols as module
+from trajstore.pipeline.judge.forecasters.trained import Trained
 from trajstore.pipeline.judge.free_runs import FreeRuns
-from trajstore.pipeline.judge.metrics.d_stsp import BINS, MARGIN, SMOOTHING
+from trajstore.pipeline.judge.metrics.d_stsp import BINS, MARGIN, SMOOTHING, d_stsp
+from trajstore.pipeline.judge.rollouts import Group
 
 SECTIONS = {
     "system": {"name": "lorenz"},
@@ -34,8 +37,6 @@ SECTIONS = {
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """One long row per split, trained, judged and its symbols kept."""
-    from trajstore.pipeline import check_config
-
     folder = tmp_path_factory.mktemp("symbols")
     config = check_config(SECTIONS, "test")
     generate(config, folder / "dataset", jobs=1)
@@ -46,22 +47,35 @@ def run(tmp_path_factory):
     return folder / "run"
 
 
-@torch.no_grad()
-def test_each_symbol_is_the_sign_pattern_of_the_state_that_goes_on(run):
-    """By the network's own steps from what was kept: the states follow each other, and their symbols too."""
+def test_a_judged_run_keeps_them(run):
     results = load_results(run)
-    states, symbols = results["symbol_states"], results["symbols"]
-    assert states.shape == (50, 3)
-    assert symbols.shape == (50,)
-    assert set(symbols) <= {0, 1, 2, 3}
-    assert np.isfinite(states).all()
-    config, model = load_trained(run)
-    history = np.random.default_rng(0).normal(size=(1, 4, 3)).astype("float32")
-    memory = None
-    for now in torch.from_numpy(history).unbind(1):
-        _, memory = model.step(now, memory)
-    z = memory.numpy()[0]
-    assert int(model.symbols(memory)) == (z[-2] > 0) + 2 * (z[-1] > 0)
+    assert results["symbol_states"].shape == (50, 3)
+    assert set(results["symbols"]) <= {0, 1, 2, 3}
+
+
+@torch.no_grad()
+def test_each_symbol_is_the_sign_pattern_of_the_state_that_goes_on(monkeypatch):
+    """By the paper's formula in NumPy, from a history of three points on, the first five after it dropped."""
+    monkeypatch.setattr(module, "POINTS", 40)
+    torch.manual_seed(5)
+    model = make_model("alrnn", 3, 3, units=6, relus=2).double()
+    model.W *= 60
+    w = {name: value.numpy() for name, value in model.state_dict().items()}
+    history = np.random.default_rng(0).normal(size=(1, 3, 3))
+    z, states, symbols = None, [], []
+    for number in range(2 + 5 + 40):
+        if z is None:
+            z = np.concatenate([history[0, 0], w["first.weight"] @ history[0, 0]])
+        elif number < 3:
+            z[:3] = history[0, number]
+        z = w["A"] * z + w["W"] @ np.concatenate([z[:4], np.maximum(z[4:], 0)]) + w["h"]
+        states.append(z[:3])
+        symbols.append(int(z[4] > 0) + 2 * int(z[5] > 0))
+    group = Group(np.arange(1), np.arange(1), 2, history, history, np.empty((1, 0)))
+    found = module.symbol_run(Trained(model, get_task("forecast"), 21), group, 5)
+    assert found["symbols"].tolist() == symbols[7:]
+    assert len(set(symbols[7:])) > 1, "or the test would say little"
+    np.testing.assert_allclose(found["symbol_states"], states[7:], rtol=1e-6)
 
 
 def test_the_figure_is_drawn_and_left_out_where_there_are_no_symbols(run, tmp_path):
@@ -79,10 +93,8 @@ def test_the_figure_is_drawn_and_left_out_where_there_are_no_symbols(run, tmp_pa
 
 
 def test_networks_without_regions_have_no_symbols():
-    class Trained:
-        model = make_model("lstm", 3, 3)
-
-    assert module.symbol_run(Trained(), None, 0) == {}
+    trained = Trained(make_model("lstm", 3, 3), get_task("forecast"), 21)
+    assert module.symbol_run(trained, None, 0) == {}
 
 
 def test_weights_are_chosen_by_runs_taken_together():
@@ -94,8 +106,6 @@ def test_weights_are_chosen_by_runs_taken_together():
     class Known(FreeRuns):
         true: np.ndarray = dataclasses.field(default_factory=lambda: true)
         parameters: np.ndarray = dataclasses.field(default_factory=lambda: np.ones((4, 1)))
-
-    from trajstore.pipeline.judge.metrics.d_stsp import d_stsp
 
     batch = Known([], 0, 200).together(predicted)
     assert batch.true.shape == batch.predicted.shape == (1, 800, 2)

@@ -19,9 +19,9 @@ from trajstore.pipeline.config.file import load_learning
 from trajstore.pipeline.learn.device import choose_device, place
 from trajstore.pipeline.learn.first_order import FirstOrder
 from trajstore.pipeline.learn.ranks import ALONE, Ranks
+from trajstore.pipeline.runs.curve import read_curve
 from trajstore.pipeline.runs.device import choose_threads
 from trajstore.pipeline.runs.files import load_checkpoint
-from trajstore.pipeline.runs.folder import read_curve
 from trajstore.pipeline.runs.model import build_model
 
 pytestmark = pytest.mark.slow
@@ -52,6 +52,19 @@ SGD = {
     **LEARNING,
     "training": {**LEARNING["training"], "optimizer": "sgd", "batch": 14, "schedule": "constant"},
     "refinement": {},
+}
+FORCED = {
+    "task": {"name": "forecast", "normalize": True},
+    "model": {"name": "shplrnn", "hidden": 6, "units": 3},
+    "training": {
+        "batch": 14,
+        "steps": 20,
+        "evaluate_every": 7,
+        "optimizer": "radam",
+        "schedule": "constant",
+        "learner": {"name": "forced", "noise": 0.05, "penalty": 1e-4},
+        "threads": 1,
+    },
 }
 # Of the 70 rows, 5 a block and 15 a fill.
 IN_BLOCKS = {"shuffle": "block", "block_bytes": 840, "buffer_bytes": 5_040}
@@ -179,11 +192,14 @@ for name, config in configs.items():
 
 
 def test_two_processes_train_as_one(experiment, small_dataset, tmp_path, monkeypatch):
-    """SGD, in blocks, in parts, too; Adam, then Levenberg-Marquardt; what cannot be done, raised by all; Ctrl-C."""
+    """SGD, in blocks, in parts, too; Adam, then Levenberg-Marquardt; forced; what cannot be done, raised by all;
+    Ctrl-C.
+    """
     monkeypatch.setattr("trajstore.pipeline.learn.levenberg_marquardt.CHUNK", 13)
     configs = {
         "sgd": SGD,
         "adam": LEARNING,
+        "forced": FORCED,
         "block": {**SGD, "training": {**SGD["training"], **IN_BLOCKS}},
         "parts": {**SGD, "training": {**SGD["training"], "steps": 25}},
         "parts+more": SGD,
@@ -206,13 +222,18 @@ def test_two_processes_train_as_one(experiment, small_dataset, tmp_path, monkeyp
             process.send_signal(signal.SIGINT)
         said, codes = finish_both(processes)
     assert codes == [0, 0], said
-    for name in ("sgd", "adam", "block"):
+    for name in ("sgd", "adam", "forced", "block"):
         train(configs[name], small_dataset, tmp_path / "alone" / name)
         assert_same_curve(tmp_path / "alone" / name, tmp_path / name)
         summaries = [
             json.loads((run / name / "training.json").read_text()) for run in (tmp_path, tmp_path / "alone")
         ]
         assert summaries[0]["best_step"] == summaries[1]["best_step"]
+    alphas = [
+        load_checkpoint(run / "forced/last.pt")["learner"]["alpha"] for run in (tmp_path, tmp_path / "alone")
+    ]
+    assert alphas[0] == pytest.approx(alphas[1], rel=1e-6)
+    assert alphas[0] < 1
     for file in ("last.pt", "best.pt"):
         parts, whole = (load_checkpoint(tmp_path / name / file)["model"] for name in ("parts", "sgd"))
         assert all(torch.equal(parts[key], whole[key]) for key in whole)

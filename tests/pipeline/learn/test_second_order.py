@@ -9,7 +9,9 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 from trajstore.models import make_model
 from trajstore.pipeline.config.learning import RefinementSection
+from trajstore.pipeline.learn import levenberg_marquardt
 from trajstore.pipeline.learn.levenberg_marquardt import LevenbergMarquardt
+from trajstore.pipeline.runs.files import RunError
 
 
 def data(samples=12, steps=4, seed=1):
@@ -86,6 +88,28 @@ def test_a_step_never_raises_the_loss_of_its_batch():
     losses = [learner.step(number, inputs, targets) for number in range(15)]
     assert all(later <= earlier for earlier, later in itertools.pairwise(losses))
     assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("std", [None, (0.5, 2.0, 3.0)])
+def test_a_large_batch_that_is_taken_in_pieces_teaches_what_it_teaches_whole(monkeypatch, std):
+    inputs, targets = (values.double() for values in data(64))
+    found = []
+    # Neither divides the batch.
+    for piece in (levenberg_marquardt.PIECE, 27):
+        monkeypatch.setattr(levenberg_marquardt, "PIECE", piece)
+        network = model().double()
+        learner = LevenbergMarquardt(network, RefinementSection(samples=64), seed=0, std=std)
+        told = [learner.step(number, inputs, targets).item() for number in range(3)]
+        found.append((told, parameters_to_vector(network.parameters()).detach().numpy()))
+    (whole, weights), (pieces, same) = found
+    np.testing.assert_allclose(pieces, whole, rtol=1e-12)
+    np.testing.assert_allclose(same, weights, rtol=1e-9, atol=1e-12)
+
+
+def test_a_network_whose_matrix_has_no_place_is_refused():
+    network = make_model("mlp", 2, 3, hidden=[200, 200])
+    with pytest.raises(RunError, match=r"the model has 41403 parameters"):
+        LevenbergMarquardt(network, RefinementSection(), seed=0)
 
 
 def test_a_step_at_a_minimum_changes_nothing():

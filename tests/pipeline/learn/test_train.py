@@ -21,14 +21,27 @@ from trajstore.pipeline import RunError, load_trained, train
 from trajstore.pipeline.learn.first_order import FirstOrder, learning_rate
 from trajstore.pipeline.learn.levenberg_marquardt import LevenbergMarquardt
 from trajstore.pipeline.learn.validation import mean_squared_error
+from trajstore.pipeline.runs.curve import read_curve
 from trajstore.pipeline.runs.files import load_checkpoint
-from trajstore.pipeline.runs.folder import read_curve
 
 LEARNING = {
     "model": {"hidden": 6, "encoder": [5]},
     "training": {"batch": 8, "steps": 24, "evaluate_every": 7, "learning_rate": 0.02, "clip": 1.0},
     "refinement": {"steps": 6, "samples": 16, "batch": 32, "evaluate_every": 4},
     "task": {"normalize": True},
+}
+
+
+# Its forcing is part of the checkpoint.
+FORCED = {
+    "model": {"name": "shplrnn", "hidden": 6, "units": 3},
+    "training": {
+        "batch": 8,
+        "optimizer": "radam",
+        "schedule": "exponential",
+        "learner": {"name": "forced", "noise": 0.01},
+    },
+    "task": {"name": "forecast", "normalize": True},
 }
 
 
@@ -126,10 +139,13 @@ train(check_config(json.loads(sys.argv[1]), "test"), Path(sys.argv[2]), Path(sys
 
 
 @pytest.mark.slow
-def test_killed_at_random_times_and_resumed_is_bit_for_bit_the_same(experiment, small_dataset, tmp_path):
+@pytest.mark.parametrize("learning", [LEARNING, FORCED], ids=["refined", "forced"])
+def test_killed_at_random_times_and_resumed_is_bit_for_bit_the_same(
+    learning, experiment, small_dataset, tmp_path
+):
     """SIGKILL to a real process, whose checkpoints are then all that is left."""
     long = experiment(
-        **{**LEARNING, "training": {**LEARNING["training"], "steps": 300, "evaluate_every": 10}}
+        **{**learning, "training": {**learning["training"], "steps": 300, "evaluate_every": 10}}
     )
     train(long, small_dataset, tmp_path / "whole")
     run = tmp_path / "killed"
@@ -151,6 +167,8 @@ def test_killed_at_random_times_and_resumed_is_bit_for_bit_the_same(experiment, 
     assert kills >= 1
     train(long, small_dataset, run, resume=True)
     assert_same_weights(tmp_path / "whole", run)
+    alphas = [load_checkpoint(path / "last.pt")["learner"].get("alpha") for path in (tmp_path / "whole", run)]
+    assert alphas[0] == alphas[1]
     assert without_clock(tmp_path / "whole") == without_clock(run)
     assert not list(run.glob("*.part"))
 

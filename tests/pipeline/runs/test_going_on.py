@@ -10,8 +10,9 @@ import torch
 from trajstore.pipeline import RunError, evaluate, load_trained, plot, train
 from trajstore.pipeline.learn import train as train_module
 from trajstore.pipeline.learn.first_order import FirstOrder, learning_rate
+from trajstore.pipeline.runs.curve import read_curve
 from trajstore.pipeline.runs.files import load_checkpoint
-from trajstore.pipeline.runs.folder import RunConfig, read_curve
+from trajstore.pipeline.runs.folder import RunConfig
 
 pytestmark = pytest.mark.slow
 

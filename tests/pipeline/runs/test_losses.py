@@ -14,8 +14,8 @@ from trajstore.pipeline.draw.run_figures.plot import load_results
 from trajstore.pipeline.learn.first_order import FirstOrder
 from trajstore.pipeline.learn.levenberg_marquardt import LevenbergMarquardt
 from trajstore.pipeline.learn.validation import mean_squared_error
+from trajstore.pipeline.runs.curve import read_curve
 from trajstore.pipeline.runs.files import load_checkpoint, save_checkpoint
-from trajstore.pipeline.runs.folder import read_curve
 from trajstore.pipeline.runs.loss_units import told_loss
 from trajstore.pipeline.runs.model import build_model
 

@@ -318,6 +318,15 @@ def test_a_description_reads_back_in_any_order_and_another_equation_is_refused()
     assert again.autonomous
 
 
+def test_ten_thousand_points_are_the_field_that_fewer_are_and_never_matrices():
+    times, few, many = [0.0, 0.5], fields(1), fields(1, 10_000)
+    np.testing.assert_allclose(resampled(many, 64), few, atol=1e-12)
+    found = solve(many, times, step=0.05)[:, 1]
+    np.testing.assert_allclose(resampled(found, 64), solve(few, times, step=0.05)[:, 1], atol=1e-5)
+    with pytest.raises(InvalidSystemError, match=r"10,000 points.*etdrk4"):
+        get_system(NAME, 10_000).numeric()
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -327,7 +336,7 @@ def test_a_description_reads_back_in_any_order_and_another_equation_is_refused()
         ({"parameters": {"length": {"value": -1.0}}}, "length -1.0"),
         ({"parameters": {"width": {"value": 1.0}}}, "the parameter length"),
         ({"states": ["u2", "u1"]}, "expected u1, u2"),
-        ({"initial_state": {"u1": [0, 1]}}, "size 1; expected 16 to 512"),
+        ({"initial_state": {"u1": [0, 1]}}, "size 1; expected 16 to 10000"),
         ({"initial_state": {f"u{i}": [0, i] for i in range(1, 65)}}, "one range for all"),
     ],
 )
@@ -345,7 +354,7 @@ def test_a_description_that_is_not_of_this_equation_is_refused(change, expected)
         ({"system": {"name": "lorenz", "size": None}, "engine": {"name": "etdrk4"}}, 'etdrk4" is for'),
         ({"system": {"name": "lorenz", "size": 5}}, "one size.*lorenz-96"),
         ({"system": {"name": "lorenz-96", "size": 3}}, "at least 4"),
-        ({"system": {"size": 8}}, "expected 16 to 512"),
+        ({"system": {"size": 8}}, "expected 16 to 10000"),
         ({"system": {"parameters": {"width": 3.0}}}, "it has length"),
         ({"system": {"initial_state": {"u1": [0.0, 1.0]}}}, "it has u"),
         ({"initial_states": {"kind": "normal"}}, "no smooth field"),

@@ -1,0 +1,47 @@
+"""The one place where a file's bytes are opened, whether it lies here or elsewhere."""
+
+import io
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from .mirrors import elsewhere, pages_of
+from .pages import PagedFile
+
+
+def is_here(path: Path) -> bool:
+    """Does a path not stand for a file that lies elsewhere?"""
+    return elsewhere(path) is None
+
+
+def shown(path: Path) -> Path | str:
+    """A file's path for people: of one that lies elsewhere its address."""
+    mirror = elsewhere(path)
+    return path if mirror is None else mirror.address(path.name)
+
+
+def size_elsewhere(path: Path) -> int | None:
+    """Bytes that a file elsewhere is to have; None of one that is here."""
+    mirror = elsewhere(path)
+    return None if mirror is None else mirror.files[path.name].size
+
+
+def content_elsewhere(path: Path) -> str | None:
+    """The hash of the content that a file elsewhere is to have; None of one that is here."""
+    mirror = elsewhere(path)
+    return None if mirror is None else mirror.files[path.name].content
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """A file, open for reading its bytes; of one that lies elsewhere, only those that are read come."""
+    mirror = elsewhere(path)
+    if mirror is None:
+        return path.open("rb")
+    return cast(BinaryIO, cast(io.RawIOBase, PagedFile(pages_of(path, mirror))))
+
+
+def read_elsewhere(path: Path, start: int, end: int) -> bytes:
+    """Exactly these bytes of a file elsewhere."""
+    mirror = elsewhere(path)
+    if mirror is None:
+        raise ValueError(f"{path} is here")
+    return mirror.place.read(path.name, start, end, mirror.files[path.name].size)

@@ -1,0 +1,118 @@
+"""Folders that lie elsewhere: any of their files, from one byte to another, by fsspec."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import count
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from ..base.errors import FormatError, TrajstoreError
+from .address import NotThereError, hide, scheme_of
+
+# Tries, and the wait in seconds after the first of them, then twice as long each time.
+ATTEMPTS = 4
+BACKOFF = 0.5
+WEB = ("http", "https")
+EXTRA = (
+    "reading a dataset where it lies needs fsspec and aiohttp: pip install 'trajstore[remote]'; or bring it here: "
+    "trajstore fetch URL DIR"
+)
+
+
+class PassingError(Exception):
+    """Nothing, or not all, came; another try may go better."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder by its URL, as it is from when it was opened on: a file that changes after that is refused.
+
+    suffix   what an address has behind the name of a file
+    headers  with a token, say; go to its own server alone, and are never shown
+    opened   tells openings apart
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    suffix: str = ""
+    opened: int = field(default_factory=count().__next__)
+
+    def address(self, name: str) -> str:
+        """The URL of a file, with all that the user gave: not to be shown."""
+        if scheme_of(self.url) not in WEB:
+            return f"{self.url.rstrip('/')}/{name}"
+        parts = urlsplit(self.url)
+        return urlunsplit(
+            parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}{self.suffix}", fragment="")
+        )
+
+    def shown(self, name: str = "") -> str:
+        """The place of a file for people."""
+        return hide(self.address(name))
+
+    def read(self, name: str, start: int, end: int, total: int | None = None) -> bytes:
+        """Bytes `start` to (without) `end` of a file of `total` bytes; of unknown size perhaps fewer.
+
+        Raises NotThereError, or TrajstoreError if it is not of that size, or cannot be had.
+        """
+        if start >= end:
+            return b""
+        where, why = self.shown(name), PassingError()
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(BACKOFF * 2 ** (attempt - 1))
+            try:
+                read = self._once(name, start, end, total)
+            except PassingError as error:
+                why = error
+                continue
+            except TrajstoreError:
+                raise
+            except FileNotFoundError:
+                raise NotThereError(f"{where}: there is no such file") from None
+            except ImportError:
+                raise TrajstoreError(f"{where}: {EXTRA}") from None
+            except Exception as error:
+                # Of whatever library, whose text may hold a key.
+                raise TrajstoreError(
+                    f"{where}: cannot be read ({type(error).__name__}); check the address, and that you may read it"
+                ) from None
+            if total is not None and len(read) != end - start:
+                raise FormatError(
+                    f"{len(read):,} bytes came of the {end - start:,} that were asked for: it was changed, or cut "
+                    "short; ask who shares it",
+                    where,
+                )
+            return read
+        raise TrajstoreError(
+            f"{where}: {why}; {ATTEMPTS} tries failed. Check the address, or try again later."
+        )
+
+    def _once(self, name: str, start: int, end: int, total: int | None) -> bytes:
+        read = _reader(self.url, tuple(self.headers.items()), self.opened, os.getpid())
+        return read(self.address(name), start, end, total)
+
+
+@lru_cache(maxsize=8)
+def _reader(
+    url: str, headers: tuple[tuple[str, str], ...], _opened: int, _process: int
+) -> Callable[..., bytes]:
+    """What reads from one byte of a URL to another; a forked process needs a connection of its own.
+
+    Raises ImportError, or TrajstoreError if fsspec knows no such scheme.
+    """
+    import fsspec
+
+    if scheme_of(url) in WEB:
+        from .web import WebFiles
+
+        return WebFiles(dict(headers)).range
+    try:
+        files = fsspec.filesystem(scheme_of(url))
+    except ValueError:
+        raise TrajstoreError(
+            f"{hide(url)}: fsspec knows no addresses of that kind; expected https://, hf:// or one of its own"
+        ) from None
+    return lambda address, start, end, _total: files.cat_file(address, start=start, end=end)

@@ -1,0 +1,132 @@
+"""Ranges of files on web servers: fsspec's HTTP file system, which believes no answer that it has not checked.
+
+As it comes, it takes whatever a server sends for the range that was asked for, however long, of whichever version.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+import aiohttp
+from fsspec.asyn import sync
+from fsspec.implementations.http import HTTPFileSystem
+from requests.utils import get_environ_proxies
+
+from ..base.errors import FormatError, TrajstoreError
+from .address import NotThereError, hide, plain
+from .places import PassingError
+
+# Seconds until a connection stands, and between two pieces of an answer.
+CONNECT, SILENCE = 10.0, 60.0
+CHUNK = 1 << 16
+# Answers of servers that may do better a moment later.
+PASSING = {408, 425, 429, 500, 502, 503, 504}
+CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
+
+
+class WebFiles(HTTPFileSystem):
+    """Of one server, for one process. `headers` go with each request to it, and to no other server."""
+
+    # Each keeps the versions of the files that were read by it.
+    cachable = False
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=SILENCE)
+        # Bytes as they are: neither sizes nor ranges mean anything of compressed ones.
+        # Neither may a password of ~/.netrc take the place of a token.
+        self._own = "Authorization" in headers
+        client = {"timeout": timeout, "trust_env": not self._own, "auto_decompress": False}
+        super().__init__(client_kwargs=client, headers={"Accept-Encoding": "identity", **headers})
+        # By URL: the ETag that the file had when it was first read.
+        self._versions: dict[str, str] = {}
+
+    async def _range(self, url: str, start: int, end: int, total: int | None) -> bytes:
+        """Bytes `start` to (without) `end`, or fewer where `total`, the size of the file, is not known.
+
+        Raises PassingError, NotThereError, or TrajstoreError where another try is of no use.
+        """
+        session = await self.set_session()
+        headers = {**self.kwargs["headers"], "Range": f"bytes={start}-{end - 1}"}
+        try:
+            async with session.get(self.encode_url(url), headers=headers, proxy=self._proxy(url)) as answer:
+                self._check(url, answer, start, end, total)
+                read = bytearray()
+                async for chunk in answer.content.iter_chunked(CHUNK):
+                    read += chunk
+                    if len(read) > end - start:
+                        raise TrajstoreError(f"{hide(url)}: the server sends more than it was asked for")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise PassingError(_reason(error)) from None
+        if total is not None and len(read) < end - start:
+            raise PassingError(f"{len(read):,} of {end - start:,} bytes came")
+        return bytes(read)
+
+    def _proxy(self, url: str) -> str | None:
+        """That of the environment, where aiohttp is not to look there."""
+        return get_environ_proxies(url).get(urlsplit(url).scheme) if self._own else None
+
+    def range(self, url: str, start: int, end: int, total: int | None) -> bytes:
+        """The same, from outside of the event loop."""
+        return sync(self.loop, self._range, url, start, end, total)  # pyright: ignore[reportReturnType]
+
+    def _check(
+        self, url: str, answer: aiohttp.ClientResponse, start: int, end: int, total: int | None
+    ) -> None:
+        where = hide(url)
+        hops = [*(each.url.scheme for each in answer.history), answer.url.scheme]
+        if "https" in hops and hops[hops.index("https") :].count("http"):
+            raise TrajstoreError(f"{where}: the server redirects from https to http; ask who shares it")
+        if answer.status in (404, 410):
+            raise NotThereError(f"{where}: the server has no such file (status {answer.status})")
+        if answer.status in PASSING:
+            raise PassingError(f"the server answers with status {answer.status}")
+        if answer.status == 416:
+            raise changed(where, "has become shorter")
+        if answer.status not in (200, 206):
+            raise TrajstoreError(
+                f"{where}: the server answers with status {answer.status}; may the file be read by all?"
+            )
+        encoding = answer.headers.get("Content-Encoding", "identity")
+        if encoding.lower() != "identity":
+            raise TrajstoreError(
+                f"{where}: the server sends {plain(encoding)}, expected the bytes of the file"
+            )
+        size = _whole(answer, start)
+        if answer.status == 200 and (start or size is None or size > end):
+            raise TrajstoreError(
+                f"{where}: the server sends whole files only, no ranges of them, so that it cannot be read where it "
+                "lies; bring it here: trajstore fetch URL DIR"
+            )
+        if total is not None and size not in (None, total):
+            raise changed(where, f"has {size:,} bytes, expected {total:,}")
+        tag = answer.headers.get("ETag", "")
+        # A weak tag does not promise equal bytes.
+        if tag.startswith('"') and self._versions.setdefault(url, tag) != tag:
+            raise changed(where, "is another version than what was read before")
+
+
+def changed(where: str, how: str) -> FormatError:
+    """What is said of a file that is not what it was, or not what the manifest says."""
+    return FormatError(
+        f"{how}: it was changed on the server; open the dataset again, and if that does not help ask who shares it",
+        where,
+    )
+
+
+def _whole(answer: aiohttp.ClientResponse, start: int) -> int | None:
+    """Bytes of the whole file, None where the server does not say."""
+    if answer.status == 200:
+        return answer.content_length
+    found = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    if found is None or int(found.group(1)) != start:
+        raise TrajstoreError(
+            f"{hide(str(answer.url))}: the server sends other bytes than those from {start} on"
+        )
+    return None if found.group(2) == "*" else int(found.group(2))
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the address that the library repeats."""
+    if isinstance(error, TimeoutError):
+        return f"nothing came for {SILENCE:g} s"
+    said = getattr(getattr(error, "os_error", error), "strerror", None)
+    return f"the connection failed: {plain(said)}" if said else "the connection broke off"

@@ -1,0 +1,1 @@
+"""Public archives, where datasets are published to be cited: the Hugging Face Hub and Zenodo."""

@@ -1,0 +1,420 @@
+"""Datasets that lie elsewhere: the same numbers as here, few requests, no byte too many; what is wrong is told."""
+
+import json
+import shutil
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from fetch_server import SHARD, answering, running, shard_of
+from trajstore.data import (
+    FormatError,
+    TrajectoryDataset,
+    TrajstoreError,
+    examine,
+    load_manifest,
+    make_loader,
+    read_shard,
+    verify,
+)
+from trajstore.data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
+from trajstore.data.remote import mirrors, places
+from trajstore.data.remote.pages import FRONT, PAGE, Pages
+from trajstore.pipeline import Selection, generate, select
+from trajstore.pipeline.cli.main import main
+
+DELAY = 0.02
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache of its own, no proxy between here and here, and little patience."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("TRAJSTORE_CACHE", str(folder))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.setattr(places, "BACKOFF", 0.01)
+    monkeypatch.setattr(mirrors, "_mirrors", {})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wide_dataset(experiment, tmp_path_factory):
+    """Shards of the size of a megabyte: 24 000 + 500 + 500 rows, train in three."""
+    folder = tmp_path_factory.mktemp("wide") / "dataset"
+    dataset = {"train": 24_000, "validation": 500, "test": 500, "shard_rows": 8_000}
+    generate(experiment(dataset=dataset), folder, jobs=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def packed_dataset(experiment, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("packed") / "dataset"
+    generate(experiment(dataset={"compression": "gzip"}), folder, jobs=1)
+    return folder
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def assert_refused(result, *said):
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    for text in said:
+        assert text in result.stderr, result.stderr
+
+
+def assert_same(one, other):
+    for mine, theirs in zip(one, other, strict=True):
+        assert torch.equal(mine, theirs)
+
+
+# The same numbers
+
+
+@pytest.mark.parametrize("name", ["small_dataset", "packed_dataset", "failing_dataset"])
+@pytest.mark.parametrize("shuffle", [False, True, "block"])
+def test_batches_are_those_of_the_folder_bit_for_bit(name, shuffle, request):
+    folder = request.getfixturevalue(name)
+    with running(folder) as server:
+        there, here = (TrajectoryDataset(place, normalize=True) for place in (server.url, folder))
+        for one, other in zip(
+            make_loader(there, 16, shuffle=shuffle, seed=3),
+            make_loader(here, 16, shuffle=shuffle, seed=3),
+            strict=True,
+        ):
+            assert_same(one, other)
+
+
+def test_windows_parameters_and_other_variables_are_those_of_the_folder(experiment, tmp_path):
+    drawn = {"name": "van-der-pol", "parameters": {"mu": {"uniform": [0.1, 2.0]}}}
+    generate(experiment(system=drawn, observation={"derivative": True}), tmp_path / "dataset", jobs=1)
+    with running(tmp_path / "dataset") as server:
+        options = {"task": "vector-field", "window": 3, "stride": 2, "parameters": ["mu"], "normalize": True}
+        there, here = (TrajectoryDataset(place, **options) for place in (server.url, tmp_path / "dataset"))
+        chosen = np.random.default_rng(0).integers(0, len(here), 50)
+        assert_same(there[chosen], here[chosen])
+        assert torch.equal(there.states(chosen, "derivative"), here.states(chosen, "derivative"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_read_by_connections_of_their_own(small_dataset, method):
+    with running(small_dataset) as server:
+        there, here = TrajectoryDataset(server.url), TrajectoryDataset(small_dataset)
+        there[0]
+        for one, other in zip(
+            make_loader(there, 16, workers=2, start_method=method), make_loader(here, 16), strict=True
+        ):
+            assert_same(one, other)
+
+
+def test_any_file_system_of_fsspec_serves(small_dataset):
+    memory = fsspec.filesystem("memory")
+    memory.put(str(small_dataset), "/shared", recursive=True)
+    try:
+        assert_same(TrajectoryDataset("memory://shared")[3:40], TrajectoryDataset(small_dataset)[3:40])
+        assert verify("memory://shared") == []
+    finally:
+        memory.rm("/shared", recursive=True)
+
+
+def test_a_file_address_is_a_path(small_dataset):
+    assert load_manifest(f"file://{small_dataset}") == load_manifest(small_dataset)
+
+
+# Few requests, and no byte too many
+
+
+def test_the_first_batch_takes_few_requests_and_little_time(wide_dataset):
+    with running(wide_dataset) as server:
+        server.delay = DELAY
+        TrajectoryDataset(server.url)
+        server.requests.clear()
+        mirrors._pages.clear()
+        begin = time.perf_counter()
+        next(iter(make_loader(TrajectoryDataset(server.url), 256)))
+        assert time.perf_counter() - begin < 2.0
+        assert len(server.requests) <= 10
+
+
+@pytest.mark.parametrize("buffer", [400_000, 1 << 29], ids=["several fills", "one fill"])
+def test_a_shuffle_in_blocks_brings_hardly_more_than_it_uses(wide_dataset, buffer):
+    with running(wide_dataset) as server:
+        dataset = TrajectoryDataset(server.url)
+        loader = make_loader(dataset, 256, shuffle="block", block_bytes=64 << 10, buffer_bytes=buffer)
+        assert sum(len(inputs) for inputs, _ in loader) == len(dataset)
+        assert sum(server.sent.values()) < 1.2 * dataset.store.bytes
+
+
+def test_one_sample_brings_its_own_bytes_and_what_opening_takes(wide_dataset):
+    with running(wide_dataset) as server:
+        dataset = TrajectoryDataset(server.url)
+        dataset[0]
+        server.requests.clear()
+        dataset[7_000]
+        dataset[[0, 5_000]]
+        assert len(server.requests) == 3
+        for _, asked in server.requests:
+            first, last = map(int, asked.removeprefix("bytes=").split("-"))
+            assert last - first + 1 == dataset.store.row_bytes
+
+
+def test_pages_hold_the_bytes_of_the_file_however_it_is_read():
+    content = np.random.default_rng(0).bytes(10 * PAGE + 17)
+    asked = []
+
+    def fetch(start, end):
+        asked.append((start, end))
+        return content[start:end]
+
+    pages = Pages(len(content), fetch)
+    generator = np.random.default_rng(1)
+    for _ in range(300):
+        start = int(generator.integers(0, len(content)))
+        size = int(generator.integers(0, 3 * PAGE))
+        assert pages.read(start, start + size) == content[start : start + size]
+    assert all(start < end <= len(content) for start, end in asked)
+    asked.clear()
+    again = Pages(len(content), fetch)
+    for start in range(0, len(content), 100):
+        again.read(start, start + 100)
+    assert asked[0] == (0, FRONT)
+    assert len(asked) < 6, "pages that follow each other come more and more at once"
+
+
+# The commands
+
+
+def test_info_tells_the_same(small_dataset):
+    with running(small_dataset) as server:
+        assert run("info", server.url, "--json").stdout == run("info", small_dataset, "--json").stdout
+        one = run("info", f"{server.url}{SHARD}", "--json")
+        assert one.stdout == run("info", small_dataset / SHARD, "--json").stdout
+        assert {name for name in server.names() if name.endswith(".h5")} == {SHARD}
+
+
+def test_verify_brings_all_into_a_cache_that_verifies(small_dataset, cache):
+    with running(small_dataset) as server:
+        result = run("verify", server.url, "--reintegrate", 3)
+        assert result.exit_code == 0, result.output
+        assert "sound" in result.stdout
+        (folder,) = [path for path in cache.iterdir() if path.name != "partial"]
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+            path.name: path.read_bytes() for path in small_dataset.iterdir()
+        }
+        assert verify(folder) == []
+        server.requests.clear()
+        assert verify(server.url) == []
+        assert set(server.names()) == {MANIFEST, CHECKSUMS, *DOCUMENTS}
+
+
+def test_select_and_plot_do_as_with_a_folder(small_dataset, tmp_path):
+    with running(small_dataset) as server:
+        ids = [
+            select(place, tmp_path / name, Selection(rows=(2, 9), splits=["train", "test"])).id
+            for name, place in (("here", small_dataset), ("there", server.url))
+        ]
+        assert ids[0] == ids[1]
+        result = run("plot", server.url, "--out", tmp_path / "figures")
+        assert result.exit_code == 0, result.output
+        assert run("plot", small_dataset, "--out", tmp_path / "local").exit_code == 0
+        names = {path.name for path in (tmp_path / "local").iterdir()}
+        assert names
+        assert {path.name for path in (tmp_path / "figures").iterdir()} == names
+        assert_refused(run("plot", server.url), "--out")
+
+
+def test_verify_finds_a_shard_that_was_changed_and_keeps_it_out_of_the_cache(dataset_copy, cache):
+    content = bytearray((dataset_copy / SHARD).read_bytes())
+    content[-1] ^= 1
+    (dataset_copy / SHARD).write_bytes(content)
+    (dataset_copy / "test-00000.h5").unlink()
+    with running(dataset_copy) as server:
+        result = run("verify", server.url)
+        assert result.exit_code == 1, result.output
+        assert f"{SHARD}: has the size but not the SHA-256" in result.stdout
+        assert "test-00000.h5: missing" in result.stdout
+        assert not list(cache.glob(f"*/{SHARD}"))
+
+
+def test_a_whole_file_is_gone_on_with_where_it_broke_off(wide_dataset, monkeypatch, cache):
+    monkeypatch.setattr(mirrors, "STEP", 100_000)
+    with running(wide_dataset) as server:
+        tries = []
+
+        def stop(handler, content):
+            tries.append(handler.headers.get("Range"))
+            return 4 <= len(tries) < 20 and not handler.answer(500, b"")
+
+        server.behaviours[SHARD] = stop
+        with pytest.raises(TrajstoreError, match="status 500"):
+            read_shard_of(server.url)
+        (partial,) = cache.glob("partial/*.part")
+        assert partial.stat().st_size == 300_000
+        server.behaviours.clear()
+        server.sent.clear()
+        read_shard_of(server.url)
+        assert server.sent[SHARD] == (wide_dataset / SHARD).stat().st_size - 300_000
+
+
+def read_shard_of(url):
+    dataset_folder = TrajectoryDataset(url, "test").store.path
+    return read_shard(dataset_folder / SHARD)
+
+
+# What is wrong is told, with exit code 2
+
+
+def test_a_server_without_ranges(dataset_copy, monkeypatch):
+    monkeypatch.setattr(mirrors, "STEP", 10_000)
+    with running(dataset_copy) as server:
+        server.behaviours[SHARD] = lambda handler, content: not handler.serve(content, ranges=False)
+        with pytest.raises(TrajstoreError, match=r"whole files only.*trajstore fetch"):
+            TrajectoryDataset(server.url)
+        assert_refused(run("select", server.url, "--out", "x"), "whole files only", "trajstore fetch")
+
+
+def test_a_file_that_changes_while_it_is_read(dataset_copy):
+    with running(dataset_copy) as server:
+        dataset = TrajectoryDataset(server.url)
+        server.behaviours[SHARD] = lambda handler, content: not handler.serve(content, tag='"new"')
+        with pytest.raises(FormatError, match="another version"):
+            dataset[0]
+        # Who opens the dataset again has the new one.
+        TrajectoryDataset(server.url)[0]
+
+
+def test_a_file_of_another_size_or_with_other_numbers(dataset_copy, forge):
+    manifest = (dataset_copy / MANIFEST).read_bytes()
+    whole = (dataset_copy / SHARD).read_bytes()
+    (dataset_copy / SHARD).write_bytes(whole + b"\0")
+    with running(dataset_copy) as server:
+        with pytest.raises(FormatError, match="expected"):
+            TrajectoryDataset(server.url)
+        (dataset_copy / SHARD).write_bytes(whole)
+        state = read_shard(dataset_copy / SHARD).state.copy()
+        state[0, 1] += 1
+        forge(dataset_copy, SHARD, state=state)
+        assert (dataset_copy / SHARD).stat().st_size == len(whole)
+        (dataset_copy / MANIFEST).write_bytes(manifest)
+        with pytest.raises(FormatError, match="other numbers than the manifest says"):
+            TrajectoryDataset(server.url)
+
+
+def test_a_file_that_is_not_there(dataset_copy, tmp_path):
+    with running(dataset_copy) as server:
+        for command in (
+            ["info", f"{server.url}nowhere"],
+            ["verify", f"{server.url}nowhere"],
+            ["plot", f"{server.url}nowhere", "--out", tmp_path / "a"],
+            ["select", f"{server.url}nowhere", "--out", tmp_path / "b"],
+        ):
+            assert_refused(run(*command), "no such file (status 404)", server.host)
+        (dataset_copy / SHARD).unlink()
+        with pytest.raises(TrajstoreError, match=f"{SHARD}.*404"):
+            TrajectoryDataset(server.url)
+        assert_refused(run("plot", server.url, "--out", tmp_path / "c"), SHARD, "404")
+
+
+@pytest.mark.parametrize("missing", ["fsspec", "aiohttp"])
+def test_a_missing_extra(server, monkeypatch, missing):
+    for name in [
+        name for name in sys.modules if name.split(".")[0] == missing or name.endswith("remote.web")
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    places._reader.cache_clear()
+    assert_refused(run("info", server.url), "trajstore[remote]", "trajstore fetch")
+
+
+def test_what_else_servers_say(server, monkeypatch):
+    server.behaviours[MANIFEST] = answering(403)
+    assert_refused(run("info", server.url), "status 403")
+    server.behaviours[MANIFEST] = answering(200)
+    assert_refused(run("info", server.url), "HTML page")
+    server.behaviours[MANIFEST] = answering(200, b"{}", {"Content-Encoding": "gzip"})
+    assert_refused(run("info", server.url), "gzip")
+    server.behaviours[MANIFEST] = answering(503, times=2)
+    assert run("info", server.url).exit_code == 0
+    server.behaviours[MANIFEST] = answering(503)
+    assert_refused(run("info", server.url), "status 503", "try again")
+    assert_refused(run("info", "https://127.0.0.1:1/x"), "127.0.0.1:1")
+    assert_refused(run("info", "nosuch://host/x"), "fsspec knows no")
+
+
+def test_a_server_that_sends_without_end_is_left(server, dataset_copy):
+    def endless(handler, content):
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes 0-16383/{len(content)}")
+        handler.close_connection = True
+        handler.end_headers()
+        handler.send(b"x" * (64 << 20))
+        return True
+
+    server.behaviours[SHARD] = endless
+    with pytest.raises(TrajstoreError, match="more than it was asked for"):
+        TrajectoryDataset(server.url)
+    assert server.sent[SHARD] < 32 << 20
+
+
+def test_nothing_of_a_strangers_manifest_leads_out_of_the_cache(server, dataset_copy, tmp_path, cache):
+    raw = json.loads((dataset_copy / MANIFEST).read_text())
+    raw["id"] = "../../out"
+    (dataset_copy / MANIFEST).write_text(json.dumps(raw))
+    TrajectoryDataset(server.url)
+    assert run("verify", server.url).exit_code == 1
+    shard_of(raw)["file"] = "../../out.h5"
+    (dataset_copy / MANIFEST).write_text(json.dumps(raw))
+    assert_refused(run("verify", server.url), "file")
+    assert not list(tmp_path.glob("out*"))
+    assert {path.name for path in tmp_path.iterdir()} == {"cache", "dataset"}
+
+
+def test_a_damaged_shard_is_refused_and_hangs_nothing(server, dataset_copy, time_limit):
+    whole = bytearray((dataset_copy / SHARD).read_bytes())
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        damaged = whole.copy()
+        for place in generator.integers(0, 12_288, 40):
+            damaged[place] = generator.integers(0, 256)
+        (dataset_copy / SHARD).write_bytes(damaged)
+        with time_limit(20), suppress(TrajstoreError):
+            TrajectoryDataset(server.url)[0]
+
+
+def test_no_password_and_no_key_is_shown(server):
+    address = server.url.replace("http://", "http://me:secret@") + "?key=hidden"
+    assert run("info", address).exit_code == 0
+    server.behaviours[MANIFEST] = answering(403)
+    for command in (["info"], ["verify"]):
+        result = run(*command, address)
+        assert_refused(result, "status 403")
+        assert "secret" not in result.output
+        assert "hidden" not in result.output
+
+
+def test_where_a_folder_is_needed_an_address_is_refused(server, tmp_path):
+    result = run("train", "x.toml", "--data", server.url, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "trajstore fetch" in result.stderr
+
+
+def test_a_cache_that_cannot_be_written_is_told(server, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRAJSTORE_CACHE", str(tmp_path / "file"))
+    assert_refused(run("info", server.url), "TRAJSTORE_CACHE")
+
+
+def test_the_cached_folder_is_a_dataset_like_any_other(small_dataset, cache):
+    with running(small_dataset) as server:
+        examine(server.url)
+    (folder,) = [path for path in cache.iterdir() if path.name != "partial"]
+    shutil.copytree(folder, Path(cache).parent / "copy")
+    assert_same(TrajectoryDataset(Path(cache).parent / "copy")[:10], TrajectoryDataset(small_dataset)[:10])
