@@ -13,7 +13,7 @@ from ..style import TRUE
 SHOWN = 3.0
 # Samples that are shown at least.
 FEWEST = 50
-# Beyond the truth's range by so much of it colours do not change any more.
+# Beyond the truth's range by so much of half of it colours do not change any more.
 BEYOND = 0.25
 
 
@@ -35,7 +35,9 @@ def draw_space_time(results: Results) -> Figure:
             ("difference", predicted - true),
         )
     low, high = true.min(), true.max()
-    margin = BEYOND * (high - low)
+    if low < 0 < high:
+        low, high = min(low, -high), max(-low, high)
+    margin = BEYOND * (high - low) / 2
     # What is no number stays white.
     images = [
         (name, time[shown], np.clip(np.where(np.isfinite(part), part, np.nan), low - margin, high + margin))
@@ -47,7 +49,7 @@ def draw_space_time(results: Results) -> Figure:
         for axes in figure.axes[: len(images)]:
             axes.axvline(time[lost], color=TRUE, lw=1.0, ls=":")
     row = rollout_row(results)
-    what = "a rollout" + (f", {row}" if row else "") + f"; dotted: error of {VALID_ERROR:g}"
+    what = "a rollout" + (f", {row}" if row else "") + f"; dotted: error of {VALID_ERROR:g} deviations"
     figure.suptitle(run_title(results, what), x=0.02, ha="left", fontsize=10)
     return figure
 

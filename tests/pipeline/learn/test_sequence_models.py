@@ -92,3 +92,18 @@ def test_a_run_learns_resumes_and_is_judged(name, dataset, tmp_path):
     for step in range(1, 4):
         states, carry = stepping.advance(carry)
         np.testing.assert_allclose(states, ahead[:, step], rtol=0, atol=1e-10)
+
+
+def test_a_reservoir_learns_in_one_pass_and_goes_on(dataset, tmp_path):
+    text = CONFIG.format(name="reservoir", steps=50).replace("hidden = 8", "units = 100\nwashout = 5")
+    text = text.replace("[refinement]\nsteps = 2", "[refinement]\nsteps = 0")
+    text = text.replace('schedule = "constant"', 'dtype = "float64"')
+    (tmp_path / "config.toml").write_text(text)
+    config = load_config(tmp_path / "config.toml")
+    for run in ("run", "again"):
+        train(config, dataset, tmp_path / run)
+    assert json.loads((tmp_path / "run/training.json").read_text())["steps"] == 5
+    weights = [load_checkpoint(tmp_path / run / "best.pt")["model"] for run in ("run", "again")]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    rollout = evaluate(tmp_path / "run", dataset)["rollout"]
+    assert rollout["vpt"] > 2 * rollout["baselines"]["persistence"]["vpt"]
