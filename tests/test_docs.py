@@ -132,9 +132,9 @@ def test_a_filmed_pendulum_is_learned_as_the_document_says(
         result = CliRunner().invoke(main, shlex.split(command))
         assert result.exit_code == 0, f"{command}\n{result.output}"
     _, model = load_trained(tmp_path / "filmed/run")
-    states = torch.tensor([[[0.3, 0.8]], [[-0.6, 0.5]]], dtype=torch.float64)
+    states = torch.from_numpy(rows[:, ::40])
     true = torch.stack([states[..., 1], -2.4 * torch.sin(states[..., 0])], dim=-1)
-    torch.testing.assert_close(model(states).detach(), true, atol=0.05, rtol=0)
+    assert (model(states).detach() - true).square().mean() < 0.01 * true.square().mean()
 
 
 SYSTEMS = ["oscillator", "anharmonic", "observed", "sprott", "delayed"]
