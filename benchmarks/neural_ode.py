@@ -1,8 +1,8 @@
 """What a step of training costs through which integrator, and how exact its states are.
 
 A field of two hidden layers of 32 units, trained a little on van der Pol's oscillator, is led from 256 states over 20
-points that are 0.1 apart, and the gradient of the squared error taken back through that. The error is that of the states, beside
-DOP853 at a tolerance of 1e-12. All in float64, one thread. `pip install -e ".[bench]"` has what is needed.
+points that are 0.1 apart, and the gradient of the squared error taken back through that. The error is that of the
+states, beside DOP853 at a tolerance of 1e-12. All in float64, one thread. Needs `pip install -e ".[bench]"`.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 """A forced recurrence of a piecewise linear map and its gradients, compiled by numba: a Python loop over time costs
-thirty times as much. `piecewise.forced_loop` is what it computes, and what stands in for it.
+some sixteen times as much. `piecewise.forced_loop` is what it computes, and what stands in for it.
 """
 
 from typing import Any

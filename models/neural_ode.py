@@ -1,8 +1,8 @@
 """Neural ordinary differential equation: Chen, Rubanova, Bettencourt and Duvenaud (2018), arXiv:1806.07366.
 
-Gradients go back through the steps of the integrator, which is the classic method of order four (Kutta 1901) with a
-fixed step: a trajectory is known at points that are close together, so that steps need not be chosen, and the whole of
-it is a dozen lines. `benchmarks/neural_ode.py` measures it beside torchdiffeq and torchode.
+Gradients go back through the steps of the integrator, the classic method of order four (Kutta 1901) with a fixed
+step: a trajectory is known at points that are close together, so that steps need not be chosen, and the whole of it
+is a dozen lines. `benchmarks/neural_ode.py` measures it beside torchdiffeq and torchode.
 """
 
 from collections.abc import Mapping, Sequence

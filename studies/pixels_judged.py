@@ -70,6 +70,7 @@ def frames(runs: Sequence) -> Figure | None:
         for axes, number in zip(line, numbers, strict=True):
             axes.imshow(pictures[number].reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
             axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(True)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
     for axes, number in zip(panels[0], numbers, strict=True):
         axes.set_title(f"$t$ = {time[number]:.3g}", fontsize=8)

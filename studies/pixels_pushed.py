@@ -49,8 +49,13 @@ def draw(before: np.ndarray, after: np.ndarray) -> Figure:
         axes.set(xticks=[], yticks=[])
         axes.set_title(f"$t$ = {time[number]:.3g}", fontsize=8)
     axes = below.subplots()
-    for half, since, name in ((before, 0, "before"), (after, POINTS, "after the push")):
-        axes.plot(time[since + 1 : since + POINTS - 1], energies(half[None], STEP)[0], label=name)
+    for half, since, colour, name in (
+        (before, 0, "#0072B2", "before"),
+        (after, POINTS, "#D55E00", "after the push"),
+    ):
+        axes.plot(
+            time[since + 1 : since + POINTS - 1], energies(half[None], STEP)[0], color=colour, label=name
+        )
     axes.set(xlabel="time $t$", ylabel="energy, as read\noff the pictures", ylim=(0, None))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

@@ -188,7 +188,7 @@ def commit(handler, body, name):
         {
             "success": True,
             "commitOid": repo.head,
-            "commitUrl": f"{handler.server.root}/{name}/commit/{repo.head}",
+            "commitUrl": f"{handler.server.root}/datasets/{name}/commit/{repo.head}",
         }
     )
 

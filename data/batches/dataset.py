@@ -37,7 +37,8 @@ class TrajectoryDataset(Dataset[Batch]):
     `failed` counts them.
 
     Args:
-        path: A dataset folder, or one `.h5` shard.
+        path: A dataset folder, or one `.h5` shard; or its address, `https://` or `hf://ORG/NAME[@REVISION]`, of
+            which only the bytes come that are asked for.
         split: "train", "validation" or "test". None is the split of the shard, or "train" of a folder.
         task: "initial-value" or "forecast", see `trajstore.data.tasks`; or a `Task`, as `get_task` makes one that has
             settings, or of your own.

@@ -106,14 +106,12 @@ def verify_command(
     """Check a dataset or a shard: 0 if sound; 1 if not, a line a problem; 2 if it cannot be checked, for there is
     no manifest, or none that can be read.
 
-    Files are read in a process of their own, so that one made to crash or hang the HDF5 library is only a problem.
-    PATH may be the address of a dataset, https:// or hf://; its files then come into the cache (TRAJSTORE_CACHE).
+    Files are read in a process of their own, so that one made to crash or hang the HDF5 library is only a problem;
+    those of an address, https:// or hf://, from the cache.
     """
     shown = printable(hide(str(path)))
-    if wants_repair and shards is not None:
-        raise click.UsageError("--repair reads all shards; leave out --shards.")
-    if wants_repair and isinstance(path, str):
-        raise click.UsageError("--repair writes into a folder; fetch the dataset first.")
+    if wants_repair and (shards is not None or isinstance(path, str)):
+        raise click.UsageError("--repair reads all of a folder's shards; leave out --shards, or fetch first.")
     from ...data.folder.remote_folder import dataset_path
 
     path = dataset_path(path)

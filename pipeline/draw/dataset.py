@@ -44,8 +44,7 @@ def plot_dataset(
     path = dataset_path(path)
     sample = sample_dataset(path)
     folder = _beside(path.resolve()) if out is None else Path(out)
-    if any((parent / MANIFEST).is_file() for parent in (folder.resolve(), *folder.resolve().parents)):
-        raise TrajstoreError(f"{folder}: lies in a dataset, which holds nothing else; choose another --out")
+    refuse_inside(folder)
     paths = []
     with mpl.rc_context(STYLE), np.errstate(all="ignore"):
         for name, draw in DRAWINGS.items():
@@ -54,6 +53,12 @@ def plot_dataset(
             if console is not None:
                 console.print(str(paths[-1]), highlight=False, soft_wrap=True)
     return paths
+
+
+def refuse_inside(path: Path) -> None:
+    """Raises TrajstoreError if what is to be written would lie in a dataset."""
+    if any((parent / MANIFEST).is_file() for parent in (path.resolve(), *path.resolve().parents)):
+        raise TrajstoreError(f"{path}: lies in a dataset, which holds nothing else; choose another --out")
 
 
 def _beside(path: Path) -> Path:

@@ -28,6 +28,7 @@ LOADED = {
     "train": ("torch", "torch._dynamo", *ENGINES, "trajstore.pipeline.learn.train"),
     "evaluate": ("torch", *ENGINES, "trajstore.pipeline.judge.evaluate"),
     "plot": ("torch", "trajstore.pipeline.draw.run_figures.plot", "trajstore.pipeline.draw.dataset"),
+    "view": ("torch", "trajstore.pipeline.draw.run_figures.page", "trajstore.pipeline.draw.dataset_page"),
 }
 # Of address space, that a command may need beyond what it loads.
 ROOM = 128 << 20

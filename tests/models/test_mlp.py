@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from trajstore.models import count_parameters, make_model, perceptron
+from trajstore.models.settings import MlpSettings
 
 
 def build(**settings):
@@ -66,3 +67,16 @@ def test_without_hidden_layers_it_is_a_linear_map():
     torch.testing.assert_close(
         layers(one) + layers(other), layers(one + other) + layers(torch.zeros(5, 4)), rtol=1e-4, atol=1e-5
     )
+
+
+def test_a_last_layer_without_bias_and_weights_that_begin_orthogonal():
+    model = build(bias=False, orthogonal=True, hidden=[6, 6])
+    assert [name for name, _ in model.named_parameters() if "4" in name] == ["layers.4.weight"]
+    weight = model.layers[2].weight
+    torch.testing.assert_close(weight @ weight.T, torch.eye(6, dtype=torch.float64), rtol=0, atol=1e-6)
+    assert len(model.state_dict()) == model.fewest_weights(hidden=[6, 6], bias=False)
+
+
+def test_keys_at_their_defaults_are_in_no_identity():
+    assert MlpSettings().model_dump() == {"hidden": [32, 32], "activation": "tanh", "points": 1}
+    assert MlpSettings(bias=False).model_dump()["bias"] is False

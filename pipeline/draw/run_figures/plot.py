@@ -1,9 +1,11 @@
 """All figures of an evaluated run."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from ...runs.code import Classes, kept_code
@@ -38,20 +40,25 @@ def plot(
     """
     run = Path(run)
     folder = run / FIGURES if out is None else Path(out)
-    results = load_results(run)
-    code = kept_code(run, trusted=trust_code)
-    names = [*KNOWN.own, *results["config"].learning.evaluation.figures]
     paths = []
-    with mpl.rc_context(STYLE):
-        for name in names:
-            figure = KNOWN.find(name, code, figures)(results)
-            if figure is None:
-                continue
-            paths.append(folder / f"{name.rpartition(':')[2]}.png")
-            save_figure(figure, paths[-1])
-            if console is not None:
-                console.print(str(paths[-1]), highlight=False, soft_wrap=True)
+    for name, figure in drawn(run, load_results(run), figures, trust_code=trust_code):
+        paths.append(folder / f"{name}.png")
+        save_figure(figure, paths[-1])
+        if console is not None:
+            console.print(str(paths[-1]), highlight=False, soft_wrap=True)
     return paths
+
+
+def drawn(
+    run: Path, results: Results, figures: Classes | None = None, *, trust_code: bool = False
+) -> Iterator[tuple[str, Figure]]:
+    """Each figure of a run with its name, as far as the results have what it shows."""
+    code = kept_code(run, trusted=trust_code)
+    with mpl.rc_context(STYLE):
+        for name in [*KNOWN.own, *results["config"].learning.evaluation.figures]:
+            figure = KNOWN.find(name, code, figures)(results)
+            if figure is not None:
+                yield name.rpartition(":")[2], figure
 
 
 def load_results(run: Path) -> Results:

@@ -6,18 +6,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 from ..run_labels import Results, component_label, run_title
-from ..style import BLACK, ROW_COLOURS, new_figure
+from ..style import ROW_COLOURS, new_figure
 
 # As many as there are colours; the others are one more node, in grey.
 MOST_REGIONS = len(ROW_COLOURS)
 OTHERS = "#9AA1A9"
 # Points of a portrait: more would be a blot.
 PORTRAIT = 8_000
+# Ways that are taken less often are not drawn, or not told; and how far arrows bend.
+RARE, TOLD, BEND = 0.05, 0.15, 0.18
 
 
 def draw_regions(results: Results) -> Figure | None:
-    """A portrait coloured by region, and the graph of the ways from one to another, with how likely each is where the
-    region is left. None of networks that have no such regions.
+    """A portrait coloured by region, and the graph of the ways from one to another, with the shares that take each
+    where a region is left. None of networks that have no such regions.
     """
     if "symbols" not in results:
         return None
@@ -41,8 +43,12 @@ def draw_regions(results: Results) -> Figure | None:
         )
     portrait.set(xlabel=component_label(results, 0), ylabel=component_label(results, last))
     _draw_graph(graph, ranks, names, colours)
-    told = f"{len(regions)} of {2 ** results['config'].config['model']['relus']:,} linear regions are visited"
-    figure.suptitle(run_title(results, told), x=0.02, ha="left", fontsize=10)
+    figure.suptitle(
+        run_title(results, f"a free run visits {len(regions):,} linear regions"),
+        x=0.02,
+        ha="left",
+        fontsize=10,
+    )
     return figure
 
 
@@ -57,30 +63,36 @@ def _draw_graph(axes: Axes, ranks: np.ndarray, names: list[str], colours: list[s
     angles = 0.5 * np.pi - 2 * np.pi * np.arange(count) / count
     places = np.stack([np.cos(angles), np.sin(angles)], axis=1) * (count > 1)
     shares = np.bincount(ranks, minlength=count) / len(ranks)
-    for start, end in zip(*np.nonzero(likely), strict=True):
-        share = likely[start, end]
-        axes.add_patch(
-            FancyArrowPatch(
-                tuple(places[start]),
-                tuple(places[end]),
-                connectionstyle="arc3,rad=0.18",
-                arrowstyle="-|>",
-                mutation_scale=11,
-                shrinkA=15,
-                shrinkB=15,
-                lw=0.5 + 2 * share,
-                color=colours[start],
-            )
-        )
-        if share >= 0.05:
-            middle = 0.5 * (places[start] + places[end])
-            across = places[end] - places[start]
-            # To the side to which the arrow bends.
-            at = middle + 0.13 * np.array([across[1], -across[0]])
-            axes.text(*at, f"{100 * share:.0f} %", ha="center", va="center", fontsize=7, color=BLACK)
-    axes.scatter(*places.T, s=150 + 700 * shares, c=colours[:count], zorder=3)
+    for start, end in zip(*np.nonzero(likely >= RARE), strict=True):
+        _draw_way(axes, places[start], places[end], float(likely[start, end]), colours[start])
+    axes.scatter(*places.T, s=120 + 400 * shares, c=colours[:count], zorder=3)
     for place, name, share in zip(places, names, shares, strict=True):
-        outside = 1.32 * place if count > 1 else np.array([0.0, 0.3])
+        outside = 1.34 * place if count > 1 else np.array([0.0, 0.35])
         axes.text(*outside, f"{name}\n{100 * share:.1f} %", ha="center", va="center", fontsize=8)
-    axes.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal", title="ways from region to region")
+    axes.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
     axes.axis("off")
+
+
+def _draw_way(axes: Axes, start: np.ndarray, end: np.ndarray, share: float, colour: str) -> None:
+    """An arrow that bends to its right, so that there is room for the one back; told nearer to its start."""
+    axes.add_patch(
+        FancyArrowPatch(
+            tuple(start),
+            tuple(end),
+            connectionstyle=f"arc3,rad={BEND}",
+            arrowstyle="-|>",
+            mutation_scale=10,
+            shrinkA=11,
+            shrinkB=11,
+            lw=0.5 + 1.8 * share,
+            color=colour,
+        )
+    )
+    if share < TOLD:
+        return
+    across = end - start
+    middle = 0.5 * (start + end) + BEND * np.array([across[1], -across[0]])
+    # Of the curve with these three points.
+    at = 0.42 * start + 0.46 * middle + 0.12 * end
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
+    axes.text(*at, f"{100 * share:.0f} %", ha="center", va="center", fontsize=7, color=colour, bbox=box)

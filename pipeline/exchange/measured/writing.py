@@ -105,7 +105,9 @@ def check_small(paths: Sequence[Path], read: list[Measurements], dtype: str) -> 
     for path, measured in zip(paths, read, strict=True):
         for trajectory in measured.trajectories:
             for what, values in (("", trajectory.states), ("the derivative of ", trajectory.slopes)):
-                lost = np.argwhere(underflows(values, dtype)) if values is not None else ()
+                if values is None:
+                    continue
+                lost = np.argwhere(underflows(values, dtype))
                 if len(lost):
                     sample, place = lost[0]
                     name, value = tuple(measured.components)[place], values[sample, place]

@@ -42,6 +42,9 @@ COMMANDS = (
     "export both --format netcdf --out netcdf",
     "plot both",
     "plot imported",
+    "view both",
+    "view imported/train-00000.h5 --out one.html",
+    "init lorenz --out lorenz.toml",
     "systems van-der-pol",
     "systems lorenz --plot lorenz.png",
 )  # fmt: skip

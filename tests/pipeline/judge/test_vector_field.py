@@ -117,6 +117,33 @@ def test_a_run_goes_on_with_the_scales_and_pairs_that_it_began_with(run, spring,
     assert whole["energy.energy.last.weight"].dtype == torch.float64
 
 
+def test_random_features_learn_an_energy_in_one_step_whatever_their_batches(spring, tmp_path):
+    changed = {"model": {"name": "random-features", "energy": True, "features": 150}, "refinement": {}}
+    for name, batch in (("one", 192), ("two", 100)):
+        config = {**SPRING, **changed, "training": {**SPRING["training"], "batch": batch}}
+        train(check_config(config, "test"), spring, tmp_path / name)
+        found = evaluate(tmp_path / name)
+        assert found["test"]["field_mse"] < 1e-6
+        assert found["test"]["hamiltonian_error"] < 1e-3
+        assert found["rollout"]["energy_mse"] < 1e-6
+    standing = json.loads((tmp_path / "two" / "training.json").read_text())
+    assert standing["steps"] == 2, "one pass"
+
+
+def test_a_neural_ode_learns_the_field_from_states_and_nothing_but_whole_windows(spring, tmp_path):
+    # A linear field is all that a spring has.
+    own = {"model": {"name": "neural-ode", "hidden": [], "substeps": 2}, "refinement": {}}
+    own["training"] = {**SPRING["training"], "learning_rate": 0.1}
+    config = {**SPRING, **own, "task": {"name": "initial-value", "window": 8}}
+    train(check_config(config, "test"), spring, tmp_path / "run")
+    _, model = load_trained(tmp_path / "run")
+    weight = model.layers[0].weight.detach()
+    torch.testing.assert_close(weight, weight.new_tensor([[0, 2], [-2, 0]]), rtol=0, atol=0.01)
+    assert evaluate(tmp_path / "run")["rollout"]["energy_mse"] < 1e-4
+    with pytest.raises(TrajstoreError, match="goes on by itself from the first"):
+        train(check_config({**config, "task": {"name": "forecast"}}, "test"), spring, tmp_path / "no")
+
+
 def test_noise_leaves_an_error_that_is_told_and_the_field_is_judged_without_it(tmp_path):
     data = made(tmp_path / "data", observation=NOISY, dataset={**SPRING["dataset"], "train": 200, "test": 60})
     config = {**SPRING, "model": {"name": "mlp", "hidden": [16]}, "refinement": {}}

@@ -226,6 +226,13 @@ values = [0.1, 0.2]
     assert len(results["summary"]) == 4 + 4
 
 
+def test_a_model_has_seeds_of_its_own(study, tmp_path):
+    study.write_text(STUDY.replace('label = "small"\n', 'label = "small"\nseeds = [3, 5, 7]\n'))
+    runs = make_plan(load_study(study), study, tmp_path / "out", quick=False).runs
+    assert [job.seed for job in runs if (job.dataset.label, job.model) == ("clean", "small")] == [3, 5, 7]
+    assert [job.seed for job in runs if job.model == "diverges"] == [0, 1]
+
+
 def test_baselines_are_judged_alone_as_they_are_beside_a_network(study, tmp_path):
     text = STUDY.split("[[model]]")[0]
     study.write_text(text.replace("seeds = [0, 1]", "seeds = [0]"))

@@ -258,9 +258,9 @@ def test_addresses_that_are_none(server, small_dataset, tmp_path):
     assert not (tmp_path / "here").exists()
 
 
-def test_without_the_package_the_extra_is_named(server, small_dataset, monkeypatch):
+def test_without_the_package_the_extra_is_named(server, small_dataset, monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
-    for command in (["publish", small_dataset, REPO], ["info", REPO], ["fetch", REPO, "x"]):
+    for command in (["publish", small_dataset, REPO], ["info", REPO], ["fetch", REPO, tmp_path / "x"]):
         assert_refused(server, run(*command), "trajstore[hub]")
 
 

@@ -1,0 +1,32 @@
+"""The command that writes a config to begin with: init."""
+
+from pathlib import Path
+
+import click
+
+from ...data.base.errors import TrajstoreError
+from .common import PATH, command
+
+
+@click.command("init")
+@click.argument("system", default="van-der-pol")
+@click.option("--out", type=PATH, metavar="FILE", help="The config; SYSTEM.toml if left out.")
+@click.option(
+    "--quick", is_flag=True, help="With few rows and steps: to see the whole path, not for its numbers."
+)
+@command
+def init_command(system: str, out: Path | None, quick: bool) -> None:
+    """Write a config of a SYSTEM of the library, with comments, to begin with."""
+    from ...data.base.files import atomic_path
+    from ..describe.beginning import first_config
+    from ..dynamics.systems import get_system
+
+    text = first_config(get_system(system), quick=quick)
+    path = Path(f"{system.replace(':', '-')}.toml") if out is None else out
+    if path.exists() or path.is_symlink():
+        raise TrajstoreError(f"{path}: is there already; move it away, or give another --out")
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    click.echo(str(path))
+    for step in (f"generate {path} --out DATASET", f"train {path} --data DATASET --out RUN"):
+        click.echo(f"next: trajstore {step}", err=True)

@@ -1,0 +1,23 @@
+"""Of a table of rollouts: keys of metrics.json, and what they are to people."""
+
+COLUMNS = {
+    "vpt": "VPT",
+    "vpt_lyapunov": "in LT",
+    "nrmse": "NRMSE",
+    "smape": "sMAPE",
+    "energy_mse": "energy",
+    "d_stsp": "D_stsp",
+    "d_h": "D_H",
+    "spectrum_db": "dB",
+    "lyapunov": "exponent",
+    "permutation_entropy": "entropy",
+    "statistical_complexity": "complexity",
+}
+MEANT = {
+    "vpt": "VPT: valid prediction time, until the error is half a standard deviation",
+    "vpt_lyapunov": "LT: Lyapunov times",
+    "smape": "sMAPE: 0 to 200",
+    "energy_mse": "energy: its mean squared error",
+    "spectrum_db": "dB: mean difference of spectra",
+    "permutation_entropy": "entropy, complexity: of the order of successive values, 0 to 1",
+}
