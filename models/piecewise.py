@@ -43,7 +43,7 @@ class PiecewiseModel(Model):
 
     A subclass has `pieces`, and calls `begin_units` when it is made.
 
-    Args:
+    Attributes:
         units: M, at least the number of components; 0 is as many as these.
     """
 

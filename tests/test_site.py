@@ -53,6 +53,14 @@ def test_each_tutorial_is_in_the_navigation_and_on_its_page() -> None:
     assert set(re.findall(r"\(([\w-]+)\.py\)", overview)) == names
 
 
+@pytest.mark.parametrize("room", ["data", "models", "pipeline"])
+def test_each_public_name_is_in_the_reference_of_python(room: str) -> None:
+    public = set(importlib.import_module(f"trajstore.{room}").__all__)
+    page = (ROOT / f"docs/api/{room}.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"trajstore\.\w+\.(\w+)", page))
+    assert public == documented
+
+
 OUTSIDE = [
     '<script src="https://cdn.example.org/x.js"></script>',
     '<img src="//example.org/x.png">',

@@ -128,7 +128,7 @@ display(Image(figures["growth"], width=720))
 # two *true* runs of that length differ by.
 
 # %%
-asked = ["evaluation.metrics=['d_stsp', 'd_h', 'lyapunov']", "evaluation.statistics_points=10000"]
+asked = ["evaluation.metrics=['d_stsp', 'd_h', 'lyapunov']", "evaluation.statistics_points=5000"]
 rollout = evaluate("run", overrides=[*asked, "evaluation.baselines=['polynomial']"])["rollout"]
 print(f"{'':>12}" + "".join(f"{name:>12}" for name in ("d_stsp", "d_h", "exponent")))
 for name, result in {"LSTM": rollout, **rollout["baselines"], "floor": rollout["floors"]}.items():

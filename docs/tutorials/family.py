@@ -142,8 +142,9 @@ plt.legend()
 
 # %% [markdown]
 # In the gap the network that is told is as good as beside it: it has learned how solutions depend on $c$,
-# not a list of them. Beyond the range the error grows from value to value. A split that draws its values
-# from the same range as train would have shown neither.
+# not a list of them. Beyond the range the error grows from value to value. The one that is not told is best
+# in the middle, where a guess costs least. A split that draws its values from the same range as train would
+# have shown neither.
 #
 # `evaluate` judges a run on another dataset as well, `evaluate(run, data="elsewhere")`, so that a family
 # that was held out may also be made later.

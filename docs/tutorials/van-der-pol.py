@@ -209,6 +209,10 @@ figures = {path.stem: path for path in plot("cured")}
 display(Image(figures["growth"], width=720))
 
 # %% [markdown]
+# One of them is better still: a polynomial map from each state to the next, by least squares. On exact and
+# complete data that is often so, which is why it stands in every table; [Chaos, and how to judge
+# it](chaos.py) tells more.
+#
 # ## At full size
 #
 # The default experiment of the repository, `make`, has more data and 400 steps of refinement: a test error
