@@ -24,6 +24,8 @@ class ALRNN(PiecewiseModel):
 
     Settings = AlrnnSettings
     _inner: Tensor
+    _none: Tensor
+    _linear: Tensor
 
     def __init__(self, input_size: int, output_size: int, *, units: int = 20, relus: int = 2) -> None:
         super().__init__()

@@ -98,7 +98,9 @@ class Fused(torch.autograd.Function):
         of_states, of_hidden = torch.empty_like(seen), torch.empty_like(active)
         of_start = torch.empty_like(seen[:, 0])
         given = (linear.T, out, inner.T, active, of_states, of_hidden, of_start)
-        arrays = [tensor.detach().contiguous().numpy() for tensor in (gradient, forcing)]
-        _backward(*arrays, ctx.told, *(tensor.detach().contiguous().numpy() for tensor in given))
+        first, second, *others = (
+            tensor.detach().contiguous().numpy() for tensor in (gradient, forcing, *given)
+        )
+        _backward(first, second, ctx.told, *others)
         g, p, q, r = (tensor.flatten(0, 1) for tensor in (of_states, of_hidden, seen, active))
         return None, None, of_start, g.T @ q, g.T @ r, p.T @ q, p.sum(0), g.sum(0)

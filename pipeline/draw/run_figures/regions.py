@@ -68,7 +68,9 @@ def _draw_graph(axes: Axes, ranks: np.ndarray, names: list[str], colours: list[s
     axes.scatter(*places.T, s=120 + 400 * shares, c=colours[:count], zorder=3)
     for place, name, share in zip(places, names, shares, strict=True):
         outside = 1.34 * place if count > 1 else np.array([0.0, 0.35])
-        axes.text(*outside, f"{name}\n{100 * share:.1f} %", ha="center", va="center", fontsize=8)
+        axes.text(
+            outside[0], outside[1], f"{name}\n{100 * share:.1f} %", ha="center", va="center", fontsize=8
+        )
     axes.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
     axes.axis("off")
 
@@ -95,4 +97,6 @@ def _draw_way(axes: Axes, start: np.ndarray, end: np.ndarray, share: float, colo
     # Of the curve with these three points.
     at = 0.42 * start + 0.46 * middle + 0.12 * end
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
-    axes.text(*at, f"{100 * share:.0f} %", ha="center", va="center", fontsize=7, color=colour, bbox=box)
+    axes.text(
+        at[0], at[1], f"{100 * share:.0f} %", ha="center", va="center", fontsize=7, color=colour, bbox=box
+    )
