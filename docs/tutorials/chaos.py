@@ -117,7 +117,7 @@ display(Image(figures["growth"], width=720))
 # %% [markdown]
 # All curves end at the same height, that of another true trajectory: a mean error over the whole of it
 # would tell little else than how long the rollouts were chosen. And a polynomial map, fitted by least
-# squares in a tenth of a second, holds longest. **A table of networks alone would not have shown it.**
+# squares within seconds, holds longest. **A table of networks alone would not have shown it.**
 
 # %% [markdown]
 # ## 2. Where it goes
