@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .dynamics_settings import AlrnnSettings
 from .model import Memory
 from .piecewise import Pieces, PiecewiseModel, stable_diagonal
-from .settings import AlrnnSettings
 
 
 class ALRNN(PiecewiseModel):

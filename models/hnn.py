@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from ..data.base.errors import DataError
+from .dynamics_settings import HnnSettings
 from .energies import FORMS, inverse
 from .facts import DataFacts
 from .field import EnergyModel
 from .phase_space import check_scales, listed, named_pairs, split_pairs
-from .settings import HnnSettings
 
 
 class HNN(EnergyModel):

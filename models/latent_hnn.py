@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from ..data.base.errors import DataError
+from .dynamics_settings import LatentHnnSettings
 from .energies import Scalar
 from .latent import LatentModel
 from .layers import perceptron
-from .settings import LatentHnnSettings
 
 # Residual layers of encoder and decoder, between their first and last ones.
 RESIDUAL = 2

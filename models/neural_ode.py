@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from .dynamics_settings import NeuralOdeSettings
 from .facts import DataFacts
 from .layers import perceptron
 from .model import Memory, Model
-from .settings import NeuralOdeSettings
 
 
 class NeuralODE(Model):

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ..data.base.errors import DataError
+from .dynamics_settings import RandomFeaturesSettings
 from .energies import inverse
 from .facts import DataFacts
 from .field import EnergyModel
 from .phase_space import check_scales, named_pairs, split_pairs
-from .settings import RandomFeaturesSettings
 
 # By which tanh goes from -1/2 to 1/2.
 STEEPNESS = 1.0986122886681098

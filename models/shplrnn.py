@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .dynamics_settings import ShplrnnSettings
 from .piecewise import Pieces, PiecewiseModel, stable_diagonal, uniform
-from .settings import ShplrnnSettings
 
 
 class ShPLRNN(PiecewiseModel):

@@ -22,7 +22,6 @@ from ...data.base.files import finite, reason, write_json
 from ...data.batches.dataset import Batch, TrajectoryDataset
 from ...data.batches.loader import unread_in_blocks
 from ...data.folder.manifest_reading import load_manifest
-from ...models import Model
 from ..config.learning import Learning, TrainingSection
 from ..runs.code import keep_code, make_task, settled
 from ..runs.curve import CURVE
@@ -43,7 +42,7 @@ from .device import choose_device, place
 from .phases import Phase, at, check_learners, share
 from .ranks import Ranks, joined
 from .selection import Selection, check_judged_by, selected_metric
-from .validation import mean_squared_error
+from .validation import validate
 
 LOG_EVERY = 10
 
@@ -142,7 +141,7 @@ def _prepare_and_train(
             placed = place(dataset, device) if config.training.shuffle == "full" else dataset
             std = dataset.target_normalizer.std if dataset.target_normalizer else None
             phases = begin_phases(config, beginning, checkpoints, placed, std)
-            look = partial(_validate, model, validation, device, checkpoints, selection)
+            look = partial(validate, model, validation, device, checkpoints, selection)
             return _train(config.training, beginning, phases, checkpoints, device, look, console)
         except OSError as error:
             raise RunError(
@@ -255,34 +254,6 @@ def _follow(now: Standing, losses: list[float]) -> None:
         now.smoothed = loss if math.isnan(now.smoothed) else 0.9 * now.smoothed + 0.1 * loss
         if not math.isfinite(loss):
             raise RunError(f"the loss is {loss} at step {number}; lower training.learning_rate, or clip")
-
-
-def _validate(
-    model: Model,
-    validation: TrajectoryDataset | None,
-    device: torch.device,
-    checkpoints: Checkpoints,
-    selection: Selection | None,
-    now: Standing,
-) -> dict[str, float]:
-    """The validation error, and what is selected by, as entries of the curve; the best weights so far are kept.
-
-    Without a validation split the latest weights count as the best.
-    """
-    mse = math.nan if validation is None else mean_squared_error(model, validation, device, checkpoints.ranks)
-    now.stale += 1
-    line = {} if validation is None else {"validation_mse": mse}
-    better = validation is None or mse < now.best_validation
-    if selection is not None:
-        # Rollouts are not shared out.
-        ranks = checkpoints.ranks
-        line["selected"] = ranks.from_first(selection.value() if ranks.first else math.nan)
-        better = selection.is_better(line["selected"], now.best_selected)
-    if better:
-        now.best_step, now.best_validation, now.stale = now.step, mse, 0
-        now.best_selected = line.get("selected", math.nan)
-        checkpoints.keep_best(now.step, mse)
-    return line
 
 
 def _check_shuffle(config: TrainingSection, dataset: TrajectoryDataset) -> None:

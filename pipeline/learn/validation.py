@@ -1,10 +1,15 @@
-"""How far a model is off over a whole split."""
+"""How far a model is off over a whole split, and which of its weights are the best so far."""
+
+import math
 
 import torch
 
 from ...data.batches.dataset import TrajectoryDataset
 from ...models import Model
+from ..runs.standing import Standing
+from .checkpoints import Checkpoints
 from .ranks import ALONE, Ranks
+from .selection import Selection
 
 BATCH = 4096
 
@@ -24,3 +29,31 @@ def mean_squared_error(
         count += errors.numel()
     total, count = ranks.sum(torch.tensor([total, count], dtype=torch.float64)).tolist()
     return total / count
+
+
+def validate(
+    model: Model,
+    validation: TrajectoryDataset | None,
+    device: torch.device,
+    checkpoints: Checkpoints,
+    selection: Selection | None,
+    now: Standing,
+) -> dict[str, float]:
+    """The validation error, and what is selected by, as entries of the curve; the best weights so far are kept.
+
+    Without a validation split the latest weights count as the best.
+    """
+    mse = math.nan if validation is None else mean_squared_error(model, validation, device, checkpoints.ranks)
+    now.stale += 1
+    line = {} if validation is None else {"validation_mse": mse}
+    better = validation is None or mse < now.best_validation
+    if selection is not None:
+        # Rollouts are not shared out.
+        ranks = checkpoints.ranks
+        line["selected"] = ranks.from_first(selection.value() if ranks.first else math.nan)
+        better = selection.is_better(line["selected"], now.best_selected)
+    if better:
+        now.best_step, now.best_validation, now.stale = now.step, mse, 0
+        now.best_selected = line.get("selected", math.nan)
+        checkpoints.keep_best(now.step, mse)
+    return line

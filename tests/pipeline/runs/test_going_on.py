@@ -8,7 +8,8 @@ import signal
 import pytest
 import torch
 from trajstore.pipeline import RunError, evaluate, load_trained, plot, train
-from trajstore.pipeline.learn import train as train_module
+from trajstore.pipeline.learn import clock as clock_module
+from trajstore.pipeline.learn import validation as validation_module
 from trajstore.pipeline.learn.first_order import FirstOrder, learning_rate
 from trajstore.pipeline.runs.curve import read_curve
 from trajstore.pipeline.runs.files import load_checkpoint
@@ -95,7 +96,7 @@ def test_the_best_of_a_longer_run_is_none_that_it_did_not_look_at(learn, tmp_pat
         return plain(self, number, inputs, targets)
 
     monkeypatch.setattr(FirstOrder, "step", stepping)
-    monkeypatch.setattr(train_module, "mean_squared_error", lambda *_: errors[done[-1]])
+    monkeypatch.setattr(validation_module, "mean_squared_error", lambda *_: errors[done[-1]])
     learn(tmp_path / "parts", steps=10)
     assert load_checkpoint(tmp_path / "parts/best.pt")["step"] == 10
     for run in ("parts", "whole"):
@@ -309,7 +310,7 @@ class Clock:
             return plain(learner, number, inputs, targets)
 
         patch.setattr(FirstOrder, "step", stepping)
-        patch.setattr(train_module, "perf_counter", lambda: self.now)
+        patch.setattr(clock_module, "perf_counter", lambda: self.now)
 
 
 def test_minutes_stop_in_time_and_say_that_the_run_is_not_repeatable(learn, whole, tmp_path, monkeypatch):
