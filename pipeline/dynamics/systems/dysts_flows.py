@@ -95,6 +95,10 @@ def _convert(name: str, flow: Any) -> System:
         tracers[own] = symbols[0] if values.ndim == 0 else symbols.reshape(values.shape)
     # Some right-hand sides read their parameters from the object.
     flow.__dict__.update(tracers)
+    # Where numba is installed, dysts has compiled them for numbers alone.
+    for part in dir(type(flow)):
+        if plain := getattr(getattr(type(flow), part), "py_func", None):
+            setattr(flow, part, plain)
     flow.param_list = [tracers.get(key, flow.params[key]) for key in sorted(flow.params)]
     slopes = flow.rhs(traced(states), traced([TIME])[0])
     texts = [to_text(expression_of(slope)) for slope in np.ravel(np.asarray(slopes, dtype=object))]
