@@ -16,6 +16,7 @@ class LatentModel(Model):
     """
 
     is_latent: ClassVar[bool] = True
+    task: ClassVar[str | None] = "forecast"
 
     def encode(self, before: Tensor, now: Tensor) -> Tensor:
         """The latent state (..., L) of two states one after the other, (..., D) each."""

@@ -26,6 +26,7 @@ class Model(nn.Module):
         is_closed: Whether its outputs are the states that come next, and it takes states alone.
         task: The name of the one task that it can learn; None is any.
         learner: The name of what changes its weights, unless `training.learner` says otherwise.
+        learner_is_needed: Whether nothing but that one makes a network of it.
         is_latent: Whether it goes on in a space of its own, see `LatentModel`.
         input_size: D_in.
         output_size: D_out.
@@ -36,6 +37,7 @@ class Model(nn.Module):
     is_closed: ClassVar[bool] = False
     task: ClassVar[str | None] = None
     learner: ClassVar[str] = "first-order"
+    learner_is_needed: ClassVar[bool] = False
     is_latent: ClassVar[bool] = False
     input_size: int
     output_size: int

@@ -125,7 +125,8 @@ def _best_way(device: str) -> Callable[..., Any]:
     if device == "cpu":
         try:
             from .fused import Fused
-        except ImportError:
+        except (ImportError, RuntimeError):
+            # Not installed, or with nowhere to keep what it compiles.
             return forced_loop
         return Fused.apply
     return forced_loop

@@ -40,6 +40,7 @@ class RandomFeatures(EnergyModel):
 
     Settings = RandomFeaturesSettings
     learner: ClassVar[str] = "drawn-features"
+    learner_is_needed: ClassVar[bool] = True
     directions: Tensor
     offsets: Tensor
     centre: Tensor

@@ -227,6 +227,7 @@ def shown(server, deposit):
     return {
         "id": number,
         "submitted": deposit["submitted"],
+        **({"doi": f"10.5281/zenodo.{number}", "state": "done"} if deposit["submitted"] else {}),
         "metadata": {
             **deposit["metadata"],
             "prereserve_doi": {"doi": f"10.5281/zenodo.{number}", "recid": number},
@@ -237,7 +238,8 @@ def shown(server, deposit):
 
 
 def list_deposits(handler, body):
-    drafts = [each for each in handler.server.deposits.values() if not each["submitted"]]
+    submitted = handler.query["status"][0] == "published"
+    drafts = [each for each in handler.server.deposits.values() if each["submitted"] == submitted]
     size, page = (int(handler.query[key][0]) for key in ("size", "page"))
     handler.json([shown(handler.server, each) for each in drafts[(page - 1) * size : page * size]])
 
@@ -277,7 +279,7 @@ def delete_file(handler, body, number, name):
 def make_public(handler, body, number):
     deposit = deposit_of(handler.server, number)
     deposit["submitted"] = True
-    handler.json({**shown(handler.server, deposit), "doi": f"10.5281/zenodo.{number}", "state": "done"}, 202)
+    handler.json(shown(handler.server, deposit), 202)
 
 
 def record(handler, body, number):

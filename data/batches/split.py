@@ -242,6 +242,6 @@ class Store:
         return {**self.__dict__, "_states": {}, "mirror": mirror_of(self.path)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if mirror := state.pop("mirror"):
+        if mirror := state.pop("mirror", None):
             register(mirror)
         self.__dict__.update(state)

@@ -65,8 +65,13 @@ def hub_place(url: str) -> Place:
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise TrajstoreError(f"hf://{dataset.repo}: the Hub names no commit; is HF_ENDPOINT right?")
     folder = f"/{dataset.folder}" if dataset.folder else ""
-    token = {"Authorization": f"Bearer {api.token}"} if api.token else {}
-    return Place(f"{api.endpoint}/datasets/{dataset.repo}/resolve/{commit}{folder}", token)
+    return Place(f"{api.endpoint}/datasets/{dataset.repo}/resolve/{commit}{folder}", token_header)
+
+
+def token_header() -> dict[str, str]:
+    """The user's own token; none without one."""
+    token = hub_api().token
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def hub_error(where: str, error: Exception) -> TrajstoreError:

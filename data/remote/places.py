@@ -30,14 +30,20 @@ class Place:
     """A folder by its URL, as it is from when it was opened on: a file that changes after that is refused.
 
     suffix   what an address has behind the name of a file
-    headers  with a token, say; go to its own server alone, and are never shown
+    signed   gives headers, with a token, say: asked each time, so that copies that are handed on have none; they go
+             to its own server alone, and are never shown
     opened   tells openings apart
     """
 
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    signed: Callable[[], Mapping[str, str]] | None = None
     suffix: str = ""
     opened: int = field(default_factory=count().__next__)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What is sent with each request, beside what a reader needs."""
+        return {} if self.signed is None else self.signed()
 
     def address(self, name: str) -> str:
         """The URL of a file, with all that the user gave: not to be shown."""

@@ -14,6 +14,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.mathtext import MathTextParser
 from numpy.typing import ArrayLike
 
+from ...data.base.errors import DataError
 from ...data.base.files import atomic_path
 from ..describe.phrases import line
 from ..dynamics.systems.naming import NAME
@@ -163,7 +164,9 @@ def plane_figure(width: float, low: np.ndarray, high: np.ndarray) -> Figure:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG whose bytes depend on the picture alone."""
+    """Write a PNG whose bytes depend on the picture alone. Raises DataError if its name is of another kind."""
+    if path.suffix.lower() != ".png":
+        raise DataError(f"{path}: figures are PNG files; give it a name that ends in .png")
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=STYLE["savefig.dpi"], metadata={"Software": None})

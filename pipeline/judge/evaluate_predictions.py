@@ -58,7 +58,9 @@ def evaluate_predictions(
     """
     console, data, out = console or Console(quiet=True), Path(data), Path(out)
     if not load_manifest(data).splits["test"].trajectories:
-        raise RunError(f"{data}: has no test trajectories; generate it with dataset.test > 0")
+        raise RunError(
+            f"{data}: has no test trajectories; generate it with dataset.test > 0, or import it with --test"
+        )
     check_steps(data, "train", "validation", "test")
     supplied, file = _supplied(predictions, rows, first, Store(data, "test"))
     samples = SuppliedSamples(supplied, data)

@@ -107,7 +107,10 @@ class Judging:
     ) -> Self:
         """Baselines alone, on one split of a dataset. Raises RunError if it has no such trajectories."""
         if not load_manifest(data).splits[split].trajectories:
-            raise RunError(f"{data}: has no {split} trajectories; generate it with dataset.{split} > 0")
+            raise RunError(
+                f"{data}: has no {split} trajectories; generate it with dataset.{split} > 0, or "
+                f"import it with --{split}"
+            )
         # By the validation split baselines are chosen.
         check_steps(data, "train", "validation", split)
         cut = cut_of(section, data)

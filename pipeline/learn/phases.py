@@ -9,6 +9,7 @@ from ...data.batches.loader import Loader, make_loader
 from ...models import MODELS, Model
 from ..config.learners import LEARNERS, LearnerSection
 from ..config.learning import Learning, RefinementSection, TrainingSection
+from ..runs.files import RunError
 from ..runs.standing import Standing
 from .learner import Context, Learner
 from .ranks import Ranks
@@ -37,6 +38,12 @@ def learner_of(config: Learning) -> type[Learner]:
 def check_learners(config: Learning) -> None:
     """Raise RunError if one of them cannot change the weights of the config's model."""
     kind = MODELS.find(config.model.name, config.code_of(config.model))
+    first = (config.training.learner or LearnerSection()).name
+    if kind.learner_is_needed and first != kind.learner:
+        raise RunError(
+            f'training.learner: got "{first}", but {config.model.name} is nothing before "{kind.learner}" has seen '
+            "the data; leave training.learner out"
+        )
     learner_of(config).check(kind, config.model.name)
     if config.refinement.steps:
         LEARNERS.find(SECOND).check(kind, config.model.name)

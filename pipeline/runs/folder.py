@@ -205,7 +205,11 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
     remove_leftovers(run, FILES.__contains__)
     if (run / MANIFEST).is_file():
         raise RunError(f"{run}: holds a dataset, and a run needs a folder of its own; choose another one")
-    if entries_of(run):
+    if entries := entries_of(run):
+        if not (run / CONFIG).exists():
+            raise RunError(
+                f"{run}: holds {entries[0].name}, and no run; choose an empty folder, or one that is not there yet"
+            )
         difference = described.difference(RunConfig.load(run))
         goes_on = resume if difference.keys() <= LENGTHS else False
         if not (goes_on or (not difference and (run / TRAINING).is_file())):

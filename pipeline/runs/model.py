@@ -45,8 +45,7 @@ def check_fits(config: Learning, task: Task) -> None:
         )
     if found.task not in (None, task.name):
         raise RunError(
-            f"model.name: {config.model.name} goes on by itself from the first state of a window, as the task "
-            f'"{found.task}" has it, and not as {task} does; expected that task'
+            f'model.name: {config.model.name} learns the task "{found.task}" alone, but got {task}; expected it'
         )
     if found.is_field and not task.rates:
         raise RunError(

@@ -1,5 +1,7 @@
 """How errors of rollouts grow, beside the baselines'."""
 
+from itertools import product
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -28,11 +30,12 @@ def draw_growth(results: Results) -> Figure | None:
     )
     figure = new_figure(6.4, 3.6)
     axes = figure.add_subplot()
-    colours = iter(ROW_COLOURS[1:] * 3)
+    looks = product(("-", "-.", (0, (1, 1))), ROW_COLOURS[1:])
     for name, baseline in rollout["baselines"].items():
         by_time = baseline.get("nrmse_by_time")
         if by_time is not None and name not in LEFT_OUT:
-            axes.plot(time, positive(by_time[1:]), color=next(colours), lw=1.0, label=name)
+            style, colour = next(looks)
+            axes.plot(time, positive(by_time[1:]), color=colour, ls=style, lw=1.0, label=name)
     axes.fill_between(time, positive(low), positive(high), color=BAND, alpha=0.4, lw=0)
     axes.plot(time, positive(median), color=BLUE, label=f"{model_label(results)}, median and quartiles")
     axes.axhline(VALID_ERROR, color=TRUE, lw=0.8, ls=":", label="no longer valid")

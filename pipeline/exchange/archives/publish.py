@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -63,13 +64,24 @@ def publish(
         bar.reset(task, description="send", total=len(files))
         dataset = manifest.config["dataset"]
         told = {
-            key: given or (str(dataset.get(key, "")) if dataset.get(key) != "unspecified" else "")
+            key: _told(folder, key, dataset.get(key), given)
             for key, given in (("license", license), ("creator", creator))
         }
         module, _, function = ARCHIVES[name].partition(":")
         send = getattr(import_module(module, __package__), function)
         parcel = Parcel(folder, manifest, files, **told, draft=draft, advance=lambda: bar.advance(task))
         return send(parcel, target)
+
+
+def _told(folder: Path, key: str, stated: Any, given: str | None) -> str:
+    """What a dataset states, or else what is given. Raises TrajstoreError where these are not the same."""
+    own = "" if stated in (None, "unspecified") else str(stated)
+    if own and given and given != own:
+        raise TrajstoreError(
+            f"{folder}: its {key} is {own!r:.200}, but got --{key} {given!r:.200}; leave it out, or state another "
+            f"one in a dataset of its own (dataset.{key} in the config)"
+        )
+    return own or given or ""
 
 
 def own_files(folder: Path, manifest: Manifest) -> list[str]:

@@ -130,7 +130,10 @@ def publish_on_zenodo(parcel: Parcel, target: str) -> Published:
     if not zenodo.has_token:
         raise _refusal(zenodo.site, 401)
     metadata = _metadata(parcel)
-    deposit = _begun(zenodo, metadata["keywords"][-1]) or zenodo.call(
+    keyword = metadata["keywords"][-1]
+    if record := _deposit(zenodo, keyword, submitted=True):
+        return _published(zenodo, parcel, record, sent=0)
+    deposit = _deposit(zenodo, keyword, submitted=False) or zenodo.call(
         "POST", "deposit/depositions", json={"metadata": metadata}
     )
     number = int(deposit["id"])
@@ -142,10 +145,14 @@ def publish_on_zenodo(parcel: Parcel, target: str) -> Published:
         cite = f"doi:{plain(str(reserved['doi']))}" if reserved.get("doi") else page
         return Published(cite, page, len(parcel.files), sent, parcel.manifest)
     done = zenodo.call("POST", f"deposit/depositions/{number}/actions/publish")
-    if not DOI.fullmatch(f"doi:{done.get('doi')}"):
+    return _published(zenodo, parcel, done, sent)
+
+
+def _published(zenodo: Zenodo, parcel: Parcel, record: dict[str, Any], sent: int) -> Published:
+    page = f"{zenodo.site}/records/{int(record['id'])}"
+    if not DOI.fullmatch(f"doi:{record.get('doi')}"):
         raise TrajstoreError(f"{zenodo.site}: published, but without a DOI; see {page}")
-    page = f"{zenodo.site}/records/{number}"
-    return Published(f"doi:{done['doi']}", page, len(parcel.files), sent, parcel.manifest)
+    return Published(f"doi:{record['doi']}", page, len(parcel.files), sent, parcel.manifest)
 
 
 def _metadata(parcel: Parcel) -> dict[str, Any]:
@@ -164,16 +171,17 @@ def _metadata(parcel: Parcel) -> dict[str, Any]:
     }
 
 
-def _begun(zenodo: Zenodo, keyword: str) -> dict[str, Any] | None:
-    """The deposit of this dataset that an earlier run left unfinished; None if there is none."""
+def _deposit(zenodo: Zenodo, keyword: str, *, submitted: bool) -> dict[str, Any] | None:
+    """The record of this dataset, or the deposit that an earlier run left unfinished; None if there is none."""
+    status = "published" if submitted else "draft"
     page = 1
     while True:
         found = zenodo.call(
-            "GET", "deposit/depositions", params={"status": "draft", "size": PAGE, "page": page}
+            "GET", "deposit/depositions", params={"status": status, "size": PAGE, "page": page}
         )
         for deposit in found if isinstance(found, list) else ():
             words = (deposit.get("metadata") or {}).get("keywords") or []
-            if keyword in words and not deposit.get("submitted"):
+            if keyword in words and bool(deposit.get("submitted")) == submitted:
                 return zenodo.call("GET", f"deposit/depositions/{int(deposit['id'])}")
         if not isinstance(found, list) or len(found) < PAGE:
             return None

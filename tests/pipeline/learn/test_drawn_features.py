@@ -9,6 +9,7 @@ from trajstore.pipeline.config.learning import TrainingSection
 from trajstore.pipeline.learn import drawn_features
 from trajstore.pipeline.learn.drawn_features import DrawnFeatures
 from trajstore.pipeline.learn.learner import Context
+from trajstore.pipeline.learn.phases import check_learners
 from trajstore.pipeline.runs.files import RunError
 
 
@@ -74,3 +75,14 @@ def test_one_pass_is_enough_and_other_models_are_refused():
     assert DrawnFeatures.steps(1000, 3) == 3
     with pytest.raises(RunError, match="hnn has no features"):
         DrawnFeatures.check(HNN, "hnn")
+
+
+@pytest.mark.parametrize("other", ["first-order", "levenberg-marquardt"])
+def test_features_that_nobody_draws_are_no_network(other, experiment):
+    config = experiment(
+        task={"name": "vector-field"},
+        model={"name": "random-features"},
+        training={"learner": {"name": other}},
+    )
+    with pytest.raises(RunError, match=f'"{other}", but random-features is nothing before "drawn-features"'):
+        check_learners(config)
