@@ -109,7 +109,7 @@ def verify_command(
     Files are read in a process of their own, so that one made to crash or hang the HDF5 library is only a problem;
     those of an address, https:// or hf://, from the cache.
     """
-    shown = printable(hide(str(path)))
+    shown = printable(hide(path) if isinstance(path, str) else str(path))
     if wants_repair and (shards is not None or isinstance(path, str)):
         raise click.UsageError("--repair reads all of a folder's shards; leave out --shards, or fetch first.")
     from ...data.folder.remote_folder import dataset_path

@@ -121,7 +121,7 @@ def summary(imported: Imported, columns: Columns) -> list[str]:
         "time": first.time or f"every {columns.step:g}",
         "trajectories by": first.group,
         "parameters": _renamed(columns.parameters),
-        "dx/dt": _renamed(columns.derivatives),
+        "dx/dt": _renamed(columns.derivatives) if columns.derivatives else "",
         "angles in": first.angles,
         "not used": ", ".join(dict.fromkeys(name for each in imported.read for name in each.unused)),
     }

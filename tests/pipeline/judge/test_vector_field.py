@@ -252,7 +252,10 @@ def test_measured_data_without_slopes_are_refused(tmp_path):
     config.write_text('[task]\nname = "vector-field"\n[model]\nname = "mlp"\n')
     result = call("train", config, "--data", tmp_path / "data", "--out", tmp_path / "run")
     assert result.exit_code == 2
-    assert "nobody knows their equations; take another task" in " ".join(result.output.split())
+    assert (
+        "nobody knows their equations; import it, too, with --derivatives, or take another task"
+        in " ".join(result.output.split())
+    )
 
 
 def test_models_of_fields_learn_nothing_else_and_hamiltonian_ones_need_a_canonical_system(tmp_path):
