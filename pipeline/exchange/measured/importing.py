@@ -13,7 +13,7 @@ from ....data.shard.schema import SPLITS
 from ...dynamics.systems.naming import check_name
 from ..writer import new_folder
 from .agreement import check_alike, check_twice, in_one_unit
-from .measurements import Columns, Measurements
+from .measurements import Columns, Measurements, listed
 from .pieces import LeftOut, common_times, counted, cut, split
 from .reading import read_measurements
 from .resampling import resampled
@@ -129,4 +129,4 @@ def summary(imported: Imported, columns: Columns) -> list[str]:
 
 
 def _renamed(names: Mapping[str, str]) -> str:
-    return ", ".join(new if new == old else f"{new} = {old}" for new, old in names.items())
+    return listed(new if new == old else f"{new} = {old}" for new, old in names.items()) if names else ""
