@@ -18,7 +18,7 @@ TRAINED := $(OUT)/run/training.json
 METRICS := $(OUT)/run/metrics.json
 FIGURES := $(OUT)/run/figures/predictors.png
 
-.PHONY: FORCE all help install data train evaluate plot test test-fast lint study soak fuzz properties no-false-alarms bench bench-dysts tutorials docs look clean models tests pipeline
+.PHONY: FORCE all help install data train evaluate plot test test-fast test-oldest lint study soak fuzz properties no-false-alarms bench bench-dysts tutorials docs look clean models tests pipeline
 STUDY ?= lorenz
 .DELETE_ON_ERROR:
 # A stage writes its file whole or not at all, so make need not delete it on Ctrl-C.
@@ -88,6 +88,14 @@ no-false-alarms: $(INSTALLED) ## CONFIGS=200 sound datasets of random configs, n
 
 properties: $(INSTALLED) ## random equations against tiny steps, seeds from FIRST=0 on, COUNT=10000 of them; some hours
 	$(BIN)/python -W ignore tests/properties.py --first $(or $(FIRST),0) --count $(or $(COUNT),10000)
+
+# torch is large, and stays as it is; old packages warn of what newer ones below them will not do for ever.
+test-oldest: $(INSTALLED) ## the fast tests with the oldest versions that pyproject.toml allows, in .venv-oldest
+	rm -rf .venv-oldest && $(PYTHON) -m venv .venv-oldest
+	ln -s $(CURDIR)/$(VENV)/lib/python3*/site-packages/torch $(CURDIR)/$(VENV)/lib/python3*/site-packages/torch-*.dist-info $(CURDIR)/$(VENV)/lib/python3*/site-packages/torchgen $(CURDIR)/$(VENV)/lib/python3*/site-packages/functorch .venv-oldest/lib/python3*/site-packages/
+	$(BIN)/python tests/oldest_versions.py test >.venv-oldest/oldest.txt
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-oldest/oldest.txt -e '.[test]'
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m "not slow" -W ignore
 
 lint: $(INSTALLED)   ## style and types
 	$(BIN)/ruff check .
