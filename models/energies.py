@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .layers import begin_orthogonal
+
 
 def _tanh(x: Tensor) -> tuple[Tensor, Tensor]:
     value = torch.tanh(x)
@@ -33,8 +35,7 @@ class Scalar(nn.Module):
         self.last = nn.Linear(hidden[-1], 1, bias=False)
         self._smooth = SMOOTH[activation]
         if orthogonal:
-            for weight in (*(layer.weight for layer in layers), self.last.weight):
-                nn.init.orthogonal_(weight)
+            begin_orthogonal(self)
 
     def forward(self, inputs: Tensor) -> Tensor:
         for layer in self.layers:

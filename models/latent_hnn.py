@@ -11,7 +11,7 @@ from ..data.base.errors import DataError
 from .dynamics_settings import LatentHnnSettings
 from .energies import Scalar
 from .latent import LatentModel
-from .layers import perceptron
+from .layers import begin_orthogonal, perceptron
 
 # Residual layers of encoder and decoder, between their first and last ones.
 RESIDUAL = 2
@@ -132,7 +132,5 @@ def _residual(inputs: int, width: int, outputs: int) -> nn.Sequential:
         *(_Residual(width) for _ in range(RESIDUAL)),
         nn.Linear(width, outputs),
     )
-    for module in made.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.orthogonal_(module.weight)
+    begin_orthogonal(made)
     return made

@@ -32,7 +32,12 @@ def perceptron(
         inputs = width
     made = nn.Sequential(*modules, nn.Linear(inputs, outputs, bias=bias))
     if orthogonal:
-        for layer in made:
-            if isinstance(layer, nn.Linear):
-                nn.init.orthogonal_(layer.weight)
+        begin_orthogonal(made)
     return made
+
+
+def begin_orthogonal(module: nn.Module) -> None:
+    """Let the weights of all linear layers begin as orthogonal matrices."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.orthogonal_(layer.weight)

@@ -2,12 +2,12 @@
 
 import json
 from functools import cache
-from pathlib import Path
 
 import jinja2
 
 from ..dynamics.systems import System
 from .phrases import line
+from .templates import environment
 
 # Of a system with more states or parameters, the config does not name them.
 NAMED = 12
@@ -23,14 +23,5 @@ def first_config(system: System, *, quick: bool = False) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        # A config is no HTML; texts pass `text` or `comment`.
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"text": json.dumps, "comment": line, "number": lambda value: repr(float(value))}
-    return environment
+    # A config is no HTML; texts pass `text` or `comment`.
+    return environment({"text": json.dumps, "comment": line, "number": lambda value: repr(float(value))})

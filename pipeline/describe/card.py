@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -15,6 +14,7 @@ from .description import UNSPECIFIED, Description
 from .front_matter import MARKER as MARKER
 from .front_matter import RowVariables, front_matter
 from .phrases import line, number
+from .templates import environment
 
 # Longer tables and systems are folded away until the reader asks for them.
 UNFOLDED = 12
@@ -68,24 +68,17 @@ def citation(description: Description, software: Mapping[str, Any]) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        # The card is Markdown, so the template escapes as Markdown asks, by `literal`.
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+    # The card is Markdown, so the template escapes as Markdown asks, by `literal`.
+    return environment(
+        {
+            "literal": escape,
+            "code": _code,
+            "line": line,
+            "number": number,
+            "thousands": "{:,}".format,
+            "digits": "{:.6g}".format,
+        }
     )
-    environment.filters |= {
-        "literal": escape,
-        "code": _code,
-        "line": line,
-        "number": number,
-        "thousands": "{:,}".format,
-        "digits": "{:.6g}".format,
-    }
-    return environment
 
 
 def _first_sound(manifest: Manifest) -> tuple[str, SplitRecord]:

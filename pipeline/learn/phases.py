@@ -31,14 +31,18 @@ class Phase:
 
 def learner_of(config: Learning) -> type[Learner]:
     """What changes the weights first, of a config that is `settled`. Raises TrajstoreError if it may not run."""
-    section = config.training.learner or LearnerSection()
+    section = _first(config)
     return LEARNERS.find(section.name, config.code_of(section))
+
+
+def _first(config: Learning) -> LearnerSection:
+    return config.training.learner or LearnerSection()
 
 
 def check_learners(config: Learning) -> None:
     """Raise RunError if one of them cannot change the weights of the config's model."""
     kind = MODELS.find(config.model.name, config.code_of(config.model))
-    first = (config.training.learner or LearnerSection()).name
+    first = _first(config).name
     if kind.learner_is_needed and first != kind.learner:
         raise RunError(
             f'training.learner: got "{first}", but {config.model.name} is nothing before "{kind.learner}" has seen '
