@@ -1,10 +1,14 @@
 """Models of a vector field: a slope for each state."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import torch
 from torch import Tensor
 
+from .energies import inverse
 from .model import Memory, Model
+from .phase_space import split_pairs
 
 
 class FieldModel(Model):
@@ -42,6 +46,21 @@ class EnergyModel(FieldModel):
     """
 
     pairs: Sequence[tuple[int, int]] = ()
+    centre: Tensor
+    scale: Tensor
+
+    def begin_pairs(self, pairs: Any, size: int) -> tuple[list[int], list[int]]:
+        """Set which components are pairs, as `split_pairs` takes them; places of each q, and of each p."""
+        q, p = self._q, self._p = split_pairs(pairs, size)
+        self.pairs = list(zip(q, p, strict=True))
+        # Where each component's slope stands among those of all coordinates, then all momenta.
+        self._back = inverse(q + p)
+        return q, p
+
+    def begin_scales(self, size: int, centre: Sequence[float] | None, scale: Sequence[float] | None) -> None:
+        """Set what (D,) is taken off states, and what they are divided by; None is nothing."""
+        self.register_buffer("centre", torch.tensor([0.0] * size if centre is None else list(centre)))
+        self.register_buffer("scale", torch.tensor([1.0] * size if scale is None else list(scale)))
 
     def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
         """H (...) of states (..., D) and the parameters that the network is told (..., P), but for a constant."""

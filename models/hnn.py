@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ..data.base.errors import DataError
 from .dynamics_settings import HnnSettings
-from .energies import FORMS, inverse
+from .energies import FORMS
 from .facts import DataFacts
 from .field import EnergyModel
-from .phase_space import check_scales, listed, named_pairs, split_pairs
+from .phase_space import check_scales, listed, named_pairs
 
 
 class HNN(EnergyModel):
@@ -34,8 +34,6 @@ class HNN(EnergyModel):
     """
 
     Settings = HnnSettings
-    centre: Tensor
-    scale: Tensor
 
     def __init__(
         self,
@@ -54,16 +52,12 @@ class HNN(EnergyModel):
     ) -> None:
         super().__init__()
         self.input_size, self.output_size = input_size, output_size
-        q, p = self._q, self._p = split_pairs(pairs, output_size)
-        self.pairs = list(zip(q, p, strict=True))
-        # Where each component's slope stands among those of all coordinates, then all momenta.
-        self._back = inverse(q + p)
+        q, _ = self.begin_pairs(pairs, output_size)
         of_bodies = [[q.index(place) for place in body] for body in bodies or ()]
         net = {"hidden": hidden, "activation": activation, "orthogonal": orthogonal}
         self.energy = FORMS[form](len(q), input_size - output_size, of_bodies, **net)
         self._work = 6 * sum(parameter.numel() for parameter in self.energy.parameters())
-        self.register_buffer("centre", torch.tensor([0.0] * output_size if centre is None else list(centre)))
-        self.register_buffer("scale", torch.tensor([1.0] * output_size if scale is None else list(scale)))
+        self.begin_scales(output_size, centre, scale)
 
     def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
         """As of every model that has an energy."""

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from ..data.base.errors import DataError
 from .dynamics_settings import RandomFeaturesSettings
-from .energies import inverse
 from .facts import DataFacts
 from .field import EnergyModel
-from .phase_space import check_scales, named_pairs, split_pairs
+from .phase_space import check_scales, named_pairs
 
 # By which tanh goes from -1/2 to 1/2.
 STEEPNESS = 1.0986122886681098
@@ -43,8 +42,6 @@ class RandomFeatures(EnergyModel):
     learner_is_needed: ClassVar[bool] = True
     directions: Tensor
     offsets: Tensor
-    centre: Tensor
-    scale: Tensor
 
     def __init__(
         self,
@@ -61,16 +58,13 @@ class RandomFeatures(EnergyModel):
         super().__init__()
         self.input_size, self.output_size, self._energy = input_size, output_size, energy
         if energy:
-            self._q, self._p = split_pairs(pairs, output_size)
-            self.pairs = list(zip(self._q, self._p, strict=True))
-            self._back = inverse(self._q + self._p)
+            self.begin_pairs(pairs, output_size)
         self.last = nn.Linear(features, 1 if energy else output_size, bias=not energy)
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
         self.register_buffer("directions", torch.zeros(features, input_size))
         self.register_buffer("offsets", torch.zeros(features))
-        self.register_buffer("centre", torch.tensor([0.0] * output_size if centre is None else list(centre)))
-        self.register_buffer("scale", torch.tensor([1.0] * output_size if scale is None else list(scale)))
+        self.begin_scales(output_size, centre, scale)
 
     @torch.no_grad()
     def draw(self, inputs: Tensor, generator: torch.Generator) -> None:
