@@ -4,7 +4,7 @@ import errno
 import sys
 from typing import NoReturn
 
-from .runtime.interrupts import end_deaf
+from .runtime.interrupts import end_deaf, hear, nothing_else_heard
 
 INTERRUPTED = 130
 
@@ -12,19 +12,9 @@ INTERRUPTED = 130
 def run() -> None:
     """Run the command; Ctrl-C while it is still being loaded ends it quietly, too."""
     try:
-        _see_what_fits()
-        import click
-
-        from .cli.main import main
-
-        try:
-            code = main(prog_name="trajstore", standalone_mode=False)
-        except click.Abort:
-            # So click calls Ctrl-C, and would make an end with 1 of it.
-            raise KeyboardInterrupt from None
-        except click.ClickException as error:
-            error.show()
-            code = error.exit_code
+        hear()
+        with nothing_else_heard():
+            code = _end()
         sys.exit(code)
     except KeyboardInterrupt:
         end_deaf()
@@ -41,6 +31,23 @@ def run() -> None:
         # All is said: Ctrl-C while Python is taken down, where nobody catches it, makes no other end of it.
         end_deaf()
         raise
+
+
+def _end() -> int:
+    """Exit code of the command, which is imported here."""
+    _see_what_fits()
+    import click
+
+    from .cli.main import main
+
+    try:
+        return main(prog_name="trajstore", standalone_mode=False)
+    except click.Abort:
+        # So click calls Ctrl-C, and would make an end with 1 of it.
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
 
 
 def _see_what_fits() -> None:

@@ -14,7 +14,7 @@ from ...data.base.errors import TrajstoreError, printable
 from ...data.base.files import finite, reason
 from ...data.base.shortage import shortage
 from ...data.remote.address import scheme_of
-from ..runtime.interrupts import end_deaf
+from ..runtime.interrupts import end_deaf, nothing_else_heard
 
 if TYPE_CHECKING:
     from ...data.folder.manifest import Manifest
@@ -59,7 +59,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def run(*arguments: Any, **options: Any) -> None:
         try:
-            function(*arguments, **options)
+            with nothing_else_heard():
+                function(*arguments, **options)
         except TrajstoreError as error:
             raise Failure(str(error)) from None
         except (OSError, MemoryError, RuntimeError) as error:

@@ -1,6 +1,5 @@
 """The command `trajstore`: its commands are in `commands`."""
 
-import signal
 from typing import Any
 
 import click
@@ -38,8 +37,6 @@ class Staged(click.Group):
 @click.version_option(package_name="trajstore")
 def main() -> None:
     """From the equations of a dynamical system to a dataset that others can trust, and models trained on it."""
-    # A polite kill ends like Ctrl-C: what was done is kept.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 main.add("Begin", starting.init_command, datasets.systems_command)

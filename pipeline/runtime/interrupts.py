@@ -1,11 +1,58 @@
 """Ctrl-C and SIGTERM: who hears of them, and when, so that what is saved is whole and the end is quiet."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+_AGAIN_AFTER = 0.01
+_heard = threading.Event()
+
+
+def hear() -> None:
+    """From now on Ctrl-C and a polite kill raise KeyboardInterrupt in the main thread, and are not forgotten.
+
+    Compiled code that calls Python back may have no way to pass on what is raised there: pydantic takes a pattern
+    that was interrupted for one that does not match. Such an interrupt comes again a moment later.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    sys.unraisablehook = _send_again
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _heard.set()
+    raise KeyboardInterrupt
+
+
+def _send_again(lost: "UnraisableHookArgs") -> None:
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    again = threading.Timer(_AGAIN_AFTER, os.kill, (os.getpid(), signal.SIGINT))
+    again.daemon = True
+    again.start()
+
+
+@contextmanager
+def nothing_else_heard() -> Iterator[None]:
+    """Whatever error ends this block after Ctrl-C was heard, it is KeyboardInterrupt that leaves it.
+
+    What a library makes of an interrupt in its midst, a failed import or a value refused, is no fault of the user's.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _heard.is_set():
+            raise
+        raise KeyboardInterrupt from error
 
 
 @contextmanager

@@ -80,3 +80,30 @@ def test_ctrl_c_again_while_it_ends_changes_nothing(tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    "then", ["raise TrajstoreError('a value is refused')", "raise ImportError('half')", "time.sleep(60)"]
+)
+def test_an_interrupt_that_compiled_code_swallows_is_not_lost(then):
+    program = f"""
+import ctypes, os, signal, sys, time
+from trajstore.data import TrajstoreError
+from trajstore.pipeline.__main__ import run
+from trajstore.pipeline.cli.common import command
+from trajstore.pipeline.cli.main import main
+
+@main.command()
+@command
+def swallow():
+    # ctypes, like pydantic, cannot pass on what a function raises that it calls back.
+    ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), signal.SIGINT))()
+    {then}
+
+sys.argv = ["trajstore", "swallow"]
+run()
+"""
+    ended = forked.run([sys.executable, "-c", program], timeout=30)
+    assert ended.returncode == 130
+    assert ended.stderr.startswith("trajstore: interrupted")
+    assert len(ended.stderr.splitlines()) == 1
