@@ -16,10 +16,12 @@ from .examples import Examples
 from .first_state import monomials
 from .forecaster import Baseline, near
 
-# What is chosen from: how many states, how many steps apart, and the ridge, relative to the features' mean square.
-STATES, APART, RIDGES = (2, 4), (1, 2), (1e-10, 1e-8, 1e-6, 1e-4, 1e-2)
-# Products of two, where there are few enough; else the regression is linear.
-DEGREE, MOST_FEATURES = 2, 600
+# What is chosen from: how many states, how many steps apart, products of how many of them, and the ridge, relative to
+# the features' mean square.
+STATES, APART, DEGREES = (2, 4, 8), (1, 2), (1, 2, 3, 4)
+RIDGES = (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2)
+# More would take minutes; only what is linear in two states may have them.
+MOST_FEATURES = 600
 
 
 @dataclass(frozen=True)
@@ -40,22 +42,22 @@ class Nvar(Baseline):
 
     @classmethod
     def _candidates(cls, states: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Iterator[Self]:
-        for count, apart in product(STATES, APART):
+        for count, apart, degree in product(STATES, APART, DEGREES):
             delays = apart * np.arange(count)[::-1]
-            if delays[0] + 2 > states.shape[1]:
-                continue
             columns = count * states.shape[2]
-            degree = DEGREE if comb(columns + DEGREE, DEGREE) <= MOST_FEATURES else 1
+            size = comb(columns + degree, degree)
+            if delays[0] + 2 > states.shape[1] or (size > MOST_FEATURES and (count, degree) != (2, 1)):
+                continue
             now = np.arange(delays[0], states.shape[1] - 1)
             seen = np.concatenate([states[:, now - delay] for delay in delays], axis=2).reshape(-1, columns)
-            features = monomials(seen, degree)
             growth = (states[:, now + 1] - states[:, now]).reshape(-1, states.shape[2])
-            gram, moments = features.T @ features, features.T @ growth
-            # Relative, so that it means the same for few points and for many.
-            unit = np.trace(gram) / len(gram)
+            # Triangular, and not by the normal equations, which see nothing below 1e-8 of what is largest.
+            reduced = np.asarray(np.linalg.qr(np.hstack([monomials(seen, degree), growth]), mode="r"))
+            left, sizes, right = np.linalg.svd(reduced[:, :size], full_matrices=False)
+            told, unit = left.T @ reduced[:, size:], np.square(sizes).sum() / size
             for ridge in RIDGES:
-                coefficients = np.linalg.solve(gram + ridge * unit * np.eye(len(gram)), moments)
-                yield cls(delays, degree, mean, scale, coefficients)
+                weights = sizes / (np.square(sizes) + ridge * unit)
+                yield cls(delays, degree, mean, scale, right.T @ (weights[:, None] * told))
 
     def begin(self, history: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
         # A history that is shorter than the delays is taken to have been at rest.

@@ -100,6 +100,32 @@ def test_the_analogue_follows_what_it_has_seen():
     np.testing.assert_array_equal(found[0], stretch[5:25])
 
 
+@pytest.mark.parametrize("seen", [slice(None), slice(0, 1)], ids=["whole", "in part"])
+def test_nvar_has_the_degree_of_the_truth_and_is_exact(seen):
+    # Holmes' cubic map (1979), chaotic here: x'' = -0.2 x + 2.75 x' - x'^3, so that x alone is enough.
+    def of(seed):
+        values = list(np.random.default_rng(seed).uniform(-0.1, 0.1, (2, 60)))
+        for _ in range(40):
+            values.append(-0.2 * values[-2] + 2.75 * values[-1] - values[-1] ** 3)
+        states = np.stack([values[20:-1], values[21:]], axis=-1).swapaxes(0, 1)[:, :, seen]
+        none = np.empty((0, states.shape[2]))
+        return Examples(Pairs(none, none, np.empty((0, 0)), STEP), Series(states))
+
+    found = BASELINES.find("nvar").fit(of(0), of(1))
+    assert found.degree >= 3
+    truth = of(2).series.states
+    predicted = found.go_on(truth[:, :10], 5, np.empty((60, 0)))
+    np.testing.assert_allclose(predicted, truth[:, 10:15], atol=1e-8)
+
+
+def test_nvar_of_many_components_is_linear_and_of_few_points_still_there():
+    states = np.random.default_rng(0).standard_normal((3, 9, 400))
+    examples = Examples(Pairs(states[:, 0], states[:, 1], np.empty((3, 0)), STEP), Series(states))
+    found = BASELINES.find("nvar").fit(examples, examples)
+    assert (len(found.delays), found.degree) == (2, 1)
+    assert np.isfinite(found.go_on(states, 4, np.empty((3, 0)))).all()
+
+
 @pytest.mark.parametrize("name", ["nvar", "esn"])
 def test_memory_finds_what_one_component_hides(name):
     # The position alone: two of them, one after the other, have the velocity.
@@ -121,7 +147,7 @@ def test_memory_finds_what_one_component_hides(name):
 @pytest.mark.slow
 @pytest.mark.parametrize(("noise", "best"), [(0.0, "polynomial"), (0.05, "nvar")])
 def test_the_strongest_baseline_of_lorenz_is_as_others_measured_it(noise, best):
-    # 20 Lyapunov times by a polynomial of degree 7, 6 by NVAR (Gauthier et al. 2021), 2 with 5 % noise.
+    # 20 Lyapunov times by a polynomial of degree 7, 6 by NVAR of degree 2 (Gauthier et al. 2021), 2 with 5 % noise.
     system, dt = get_system("lorenz"), 0.02
     starts = np.random.default_rng(0).uniform(-10, 10, (12, 3)) + np.array([0, 0, 25])
     solved = make_engine(system, EngineSettings()).solve(
@@ -142,7 +168,7 @@ def test_the_strongest_baseline_of_lorenz_is_as_others_measured_it(noise, best):
         valid[name] = np.median((~(error < 0.5)).argmax(axis=1)) * dt * 0.906
     assert max(valid, key=valid.get) == best
     assert valid[best] > (15 if noise == 0 else 1.5)
-    assert valid["nvar"] > (5 if noise == 0 else 1.5)
+    assert valid["nvar"] > (10 if noise == 0 else 1.7)
     assert valid["linear"] < 0.5
 
 
