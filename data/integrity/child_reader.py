@@ -55,7 +55,7 @@ class IsolatedReader(Reader):
     def __init__(self, seconds: int = SECONDS, memory: int = MEMORY_BYTES) -> None:
         self._seconds, self._memory = seconds, memory
         self._child: subprocess.Popen[str] | None = None
-        # Of address space, before any file.
+        # Of address space, before any file; 0 until the child is ready.
         self._own = 0
 
     def __exit__(self, *_: object) -> None:
@@ -96,7 +96,9 @@ class IsolatedReader(Reader):
 
     def _exchange(self, request: str) -> str:
         """The answer to a request, or nothing if the child ended over it."""
-        child = self._child or self._start()
+        child = self._child or self.start()
+        if not self._own:
+            self._wait_for(child)
         requests, answers = _pipes(child)
         try:
             requests.write(request + "\n")
@@ -106,7 +108,8 @@ class IsolatedReader(Reader):
         answer = answers.readline(ANSWER_CHARACTERS)
         return answer if answer.endswith("\n") else ""
 
-    def _start(self) -> subprocess.Popen[str]:
+    def start(self) -> subprocess.Popen[str]:
+        """Let the child import what it needs, long before the first file perhaps."""
         # In a group of its own, so that Ctrl-C reaches the parent only, which then ends it.
         try:
             child = subprocess.Popen(
@@ -121,14 +124,16 @@ class IsolatedReader(Reader):
             )
         except OSError as error:
             raise shortage(error) or error from None
-        self._child = child
+        self._child, self._own = child, 0
+        return child
+
+    def _wait_for(self, child: subprocess.Popen[str]) -> None:
         if _pipes(child)[1].readline(ANSWER_CHARACTERS).strip() != READY:
             self._end()
             if limit_of("RLIMIT_AS") is not None:
                 raise ShortageError(errno.ENOMEM)
             raise TrajstoreError(f"the process that reads files does not start: {' '.join(COMMAND)}")
         self._own = address_space(child.pid)
-        return child
 
     def _cause(self, path: Path, seconds: int) -> TrajstoreError:
         """Why the child ended; its place is free for another one."""

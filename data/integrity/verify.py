@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from ..base.errors import DataError, FormatError
@@ -22,6 +23,7 @@ from ..shard.schema import without_sizes
 from ..shard.shard import ShardRecord
 from .child_reader import shard_reader
 from .reader import Reader
+from .readers import Readers
 from .shared_rows import shared_rows_note
 
 
@@ -63,28 +65,35 @@ def examine(
     """
     path = dataset_path(path)
     bring_documents(path)
-    with shard_reader(isolated) as reader:
-        if path.is_file():
-            if shards is not None:
-                raise DataError(f"{path}: is one shard; only of a dataset's folder can some shards be chosen")
+    if path.is_file():
+        if shards is not None:
+            raise DataError(f"{path}: is one shard; only of a dataset's folder can some shards be chosen")
+        with shard_reader(isolated) as reader:
             return Findings([Finding(path.name, text) for text in reader.problems(path)])
-        manifest = load_manifest(path)
-        chosen = choose_shards(path, manifest, shards)
+    manifest = load_manifest(path)
+    chosen = choose_shards(path, manifest, shards)
+    with Readers(isolated, chosen) as readers:
         problems = list(_manifest_problems(path, manifest))
-        config_hash = json_hash(without_sizes(manifest.config))
-        for done, record in enumerate(chosen, 1):
-            file, (split, _) = path / record.file, manifest.places[record.file]
-            try:
-                bring(file, again=True)
-                texts = reader.recorded_problems(file, split, record, manifest.components, config_hash)
-            except NotThereError:
-                texts = ["missing"]
-            except FormatError as error:
-                texts = _unreadable(file, record, error)
+        found = readers.map(partial(_shard_problems, path, manifest), chosen)
+        for done, (record, texts) in enumerate(zip(chosen, found, strict=True), 1):
             problems += [Finding(record.file, text) for text in texts]
             if report is not None:
                 report(done)
-        return Findings(problems, [*_notes(path, manifest, chosen, reader, problems), *_bystanders(path)])
+        return Findings(
+            problems, [*_notes(path, manifest, chosen, readers.one, problems), *_bystanders(path)]
+        )
+
+
+def _shard_problems(folder: Path, manifest: Manifest, reader: Reader, record: ShardRecord) -> list[str]:
+    file, (split, _) = folder / record.file, manifest.places[record.file]
+    try:
+        bring(file, again=True)
+        config_hash = json_hash(without_sizes(manifest.config))
+        return reader.recorded_problems(file, split, record, manifest.components, config_hash)
+    except NotThereError:
+        return ["missing"]
+    except FormatError as error:
+        return list(_unreadable(file, record, error))
 
 
 def _notes(

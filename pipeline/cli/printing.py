@@ -10,10 +10,10 @@ from rich.text import Text
 from ...data.folder.manifest import Manifest
 from ..describe.description import IDENTITY_SHOWN, Description, ParameterLine
 from ..describe.phrases import line, percentage
-from ..dynamics.systems import System
 
 if TYPE_CHECKING:
     from ..dynamics.lyapunov import Spectrum
+    from ..dynamics.systems import System
     from ..generation.generate import Summary
 
 # Of equations, parameters, components; and the characters of an equation.
@@ -193,7 +193,7 @@ def print_summary(console: Console, summary: "Summary") -> None:
         )
 
 
-def print_system(console: Console, system: System) -> None:
+def print_system(console: Console, system: "System") -> None:
     """A system's equations, plain and as LaTeX, its parameters and its box of initial states."""
     console.print(system.name, style="bold")
     for text in filter(None, (system.description, system.reference)):
@@ -219,7 +219,7 @@ def _inverse(value: float | None) -> float | None:
     return 1 / value if value else None
 
 
-def print_spectrum(console: Console, system: System, spectrum: "Spectrum") -> None:
+def print_spectrum(console: Console, system: "System", spectrum: "Spectrum") -> None:
     """Lyapunov exponents with their standard errors, and the dimension that follows."""
     console.print(system.name, style="bold")
     for exponent, error in zip(spectrum.exponents, spectrum.errors, strict=True):

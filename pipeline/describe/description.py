@@ -6,16 +6,18 @@ A manifest may come from a stranger: whatever it holds becomes a short line of p
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...data.base.errors import FormatError, TrajstoreError
 from ...data.folder.manifest import Manifest
 from ...data.folder.stated_grid import GRIDS, STARTS, grid_of
 from ...data.folder.stated_observation import Observed, observed
 from ...data.shard.schema import SPLITS
-from ..dynamics.systems import System
 from .draws import drawing, law
 from .phrases import as_json, line, number, percentage
+
+if TYPE_CHECKING:
+    from ..dynamics.systems import System
 
 UNSPECIFIED = "unspecified"
 LONGEST_EQUATION = 10_000
@@ -117,8 +119,10 @@ class Description:
         return {line(name): line(equations.get(name, "?"), LONGEST_EQUATION) for name in sides}
 
     @cached_property
-    def understood(self) -> System | None:
+    def understood(self) -> "System | None":
         """The system as SymPy knows it; None if it has no equations, or none that can be parsed."""
+        from ..dynamics.systems import System
+
         try:
             return System.from_dict(self._system) if self.equations is not None else None
         except (TrajstoreError, RecursionError):
@@ -167,19 +171,26 @@ class Description:
         sections = own.items() if isinstance(own, Mapping) else ()
         return {line(split): told for split, section in sections if (told := law(section))}
 
-    @property
-    def _kind(self) -> type[System]:
-        return System.of_kind(self._system.get("kind")) or System
+    @cached_property
+    def _kind(self) -> "type[System] | None":
+        """The class of a system that is none of ordinary equations, whose descriptions name no kind."""
+        kind = self._system.get("kind")
+        if kind is None:
+            return None
+        # SymPy takes longer to import than a manifest to be told.
+        from ..dynamics.systems import System
+
+        return System.of_kind(kind)
 
     @property
     def field(self) -> bool:
         """Are the components the values of one field, drawn together?"""
-        return self._kind.spatial
+        return self._kind is not None and self._kind.spatial
 
     @property
     def delayed(self) -> bool:
         """Do the equations look back, at first to a constant past?"""
-        return self._kind.retarded
+        return self._kind is not None and self._kind.retarded
 
     @property
     def time_unit(self) -> str:

@@ -6,7 +6,6 @@ Every frequency counts alike, also those at which there is next to nothing. Blin
 from types import MappingProxyType
 
 import numpy as np
-from scipy.signal import welch
 
 from .metric import PairMetric
 
@@ -17,6 +16,9 @@ NOTHING = 1e-12
 
 def spectrum(states: np.ndarray, step: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Frequencies (F,) and mean power (F, D) of a run (T, D), by Welch's method."""
+    # It takes longer to import than most evaluations, which measure no spectrum.
+    from scipy.signal import welch
+
     segment = max(2, min(LONGEST_SEGMENT, len(states) // SEGMENTS))
     return welch(states, fs=1 / step, nperseg=segment, axis=0)
 

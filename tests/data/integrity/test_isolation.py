@@ -14,6 +14,7 @@ import h5py
 import pytest
 from trajstore.data import FormatError, TrajectoryDataset, TrajstoreError, verify, write_shard
 from trajstore.data.integrity import child_reader as isolation_module
+from trajstore.data.integrity import readers as readers_module
 from trajstore.data.integrity.child_reader import IsolatedReader
 
 TRAJSTORE = Path(sys.executable).with_name("trajstore")
@@ -172,7 +173,10 @@ def test_a_child_that_does_not_start_is_said_to(shard, monkeypatch):
         reader("problems", shard)
 
 
-def test_one_child_reads_all_files(small_dataset, monkeypatch):
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_child_for_each_core_reads_all_files(cores, small_dataset, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(readers_module, "CHILD_BYTES", 1)
     started = []
     popen = subprocess.Popen
     monkeypatch.setattr(
@@ -180,7 +184,7 @@ def test_one_child_reads_all_files(small_dataset, monkeypatch):
     )
     told = []
     assert verify(small_dataset, told.append, isolated=True) == []
-    assert (len(started), told) == (1, [1, 2, 3, 4, 5])
+    assert (len(started), told) == (cores, [1, 2, 3, 4, 5])
 
 
 def test_problems_are_the_same_in_and_out_of_isolation(dataset_copy):
