@@ -15,6 +15,7 @@ from .block_order import BlockOrder, Share
 from .dataset import Batch, TrajectoryDataset
 from .read_ahead import ahead, fills
 from .reading import Reading
+from .sweeps import REQUESTS
 
 # So many reads under way keep a solid-state disk busy.
 THREADS = 4
@@ -60,7 +61,8 @@ class BlockReader:
         Of the fill in which a pass begins, all is read; what was before it is not.
         """
         size = self._reading.batch_size
-        readers = ThreadPoolExecutor(self._reading.workers or THREADS)
+        threads = self._reading.workers or THREADS
+        readers = ThreadPoolExecutor(REQUESTS if self._dataset.store.is_far else threads)
         stop = partial(readers.shutdown, wait=False, cancel_futures=True)
         for inputs, targets in ahead(self._gathered(passes, gather, readers), stop):
             yield from zip(inputs.split(size), targets.split(size), strict=True)

@@ -9,11 +9,9 @@ import numpy as np
 
 from .block_order import Share
 from .dataset import Batch, TrajectoryDataset
+from .sweeps import Sweep
 
 Item = TypeVar("Item")
-
-# A thread reads so many pieces in one go, which shares the cost of handing them over.
-PIECES = 8
 
 
 class Fill:
@@ -43,15 +41,16 @@ class Fill:
             self._rows = np.concatenate([self._stored(first, last) for first, last in rows])
         # One sweep over the files, whatever the order of use.
         order = np.argsort(rows[:, 0], kind="stable")
+        store, stored = self._dataset.store, self._dataset.stored_rows
 
-        def read(pieces: np.ndarray) -> None:
-            for piece in pieces:
+        def read(sweep: Sweep) -> None:
+            store.bring(sweep)
+            for piece in order[sweep.stretches]:
                 target = self._memory[bounds[piece] : bounds[piece + 1]]
-                self._dataset.store.read(self._stored(*rows[piece]), target, keep=self._keep)
+                store.read(self._stored(*rows[piece]), target, keep=self._keep)
 
-        tasks = [
-            readers.submit(read, order[first : first + PIECES]) for first in range(0, len(order), PIECES)
-        ]
+        sweeps = store.sweeps(np.stack([stored(rows[order, 0]), stored(rows[order, 1] - 1) + 1], axis=1))
+        tasks = [readers.submit(read, sweep) for sweep in sweeps]
         self.places, self.ends = self._within_rows(share, rows[:, 0], bounds[:-1]), ends
         for task in tasks:
             task.result()

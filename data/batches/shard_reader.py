@@ -10,19 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..remote.opening import is_here, read_elsewhere
+from ..remote.opening import hold, is_here, read_elsewhere
 from ..shard.chunks import Chunks
 from ..shard.direct_reads import read_into
 from ..shard.structure import open_shard, variable
+from .sweeps import FAR_BYTES, REQUESTS
 from .windows import Windows
 
 # Room for decompressed chunks, so that neighbouring rows do not decompress the same chunk again.
 CHUNK_CACHE_BYTES = 64 << 20
 # Rows that are not asked for, as failed ones, are read with their neighbours up to so many bytes.
 GAP_BYTES = 64 << 10
-# Ranges that lie no farther apart come together, as one more request takes as long; so many requests at once.
-FAR_BYTES = 16 << 10
-REQUESTS = 8
 
 
 class MappedStates:
@@ -57,6 +55,9 @@ class MappedStates:
         """States (n, length, D) of the given rows, from the given windows of each; into `out` if given."""
         return windows.take(self._states, rows, starts, out)
 
+    def bring(self, first: int, last: int) -> None:
+        """Have rows `first` up to (without) `last` at hand, where they would come one request after the other."""
+
     def read(self, rows: np.ndarray, out: np.ndarray, *, keep: bool) -> None:
         """Copy these rows, in ascending order, in few large reads past the map; `keep` as in `read_into`."""
         row_bytes = self._stored.itemsize * prod(self.shape[1:])
@@ -72,6 +73,12 @@ class MappedStates:
 
 class RangedStates(MappedStates):
     """States of a contiguous, uncompressed shard that lies elsewhere: only the bytes that are asked for come."""
+
+    def bring(self, first: int, last: int) -> None:
+        """Have rows `first` up to (without) `last` at hand, by one request."""
+        row_bytes = self._stored.itemsize * prod(self.shape[1:])
+        begin = self._offset or 0
+        hold(self._path, begin + first * row_bytes, begin + last * row_bytes)
 
     def gather(
         self, rows: np.ndarray, starts: np.ndarray | None, windows: Windows, out: np.ndarray | None = None
@@ -132,6 +139,9 @@ class ChunkedStates:
             else:
                 out[group] = windows.view(block)[rows[group] - first, starts[group]]
         return out
+
+    def bring(self, first: int, last: int) -> None:
+        """Nothing: a chunk comes as a whole."""
 
     def read(self, rows: np.ndarray, out: np.ndarray, *, keep: bool) -> None:
         """Copy these rows, in ascending order, chunk by chunk; `keep` as in `read_into`."""

@@ -1,6 +1,7 @@
 """One split of a dataset folder, or one HDF5 file, as a table of trajectories."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from ..folder.manifest_parts import collector_paused
 from ..folder.manifest_reading import load_manifest
 from ..folder.remote_folder import dataset_path
 from ..remote.mirrors import mirror_of, register
+from ..remote.opening import hold
 from ..shard.schema import Status
 from ..shard.shard import read_attributes
 from ..shard.statistics import Moments
 from ..shard.structure import json_attribute, names_of, open_shard, parameter_names, values
 from .block_sizes import count_blocks
 from .shard_reader import States, open_states
+from .sweeps import FarParts, Sweep, each_of, near_sweeps
 from .windows import Windows
 
 # The system grants a process about 65 000 memory maps; of a dataset of more shards, those opened first are closed.
@@ -132,13 +135,11 @@ class Store:
         if not self.failed:
             return None
         sound = np.ones(len(self), dtype=bool)
-        for part in self.parts:
-            if part.failed:
-                with open_shard(part.path) as file:
-                    status = values(file, "status")
-                if len(status) != part.rows:
-                    raise FormatError(f"{part.path}: {len(status)} rows, expected {part.rows}")
-                sound[part.first : part.first + part.rows] = status == Status.OK
+        mixed = [part for part in self.parts if part.failed]
+        for part, status in zip(mixed, self._columns("status", mixed), strict=True):
+            if len(status) != part.rows:
+                raise FormatError(f"{part.path}: {len(status)} rows, expected {part.rows}")
+            sound[part.first : part.first + part.rows] = status == Status.OK
         return np.flatnonzero(sound)
 
     def gather(
@@ -164,13 +165,23 @@ class Store:
         sorted_shards = shard[order]
         begins = np.flatnonzero(np.diff(sorted_shards, prepend=-1))
         sorted_rows, sorted_starts = rows[order], None if starts is None else starts[order]
+        touched = sorted_shards[begins].tolist()
+        shares = [slice(begin, end) for begin, end in pairwise([*begins, len(rows)])]
+        whole = ()
+        if self._far is not None:
+            sample_bytes = self.row_bytes * windows.length // len(self.time)
+            asked = {number: sorted_rows[here] for number, here in zip(touched, shares, strict=True)}
+            whole = self._far.whole_for(asked, sample_bytes, self._opened(name))
         shape = (len(rows), windows.length, len(self.components))
-        gathered = np.empty(shape, self._part(int(sorted_shards[0]), name).dtype)
-        for begin, end in pairwise([*begins, len(rows)]):
-            number, here = sorted_shards[begin], slice(begin, end)
+        gathered = np.empty(shape, self._part(touched[0], name, whole=touched[0] in whole).dtype)
+
+        def gather(number: int, here: slice) -> None:
             local = sorted_rows[here] - self._starts[number]
             chosen = None if sorted_starts is None else sorted_starts[here]
-            self._part(int(number), name).gather(local, chosen, windows, out=gathered[here])
+            part = self._part(number, name, whole=number in whole)
+            part.gather(local, chosen, windows, out=gathered[here])
+
+        each_of(gather, touched, shares, at_once=self.is_far)
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         return np.take(gathered, place, axis=0)
@@ -217,13 +228,53 @@ class Store:
 
     def column(self, name: str) -> np.ndarray:
         """A whole variable that has one entry a row (`initial_state`, `status`, a parameter)."""
-        columns = []
-        for part in self.parts:
-            with open_shard(part.path) as file:
-                columns.append(values(file, name))
-        return np.concatenate(columns)
+        return np.concatenate(self._columns(name, self.parts))
 
-    def _part(self, number: int, name: str = "state") -> States:
+    def _columns(self, name: str, parts: list[Part]) -> list[np.ndarray]:
+        def column(part: Part) -> np.ndarray:
+            with open_shard(part.path) as file:
+                return values(file, name)
+
+        return each_of(column, parts, at_once=self.is_far)
+
+    def sweeps(self, stretches: np.ndarray) -> list[Sweep]:
+        """What is read together of stretches of rows, (n, 2) int64 in ascending order, each of which is in one file.
+
+        Opens those files elsewhere that do not come as a whole.
+        """
+        if self._far is None:
+            return near_sweeps(len(stretches))
+        parts = np.searchsorted(self._starts, stretches[:, 0], side="right") - 1
+        sweeps = self._far.sweeps(stretches, parts, self._opened("state"))
+        each_of(self._part, list({sweep.part for sweep in sweeps if not sweep.whole}), at_once=True)
+        return sweeps
+
+    def bring(self, sweep: Sweep) -> None:
+        """Have by one request what a sweep in a file elsewhere reads."""
+        if sweep.part is not None:
+            part = self._part(sweep.part, whole=sweep.whole)
+            if not sweep.whole:
+                part.bring(*(row - self.parts[sweep.part].first for row in sweep.rows))
+
+    @cached_property
+    def _far(self) -> FarParts | None:
+        """Of a folder elsewhere."""
+        if not self.is_far:
+            return None
+        rows = np.array([part.rows for part in self.parts])
+        return FarParts([part.path for part in self.parts], rows, self.row_bytes)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether files may lie elsewhere."""
+        return mirror_of(self.path) is not None
+
+    def _opened(self, name: str) -> list[int]:
+        return [number for number, known in list(self._states) if known == name]
+
+    def _part(self, number: int, name: str = "state", *, whole: bool = False) -> States:
+        if whole:
+            hold(self.parts[number].path)
         states = self._states.get((number, name))
         if states is None:
             part = self.parts[number]

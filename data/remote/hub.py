@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..base.errors import TrajstoreError
@@ -58,6 +59,7 @@ def hub_place(url: str) -> Place:
     Raises NotThereError, or TrajstoreError if the Hub refuses, or the package is missing.
     """
     dataset, api = HubDataset.of(url), hub_api()
+    token_header.cache_clear()
     try:
         commit = api.dataset_info(dataset.repo, revision=dataset.revision, timeout=10.0).sha
     except Exception as error:
@@ -68,8 +70,9 @@ def hub_place(url: str) -> Place:
     return Place(f"{api.endpoint}/datasets/{dataset.repo}/resolve/{commit}{folder}", token_header)
 
 
+@lru_cache(maxsize=1)
 def token_header() -> dict[str, str]:
-    """The user's own token; none without one."""
+    """The user's own token, none without one: looked up when a dataset is opened, and once in each other process."""
     token = hub_api().token
     return {"Authorization": f"Bearer {token}"} if token else {}
 

@@ -7,6 +7,7 @@ mirrors that it made, or was handed.
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from filelock import FileLock
@@ -20,7 +21,7 @@ from .places import Place
 # Bytes of a whole file that are asked for at once.
 STEP = 8 << 20
 # Files of which some pages are kept.
-MOST_OPEN = 64
+MOST_OPEN = 256
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,20 @@ class Mirror:
         return self.place.shown(name)
 
     def pages(self, name: str) -> Pages:
-        """A file's bytes, where it lies."""
-        size = self.files[name].size
-        return Pages(size, lambda start, end: self.place.read(name, start, end, size))
+        """A file's bytes, where it lies. What comes as a whole must have the SHA-256 that the manifest says."""
+        expected = self.files[name]
+
+        def fetch(start: int, end: int) -> bytes:
+            read = self.place.read(name, start, end, expected.size)
+            if len(read) == expected.size and sha256(read).hexdigest() != expected.sha256:
+                raise FormatError(
+                    "holds other numbers than the manifest says, or other attributes: it was changed since, or "
+                    "damaged; ask who shares it",
+                    self.address(name),
+                )
+            return read
+
+        return Pages(expected.size, fetch)
 
 
 _mirrors: dict[Path, Mirror] = {}
@@ -79,7 +91,8 @@ def pages_of(path: Path, mirror: Mirror) -> Pages:
     if pages is None:
         while len(_pages) >= MOST_OPEN:
             _pages.popitem(last=False)
-        pages = _pages[path] = mirror.pages(path.name)
+        # Of threads that come at once, all get the same.
+        pages = _pages.setdefault(path, mirror.pages(path.name))
     return pages
 
 

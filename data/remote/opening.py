@@ -44,4 +44,22 @@ def read_elsewhere(path: Path, start: int, end: int) -> bytes:
     mirror = elsewhere(path)
     if mirror is None:
         raise ValueError(f"{path} is here")
-    return mirror.place.read(path.name, start, end, mirror.files[path.name].size)
+    return pages_of(path, mirror).exactly(start, end)
+
+
+def bring_ends(path: Path) -> None:
+    """Of a file elsewhere, what opening it takes, in one go."""
+    mirror = elsewhere(path)
+    if mirror is not None:
+        pages_of(path, mirror).bring_ends()
+
+
+def hold(path: Path, start: int = 0, end: int | None = None) -> None:
+    """Bytes of a file elsewhere by one request, from which those who read them next are served; at first all.
+
+    Raises FormatError if all came, and they have not the SHA-256 that the manifest says.
+    """
+    mirror = elsewhere(path)
+    if mirror is not None:
+        pages = pages_of(path, mirror)
+        pages.hold(start, pages.size if end is None else end)

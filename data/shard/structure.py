@@ -12,7 +12,7 @@ import numpy as np
 from ..base.errors import AGAIN, FormatError
 from ..base.hashing import canonical_json
 from ..base.shortage import shortage
-from ..remote.opening import content_elsewhere, is_here, open_bytes, shown
+from ..remote.opening import bring_ends, content_elsewhere, is_here, open_bytes, read_elsewhere, shown
 from .chunks import Chunks
 from .limits import (
     JSON_CONTROL,
@@ -105,7 +105,10 @@ class _FileElsewhere(h5py.File):
 
 
 def _open_hdf5(path: Path) -> h5py.File:
-    return h5py.File(path, "r", locking=False) if is_here(path) else _FileElsewhere(path)
+    if is_here(path):
+        return h5py.File(path, "r", locking=False)
+    bring_ends(path)
+    return _FileElsewhere(path)
 
 
 def _raise_shortage(error: Exception) -> None:
@@ -193,12 +196,23 @@ def values(file: h5py.File, name: str) -> np.ndarray:
     try:
         if dataset.chunks:
             return Chunks.of(Path(file.filename), dataset).rows(0, len(dataset))
-        read = np.asarray(dataset[()])
+        read = _read_far(Path(file.filename), dataset)
+        read = np.asarray(dataset[()]) if read is None else read
         return read.astype(read.dtype.newbyteorder("="), copy=False)
     except MemoryError:
         raise FormatError(
             f"there is no memory for the {dataset.nbytes} bytes of {name!r}", file.filename
         ) from None
+
+
+def _read_far(path: Path, dataset: h5py.Dataset) -> np.ndarray | None:
+    """The values of a variable elsewhere, past HDF5, which lets only one thread wait at a time; None of one here."""
+    offset = None if is_here(path) else dataset.id.get_offset()
+    if offset is None:
+        return None
+    return np.frombuffer(read_elsewhere(path, offset, offset + dataset.nbytes), dataset.dtype).reshape(
+        dataset.shape
+    )
 
 
 def declared_bytes(path: Path) -> int:

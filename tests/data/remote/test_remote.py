@@ -81,16 +81,30 @@ def test_a_file_address_is_a_path(small_dataset):
 # Few requests, and no byte too many
 
 
-def test_the_first_batch_takes_few_requests_and_little_time(wide_dataset):
+@pytest.mark.parametrize("shuffle", [False, True, "block"])
+def test_the_first_batch_takes_few_requests_and_little_time(wide_dataset, shuffle):
     with running(wide_dataset) as server:
         server.delay = DELAY
         TrajectoryDataset(server.url)
         server.requests.clear()
-        mirrors._pages.clear()
         begin = time.perf_counter()
-        next(iter(make_loader(TrajectoryDataset(server.url), 256)))
+        next(iter(make_loader(TrajectoryDataset(server.url), 256, shuffle=shuffle)))
         assert time.perf_counter() - begin < 2.0
         assert len(server.requests) <= 10
+
+
+def test_the_first_sample_takes_four_requests(wide_dataset):
+    with running(wide_dataset) as server:
+        TrajectoryDataset(server.url)[0]
+        assert len(server.requests) <= 4
+
+
+def test_a_small_dataset_that_is_shuffled_comes_once(wide_dataset):
+    with running(wide_dataset) as server:
+        loader = make_loader(TrajectoryDataset(server.url), 256, shuffle=True)
+        for _ in range(3):
+            assert sum(len(inputs) for inputs, _ in loader) == 24_000
+        assert sum(server.sent.values()) < 2 * loader.dataset.store.bytes
 
 
 @pytest.mark.parametrize("buffer", [400_000, 1 << 29], ids=["several fills", "one fill"])

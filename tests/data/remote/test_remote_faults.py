@@ -4,8 +4,10 @@ import json
 import shutil
 import sys
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from fetch_server import PAGE, SHARD, answering, running, shard_of
@@ -21,9 +23,9 @@ from trajstore.data.folder.names import MANIFEST
 from trajstore.data.remote import mirrors, places
 
 
-def test_a_server_without_ranges(dataset_copy, monkeypatch, tmp_path):
+def test_a_server_without_ranges(wide_dataset, monkeypatch, tmp_path):
     monkeypatch.setattr(mirrors, "STEP", 10_000)
-    with running(dataset_copy) as server:
+    with running(wide_dataset) as server:
         server.behaviours[SHARD] = lambda handler, content: not handler.serve(content, ranges=False)
         with pytest.raises(TrajstoreError, match=r"whole files only.*trajstore fetch"):
             TrajectoryDataset(server.url)
@@ -32,8 +34,8 @@ def test_a_server_without_ranges(dataset_copy, monkeypatch, tmp_path):
         )
 
 
-def test_a_file_that_changes_while_it_is_read(dataset_copy):
-    with running(dataset_copy) as server:
+def test_a_file_that_changes_while_it_is_read(wide_dataset):
+    with running(wide_dataset) as server:
         dataset = TrajectoryDataset(server.url)
         server.behaviours[SHARD] = lambda handler, content: not handler.serve(content, tag='"new"')
         with pytest.raises(FormatError, match="another version"):
@@ -42,7 +44,9 @@ def test_a_file_that_changes_while_it_is_read(dataset_copy):
         TrajectoryDataset(server.url)[0]
 
 
-def test_a_file_of_another_size_or_with_other_numbers(dataset_copy, forge):
+@pytest.mark.parametrize("come", ["small_dataset", "wide_dataset"], ids=["as a whole", "in parts"])
+def test_a_file_of_another_size_or_with_other_numbers(come, request, tmp_path, forge):
+    dataset_copy = shutil.copytree(request.getfixturevalue(come), tmp_path / "dataset")
     manifest = (dataset_copy / MANIFEST).read_bytes()
     whole = (dataset_copy / SHARD).read_bytes()
     (dataset_copy / SHARD).write_bytes(whole + b"\0")
@@ -57,6 +61,15 @@ def test_a_file_of_another_size_or_with_other_numbers(dataset_copy, forge):
         (dataset_copy / MANIFEST).write_bytes(manifest)
         with pytest.raises(FormatError, match="other numbers than the manifest says"):
             TrajectoryDataset(server.url)
+
+
+def test_what_comes_as_a_whole_is_held_against_its_hash(dataset_copy):
+    content = bytearray((dataset_copy / SHARD).read_bytes())
+    with h5py.File(dataset_copy / SHARD) as file:
+        content[file["state"].id.get_offset() + 3] ^= 1
+    (dataset_copy / SHARD).write_bytes(content)
+    with running(dataset_copy) as server, pytest.raises(FormatError, match="other numbers than the manifest"):
+        TrajectoryDataset(server.url)
 
 
 def test_a_file_that_is_not_there(dataset_copy, tmp_path):
@@ -161,6 +174,9 @@ def test_a_damaged_shard_is_refused_and_hangs_nothing(server, dataset_copy, time
         for place in generator.integers(0, 12_288, 40):
             damaged[place] = generator.integers(0, 256)
         (dataset_copy / SHARD).write_bytes(damaged)
+        raw = json.loads((dataset_copy / MANIFEST).read_text())
+        shard_of(raw)["sha256"] = sha256(damaged).hexdigest()
+        (dataset_copy / MANIFEST).write_text(json.dumps(raw))
         with time_limit(20), suppress(TrajstoreError):
             TrajectoryDataset(server.url)[0]
 

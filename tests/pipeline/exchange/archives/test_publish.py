@@ -105,6 +105,18 @@ def test_a_dataset_on_the_hub_is_read_where_it_lies(server, small_dataset):
     assert not any(token for _, path, token in server.calls if path.startswith("/cdn/"))
 
 
+def test_the_token_is_not_looked_up_for_each_read(server, small_dataset, monkeypatch):
+    cite, asked = publish(small_dataset, REPO).cite, []
+    monkeypatch.setattr(huggingface_hub, "get_token", lambda: asked.append(1) or TOKEN)
+    assert sum(len(inputs) for inputs, _ in make_loader(TrajectoryDataset(cite), 8)) == 70
+    assert len(asked) <= 2
+    # Who logs in as another one and opens it again is that one.
+    monkeypatch.setattr(huggingface_hub, "get_token", lambda: "hf_other")
+    server.calls.clear()
+    TrajectoryDataset(cite)[0]
+    assert {token for _, path, token in server.calls if "/cdn/" not in path} == {"Bearer hf_other"}
+
+
 def test_no_password_of_netrc_takes_the_place_of_a_token(server, small_dataset, tmp_path, monkeypatch):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password other\n")
     (tmp_path / "netrc").chmod(0o600)
