@@ -60,7 +60,7 @@ def main(quick: bool, folder: Path | None, seeds: int) -> None:
     where = machine("trajstore", "torch", "numpy")
     rows = 5_000 if quick else 100_000
     share = 0.02 if quick else 1.0
-    often = {"training.evaluate_every": 100, "refinement.evaluate_every": 5}
+    often: dict[str, object] = {"training.evaluate_every": 100, "refinement.evaluate_every": 5}
     lbfgs = f'{{ name = "{HERE / "lbfgs.py"}:Lbfgs" }}'
     contenders: dict[str, dict[str, object]] = {
         OURS: often | {"training.steps": int(6_000 * share), "refinement.steps": int(400 * share)},
