@@ -19,13 +19,18 @@ from ..runs.folder import RunConfig
 
 
 def check_judged_by(config: Learning) -> None:
-    """Raise TrajstoreError if the config names a metric or a baseline that there is not."""
+    """Raise TrajstoreError if the config names a metric or a baseline that there is not, or one whose package is
+    missing.
+    """
     section = config.evaluation
     names = {"metrics": section.metrics, "baselines": section.baselines or []}
     for registry, key in ((METRICS, "metrics"), (BASELINES, "baselines")):
         for name in names[key]:
             try:
                 registry.check(name)
+                # Now, and not when hours of training are over. A user's own code is not looked at here.
+                if name in registry.own:
+                    registry.find(name)
             except TrajstoreError as error:
                 raise RunError(f"evaluation.{key}: {error}") from None
 
