@@ -100,6 +100,7 @@ def main(device: str, quick: bool) -> None:
     where = machine("trajstore", "torch")
     updates, repetitions, rows = (5, 2, 512) if quick else (200, 5, 10_000)
     lines: list[list[str]] = []
+    told = ""
     with TemporaryDirectory() as temporary:
         for name, (system, grid) in SYSTEMS.items():
             sizes = {"train": rows, "validation": 0, "test": 0}
@@ -114,6 +115,7 @@ def main(device: str, quick: bool) -> None:
                 update = update_of(model, way.compiled)
                 contenders[what] = lambda way=way, update=update: measure(way, update, updates)
             timed = rounds(contenders, repetitions)
+            told = f"{repeated(timed)} {updates} updates."
             plain = timed[f"on {device}, plain DataLoader"]
             for what, times in timed.items():
                 beside = spread(ratios(plain, times))
@@ -127,7 +129,7 @@ def main(device: str, quick: bool) -> None:
         "microseconds an update",
         "times as fast as a plain DataLoader",
     )
-    print("\n" + table(header, lines) + f"\n\n{repeated(timed)} {updates} updates.\n\n{where}")
+    print("\n" + table(header, lines) + f"\n\n{told}\n\n{where}")
 
 
 if __name__ == "__main__":
