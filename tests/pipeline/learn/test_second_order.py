@@ -26,11 +26,12 @@ def model(name="lstm"):
 
 
 def exact_jacobian(network, inputs):
-    """(residuals, parameters), an output at a time by plain reverse differentiation."""
+    """(residuals, parameters), a sample and an output at a time by plain reverse differentiation."""
     rows = []
-    for output in network(inputs).flatten():
-        gradients = torch.autograd.grad(output, list(network.parameters()), retain_graph=True)
-        rows.append(parameters_to_vector(gradients))
+    for sample in inputs:
+        for output in network(sample[None]).flatten():
+            gradients = torch.autograd.grad(output, list(network.parameters()), retain_graph=True)
+            rows.append(parameters_to_vector(gradients))
     return torch.stack(rows).double()
 
 
