@@ -11,6 +11,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 AS_INSTALLED = "torch"
+# What old ones of these need and do not bound above: matplotlib 3.9 calls what later versions warn of.
+OF_THAT_TIME = {"matplotlib": "pyparsing==3.1.4"}
 
 
 def oldest(*extras: str) -> Iterator[str]:
@@ -25,6 +27,8 @@ def oldest(*extras: str) -> Iterator[str]:
             (bound,) = requirement.specifier
             assert bound.operator == ">=", f"{requirement}: expected a lower bound alone"
             yield f"{requirement.name}=={bound.version}"
+            if requirement.name in OF_THAT_TIME:
+                yield OF_THAT_TIME[requirement.name]
 
 
 if __name__ == "__main__":

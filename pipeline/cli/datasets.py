@@ -2,6 +2,7 @@
 
 import re
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,7 +175,8 @@ def _verify_with_progress(path: Path, shards: slice | None) -> tuple["Findings",
     first, last, _ = (shards or slice(None)).indices(total)
     console = new_console()
     bar = Progress(*columns("shards"), console=console, transient=True, disable=not console.is_terminal)
-    with bar as progress:
+    # Before Rich 15, a bar that is not shown ends in an empty line.
+    with bar if console.is_terminal else nullcontext(bar) as progress:
         task = progress.add_task("verify", total=max(0, last - first))
         found = examine(
             path, lambda done: progress.update(task, completed=done), isolated=True, shards=shards
