@@ -16,7 +16,7 @@ from trajstore.pipeline.config.learning import TrainingSection
 from trajstore.pipeline.learn.learner import Context
 from trajstore.pipeline.learn.least_squares import LeastSquares
 
-NAMES = ("lstm", "gru", "rhn", "lru", "mamba", "transformer", "reservoir")
+NAMES = ("lstm", "gru", "rhn", "lru", "mamba", "transformer", "nbeats", "reservoir")
 # Of a round.
 STEPS = 20
 

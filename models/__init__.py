@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .model import Model as Model
     from .model import WindowModel as WindowModel
     from .model import count_parameters as count_parameters
+    from .nbeats import NBEATS as NBEATS
     from .neural_ode import NeuralODE as NeuralODE
     from .piecewise import PiecewiseModel as PiecewiseModel
     from .random_features import RandomFeatures as RandomFeatures
@@ -64,6 +65,7 @@ _HOMES = {
     "Section": ".data.base.section",
     "ShPLRNN": "shplrnn",
     "StackedModel": "stacked",
+    "NBEATS": "nbeats",
     "Transformer": "transformer",
     "WindowModel": "model",
     "count_parameters": "model",

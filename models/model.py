@@ -113,11 +113,12 @@ class WindowModel(Model):
 
     def run(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
         """As of every model; the memory is the inputs before, (B, length - 1, D_in)."""
-        batch, steps, size = inputs.shape
+        batch, steps, _ = inputs.shape
         before = inputs[:, :1].expand(-1, self.length - 1, -1) if memory is None else memory
         told = torch.cat([before, inputs], dim=1)
-        windows = told.unfold(1, self.length, 1).transpose(2, 3).reshape(-1, self.length, size)
-        return self.foretell(windows).view(batch, steps, -1), told[:, steps:]
+        # Not by unfold, whose gradient cannot be had for many directions at once, as refinement asks for it.
+        windows = torch.stack([told[:, lag : lag + steps] for lag in range(self.length)], dim=2)
+        return self.foretell(windows.flatten(0, 1)).view(batch, steps, -1), told[:, steps:]
 
     def step(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
         """As of every model."""

@@ -16,6 +16,7 @@ MODELS: "Registry[Model]" = Registry(
         "lru": "lru:LRU",
         "mamba": "mamba:Mamba",
         "transformer": "transformer:Transformer",
+        "nbeats": "nbeats:NBEATS",
         "reservoir": "reservoir:Reservoir",
         "mlp": "mlp:MLP",
         "hnn": "hnn:HNN",

@@ -131,6 +131,24 @@ class TransformerSettings(StackedSettings):
         return self
 
 
+class NbeatsSettings(Section):
+    """Of `nbeats`.
+
+    Attributes:
+        hidden: Width of the layers of each block.
+        layers: How many of these.
+        blocks: How many; each sees what those before it could not explain.
+        basis: Functions in which each block expands the window, and the outputs.
+        length: How many of the latest inputs are seen.
+    """
+
+    hidden: PositiveInt = 64
+    layers: PositiveInt = 4
+    blocks: PositiveInt = 4
+    basis: PositiveInt = 16
+    length: PositiveInt = 16
+
+
 class ReservoirSettings(Section):
     """Of `reservoir`.
 
@@ -186,6 +204,7 @@ SETTINGS: dict[str, type[Section]] = {
     "lru": LruSettings,
     "mamba": MambaSettings,
     "transformer": TransformerSettings,
+    "nbeats": NbeatsSettings,
     "reservoir": ReservoirSettings,
     "mlp": MlpSettings,
     "hnn": HnnSettings,

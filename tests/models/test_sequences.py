@@ -14,6 +14,7 @@ SIZES = {
     "lru": {"hidden": 6, "states": 5, "layers": 2},
     "mamba": {"hidden": 6, "heads": 3, "states": 4, "layers": 2},
     "transformer": {"hidden": 6, "heads": 2, "length": 4, "layers": 2},
+    "nbeats": {"hidden": 6, "layers": 2, "blocks": 3, "basis": 4, "length": 5},
 }
 
 
@@ -150,6 +151,8 @@ def test_parameters_are_counted():
     assert count_parameters(build("mamba")) == stack + 2 * mamba
     transformer = 2 * 12 + 7 * 18 + 2 * 4 + 7 * 6 + 7 * 24 + 25 * 6
     assert count_parameters(build("transformer")) == stack + 2 * transformer
+    trunk, forecast, backcast = (10 + 1) * 6 + (6 + 1) * 6, (4 + 1) * 3, (4 + 1) * 10
+    assert count_parameters(build("nbeats")) == 3 * (trunk + 6 * 4 + forecast) + 2 * (6 * 4 + backcast)
 
 
 def sigmoid(x):
@@ -292,6 +295,27 @@ def test_attention_is_that_of_the_formula():
     x = x + inner @ weights["perceptron.2.weight"].T + weights["perceptron.2.bias"]
     outputs = normed(x, 1.0, 0.0) @ weights["readout.weight"].T + weights["readout.bias"]
     np.testing.assert_allclose(model(inputs).detach().numpy(), outputs, atol=1e-12)
+
+
+def test_blocks_of_nbeats_see_what_is_left_and_add_up():
+    model, inputs = build("nbeats"), sequence(7)
+    weights = weights_of(model)
+    # The first input has lasted for ever.
+    told = np.concatenate([inputs[:, :1].numpy().repeat(4, axis=1), inputs.numpy()], axis=1)
+    for step in range(7):
+        left, foretold = told[:, step : step + 5].reshape(4, 10), np.zeros((4, 3))
+        for block in range(3):
+            h = left
+            for layer in (0, 2):
+                of = f"blocks.{block}.layers.{layer}"
+                h = np.maximum(h @ weights[f"{of}.weight"].T + weights[f"{of}.bias"], 0)
+            theta = h @ weights[f"blocks.{block}.layers.4.weight"].T
+            of = f"blocks.{block}.forecast"
+            foretold += theta[:, :4] @ weights[f"{of}.weight"].T + weights[f"{of}.bias"]
+            if block < 2:
+                of = f"blocks.{block}.backcast"
+                left = left - theta[:, 4:] @ weights[f"{of}.weight"].T - weights[f"{of}.bias"]
+        np.testing.assert_allclose(model(inputs)[:, step].detach().numpy(), foretold, atol=1e-12)
 
 
 @torch.no_grad()
