@@ -8,7 +8,7 @@ import numpy as np
 # part of it: what it leaves out of a step is then still a few roundings of each.
 LEAST = 2.0**-10
 # Numbers, and rows, that are looked at together.
-AT_ONCE, BLOCK = 1 << 20, 128
+AT_ONCE, BLOCK = 1 << 20, 1024
 # Times of a grid with fewer lie so far apart that a row is looked at in between, too, if it takes so many steps an
 # interval; and how many times are then looked at.
 SPARSE, STEPS_AN_INTERVAL, LOOKS = 17, 8, 33

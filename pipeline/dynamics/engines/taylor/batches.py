@@ -1,6 +1,6 @@
 """Rows on their way through an engine that takes many at once: what goes in, and what comes out."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +14,10 @@ LARGE = 1e3
 # Two integrations of a row agree to this part of each component's largest value, and to what rounding may leave.
 AGREED = 1e-12
 
-Grids = Iterable[tuple[int, np.ndarray]]
-"""Pieces of the grid: the number of the first point of each, and its times (n, lanes)."""
-
 
 @dataclass(frozen=True)
 class Batches:
-    """All rows in the order in which they are integrated.
+    """Rows, in whatever order they are integrated.
 
     starts, parameters, times  (D, N), (P, N), (T,): what goes in
     states, status             (N, T, D), (N,) int8: what comes out
@@ -120,12 +117,6 @@ class Batches:
         return bool(np.abs(state).max() > LARGE * np.abs(before).max())
 
 
-def grids_of(times: np.ndarray, lanes: int, piece: int) -> Iterator[tuple[int, np.ndarray]]:
-    """A grid in pieces of so many points, each of which begins where the one before it ends."""
-    for first in range(0, max(1, len(times) - 1), piece - 1):
-        yield first, np.repeat(times[first : first + piece, None], lanes, axis=1)
-
-
 def by_neighbourhood(initial_states: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The rows in Z-order of their initial states (Morton 1966).
 
@@ -139,9 +130,13 @@ def by_neighbourhood(initial_states: np.ndarray, rows: np.ndarray) -> np.ndarray
     if bits == 0:
         return rows
     extent = np.where(high > low, high - low, 1.0)
-    cells = ((chosen - low) / extent * (2**bits - 1)).astype(np.int64)
-    key = np.zeros(len(rows), dtype=np.int64)
-    for bit in range(bits):
-        for component in range(dimension):
-            key |= ((cells[:, component] >> bit) & 1) << (bit * dimension + component)
+    cells = ((chosen - low) / extent * (2**bits - 1)).astype(np.uint8)
+    # Of each cell its bits, as far apart as there are components.
+    numbers = np.arange(2**bits)
+    apart = sum(((numbers >> bit) & 1) << (bit * dimension) for bit in range(bits))
+    # Keys of 16 bits are sorted in a fifth of the time.
+    apart = np.asarray(apart, dtype=np.uint16 if bits * dimension <= 16 else np.int64)
+    key = np.zeros(len(rows), dtype=apart.dtype)
+    for component in range(dimension):
+        key |= apart[cells[:, component]] << component
     return rows[np.argsort(key, kind="stable")]

@@ -114,47 +114,49 @@ class HeyokaEngine:
     ) -> Solution:
         """See `Engine.solve`."""
         finite = np.isfinite(initial_states).all(axis=1) & np.isfinite(parameters).all(axis=1)
-        order = np.flatnonzero(finite)
-        if len(order) > FEW_LANES:
-            order = by_neighbourhood(initial_states, order)
-        batches = Batches.of(initial_states[order].T, parameters[order][:, self._used].T, times)
-        self._solve_rows(batches, report)
+        if not finite.all():
+            states = np.full((len(initial_states), len(times), initial_states.shape[1]), np.nan)
+            status = np.full(len(initial_states), Status.DIVERGED, dtype=np.int8)
+            found = self.solve(initial_states[finite], parameters[finite], times, report)
+            states[finite], status[finite] = found.states, found.status
+            return Solution(states, status)
+        rows = np.arange(len(initial_states))
+        if len(rows) > FEW_LANES:
+            rows = by_neighbourhood(initial_states, rows)
+        batches = Batches.of(initial_states.T, parameters[:, self._used].T, times)
+        self._solve_rows(batches, rows, report)
         if self._beyond is not None and batches.beyond.any():
             rows = np.flatnonzero(batches.beyond)
             with self._turn:
                 # SciPy holds the GIL, and what silences its warnings is not for several threads.
-                again = self._beyond.solve(initial_states[order[rows]], parameters[order[rows]], times)
+                again = self._beyond.solve(initial_states[rows], parameters[rows], times)
             batches.states[rows], batches.status[rows] = again.states, again.status
         elif self._scales is None:
             batches.status[batches.beyond] = Status.SOLVER_FAILED
-        if np.array_equal(order, np.arange(len(initial_states))):
-            return blank_failed(batches.states, batches.status)
-        states = np.full((len(initial_states), len(times), initial_states.shape[1]), np.nan)
-        status = np.full(len(initial_states), Status.DIVERGED, dtype=np.int8)
-        states[order], status[order] = batches.states, batches.status
-        return blank_failed(states, status)
+        return blank_failed(batches.states, batches.status)
 
-    def _solve_rows(self, batches: Batches, report: Callable[[int], None] | None = None) -> None:
-        """Integrate all rows: what `batches` holds comes out of it filled."""
+    def _solve_rows(
+        self, batches: Batches, rows: np.ndarray, report: Callable[[int], None] | None = None
+    ) -> None:
+        """Integrate all rows, in this order: what `batches` holds comes out of it filled."""
         times, most = batches.times, self._budget.steps(batches.times)
         sparse = self._by_component and len(times) < SPARSE
         few = STEPS_AN_INTERVAL * len(times) if sparse else max(FIRST_STEPS, len(times))
         limit = min(few, most or few)
-        rows = np.arange(len(batches.status))
         left = self._lanes.solve(batches, rows, limit, report)
         closely = left[:0]
         if limit != most and sparse:
             left, closely = closely, left
             every, own = closer(times)
             looked_at = batches.part(closely, every)
-            self._solve_rows(looked_at, report)
+            self._solve_rows(looked_at, np.arange(len(closely)), report)
             batches.states[closely], batches.status[closely] = looked_at.states[:, own], looked_at.status
             batches.beyond[closely] = looked_at.beyond
         elif limit != most:
             # Rows that need many steps share batches, so that no batch waits for a single one.
             left = self._lanes.solve(batches, left, most, report)
         batches.status[left] = Status.STEP_LIMIT
-        rows = np.setdiff1d(rows, closely, assume_unique=True)
+        rows = np.setdiff1d(rows, closely, assume_unique=True) if len(closely) else np.arange(len(rows))
         self._look_again(batches, rows[(batches.leapt & (batches.status == Status.OK))[rows]], most)
         if self._guarded:
             batches.beyond[self._at_branches(batches, rows, limit, most)] = True
@@ -218,7 +220,7 @@ class HeyokaEngine:
             return
         scales, engine = self._scaled()
         scaled = scales.begin(batches.part(rows, batches.times), begun)
-        engine._solve_rows(scaled)
+        engine._solve_rows(scaled, np.arange(len(rows)))
         batches.states[rows] = scales.end(scaled, batches.starts[:, rows])
         batches.status[rows] = scaled.status
         batches.beyond[rows] = scaled.beyond

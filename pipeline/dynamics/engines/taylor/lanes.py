@@ -10,8 +10,9 @@ import numpy as np
 
 from .....data.shard.schema import Status
 from ..base.engine import HOPELESS, SeldomReport
-from .batches import Batches, Grids, grids_of
+from .batches import Batches
 from .events import Events
+from .grids import Grid, Grids, grids_of
 from .guards import Guards, Near, Watch
 from .scaled import Scales
 
@@ -83,14 +84,10 @@ class Lanes:
         integrator = self._integrator(width)
         left = [rows[:0]]
         while lanes := len(rows):
-            # Rows ascend, and a slice is quicker than its numbers.
-            whole = rows[-1] - rows[0] == lanes - 1
-            chosen = slice(rows[0], rows[-1] + 1) if whole else rows
-            padded = chosen if lanes == width else np.resize(rows, width)
-            self._begin(integrator, batches, padded)
+            self._begin(integrator, batches, rows if lanes == width else np.resize(rows, width))
             guard = None if self._guards is None else self._guards.begin(integrator, batches.closely)
             grid = grids or grids_of(batches.times, width, PIECE)
-            reached, late = self._propagate(integrator, grid, batches, chosen, lanes, limit, guard)
+            reached, late = self._propagate(integrator, grid, batches, rows, limit, guard)
             if guard is not None:
                 batches.near[rows] |= guard.lanes[:lanes]
                 if guard.poles is None:
@@ -115,15 +112,14 @@ class Lanes:
                 batches.status[rows[lane]] = Status.DIVERGED if large else Status.STEP_LIMIT
             left.append(rows[late & ~hopeless & ~diverged])
             rows = rows[~(reached | late | diverged)]
-        return np.sort(np.concatenate(left))
+        return np.concatenate(left)
 
     def _propagate(
         self,
         integrator: Any,
         grids: Grids,
         batches: Batches,
-        rows: Any,
-        lanes: int,
+        rows: np.ndarray,
         limit: int,
         guard: Near | Watch | None,
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -132,25 +128,28 @@ class Lanes:
         Steps are counted for each row by itself: its neighbours do not matter. A row that is neither was stopped by
         one of them.
         """
+        lanes, most = len(rows), limit
         steps, late = np.zeros(lanes, dtype=np.int64), np.zeros(lanes, dtype=bool)
         for first, grid in grids:
-            if limit:
+            if limit and first:
                 # There is a way to go yet.
                 late |= steps >= limit
                 if late.all():
                     break
-            most = int(limit - steps[~late].min()) if limit else 0
+                most = int(limit - steps[~late].min())
             values = self._along(integrator, grid, most, guard, batches.longest)
             results = integrator.propagate_res[:lanes]
-            taken = np.array([result[3] for result in results])
-            batches.leapt[rows] |= taken <= LEAPS
+            taken = [result[3] for result in results]
+            if min(taken) <= LEAPS:
+                batches.leapt[rows] |= np.array(taken) <= LEAPS
             if guard is not None:
                 guard.note(integrator)
             batches.states[rows, first : first + len(grid)] = values[:, :, :lanes].transpose(2, 0, 1)
             # Grid values that were not reached are NaN.
-            arrived = np.asarray(np.isfinite(values[-1, :, :lanes]).all(axis=0))
-            if len(grid) == len(batches.times) and arrived.all():
-                return arrived, late
+            finite = np.isfinite(values[-1, :, :lanes])
+            if len(grid) == len(batches.times) and finite.all():
+                return ~late, late
+            arrived = np.asarray(finite.all(axis=0))
             steps += taken
             if limit:
                 late |= steps > limit
@@ -159,7 +158,7 @@ class Lanes:
                 return arrived & ~late & (first + len(grid) == len(batches.times)), late
         return ~late, late
 
-    def _begin(self, integrator: Any, batches: Batches, rows: Any) -> None:
+    def _begin(self, integrator: Any, batches: Batches, rows: np.ndarray) -> None:
         integrator.set_time(batches.times[0])
         integrator.state[:] = batches.starts[:, rows]
         integrator.pars[: len(self._used)] = batches.parameters[:, rows]
@@ -167,7 +166,7 @@ class Lanes:
             self._events.begin(integrator)
 
     def _along(
-        self, integrator: Any, grid: np.ndarray, most: int, guard: Near | Watch | None, longest: float
+        self, integrator: Any, grid: Grid, most: int, guard: Near | Watch | None, longest: float
     ) -> np.ndarray:
         """States (T, D, lanes) on a grid (T, lanes) after which the integrator stands, NaN where it did not come."""
         # The guard first, for after a step that went astray there is nothing to look at; and once more when all
@@ -182,7 +181,7 @@ class Lanes:
             )
             return np.asarray(values)
 
-        return go() if self._scales is None else self._scales.along(integrator, grid, go)
+        return go() if self._scales is None else self._scales.along(integrator, np.asarray(grid), go)
 
     def _integrator(self, lanes: int) -> Any:
         """This thread's own copy; an integrator holds the state that it works on."""
