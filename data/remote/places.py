@@ -116,7 +116,7 @@ def _reader(
 
         return WebFiles(dict(headers)).range
     try:
-        files = fsspec.filesystem(scheme_of(url))
+        files, _ = fsspec.core.url_to_fs(url)
     except ValueError:
         raise TrajstoreError(
             f"{hide(url)}: fsspec knows no addresses of that kind; expected https://, hf:// or one of its own"

@@ -36,7 +36,7 @@ class WebFiles(HTTPFileSystem):
         self._own = "Authorization" in headers
         client = {"timeout": timeout, "trust_env": not self._own, "auto_decompress": False}
         super().__init__(client_kwargs=client, headers={"Accept-Encoding": "identity", **headers})
-        # By URL: the ETag that the file had when it was first read.
+        # By URL: the ETag, or the time of the last change, that the file had when it was first read.
         self._versions: dict[str, str] = {}
 
     async def _range(self, url: str, start: int, end: int, total: int | None) -> bytes:
@@ -54,6 +54,8 @@ class WebFiles(HTTPFileSystem):
                     read += chunk
                     if len(read) > end - start:
                         raise TrajstoreError(f"{hide(url)}: the server sends more than it was asked for")
+        except aiohttp.TooManyRedirects:
+            raise TrajstoreError(f"{hide(url)}: the server redirects too often; check the address") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise PassingError(_reason(error)) from None
         if total is not None and len(read) < end - start:
@@ -100,7 +102,8 @@ class WebFiles(HTTPFileSystem):
             raise changed(where, f"has {size:,} bytes, expected {total:,}")
         tag = answer.headers.get("ETag", "")
         # A weak tag does not promise equal bytes.
-        if tag.startswith('"') and self._versions.setdefault(url, tag) != tag:
+        version = tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
+        if version and self._versions.setdefault(url, version) != version:
             raise changed(where, "is another version than what was read before")
 
 

@@ -44,6 +44,19 @@ def test_a_file_that_changes_while_it_is_read(wide_dataset):
         TrajectoryDataset(server.url)[0]
 
 
+def test_a_file_that_changes_on_a_server_without_tags(wide_dataset):
+    with running(wide_dataset) as server:
+        changed = {"Last-Modified": "Mon, 30 Nov 2026 10:00:00 GMT"}
+        server.behaviours[SHARD] = lambda handler, content: (
+            not handler.serve(content, tag='W/"1"', extra=changed)
+        )
+        dataset = TrajectoryDataset(server.url)
+        dataset[0]
+        changed["Last-Modified"] = "Mon, 30 Nov 2026 11:00:00 GMT"
+        with pytest.raises(FormatError, match="another version"):
+            dataset[1]
+
+
 @pytest.mark.parametrize("come", ["small_dataset", "wide_dataset"], ids=["as a whole", "in parts"])
 def test_a_file_of_another_size_or_with_other_numbers(come, request, tmp_path, forge):
     dataset_copy = shutil.copytree(request.getfixturevalue(come), tmp_path / "dataset")
@@ -111,6 +124,8 @@ def test_what_else_servers_say(server, monkeypatch):
     assert_refused(run("info", server.url), "status 503", "try again")
     assert_refused(run("info", "https://127.0.0.1:1/x"), "127.0.0.1:1")
     assert_refused(run("info", "nosuch://host/x"), "fsspec knows no")
+    server.behaviours[MANIFEST] = answering(302, headers={"Location": f"{server.url}{MANIFEST}"})
+    assert_refused(run("info", server.url), "redirects too often")
 
 
 def test_a_server_that_sends_without_end_is_left(server, dataset_copy):
