@@ -10,6 +10,7 @@ from ..base.errors import FormatError, TrajstoreError
 from ..base.files import write_text
 from ..base.hashing import is_right
 from ..remote.address import NotThereError, hide, scheme_of
+from ..remote.hub import address_of_page, hub_place
 from ..remote.mirrors import Expected, Mirror, bring, mirror_of, register
 from ..remote.places import Place
 from ..shard.limits import MAX_TEXT_FILE_BYTES
@@ -34,11 +35,14 @@ def cache_folder() -> Path:
 def dataset_path(path: str | Path) -> Path:
     """The path of a dataset's folder, or of one shard; of an address that of the folder which stands for it here.
 
-    `https://` and the like come with their manifest, `hf://ORG/NAME[@REVISION]` as the commit that it is now. Shards
-    are read from there by ranges. The address of one shard brings that one whole, as the manifest beside it says.
+    `https://` and the like come with their manifest, `hf://ORG/NAME[@REVISION]`, or a page of it on the Hub, as the
+    commit that it is now. Shards are read from there by ranges. The address of one shard brings that one whole, as
+    the manifest beside it says.
 
     Raises FormatError or TrajstoreError if there is no dataset, or it cannot be had.
     """
+    if isinstance(path, str):
+        path = address_of_page(path)
     scheme = scheme_of(path)
     if scheme is None:
         return Path(path)
@@ -65,11 +69,7 @@ def bring_documents(folder: Path) -> None:
 
 
 def _place(url: str, scheme: str) -> Place:
-    if scheme == "hf":
-        from ..remote.hub import hub_place
-
-        return hub_place(url)
-    return Place(url)
+    return hub_place(url) if scheme == "hf" else Place(url)
 
 
 def _mirrored(place: Place) -> Path:

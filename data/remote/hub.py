@@ -14,6 +14,9 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 ADDRESS = re.compile(
     rf"hf://(?:datasets/)?({NAME}/{NAME})(?:@([^/@?#\s]{{1,200}}))?(?:/(.*))?", re.IGNORECASE
 )
+# The path of a dataset's page, or of the list of its files.
+PAGE = re.compile(rf"/datasets/({NAME}/{NAME})(?:/(?:tree|blob)/([^/]+)(/.*?)?)?/?(?:manifest\.json)?")
+SITE = "https://huggingface.co"
 COMMIT = re.compile("[0-9a-f]{40}")
 EXTRA = "datasets on the Hugging Face Hub need huggingface_hub: pip install 'trajstore[hub]'"
 
@@ -36,6 +39,17 @@ class HubDataset:
         # What was copied from a browser's or fsspec's address has its slashes written out.
         revision = found.group(2)
         return cls(found.group(1), revision and revision.replace("%2F", "/"), parts)
+
+
+def address_of_page(url: str) -> str:
+    """`hf://ORG/NAME[@REVISION][/FOLDER]` of a page of the Hub, as a browser has it; any other address as it is."""
+    for site in (SITE, os.environ.get("HF_ENDPOINT") or SITE):
+        path = url.partition("?")[0].partition("#")[0]
+        found = PAGE.fullmatch(path.removeprefix(site.rstrip("/")))
+        if found is not None and path != found.group():
+            revision = f"@{found.group(2)}" if found.group(2) else ""
+            return f"hf://{found.group(1)}{revision}{found.group(3) or ''}"
+    return url
 
 
 def hub_api() -> Any:

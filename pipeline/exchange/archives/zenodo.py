@@ -19,6 +19,8 @@ from .parcel import Parcel, Published
 SITE = "https://zenodo.org"
 TOKEN = "ZENODO_TOKEN"
 DOI = re.compile(r"doi:(10\.\d{4,9}/zenodo\.(\d{1,18}))", re.IGNORECASE)
+# What follows the site in the address of a record's page.
+RECORD = re.compile(r"/records?/(\d{1,18})(?:/.*)?")
 # Seconds until a connection stands, and between two pieces of an answer; bytes of an answer; deposits a page.
 TIMEOUT = (10.0, 120.0)
 LARGEST_ANSWER = 16 << 20
@@ -91,6 +93,21 @@ def _refusal(where: str, status: int) -> TrajstoreError:
         429: "Zenodo has had too many requests; wait a minute",
     }.get(status, "Zenodo fails; try again later")
     return TrajstoreError(f"{where}: {why} (status {status}). The same command goes on from here.")
+
+
+def doi_of_page(url: str) -> str:
+    """`doi:10.5281/zenodo.N` of a record's page, or of its DOI as a link; any other address as it is."""
+    path = url.partition("?")[0].partition("#")[0]
+    doi = re.fullmatch(
+        rf"https?://(?:dx\.)?doi\.org/{DOI.pattern.removeprefix('doi:')}/?", path, re.IGNORECASE
+    )
+    if doi is not None:
+        return f"doi:{doi.group(1)}"
+    for site in (SITE, (os.environ.get("ZENODO_URL") or SITE).rstrip("/")):
+        record = RECORD.fullmatch(path.removeprefix(site))
+        if record is not None and path != record.group():
+            return f"doi:10.5281/zenodo.{record.group(1)}"
+    return url
 
 
 def record_place(doi: str) -> Place:

@@ -15,9 +15,9 @@ import urllib3
 from ....data.base.errors import TrajstoreError
 from ....data.folder.names import MANIFEST
 from ....data.remote.address import NotThereError, hide, plain
-from ....data.remote.hub import hub_place
+from ....data.remote.hub import address_of_page, hub_place
 from ....data.remote.places import Place
-from ..archives.zenodo import as_it_is, record_place
+from ..archives.zenodo import as_it_is, doi_of_page, record_place
 
 # Seconds until a connection stands, and between two pieces of an answer.
 TIMEOUT = (10.0, 60.0)
@@ -80,10 +80,13 @@ ARCHIVES = {"hf": hub_place, "doi": record_place}
 class Origin:
     """The place that a URL (http, https, file, hf), a DOI or a path names: a dataset's folder, or the manifest in it.
 
+    Of a dataset on the Hub or on Zenodo, the address of its page serves as well.
+
     Raises TrajstoreError if it is none of these.
     """
 
     def __init__(self, url: str) -> None:
+        url = doi_of_page(address_of_page(url))
         scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", url)
         kind = scheme.group(1).lower() if scheme else "path"
         self.folder: Path | None = None

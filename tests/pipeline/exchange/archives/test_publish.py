@@ -15,8 +15,10 @@ from huggingface_hub import constants
 from huggingface_hub.utils import _http
 from trajstore.data import TrajectoryDataset, TrajstoreError, load_manifest, make_loader
 from trajstore.data.remote import mirrors, places
+from trajstore.data.remote.hub import address_of_page
 from trajstore.pipeline import fetch, generate, publish
 from trajstore.pipeline.cli.main import main
+from trajstore.pipeline.exchange.archives.zenodo import doi_of_page
 
 REPO = "hf://lab/van-der-pol"
 ZENODO = ("zenodo:", "--license", "CC-BY-4.0", "--creator", "Pol, Balthasar van der")
@@ -103,6 +105,54 @@ def test_a_dataset_on_the_hub_is_read_where_it_lies(server, small_dataset):
             assert all((mine == theirs).all() for mine, theirs in zip(one, other, strict=True))
     assert run("verify", cite).exit_code == 0
     assert not any(token for _, path, token in server.calls if path.startswith("/cdn/"))
+
+
+def test_the_address_of_a_page_leads_to_its_dataset(server, small_dataset, tmp_path):
+    site = os.environ["HF_ENDPOINT"]
+    cite = publish(small_dataset, REPO).cite
+    page, commit = f"{site}/datasets/lab/van-der-pol", cite.partition("@")[2]
+    pages = [
+        page,
+        f"{page}/",
+        f"{page}/tree/main",
+        f"{page}/tree/{commit}/?x=1#y",
+        f"{page}/blob/main/manifest.json",
+    ]
+    doi = publish(small_dataset, "zenodo:", license="CC0-1.0", creator="A, B").cite
+    number = doi.rpartition(".")[2]
+    record = f"{os.environ['ZENODO_URL']}/records/{number}"
+    pages += [record, f"{record}?preview=1#files", f"https://doi.org/{doi.removeprefix('doi:')}"]
+    for place, address in enumerate(pages):
+        fetch(address, tmp_path / str(place))
+        assert bytes_of(tmp_path / str(place)) == bytes_of(small_dataset)
+    for address in pages[:5]:
+        assert load_manifest(address) == load_manifest(small_dataset)
+
+
+@pytest.mark.parametrize(
+    ("page", "address"),
+    [
+        ("https://huggingface.co/datasets/a/b", "hf://a/b"),
+        (
+            "https://huggingface.co/datasets/a/b/tree/refs%2Fpr%2F1/some/folder",
+            "hf://a/b@refs%2Fpr%2F1/some/folder",
+        ),
+        ("https://huggingface.co/datasets/a/b/resolve/main", None),
+        ("https://huggingface.co/a/b", None),
+        ("https://huggingface.co.evil.org/datasets/a/b", None),
+        ("/datasets/a/b", None),
+        ("data/records/1", None),
+        ("https://zenodo.org/records/12", "doi:10.5281/zenodo.12"),
+        ("https://zenodo.org/record/12/files/x.h5?download=1", "doi:10.5281/zenodo.12"),
+        ("https://zenodo.org/api/records/12", None),
+        ("https://doi.org/10.5281/zenodo.12", "doi:10.5281/zenodo.12"),
+        ("https://doi.org/10.1000/182", None),
+    ],
+)
+def test_pages_of_archives_and_addresses_that_are_none(page, address, monkeypatch):
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    monkeypatch.delenv("ZENODO_URL", raising=False)
+    assert doi_of_page(address_of_page(page)) == (address or page)
 
 
 def test_the_token_is_not_looked_up_for_each_read(server, small_dataset, monkeypatch):
