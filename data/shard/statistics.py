@@ -9,6 +9,9 @@ from pydantic import Field, FiniteFloat, model_validator
 from ..base.section import Record
 
 BLOCK_VALUES = 1 << 15
+SMALLEST_EXPONENT = -1022.0
+# Values in a row with which a reduction loses no time from row to row.
+LONG = 512
 # A component whose standard deviation is below this part of its size is constant, but for rounding.
 CONSTANT = 1e-12
 
@@ -47,15 +50,16 @@ class Moments(Record):
         shape = state.shape
         # Columns are (time, component) pairs: reductions over rows then run over contiguous memory.
         columns = state.reshape(shape[0], -1).astype(np.float64)
-        finite = np.isfinite(columns).all(axis=1)
-        if not finite.all():
-            return cls.of(state[finite])
-        minimum, maximum = columns.min(axis=0), columns.max(axis=0)
+        minimum, maximum = _reduced(np.minimum, columns), _reduced(np.maximum, columns)
+        # Both are NaN where any value is.
+        if not (np.isfinite(minimum).all() and np.isfinite(maximum).all()):
+            return cls.of(state[np.isfinite(columns).all(axis=1)])
         scale = _scale(minimum, maximum)
-        columns /= scale
+        # As exact as dividing by a power of two, and three times as fast.
+        columns *= 1.0 / scale
         mean = columns.mean(axis=0).reshape(shape[1:]).mean(axis=0)
-        deviation = columns - np.tile(mean, shape[1])
-        variance = np.einsum("ij,ij->j", deviation, deviation).reshape(shape[1:]).mean(axis=0) / shape[0]
+        columns -= np.tile(mean, shape[1])
+        variance = np.einsum("ij,ij->j", columns, columns).reshape(shape[1:]).mean(axis=0) / shape[0]
         return cls(
             count=shape[0] * shape[1],
             mean=(mean * scale).tolist(),
@@ -107,7 +111,18 @@ class Moments(Record):
         return [std if std > CONSTANT * size else 1.0 for std, size in zip(self.std, largest, strict=True)]
 
 
+def _reduced(least_or_most: np.ufunc, columns: np.ndarray) -> np.ndarray:
+    """`least_or_most.reduce(columns, axis=0)`, several rows at once where these are short: three times as fast."""
+    rows, width = columns.shape
+    fold = min(rows, max(1, LONG // width))
+    folded = columns[: rows - rows % fold].reshape(-1, fold * width)
+    parts = np.concatenate(
+        [least_or_most.reduce(folded, axis=0).reshape(fold, width), columns[len(folded) * fold :]]
+    )
+    return least_or_most.reduce(parts, axis=0)
+
+
 def _scale(minimum: np.ndarray, maximum: np.ndarray) -> float:
-    """A power of two of the size of the values: dividing by it is exact, and then no square overflows."""
+    """A power of two of the size of the values, so that no square overflows; its inverse is a number, too."""
     largest = max(np.abs(minimum).max(), np.abs(maximum).max())
-    return 2.0 ** np.floor(np.log2(largest)) if largest > 0 else 1.0
+    return 2.0 ** max(np.floor(np.log2(largest)), SMALLEST_EXPONENT) if largest > 0 else 1.0
