@@ -10,7 +10,7 @@ import numpy as np
 from .judging import Judging
 from .metrics.metric import Batch
 from .metrics.spectrum import spectrum
-from .rollouts import Group
+from .rollouts import Group, integrated
 
 # How many there are, of what is judged and of the truth.
 RUNS = 4
@@ -71,28 +71,47 @@ class FreeRuns:
         """(R, T, D) of who goes on from the same histories, without the beginning."""
         return np.concatenate([follow(group)[:, self.dropped :] for group in self.groups])
 
+    @property
+    def vary(self) -> bool:
+        """Whether rows have other parameters, and so attractors of their own."""
+        return bool(np.ptp(self.parameters, axis=0).any())
+
     def together(self, predicted: np.ndarray) -> Batch:
         """Each run (R, T, D) beside a true one, or where all have one attractor, all as one beside all true ones."""
         true, parameters = self.true, self.parameters
-        if np.ptp(parameters, axis=0).any():
+        if self.vary:
             return Batch(true, predicted, parameters=parameters)
         pooled = (runs.reshape(1, -1, runs.shape[2]) for runs in (true, predicted))
         return Batch(*pooled, parameters=parameters[:1])
 
-    def pairs(self, predicted: np.ndarray | None = None) -> Iterator[Batch]:
-        """Each run (R, T, D) beside each true one; of true ones, those beside each other but not beside
-        themselves.
+    def pairs(self, predicted: np.ndarray) -> Iterator[Batch]:
+        """Each run (R, T, D) beside each true one, or beside its own alone, where parameters vary."""
+        for shift in range(1 if self.vary else len(self.true)):
+            yield Batch(np.roll(self.true, shift, axis=0), predicted, parameters=self.parameters)
+
+    def true_pairs(self, judging: Judging) -> Iterator[Batch]:
+        """True runs beside each other, but not beside themselves; where parameters vary, beside what follows on each,
+        which is another true trajectory of the same parameters and length.
         """
-        true, parameters = self.true, self.parameters
-        if np.ptp(parameters, axis=0).any():
-            # Rows of other parameters have attractors of their own: each run is held against its own truth alone.
-            if predicted is not None:
-                yield Batch(true, predicted, parameters=parameters)
+        if self.vary:
+            yield from self._followed_by(judging)
             return
-        first = 1 if predicted is None else 0
-        runs = true if predicted is None else predicted
-        for shift in range(first, len(true)):
-            yield Batch(np.roll(true, shift, axis=0), runs, parameters=parameters)
+        for shift in range(1, len(self.true)):
+            yield Batch(np.roll(self.true, shift, axis=0), self.true, parameters=self.parameters)
+
+    def _followed_by(self, judging: Judging) -> Iterator[Batch]:
+        truth, found = judging.truth, []
+        if truth is None:
+            return
+        after = self.dropped + self.points + np.arange(self.points)
+        for group in self.groups:
+            points = group.begins[:, None] + after
+            states, sound = integrated(truth, judging.test.time, group.rows, points)
+            true = group.true[sound, self.dropped :]
+            found.append((true, states[..., truth.observed], group.parameters[sound]))
+        true, later, parameters = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        if len(true):
+            yield Batch(true, later, parameters=parameters)
 
 
 def shown_of(true: np.ndarray, predicted: np.ndarray, step: float) -> dict[str, np.ndarray]:

@@ -161,7 +161,7 @@ def _judge_free_runs(
         place |= results(contender.metrics)
     own = replace(told, exponents=partial(_true_exponents, judging, runs))
     floors = [kind(own) for kind in over if kind.floor and kind.wanted(own)]
-    for batch in runs.pairs():
+    for batch in runs.true_pairs(judging):
         for metric in floors:
             metric.add(batch)
     found[FLOORS] |= results(floors)

@@ -148,11 +148,11 @@ class RolloutPlan:
             if truth is None:
                 return Group(numbers, rows, begins, history, true, np.empty((len(rows), 0)))
             starts = np.full((len(rows), len(truth.system.states)), np.nan)
-            whole, sound = _integrated(truth, test.time, rows, begins[:, None])
+            whole, sound = integrated(truth, test.time, rows, begins[:, None])
             starts[sound] = whole[:, 0]
             return Group(numbers, rows, begins, history, true, truth.parameters(rows), starts)
         points = begins[:, None] + np.arange(-self.warmup, self.steps + 1)
-        states, sound = _integrated(truth, test.time, rows, points)
+        states, sound = integrated(truth, test.time, rows, points)
         observed, rows = states[..., truth.observed], rows[sound]
         return Group(
             numbers[sound],
@@ -165,7 +165,7 @@ class RolloutPlan:
         )
 
 
-def _integrated(
+def integrated(
     truth: Truth, time: np.ndarray, rows: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """All states (n, T, S) of rows (N,) at points (N, T) of the grid and beyond it; and which do not fail, (N,)."""
