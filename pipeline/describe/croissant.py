@@ -1,8 +1,8 @@
-"""croissant.json: the dataset for programs, as MLCommons Croissant 1.0 (https://docs.mlcommons.org/croissant/).
+"""croissant.json: the dataset for programs, as MLCommons Croissant 1.1 (https://docs.mlcommons.org/croissant/).
 
 Each shard is a FileObject with its SHA-256, so the file grows with the manifest, by about 300 bytes a shard. Where
-the manifest has parts, these are FileObjects, and the shards of a split one FileSet. Files are not described inside
-(no RecordSet): the vocabulary has no arrays of three dimensions in HDF5.
+the manifest has parts, these are FileObjects instead. The shards of a split are one FileSet, and a RecordSet has the
+variables of its rows, each with its type and the shape that it has in a row.
 """
 
 import json
@@ -15,21 +15,26 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from ...data.base.hashing import text_hash
 from ...data.folder.manifest import Manifest, SplitRecord
 from ...data.folder.names import MANIFEST
-from ...data.shard.schema import SHARD_SUFFIX
+from ...data.shard.schema import KNOWN_VARIABLES, SHARD_SUFFIX, variables_with
 from .card import citation
 from .description import IDENTITY_SHOWN, Description
 
-VERSION = "http://mlcommons.org/croissant/1.0"
+VERSION = "http://mlcommons.org/croissant/1.1"
 # Only trajstore writes this near the beginning of a croissant.json.
 MARKER = '"identifier": "trajstore:'
 HDF5 = "application/x-hdf5"
 # An SPDX identifier of one licence; expressions have spaces, and their own `LicenseRef-` names no address.
 ONE_LICENSE = re.compile(r"(?!LicenseRef-)[A-Za-z0-9.-]+")
 CROISSANT_WORDS = (
-    "citeAs column equivalentProperty extract field fileObject fileProperty fileSet format includes isLiveDataset "
-    "jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source "
-    "subField transform"
+    "arrayShape citeAs column equivalentProperty extract field fileObject fileProperty fileSet format includes "
+    "isArray isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated replace "
+    "samplingRate separator source subField transform"
 )
+# The vocabulary's words for the types of variables that have a value a row.
+TYPES = {
+    **{f"float{bits}": f"cr:Float{bits}" for bits in (32, 64)},
+    **{f"int{bits}": f"cr:Int{bits}" for bits in (8, 32, 64)},
+}
 # What each word means, as the specification sets it down; readers expect the whole of it.
 CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -46,10 +51,13 @@ CONTEXT: dict[str, Any] = {
 }
 
 
-def croissant(manifest: Manifest, software: Mapping[str, Any]) -> str:
+def croissant(
+    manifest: Manifest, software: Mapping[str, Any], variables: Mapping[str, tuple[str, tuple[int, ...]]]
+) -> str:
     """The text of croissant.json; the same dataset gives the same text.
 
-    software  package versions, as the dataset's shards name them
+    software   package versions, as the dataset's shards name them
+    variables  of each variable that has a value a row, the dtype and the shape of such a value
     """
     description = Description(manifest)
     manifest_text = manifest.to_json()
@@ -66,10 +74,9 @@ def croissant(manifest: Manifest, software: Mapping[str, Any]) -> str:
         what = f"Files, hashes, statistics of {entry.shards} shards."
         files.append(_file(entry.file, entry.bytes, entry.sha256, "application/json", what))
     for name, split in manifest.splits.items():
-        if manifest.in_parts and split.shards:
+        if split.shards:
             files.append(_file_set(name, split))
-            continue
-        for shard in split.shards:
+        for shard in () if manifest.in_parts else split.shards:
             rows = f"Rows {shard.first_row} to {shard.first_row + shard.rows - 1} of {name}."
             files.append(_file(shard.file, shard.bytes, shard.sha256, HDF5, rows))
     dated = {"datePublished": description.date} if description.date else {}
@@ -87,6 +94,9 @@ def croissant(manifest: Manifest, software: Mapping[str, Any]) -> str:
         **dated,
         "keywords": ["dynamical systems", "trajectories", "time series", description.name],
         "distribution": files,
+        "recordSet": [
+            _record_set(name, variables) for name, split in manifest.splits.items() if split.shards
+        ],
     }
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
@@ -129,4 +139,29 @@ def _file(name: str, size: int, sha256: str, encoding: str, what: str) -> dict[s
         "contentSize": f"{size} B",
         "encodingFormat": encoding,
         "sha256": sha256,
+    }
+
+
+def _record_set(split: str, variables: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, Any]:
+    """The rows of a split, which its number in the whole dataset tells apart."""
+    rows, schema = f"{split}-rows", variables_with(variables, variables.keys() - KNOWN_VARIABLES.keys())
+    fields = [
+        {
+            "@type": "cr:Field",
+            "@id": f"{rows}/{name}",
+            "name": name,
+            "description": schema[name].meaning,
+            "dataType": TYPES[dtype],
+            **({"isArray": True, "arrayShape": ",".join(map(str, shape))} if shape else {}),
+            "source": {"fileSet": {"@id": split}, "extract": {"column": name}},
+        }
+        for name, (dtype, shape) in variables.items()
+    ]
+    return {
+        "@type": "cr:RecordSet",
+        "@id": rows,
+        "name": rows,
+        "description": f"The trajectories of {split}, a row each; the columns are variables of the HDF5 files.",
+        "key": {"@id": f"{rows}/trajectory"},
+        "field": fields,
     }

@@ -30,7 +30,7 @@ def save_dataset(folder: Path, manifest: Manifest) -> str:
     shared = shared_rows_note(manifest, lambda record: shared_rows_of(folder / record.file))
     documents = {
         "README.md": card.data_card(manifest, engine, software, shared, variables),
-        "croissant.json": croissant.croissant(manifest, software),
+        "croissant.json": croissant.croissant(manifest, software, variables),
     }
     manifest.save(folder, documents)
     return shared
