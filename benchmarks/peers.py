@@ -84,7 +84,7 @@ def torchdiffeq(cores: int) -> Solve:
         states = odeint(_torch_field, *arguments, rtol=TOLERANCE, atol=TOLERANCE, method="dopri5")
         return np.ascontiguousarray(states.numpy().transpose(1, 0, 2))
 
-    return _in_slices(solve, TORCH_ROWS, cores)
+    return in_slices(solve, TORCH_ROWS, cores)
 
 
 def torchode(cores: int) -> Solve:
@@ -106,7 +106,7 @@ def torchode(cores: int) -> Solve:
         grid = torch.from_numpy(times).expand(len(starts), -1)
         return compiled(torchode.InitialValueProblem(torch.from_numpy(starts), t_eval=grid)).ys.numpy()
 
-    return _in_slices(solve, TORCH_ROWS, cores)
+    return in_slices(solve, TORCH_ROWS, cores)
 
 
 def diffrax(cores: int) -> Solve:
@@ -129,7 +129,7 @@ def diffrax(cores: int) -> Solve:
         return jnp.stack(solution.ys, axis=-1)
 
     many = jax.jit(jax.vmap(one, in_axes=(0, None)))
-    return _in_slices(lambda starts, times: np.asarray(many(starts, times)), JAX_ROWS, cores)
+    return in_slices(lambda starts, times: np.asarray(many(starts, times)), JAX_ROWS, cores)
 
 
 def _trajstore(name: Any, cores: int) -> Solve:
@@ -141,10 +141,10 @@ def _trajstore(name: Any, cores: int) -> Solve:
     def solve(starts: np.ndarray, times: np.ndarray) -> np.ndarray:
         return engine.solve(starts, np.full((len(starts), 1), MU), times).states
 
-    return _in_slices(solve, None, cores)
+    return in_slices(solve, None, cores)
 
 
-def _in_slices(solve: Callable[[np.ndarray, np.ndarray], np.ndarray], rows: int | None, cores: int) -> Solve:
+def in_slices(solve: Callable[[np.ndarray, np.ndarray], np.ndarray], rows: int | None, cores: int) -> Solve:
     """Slices of so many rows, or as many slices as cores, shared among as many threads as cores."""
     pool = ThreadPoolExecutor(cores)
 

@@ -1,12 +1,14 @@
-"""A contender in a process of its own, held to as many cores as it may use."""
+"""Work in a process of its own, held to as many cores as it may use."""
 
 import os
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from time import perf_counter
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -52,6 +54,16 @@ class Pinned:
         self._process.wait()
 
 
+def alone(cores: int, work: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function of an importable module gives in a new process that may use so many cores."""
+    with ProcessPoolExecutor(1, get_context("spawn"), _hold, (cores,)) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def _hold(cores: int) -> None:
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+
+
 def _send(stream: IO[bytes], message: object) -> None:
     pickle.dump(message, stream)
     stream.flush()
@@ -60,7 +72,7 @@ def _send(stream: IO[bytes], message: object) -> None:
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     cores, setup, starts, times, returned = pickle.load(requests)
     # Before any library starts its threads: they count the cores that they find.
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    _hold(cores)
     begin = perf_counter()
     try:
         solve = setup(cores)
