@@ -95,7 +95,7 @@ PROBLEMS = (
         (1.5, 0.0),
         (2.5, 0.0),
         np.linspace(0, 1000, 21),
-        rows=128,
+        rows=32,
         few=4,
         known=4,
         stiff=True,

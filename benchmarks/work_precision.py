@@ -136,11 +136,12 @@ def _drawn(curves: dict[tuple[str, str, int], list[Point]], cores: int) -> Figur
         axes.set(title=problem.name, xlabel="largest error", ylabel="microseconds a trajectory")
         axes.invert_xaxis()
         axes.grid(alpha=0.3)
-    lines = [Line2D([], [], color=colours[name]) for name in SOLVERS]
-    for line, name in zip(lines, SOLVERS, strict=True):
+    shown = [name for name in SOLVERS if any(at == name and points for (_, at, _), points in curves.items())]
+    lines = [Line2D([], [], color=colours[name]) for name in shown]
+    for line, name in zip(lines, shown, strict=True):
         style = styles[name]
         line.set(linestyle=style[:-1], marker=style[-1], markersize=4)
-    drawn.legend(lines, list(SOLVERS), loc="outside lower center", ncols=4, frameon=False)
+    drawn.legend(lines, shown, loc="outside lower center", ncols=4, frameon=False)
     return drawn
 
 
