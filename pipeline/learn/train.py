@@ -22,6 +22,7 @@ from ...data.base.files import finite, reason, write_json
 from ...data.batches.dataset import Batch, TrajectoryDataset
 from ...data.batches.loader import unread_in_blocks
 from ...data.folder.manifest_reading import load_manifest
+from ..config.agreement import disagreement
 from ..config.learning import Learning, TrainingSection
 from ..runs.code import keep_code, make_task, settled
 from ..runs.curve import CURVE
@@ -110,13 +111,16 @@ def _prepare_and_train(
     check_fits(config, learned)
     check_learners(config)
     task = config.task
+    manifest = load_manifest(data)
+    if said := disagreement(config, manifest, str(data)):
+        console.print(f"note: {said}", style="yellow", markup=False, soft_wrap=True)
     check_steps(data, "train", "validation")
     options = {**cut_of(task, data), "normalize": task.normalize, "parameters": task.parameters}
     options["dtype"] = config.training.dtype
     dataset = open_split(data, "train", learned, **options)
     config = completed(config, dataset)
     validation = None
-    if load_manifest(data).splits["validation"].trajectories:
+    if manifest.splits["validation"].trajectories:
         validation = open_split(data, "validation", learned, **options)
     _check_shuffle(config.training, dataset)
     _say_what_is_left_out(console, dataset, validation)
