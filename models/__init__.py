@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .alrnn import ALRNN as ALRNN
     from .dendplrnn import DendPLRNN as DendPLRNN
     from .facts import DataFacts as DataFacts
+    from .facts import Learned as Learned
     from .field import EnergyModel as EnergyModel
     from .field import FieldModel as FieldModel
     from .gru import GRU as GRU
@@ -50,6 +51,7 @@ _HOMES = {
     "LRU": "lru",
     "LSTM": "lstm",
     "LatentHNN": "latent_hnn",
+    "Learned": "facts",
     "LatentModel": "latent",
     "MLP": "mlp",
     "MODELS": "registry",

@@ -8,6 +8,21 @@ from ..data.base.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What a trained model has learned, so that nothing else is asked of it unawares.
+
+    Attributes:
+        task: The name of its task; None of a task that is not ours.
+        window: Points of the samples that it has learned from.
+        normalized: Whether it sees standardised states.
+    """
+
+    task: str | None
+    window: int
+    normalized: bool
+
+
+@dataclass(frozen=True)
 class DataFacts:
     """Of the data that a model is to learn from.
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from ..data.base.section import Section
-from .facts import DataFacts
+from .facts import DataFacts, Learned
 
 Memory = Any
 """What a model carries from one sample to the next; None before the first."""
@@ -30,6 +30,7 @@ class Model(nn.Module):
         is_latent: Whether it goes on in a space of its own, see `LatentModel`.
         input_size: D_in.
         output_size: D_out.
+        learned: What it has learned, where it was loaded from a run.
     """
 
     Settings: ClassVar[type[BaseModel]] = Section
@@ -41,6 +42,7 @@ class Model(nn.Module):
     is_latent: ClassVar[bool] = False
     input_size: int
     output_size: int
+    learned: Learned | None = None
 
     def step(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
         """Go on by one sample; steps give what `forward` gives of the same inputs.

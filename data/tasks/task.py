@@ -71,6 +71,11 @@ class Task:
         """Whether what comes out is of the kind of what goes in."""
         return not (self.driven or self.rates)
 
+    @property
+    def spans(self) -> bool:
+        """Whether a whole window is foretold from its beginning, so that what is learned is of that many points."""
+        return self.of_states and not self.one_step
+
     def inputs(self, states: "Tensor", beside: Mapping[str, "Tensor"]) -> "Tensor":
         """Inputs (B, T', D') from windows of states (B, T, D); `beside` has the variables of the same shape."""
         raise NotImplementedError

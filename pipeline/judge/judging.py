@@ -76,10 +76,13 @@ class Judging:
         Raises RunError if that is none that the run can be judged on.
         """
         section = config.learning.task
+        if task.spans:
+            # Rows of another dataset may be longer; what was learned is no longer for it.
+            section = section.model_copy(update={"window": config.window})
         alone = cls.of_baselines(data, split, task, section, evaluation)
         test, truth = alone.test, alone.truth
         _check_likeness(data, test, config)
-        seen = open_split(data, split, task, **dataset_options(config, data))
+        seen = open_split(data, split, task, **{**dataset_options(config, data), **cut_of(section, data)})
         names = [] if truth is None else list(truth.system.parameters)
         forecaster = Trained(
             model,

@@ -10,7 +10,7 @@ from ...data.base.errors import DataError
 from ...data.batches.normalize import Normalizer
 from ...data.tasks.registry import get_task
 from ...data.tasks.task import Task
-from ...models import Model
+from ...models import Learned, Model
 from .forecasters.trained import kind_of
 
 
@@ -44,7 +44,8 @@ def roll_out(
         (N, lengths * (window - 1) + 1, D) float64, raw units; the first point is the start.
 
     Raises:
-        DataError: The task has no rollouts, or starts or channels are of another shape than the model takes.
+        DataError: The task has no rollouts, or starts or channels are of another shape than the model takes; or the
+            model is that of a run, and has learned another task, of other windows, or standardised states or not.
     """
     task = get_task(task)
     if task.driven:
@@ -59,6 +60,7 @@ def roll_out(
             f"normalizer is {normalizer!r:.80}; expected a Normalizer, as `load_normalizer` gives it"
         )
     window, lengths = whole_number("window", window, 2), whole_number("lengths", lengths, 1)
+    _check_learned(getattr(model, "learned", None), task, window, normalizer)
     starts = _rows("starts", starts)
     told = np.empty((len(starts), 0)) if channels is None else _rows("channels", channels)
     _check_sizes(model, starts, told)
@@ -66,6 +68,26 @@ def roll_out(
     first = (states if normalizer is None else normalizer.apply(states))[:, None]
     predicted = task.go_on(model, first, lengths * (window - 1), first.new_tensor(told), window)
     return _raw(torch.cat([first, predicted], dim=1), normalizer)
+
+
+def _check_learned(learned: Learned | None, task: Task, window: int, normalizer: Normalizer | None) -> None:
+    """Raises DataError if the model of a run is asked for what it has not learned."""
+    if learned is None:
+        return
+    if learned.task not in (None, task.name):
+        raise DataError(f'task is "{task}", but the run has learned "{learned.task}"; expected that')
+    if task.spans and window != learned.window:
+        raise DataError(
+            f"window is {window}, but the run has learned from samples of {learned.window} points, and foretells so "
+            f"many at once; expected window={learned.window}, and `lengths` for longer rollouts"
+        )
+    if learned.normalized and normalizer is None:
+        raise DataError(
+            "normalizer is None, but the run has learned from standardised states; give load_normalizer(config), of "
+            "the config that load_trained gives beside the model"
+        )
+    if normalizer is not None and not learned.normalized:
+        raise DataError("got a normalizer, but the run has learned from states in raw units; expected None")
 
 
 def _rows(name: str, values: ArrayLike) -> np.ndarray:

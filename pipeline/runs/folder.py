@@ -14,7 +14,8 @@ from ...data.batches.dataset import TrajectoryDataset
 from ...data.batches.normalize import Normalizer
 from ...data.folder.bystanders import is_bystander
 from ...data.folder.names import MANIFEST
-from ...data.folder.stated_grid import grid_of
+from ...data.folder.stated_grid import grid_of, points_of
+from ...data.shard.schema import SPLITS
 from ..config.differences import in_words
 from ..config.file import check_learning
 from ..config.learning import EvaluationSection, Learning
@@ -151,6 +152,14 @@ class RunConfig:
         """Mean time from sample to sample of what was learned."""
         grid = grid_of(self.config, "train")
         return grid["duration"] / (grid["points"] - 1)
+
+    @property
+    def window(self) -> int:
+        """Points of the samples that it was trained on. Raises FormatError if its grid is none."""
+        task, rows = self.learning.task, self.config["dataset"]
+        if (given := task.window or task.usual_window) is not None:
+            return given
+        return min(points_of(self.config, split) for split in SPLITS if rows.get(split, 1))
 
     def stored(self) -> dict[str, Any]:
         """JSON-ready, as `config.json` and checkpoints hold it."""

@@ -9,8 +9,9 @@ from torch import Tensor
 from ...data.base.errors import DataError, TrajstoreError
 from ...data.base.own_code import UntrustedCodeError
 from ...data.batches.dataset import TrajectoryDataset
+from ...data.tasks.registry import TASKS
 from ...data.tasks.task import Task
-from ...models import MODELS, DataFacts, Model, make_model
+from ...models import MODELS, DataFacts, Learned, Model, make_model
 from ..config.learning import Learning
 from ..dynamics.systems import system_of
 from ..dynamics.systems.canonical import canonical_pairs
@@ -121,6 +122,8 @@ def load_trained(
         _check_weights(learning, sizes, saved["model"], file.stat().st_size, models)
         model = build_model(learning, *sizes, models)
         model.load_state_dict(saved["model"])
+        known = learning.task.name if learning.task.name in TASKS.names() else None
+        model.learned = Learned(known, config.window, config.normalizer is not None)
     except UntrustedCodeError:
         raise
     except TrajstoreError as error:

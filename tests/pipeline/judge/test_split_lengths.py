@@ -3,8 +3,18 @@
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from trajstore.data import TrajectoryDataset
-from trajstore.pipeline import RunError, evaluate, evaluate_predictions, generate, load_trained, plot, train
+from trajstore.data import DataError, Normalizer, TrajectoryDataset
+from trajstore.pipeline import (
+    RunError,
+    evaluate,
+    evaluate_predictions,
+    generate,
+    load_normalizer,
+    load_trained,
+    plot,
+    roll_out,
+    train,
+)
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.config.learning import TaskSection
 from trajstore.pipeline.runs.cut import cut_of
@@ -66,6 +76,44 @@ def test_a_window_that_is_left_out_is_the_shortest_row(
     assert again["rollout"] == metrics["rollout"]
     if task == "forecast":
         assert plot(tmp_path / "run")
+
+
+def test_longer_rows_of_another_dataset_are_judged_by_the_windows_that_were_learned(
+    experiment, folders, tmp_path
+):
+    train(made(experiment, SHORT), folders / "short", tmp_path / "run")
+    metrics = evaluate(tmp_path / "run", folders / "long")
+    assert len(metrics["test"]["mse_by_time"]) == 11
+    assert metrics["test"]["windows"] == 6 * (21 - 11 + 1)
+    said = made(experiment, SHORT, task={"window": 11})
+    train(said, folders / "short", tmp_path / "said")
+    assert evaluate(tmp_path / "said", folders / "long")["test"] == metrics["test"]
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_a_model_of_a_run_is_asked_for_nothing_that_it_has_not_learned(
+    experiment, folders, tmp_path, normalize
+):
+    train(made(experiment, SHORT, task={"normalize": normalize}), folders / "short", tmp_path / "run")
+    config, model = load_trained(tmp_path / "run")
+    normalizer = load_normalizer(config)
+    assert roll_out(model, normalizer, "initial-value", [[1.0, 0.0]], 11, 2).shape == (1, 21, 2)
+    for task, window, said in (
+        ("forecast", 11, 'has learned "initial-value"'),
+        ("initial-value", 12, "samples of 11 points"),
+    ):
+        with pytest.raises(DataError, match=said):
+            roll_out(model, normalizer, task, [[1.0, 0.0]], window, 2)
+    other = None if normalize else Normalizer((0.0, 0.0), (1.0, 1.0))
+    with pytest.raises(DataError, match="normalizer"):
+        roll_out(model, other, "initial-value", [[1.0, 0.0]], 11, 2)
+
+
+def test_a_forecast_goes_on_from_point_to_point_however_rollouts_are_counted(experiment, folders, tmp_path):
+    train(made(experiment, SHORT, task={"name": "forecast"}), folders / "short", tmp_path / "run")
+    _, model = load_trained(tmp_path / "run" / "best.pt")
+    once = roll_out(model, None, "forecast", [[1.0, 0.0]], 11, 2)
+    np.testing.assert_array_equal(once, roll_out(model, None, "forecast", [[1.0, 0.0]], 21, 1))
 
 
 def test_errors_are_those_of_a_loop_over_single_windows(experiment, folders, tmp_path):
