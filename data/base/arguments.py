@@ -61,12 +61,17 @@ def one_of(name: str, value: Any, known: Iterable[str]) -> str:
     return value
 
 
-def names(name: str, value: Any) -> tuple[str, ...]:
-    """Names in their order, each once. Raises DataError, which names the argument, also for a text alone."""
+def check_no_text(name: str, value: Any, of: str = "names") -> None:
+    """Raises DataError, which names the argument, for a text in the place of a list: its letters would be taken."""
     if isinstance(value, str):
         raise DataError(
-            f"{name} is the text {value!r:.80}; expected a list of names, as in {name}=[{value!r:.80}]"
+            f"{name} is the text {value!r:.80}; expected a list of {of}, as in {name}=[{value!r:.80}]"
         )
+
+
+def names(name: str, value: Any) -> tuple[str, ...]:
+    """Names in their order, each once. Raises DataError, which names the argument, also for a text alone."""
+    check_no_text(name, value)
     found = tuple(value) if isinstance(value, Iterable) else (value,)
     if not all(isinstance(one, str) for one in found):
         raise DataError(f"{name} is {value!r:.80}; expected a list of names")

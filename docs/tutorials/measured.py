@@ -90,8 +90,7 @@ print("problems:", verify("dataset"))
 # A config for measured data needs no `[system]`, `[grid]` or `[dataset]`.
 
 # %%
-from trajstore.pipeline import evaluate, plot, train
-from trajstore.pipeline.config.file import load_learning
+from trajstore.pipeline import evaluate, load_config, plot, train
 
 Path("forecast.toml").write_text("""
 [task]
@@ -111,7 +110,7 @@ evaluate_every = 100
 [evaluation]
 rollouts = 8
 """)
-train(load_learning("forecast.toml"), "dataset", "run")
+train(load_config("forecast.toml"), "dataset", "run")
 rollout = evaluate("run")["rollout"]
 print(f"valid prediction time of the network: {rollout['vpt']:.2f} s")
 for name, baseline in rollout["baselines"].items():

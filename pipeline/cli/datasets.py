@@ -59,13 +59,13 @@ def generate_command(
     as_json: bool,
 ) -> None:
     """Integrate the system of CONFIG and store the trajectories; goes on where it was interrupted."""
-    from ..config.file import load_config
+    from ..config.file import load_experiment
     from ..generation.generate import generate
     from .printing import print_summary
 
     console = new_console()
     summary = generate(
-        load_config(config, overrides),
+        load_experiment(config, overrides),
         out,
         jobs,
         backend=backend,

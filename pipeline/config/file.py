@@ -3,6 +3,7 @@
 import codecs
 import tomllib
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,17 +33,29 @@ GENERATING = (
 )
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Learning:
     """Read a config file.
 
     Args:
         path: A TOML file.
         overrides: Texts "key.path=value" that take the place of what the file says.
 
+    Returns:
+        An Experiment, which `generate` and `train` take; of a file that has nothing of what makes a dataset, as for
+        measured data, a Learning, which `train` takes.
+
     Raises:
         ConfigError: A key is wrong, or what is to be learned does not go with the dataset.
         TrajstoreError: The system or the engine cannot be built.
     """
+    raw = read_toml(path, overrides)
+    if not any(section in raw for section in GENERATING):
+        return check_learning(raw, str(path), Path(path).parent)
+    return load_experiment(path, overrides)
+
+
+def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """The same of a file that is to make a dataset. Raises ConfigError, too, if it lacks what makes one."""
     config = check_config(read_toml(path, overrides), str(path), Path(path).parent)
     try:
         check_training(config)
@@ -61,6 +74,9 @@ def load_learning(path: str | Path, overrides: Sequence[str] = ()) -> Learning:
 
 def read_toml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Plain values, with overrides "key.path=value". Raises ConfigError, which names the file."""
+    if not isinstance(path, str | PathLike):
+        raise ConfigError(f"config is {path!r:.80}; expected the path of a TOML file")
+    check_overrides(overrides)
     try:
         raw = tomllib.loads(_text(Path(path)))
     except FileNotFoundError:
@@ -72,6 +88,14 @@ def read_toml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
     for override in overrides:
         _apply(raw, override)
     return raw
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Raises ConfigError unless they are a list of texts: one text alone would be taken letter by letter."""
+    if isinstance(overrides, str) or not all(isinstance(each, str) for each in overrides):
+        raise ConfigError(
+            f'overrides is {overrides!r:.80}; expected a list of texts, as in ["training.steps=100"]'
+        )
 
 
 def _text(path: Path) -> str:
@@ -118,6 +142,7 @@ def check_config(raw: dict[str, Any], source: str, folder: Path | None = None) -
 
 def override_evaluation(section: EvaluationSection, overrides: Sequence[str]) -> EvaluationSection:
     """[evaluation] with overrides "evaluation.KEY=VALUE". Raises ConfigError for others, or if it is none then."""
+    check_overrides(overrides)
     raw = {"evaluation": section.model_dump()}
     for override in overrides:
         if not override.strip().startswith("evaluation."):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from time import perf_counter
 
@@ -18,6 +19,9 @@ from ...data.folder.names import MANIFEST, is_part
 from ...data.shard.schema import SPLITS
 from ...data.shard.shard import ShardRecord
 from ..config.experiment import Experiment
+from ..config.file import load_experiment
+from ..config.learning import Learning
+from ..config.plain_values import ConfigError
 from ..describe.attributes import shared_attributes
 from ..describe.documents import save_dataset
 from ..dynamics.engines import make_engine
@@ -48,7 +52,7 @@ class Summary:
 
 
 def generate(
-    config: Experiment,
+    config: Learning | str | Path,
     folder: str | Path,
     jobs: int | None = None,
     *,
@@ -62,7 +66,7 @@ def generate(
     The same config gives the same bytes, whatever `jobs` and `backend`.
 
     Args:
-        config: The experiment.
+        config: An Experiment, as `load_config` gives it, or the path of its file.
         folder: Where the dataset is to lie.
         jobs: How many shards are worked on at once; None is one a core.
         backend: Who works, see `hired`; None is threads or processes, whichever suits the engine.
@@ -75,11 +79,12 @@ def generate(
         The manifest, how many shards were made or were there, and how long that took.
 
     Raises:
-        TrajstoreError: The folder holds anything else, or shards of another revision whose rows would now come
-            out otherwise; or another process works in it, the disk refuses, or the cluster cannot do the work.
+        TrajstoreError: The config makes no dataset; the folder holds anything else, or shards of another revision
+            whose rows would now come out otherwise; or another process works in it, the disk refuses, or the cluster
+            cannot do the work.
     """
     begin = perf_counter()
-    folder = Path(folder)
+    config, folder = _experiment(config), Path(folder)
     plans = make_plan(config)
     total = sum(plan.rows for plan in plans)
     compile_engine = partial(make_engine, config.dynamics, config.engine, config.grid.resample, total)
@@ -106,6 +111,22 @@ def generate(
     rows, seconds = sum(plan.rows for plan in missing), perf_counter() - begin
     return Summary(
         manifest, len(plans) - len(missing), len(missing), rows, seconds, len(task.compared), shared
+    )
+
+
+def _experiment(config: Learning | str | Path) -> Experiment:
+    """Raises ConfigError unless it says what makes a dataset, or is the path of a file that does."""
+    if isinstance(config, Experiment):
+        return config
+    if isinstance(config, str | PathLike):
+        return load_experiment(config)
+    if isinstance(config, Learning):
+        raise ConfigError(
+            "the config has neither [system] nor [grid] nor [dataset], and so makes no dataset; train takes it, with "
+            "a dataset that is there"
+        )
+    raise ConfigError(
+        f"config is {config!r:.80}; expected an Experiment, as load_config gives it, or the path of a config file"
     )
 
 

@@ -23,6 +23,7 @@ from ...data.batches.dataset import Batch, TrajectoryDataset
 from ...data.batches.loader import unread_in_blocks
 from ...data.folder.manifest_reading import load_manifest
 from ..config.agreement import disagreement
+from ..config.file import load_learning
 from ..config.learning import Learning, TrainingSection
 from ..runs.code import keep_code, make_task, settled
 from ..runs.curve import CURVE
@@ -49,7 +50,7 @@ LOG_EVERY = 10
 
 
 def train(
-    config: Learning,
+    config: Learning | str | Path,
     data: str | Path,
     run: str | Path,
     *,
@@ -65,7 +66,7 @@ def train(
     number of threads. Under torchrun the processes share each batch, and the first one writes and shows.
 
     Args:
-        config: What is learned, and how; an `Experiment` is one, too.
+        config: What is learned, and how, as `load_config` gives it; or the path of its file.
         data: The dataset's folder.
         run: The folder of the run.
         resume: Whether to go on with an unfinished run, or with one whose config asked for less; begins if there
@@ -80,11 +81,13 @@ def train(
         How far the training is, and why it ended.
 
     Raises:
-        TrajstoreError: The dataset or the folder cannot be used.
+        TrajstoreError: The config, the dataset or the folder cannot be used.
         KeyboardInterrupt: When all is saved.
     """
     if restart_schedule and not resume:
         raise RunError("--restart-schedule goes on with a run; give --resume, too")
+    if not isinstance(config, Learning):
+        config = load_learning(config)
     console = console or Console(quiet=True, highlight=False)
     with joined() if ranks is None else nullcontext(ranks) as ranks:
         shown = console if ranks.first else Console(quiet=True)

@@ -9,7 +9,7 @@ from typing import IO
 
 import numpy as np
 
-from ....data.base.arguments import one_of
+from ....data.base.arguments import check_no_text, one_of
 from ....data.base.errors import DataError
 from ....data.base.files import atomic_path, write_json
 from ....data.shard.hdf5_writing import new_hdf5
@@ -49,6 +49,7 @@ def export(path: str | Path, out: str | Path, form: str, splits: Sequence[str] =
     suffix, write = FORMS[one_of("form", form, FORMS)]
     source = Source.open(path)
     present = [split for split in SPLITS if source.manifest.splits[split].shards]
+    check_no_text("splits", splits)
     for split in splits:
         if split not in present:
             raise DataError(f"{source.path}: has no rows of the split {split!r}; it has {', '.join(present)}")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ....data.base.arguments import check_no_text
 from ....data.base.errors import DataError, FormatError
 from ....data.folder.manifest import Manifest
 from ....data.folder.stated_grid import STARTS, diagnosed, initial_time, joined_grid
@@ -38,6 +39,7 @@ def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
         FormatError: A path is no dataset.
         DataError: They do not go together.
     """
+    check_no_text("paths", paths, of="paths")
     sources = [Source.open(path) for path in paths]
     for other in sources[1:]:
         _check_alike(sources[0], other)

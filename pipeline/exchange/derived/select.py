@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ....data.base.arguments import one_of
+from ....data.base.arguments import check_no_text, one_of
 from ....data.base.errors import DataError
 from ....data.folder.manifest import Manifest
 from ....data.folder.stated_grid import by_split, describe_grid, diagnosed, initial_time, joined_grid
@@ -76,6 +76,8 @@ def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
         DataError: Nothing is left, or the selection names what the dataset has not.
     """
     out = Path(out)
+    check_no_text("splits", selection.splits)
+    check_no_text("status", selection.status)
     for split in selection.splits:
         one_of("split", split, SPLITS)
     for status in selection.status:

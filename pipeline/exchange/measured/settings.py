@@ -42,6 +42,8 @@ class Import:
 
 def check_settings(settings: Import) -> None:
     """Raises DataError or ConfigError for what is of another kind, or no use."""
+    if not isinstance(settings, Import):
+        raise DataError(f"settings are {settings!r:.80}; expected an Import, as in Import(Columns(time='t'))")
     one_of("by", settings.by, SPLIT_BY)
     if settings.dtype is not None:
         one_of("dtype", settings.dtype, STATE_DTYPES)
