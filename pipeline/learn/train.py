@@ -115,8 +115,7 @@ def _prepare_and_train(
     check_learners(config)
     task = config.task
     manifest = load_manifest(data)
-    if said := disagreement(config, manifest, str(data)):
-        console.print(f"note: {said}", style="yellow", markup=False, soft_wrap=True)
+    differs = disagreement(config, manifest, str(data))
     check_steps(data, "train", "validation")
     options = {**cut_of(task, data), "normalize": task.normalize, "parameters": task.parameters}
     options["dtype"] = config.training.dtype
@@ -139,6 +138,8 @@ def _prepare_and_train(
         try:
             if ranks.first:
                 prepare_folder(run, described, resume, overwrite)
+                if differs:
+                    console.print(f"note: {differs}", style="yellow", markup=False, soft_wrap=True)
                 keep_code(run, config)
             model = fresh_model(config, dataset, device, ranks)
             selection = Selection.of(config, described, data, learned, model)

@@ -27,6 +27,11 @@ from .stated_units import stated_units
 from .time_units import TimeUnit
 from .variables import Variable, Variables
 
+# How to mend times of an array that begin anew.
+ALONG_AN_AXIS = (
+    "; of trajectories that follow one another, give each a place along an axis (trajectory, time, component)"
+)
+
 
 @dataclass(frozen=True)
 class _States:
@@ -84,7 +89,7 @@ def from_arrays(path: Path, variables: Variables, columns: Columns) -> Measureme
         for number in range(count)
     ]
     for trajectory in trajectories if len(time) > 1 or parameters else trajectories[:1]:
-        check_trajectory(path, trajectory)
+        check_trajectory(path, trajectory, mend=ALONG_AN_AXIS)
     used = {timed, *columns.parameters.values(), *columns.derivatives.values(), states.array, states.names}
     if states.array is None:
         used |= set(states.components.values())

@@ -59,6 +59,10 @@ def read_header(path: Path, file: TextIO) -> tuple[Header, Iterator[str]]:
     below = chain([following], rest) if following else rest
     if delimiter not in line and len(line.split()) > 1 and len(following.split()) > 1:
         delimiter = SPACES
+    if not line.strip():
+        raise DataError(
+            f"{path}: is empty; expected a header with a name for each column, and a line a sample"
+        )
     names = [name.strip() for name in next(iter(_cells([line], delimiter)), [])]
     if not any(names) or line.startswith("#") or any(is_number(name) for name in names):
         raise DataError(

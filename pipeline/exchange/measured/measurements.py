@@ -130,10 +130,16 @@ def check_time(path: Path, names: Iterable[str], name: str | None, columns: Colu
 
 
 def usual_times(names: Iterable[str]) -> list[str]:
-    """Which of these are called as times usually are: "time", "t", and also "Time" or "time [ms]"."""
+    """Which of these are called as times usually are: "time", "t", and also "Time", "time [ms]" or "t [s]".
+
+    T alone is a temperature.
+    """
     names = list(names)
     exact = [name for name in TIME_NAMES if name in names]
-    return exact or [name for name in names if without_unit(name)[0].casefold() == TIME_NAMES[0]]
+    short = [(name, without_unit(name)[0]) for name in names]
+    return exact or [
+        name for name, each in short if each.casefold() == TIME_NAMES[0] or each == TIME_NAMES[1]
+    ]
 
 
 def without_unit(name: str) -> tuple[str, str | None]:
@@ -154,10 +160,13 @@ def regular_times(samples: int, step: float | None) -> np.ndarray:
         return (step or 0.0) * np.arange(samples)
 
 
-def check_trajectory(path: Path, trajectory: Trajectory, place: Callable[[int], str] | None = None) -> None:
+def check_trajectory(
+    path: Path, trajectory: Trajectory, place: Callable[[int], str] | None = None, mend: str = ""
+) -> None:
     """Raises DataError if times do not increase or a parameter is no finite number.
 
     place  says where in the file the sample of that number is
+    mend   how to mend times that begin anew
     """
     time = trajectory.time
     with np.errstate(over="ignore", invalid="ignore"):
@@ -168,7 +177,7 @@ def check_trajectory(path: Path, trajectory: Trajectory, place: Callable[[int], 
         before = f" after {time[sample - 1]:.17g}" if sample else ""
         raise DataError(
             f"{path}: {where}: the times of trajectory {trajectory.number} do not increase: "
-            f"{time[sample]:.17g}{before}"
+            f"{time[sample]:.17g}{before}{mend if sample and time[sample] < time[sample - 1] else ''}"
         )
     if len(time) and not np.isfinite(time[-1] - time[0]):
         raise DataError(

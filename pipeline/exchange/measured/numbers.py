@@ -63,6 +63,11 @@ class Numbers:
                 hint = "; if these are thousands, write it without signs between the digits"
             elif text.endswith("%"):
                 hint = "; write it without the sign %"
+            elif not any(sign.isdigit() for sign in text):
+                hint = (
+                    f"; of a column of texts say --trajectory {name!r:.40} if it tells trajectories apart, else name "
+                    "those of the state with --components NAME,NAME"
+                )
             raise DataError(f"{self._path}: line {line}: {name} is {cell!r:.40}, expected a number{hint}")
         if not -WHOLE < value < WHOLE:
             self._check_large(line, name, plain, value)

@@ -30,6 +30,11 @@ from .time_units import TimeUnit
 # states, as "derivative:x".
 BOOKKEEPING = ("status", *ORIGIN, *DIAGNOSTICS)
 BESIDE = (f"{CLEAN_STATE}:", f"{DERIVATIVE}:")
+# How to mend a table whose times begin anew.
+ONE_BY_ONE = (
+    "; of trajectories that follow one another, name the column that tells them apart with --trajectory NAME, or add "
+    "one that numbers them"
+)
 # What pandas calls a column of row numbers when it reads back its own table.
 INDEX = ("", "Unnamed: 0")
 
@@ -60,6 +65,11 @@ class _Names:
             )
         return short[0]
 
+    def short(self, name: str) -> str:
+        """What a component is called of that column: its name without the unit, where that tells it from others."""
+        short = without_unit(name)[0]
+        return name if sum(short in (each, without_unit(each)[0]) for each in self.all) > 1 else short
+
 
 def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
     if columns.state or columns.dimensions:
@@ -76,9 +86,11 @@ def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
     derivatives = {new: names.full(old) for new, old in columns.derivatives.items()}
     if not components:
         # A velocity may be a component, and the derivative of another.
-        rates = {old for old in derivatives.values() if old not in derivatives}
-        components = _rest(path, names.all, {time, group, *parameters.values(), *rates})
-    slopes = columns_of_slopes(path, derivatives, components)
+        rates = set(derivatives.values()) - {names.full(name) for name in derivatives}
+        components = _rest(path, names, {time, group, *parameters.values(), *rates})
+    called = {old: new for new, old in components.items()}
+    rates = {called.get(name, name): old for name, old in derivatives.items()}
+    slopes = columns_of_slopes(path, rates, components)
     wanted = [*components.values(), *parameters.values(), *slopes, *([time] if time else [])]
     places = [names.all.index(name) for name in wanted]
     grouped = names.all.index(group) if group else None
@@ -104,7 +116,12 @@ def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
         told = dict(zip(parameters, constants[0].tolist(), strict=True))
         rates = values[:, len(components) + len(parameters) :][:, : len(slopes)] if slopes else None
         trajectories.append(Trajectory(number, times, values[:, : len(components)], told, rates))
-        check_trajectory(path, trajectories[-1], lambda sample, key=key: f"line {lines[key][sample]}")
+        check_trajectory(
+            path,
+            trajectories[-1],
+            lambda sample, key=key: f"line {lines[key][sample]}",
+            "" if group else ONE_BY_ONE,
+        )
     digits = last_digits(np.concatenate([each.time for each in trajectories])) if time else (0.0, 0.0)
     unit = without_unit(time)[1] if time else None
     stated = {new: without_unit(old)[1] or header.unit for new, old in (components | parameters).items()}
@@ -118,13 +135,13 @@ def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
     )  # fmt: skip
 
 
-def _rest(path: Path, names: list[str], taken: set[str | None]) -> dict[str, str]:
-    """The columns that are the state where none is named: all that are nothing else."""
+def _rest(path: Path, names: _Names, taken: set[str | None]) -> dict[str, str]:
+    """The columns that are the state where none is named, by name: all that are nothing else."""
     own = {*taken, *INDEX, *BOOKKEEPING, *TRAJECTORY_NAMES}
-    place = next((place for place, name in enumerate(names) if name in INDEX and place), None)
+    place = next((place for place, name in enumerate(names.all) if name in INDEX and place), None)
     if place is not None:
         raise DataError(f"{path}: column {place + 1} has no name; give it one, or say --components NAME,NAME")
-    components = {name: name for name in names if name not in own and not name.startswith(BESIDE)}
-    if not components:
-        raise DataError(f"{path}: no column is left for the state; it has {listed(names)}")
-    return components
+    chosen = [name for name in names.all if name not in own and not name.startswith(BESIDE)]
+    if not chosen:
+        raise DataError(f"{path}: no column is left for the state; it has {listed(names.all)}")
+    return {names.short(name): name for name in chosen}

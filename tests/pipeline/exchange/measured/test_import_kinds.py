@@ -208,7 +208,7 @@ def test_white_space_may_part_the_cells(tmp_path, delimiter):
     assert read.trajectories[0].states[:, 0].tolist() == [1.5, 2.5]
     (tmp_path / "b.txt").write_text("x (in cm)\n1\n2\n")
     read = read_measurements(tmp_path / "b.txt", Columns(step=1.0))
-    assert list(read.components) == ["x (in cm)"]
+    assert read.components == {"x": "x (in cm)"}
 
 
 @pytest.mark.parametrize(
@@ -224,6 +224,16 @@ def test_white_space_may_part_the_cells(tmp_path, delimiter):
             "line 4: .* do not increase: nan after 0",
         ),
         ("0.0 1.0\n0.1 1.1\n", {}, "expected a header"),
+        ("", {}, "a.csv: is empty; expected a header"),
+        ("\n \n", {}, "a.csv: is empty; expected a header"),
+        (
+            "time,x\n0,1\n1,2\n0,1\n",
+            {},
+            "line 4: .* 0 after 1; of trajectories that follow .* --trajectory NAME",
+        ),
+        ("run,time,x\na,0,1\na,1,2\na,0,2\n", {"trajectory": "run"}, "0 after 1$"),
+        ("time,x,gait\n0,1,walk\n", {}, "line 2: gait is 'walk', .* --trajectory 'gait' .* --components"),
+        ("time,x\n0,1.5%\n", {}, "line 2: x is '1.5%', expected a number; write it without the sign %$"),
     ],
 )
 def test_messages_say_which_column_and_which_line(tmp_path, text, columns, message):
@@ -232,10 +242,23 @@ def test_messages_say_which_column_and_which_line(tmp_path, text, columns, messa
         read_measurements(tmp_path / "a.csv", Columns(**columns))
 
 
+def test_names_of_columns_go_without_their_units_where_that_tells_them_apart(tmp_path):
+    (tmp_path / "a.csv").write_text("t [s],x [m],v (m/s),T [K],T [C],y\n0,1,2,3,4,5\n1,2,3,4,5,6\n")
+    read = read_measurements(tmp_path / "a.csv", Columns())
+    assert read.time == "t [s]"
+    assert read.components == {"x": "x [m]", "v": "v (m/s)", "T [K]": "T [K]", "T [C]": "T [C]", "y": "y"}
+    assert read.units == {"x": "m", "v": "m/s", "T [K]": "K", "T [C]": "C"}
+
+
 def test_messages_say_which_sample_of_an_array(tmp_path):
     np.savez(tmp_path / "a.npz", states=WALK, time=[0.0, 1.0, 2.0, 2.0, 3.0])
     with pytest.raises(DataError, match=r"sample 3 .*: the times of trajectory 0 do not increase: 2 after 2"):
         read_measurements(tmp_path / "a.npz", Columns())
+    np.savez(tmp_path / "b.npz", states=WALK, time=[0.0, 1.0, 2.0, 0.0, 1.0])
+    with pytest.raises(
+        DataError, match=r"0 after 2; of trajectories that follow one another, give each a place"
+    ):
+        read_measurements(tmp_path / "b.npz", Columns())
     with pytest.raises(DataError, match=r"no variable 'sates'; it has states, time\. Did you mean states?"):
         read_measurements(tmp_path / "a.npz", Columns(state="sates"))
 

@@ -229,3 +229,31 @@ def test_without_slopes_the_message_says_how_to_import_them(tmp_path):
     assert result.exit_code == 2
     assert "--derivatives" in " ".join(result.output.split())
     assert json.loads((tmp_path / "data/manifest.json").read_text())["config"]["system"]["name"] == "measured"
+
+
+@pytest.mark.parametrize(
+    "derivatives",
+    [{"x": "dx", "v": "dv"}, {"x": "dx [m/s]", "v": "dv"}, {"x [m]": "dx [m/s]", "v [m/s]": "dv [m/s2]"}],
+)
+def test_derivatives_of_columns_with_units_go_by_either_name(tmp_path, derivatives):
+    states, slopes = swinging()
+    header = "run,time [s],x [m],v [m/s],dv [m/s2],dx [m/s]"
+    file = table(tmp_path / "a.csv", states, slopes, header=header)
+    import_files(file, tmp_path / "data", Import(Columns(trajectory="run", derivatives=derivatives), **WHOLE))
+    components, found, rates = stored(tmp_path / "data")[:3]
+    assert list(components) == ["x", "v"]
+    np.testing.assert_array_equal(found, states)
+    np.testing.assert_array_equal(rates, slopes)
+
+
+def test_a_velocity_with_a_unit_may_be_a_component_and_a_derivative(tmp_path):
+    states, slopes = swinging(1)
+    lines = ["time [s],x [m],v [m/s],a [m/s2]"]
+    for t, (x, v), (_, a) in zip(TIMES.tolist(), states[0].tolist(), slopes[0].tolist(), strict=True):
+        lines.append(f"{t!r},{x!r},{v!r},{a!r}")
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    columns = Columns(derivatives={"x": "v", "v": "a"})
+    import_files(tmp_path / "a.csv", tmp_path / "data", Import(columns, **WHOLE))
+    _, found, rates = stored(tmp_path / "data")[:3]
+    np.testing.assert_array_equal(rates[..., 0], found[..., 1])
+    np.testing.assert_array_equal(rates[0, :, 1], slopes[0, :, 1])
