@@ -8,10 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..base.errors import FormatError
+from ..base.files import has_size
 from ..base.hashing import canonical_json, content_hash
 from ..base.plain_words import first_mistake
 from ..base.shortage import shortage
-from ..remote.address import scheme_of
+from ..remote.address import meant, scheme_of
+from ..remote.opening import is_here
 from ..shard.limits import JSON_CONTROL, MAX_MANIFEST_BYTES, read_text_file, regular_size
 from ..shard.schema import BY_SPLIT_VERSION, FORMAT, PARTS_VERSION, SPLITS, VERSION, shard_name
 from ..shard.shard import read_shard, record_of
@@ -63,11 +65,23 @@ def _part_in(folder: Path, entry: PartRecord) -> tuple[bytes, str]:
         raise shortage(error) or FormatError(f"{path}: cannot be read ({error})") from None
 
 
+def lacking(folder: Path, manifest: Manifest) -> list[str]:
+    """Files of the manifest's shards that a folder has not, or not with all their bytes; none of them is read.
+
+    Nothing is said of those that lie elsewhere.
+    """
+    return [
+        record.file
+        for record in manifest.shards
+        if is_here(folder / record.file) and not has_size(folder / record.file, record.bytes)
+    ]
+
+
 def _without_manifest(folder: Path) -> str:
     """Why a path has no manifest, and what to do about it."""
     missing = f"no dataset: {MANIFEST} is missing"
     if not folder.exists():
-        return "no such folder, so no dataset"
+        return f"no such folder, so no dataset{meant(folder)}"
     if not folder.is_dir():
         return "no dataset, but a file; expected a folder or a shard"
     if any((folder / name).is_file() for name in RUN_FILES):

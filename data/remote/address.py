@@ -7,6 +7,12 @@ from ..base.errors import TrajstoreError
 
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
+# What a browser takes for a server: this machine, or four numbers; a name with dots, before a slash or with a port.
+HOST = re.compile(
+    r"(?:(?P<here>localhost|[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?::[0-9]+)?|[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}(?::[0-9]+|(?=/)))"
+    r"(?:/|$)"
+)
+
 
 class NotThereError(TrajstoreError):
     """The server, or the folder, has no such file."""
@@ -16,6 +22,20 @@ def scheme_of(path: str | Path) -> str | None:
     """The scheme of an address, in small letters; None of a path."""
     found = ADDRESS.match(path) if isinstance(path, str) else None
     return found.group(1).lower() if found else None
+
+
+def meant(path: str | Path) -> str:
+    """What to say of a path that is not there and reads as an address does; "" of any other.
+
+    Begins with a semicolon, as the end of a message.
+    """
+    text = str(path)
+    if text.lower().startswith("doi:"):
+        return f"; what has a DOI is brought here before: trajstore fetch {plain(text)} DIR"
+    if found := HOST.match(text):
+        scheme = "http" if found.group("here") else "https"
+        return f"; if it is an address, say {hide(f'{scheme}://{text}')}"
+    return ""
 
 
 def hide(url: str) -> str:

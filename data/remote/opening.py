@@ -9,7 +9,7 @@ from .pages import PagedFile
 
 
 def is_here(path: Path) -> bool:
-    """Does a path not stand for a file that lies elsewhere?"""
+    """Whether a path is that of a file here, and does not stand for one that lies elsewhere."""
     return elsewhere(path) is None
 
 

@@ -17,12 +17,16 @@ BACKOFF = 0.5
 WEB = ("http", "https")
 EXTRA = (
     "reading a dataset where it lies needs fsspec and aiohttp: pip install 'trajstore[remote]'; or bring it here: "
-    "trajstore fetch URL DIR"
+    "trajstore fetch {url} DIR"
 )
 
 
 class PassingError(Exception):
     """Nothing, or not all, came; another try may go better."""
+
+
+class NoRangesError(Exception):
+    """The server sends whole files only."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,17 @@ class Place:
             except PassingError as error:
                 why = error
                 continue
+            except NoRangesError:
+                raise TrajstoreError(
+                    f"{where}: the server sends whole files only, no ranges of them, so that the dataset cannot be "
+                    f"read where it lies; bring it here: trajstore fetch {hide(self.url)} DIR"
+                ) from None
             except TrajstoreError:
                 raise
             except FileNotFoundError:
                 raise NotThereError(f"{where}: there is no such file") from None
             except ImportError:
-                raise TrajstoreError(f"{where}: {EXTRA}") from None
+                raise TrajstoreError(f"{where}: {EXTRA.format(url=hide(self.url))}") from None
             except Exception as error:
                 # Of whatever library, whose text may hold a key.
                 raise TrajstoreError(

@@ -13,7 +13,7 @@ from requests.utils import get_environ_proxies
 
 from ..base.errors import FormatError, TrajstoreError
 from .address import NotThereError, hide, plain
-from .places import PassingError
+from .places import NoRangesError, PassingError
 
 # Seconds until a connection stands, and between two pieces of an answer.
 CONNECT, SILENCE = 10.0, 60.0
@@ -94,10 +94,7 @@ class WebFiles(HTTPFileSystem):
             )
         size = _whole(answer, start)
         if answer.status == 200 and (start or size is None or size > end):
-            raise TrajstoreError(
-                f"{where}: the server sends whole files only, no ranges of them, so that it cannot be read where it "
-                "lies; bring it here: trajstore fetch URL DIR"
-            )
+            raise NoRangesError
         if total is not None and size not in (None, total):
             raise changed(where, f"has {size:,} bytes, expected {total:,}")
         tag = answer.headers.get("ETag", "")

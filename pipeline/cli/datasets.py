@@ -190,7 +190,7 @@ def _verify_with_progress(path: Path, shards: slice | None) -> tuple["Findings",
 @command
 def info_command(path: Path | str, as_json: bool) -> None:
     """Show what a dataset, or one shard, holds; also by its address, https:// or hf://."""
-    from ...data.folder.manifest_reading import load_manifest
+    from ...data.folder.manifest_reading import lacking, load_manifest
     from ...data.folder.remote_folder import dataset_path
     from ...data.integrity.child_reader import IsolatedReader
     from .printing import dataset_facts, print_dataset
@@ -201,6 +201,12 @@ def info_command(path: Path | str, as_json: bool) -> None:
             manifest = reader.manifest(path)
     else:
         manifest = load_manifest(path)
+        if files := lacking(path, manifest):
+            click.echo(
+                f"note: {len(files):,} of {len(manifest.shards):,} shards are not there, or not whole, the first is "
+                f"{files[0]}; see `trajstore verify`",
+                err=True,
+            )
     if as_json:
         print_json(dataset_facts(manifest))
     else:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ...data.base.errors import TrajstoreError
+from ...data.remote.address import meant
 from .common import PATH, command, trust_option
 
 
@@ -20,7 +21,9 @@ def view_command(path: Path, out: Path | None, trust_code: bool) -> None:
     from ...data.folder.names import MANIFEST
 
     if not path.exists():
-        raise TrajstoreError(f"{path}: no such folder; expected that of a run or of a dataset, or a shard")
+        raise TrajstoreError(
+            f"{path}: no such folder; expected that of a run or of a dataset, or a shard{meant(path)}"
+        )
     if path.is_file() or (path / MANIFEST).is_file():
         from ..draw.dataset_page import view_dataset
 

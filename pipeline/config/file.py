@@ -49,7 +49,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Experiment |
         TrajstoreError: The system or the engine cannot be built.
     """
     raw = read_toml(path, overrides)
-    if not any(section in raw for section in GENERATING):
+    if raw and not any(section in raw for section in GENERATING):
         return check_learning(raw, str(path), Path(path).parent)
     return load_experiment(path, overrides)
 
@@ -69,6 +69,10 @@ def load_learning(path: str | Path, overrides: Sequence[str] = ()) -> Learning:
     raw = read_toml(path, overrides)
     if any(section in raw for section in GENERATING):
         return check_config(raw, str(path), Path(path).parent)
+    if not raw:
+        raise ConfigError(
+            f"{path}: is empty; expected what is to be learned, [task] and [model], and how, [training]"
+        )
     return check_learning(raw, str(path), Path(path).parent)
 
 

@@ -14,7 +14,7 @@ import urllib3
 
 from ....data.base.errors import TrajstoreError
 from ....data.folder.names import MANIFEST
-from ....data.remote.address import NotThereError, hide, plain
+from ....data.remote.address import NotThereError, hide, meant, plain
 from ....data.remote.hub import address_of_page, hub_place
 from ....data.remote.places import Place
 from ..archives.zenodo import as_it_is, doi_of_page, record_place
@@ -154,7 +154,9 @@ class FolderConnection:
         # A pipe or a device would never end.
         if not path.is_file():
             if not path.parent.exists():
-                raise NotThereError(f"{path.parent}: no such folder; expected that of a dataset")
+                raise NotThereError(
+                    f"{path.parent}: no such folder; expected that of a dataset{meant(path.parent)}"
+                )
             raise NotThereError(f"{path}: no such file; expected the folder of a dataset, or its {MANIFEST}")
         with path.open("rb") as file:
             size = path.stat().st_size

@@ -29,9 +29,10 @@ def test_a_server_without_ranges(wide_dataset, monkeypatch, tmp_path):
         server.behaviours[SHARD] = lambda handler, content: not handler.serve(content, ranges=False)
         with pytest.raises(TrajstoreError, match=r"whole files only.*trajstore fetch"):
             TrajectoryDataset(server.url)
-        assert_refused(
-            run("select", server.url, "--out", tmp_path / "x"), "whole files only", "trajstore fetch"
-        )
+        # What it says can be typed as it stands.
+        told = f"trajstore fetch {server.url.rstrip('/')} DIR"
+        assert_refused(run("select", server.url, "--out", tmp_path / "x"), "whole files only", told)
+        assert run("fetch", server.url, tmp_path / "here").exit_code == 0
 
 
 def test_a_file_that_changes_while_it_is_read(wide_dataset):

@@ -88,6 +88,18 @@ def test_info_of_a_dataset_and_of_one_shard_are_for_people_too(trained):
         assert "mu*(1 - x1**2)*x2 - x1" in result.output
 
 
+def test_info_notes_shards_that_are_not_whole(workspace):
+    assert "note" not in run("info", workspace / "dataset").stderr
+    path = workspace / "dataset/train-00000.h5"
+    path.write_bytes(path.read_bytes()[:-1])
+    (workspace / "dataset/test-00000.h5").unlink()
+    result = run("info", workspace / "dataset", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["splits"]["test"]["shards"] == 1
+    assert "note: 2 of " in result.stderr
+    assert "the first is train-00000.h5; see `trajstore verify`" in result.stderr
+
+
 def test_systems_lists_the_library_and_shows_one():
     assert "van-der-pol" in run("systems").output
     assert r"\dot{x_{1}} = x_{2}" in run("systems", "van-der-pol").output
