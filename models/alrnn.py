@@ -18,7 +18,7 @@ class ALRNN(PiecewiseModel):
     Args:
         input_size: Components of the state.
         output_size: The same.
-        units: M, more than components and ReLUs.
+        units: M, at least components and ReLUs together; of fewer so many are taken, which training refuses.
         relus: P.
     """
 
@@ -29,7 +29,7 @@ class ALRNN(PiecewiseModel):
 
     def __init__(self, input_size: int, output_size: int, *, units: int = 20, relus: int = 2) -> None:
         super().__init__()
-        self.begin_units(input_size, output_size, max(units, output_size + relus))
+        self.begin_units(input_size, output_size, max(units, self.least_units(output_size, relus=relus)))
         size = self.units
         self.relus = relus
         self.A = nn.Parameter(stable_diagonal(size))
@@ -37,6 +37,11 @@ class ALRNN(PiecewiseModel):
         self.register_buffer("_inner", torch.eye(size)[size - relus :], persistent=False)
         self.register_buffer("_none", torch.zeros(relus), persistent=False)
         self.register_buffer("_linear", (torch.arange(size) < size - relus).float(), persistent=False)
+
+    @classmethod
+    def least_units(cls, components: int, **settings: Any) -> int:
+        """Those that are the state have no ReLU."""
+        return components + settings["relus"]
 
     def pieces(self) -> Pieces:
         """The map, as it is now."""

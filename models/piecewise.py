@@ -1,12 +1,14 @@
 """Networks whose next state is a piecewise linear map of the present one, for the reconstruction of attractors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ..data.base.errors import DataError
+from .facts import DataFacts
 from .model import Memory, Model
 
 
@@ -57,6 +59,21 @@ class PiecewiseModel(Model):
         self.units = max(units, output_size)
         others = self.units - output_size
         self.first = nn.Linear(output_size, others, bias=False) if others else None
+
+    @classmethod
+    def least_units(cls, components: int, **settings: Any) -> int:
+        """The fewest units that a network of these settings has for so many components."""
+        return components
+
+    @classmethod
+    def completed(cls, settings: Mapping[str, Any], data: DataFacts) -> Mapping[str, Any]:
+        """The settings as they are. Raises DataError if they have fewer units than the state and they need."""
+        units, least = settings["units"], cls.least_units(len(data.components), **settings)
+        if 0 < units < least:
+            raise DataError(
+                f"model.units: got {units}, but {len(data.components)} components need {least} or more; expected that"
+            )
+        return settings
 
     def pieces(self) -> Pieces:
         """The map, as it is now."""

@@ -39,6 +39,8 @@ PIECE = 4_096
 # Parameters of which the matrix still has a place: 3 GB, and as much again while it is solved.
 MOST_PARAMETERS = 20_000
 LARGEST_DAMPING = 1e4
+# How to do without.
+LEAVE_OUT = "leave out [refinement], or training.learner where that names it"
 SMALLEST_DAMPING = 1e-8
 
 
@@ -68,8 +70,8 @@ class LevenbergMarquardt(Learner):
         size = sum(parameter.numel() for parameter in self._parameters)
         if size > MOST_PARAMETERS:
             raise RunError(
-                f"refinement.steps: the model has {size} parameters, and Levenberg and Marquardt's method solves for "
-                f"at most {MOST_PARAMETERS} at once; leave [refinement] out, or take a smaller network"
+                f"levenberg-marquardt: the model has {size} parameters, and the method solves for at most "
+                f"{MOST_PARAMETERS} at once; {LEAVE_OUT}, or take a smaller network"
             )
         self._matrix = torch.zeros(size, size, dtype=torch.float64)
         self._damping = settings.damping
@@ -82,8 +84,8 @@ class LevenbergMarquardt(Learner):
     def check(cls, kind: type[Model], name: str) -> None:
         if kind.loss is not Model.loss:
             raise RunError(
-                f"refinement.steps: {name} has a loss of its own, and Levenberg and Marquardt's method is for "
-                "squared errors; leave [refinement] out"
+                f"levenberg-marquardt: {name} has a loss of its own, and the method is for squared errors; "
+                f"{LEAVE_OUT}"
             )
 
     def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:

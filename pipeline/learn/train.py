@@ -106,7 +106,7 @@ def _prepare_and_train(
     console: Console,
     ranks: Ranks,
 ) -> Standing:
-    device = choose_device(config.training.device, ranks)
+    device, notes = choose_device(config.training.device, ranks), _taken_for_granted(config)
     config = settled(config)
     learned = make_task(config)
     selected_metric(config, learned)
@@ -115,7 +115,7 @@ def _prepare_and_train(
     check_learners(config)
     task = config.task
     manifest = load_manifest(data)
-    differs = disagreement(config, manifest, str(data))
+    notes += filter(None, [disagreement(config, manifest, str(data))])
     check_steps(data, "train", "validation")
     options = {**cut_of(task, data), "normalize": task.normalize, "parameters": task.parameters}
     options["dtype"] = config.training.dtype
@@ -138,8 +138,7 @@ def _prepare_and_train(
         try:
             if ranks.first:
                 prepare_folder(run, described, resume, overwrite)
-                if differs:
-                    console.print(f"note: {differs}", style="yellow", markup=False, soft_wrap=True)
+                _tell(console, notes)
                 keep_code(run, config)
             model = fresh_model(config, dataset, device, ranks)
             selection = Selection.of(config, described, data, learned, model)
@@ -262,6 +261,21 @@ def _follow(now: Standing, losses: list[float]) -> None:
         now.smoothed = loss if math.isnan(now.smoothed) else 0.9 * now.smoothed + 0.1 * loss
         if not math.isfinite(loss):
             raise RunError(f"the loss is {loss} at step {number}; lower training.learning_rate, or clip")
+
+
+def _taken_for_granted(config: Learning) -> list[str]:
+    """What is learned, if the config says nothing of it, as a note."""
+    if {"task", "model"} & config.model_fields_set:
+        return []
+    return [
+        f'the config has neither [task] nor [model]; what is learned is "{config.task.name}", by '
+        f'"{config.model.name}"'
+    ]
+
+
+def _tell(console: Console, notes: list[str]) -> None:
+    for note in notes:
+        console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _check_shuffle(config: TrainingSection, dataset: TrajectoryDataset) -> None:

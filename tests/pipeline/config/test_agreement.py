@@ -82,6 +82,20 @@ def test_the_config_that_made_it_and_one_that_says_nothing_of_it_are_silent(smal
         shutil.rmtree(tmp_path / "run")
 
 
+def test_what_is_learned_by_a_config_that_says_nothing_of_it_is_told(small_dataset, tmp_path):
+    config = tmp_path / "config.toml"
+    arguments = ["train", str(config), "--data", str(small_dataset), "--out", str(tmp_path / "run")]
+    config.write_text("# nothing\n")
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "config.toml: is empty; expected what is to be learned, [task] and [model]" in result.stderr
+    assert not (tmp_path / "run").exists()
+    config.write_text("[training]\nsteps = 2\nbatch = 4\n")
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert 'neither [task] nor [model]; what is learned is "initial-value", by "lstm"' in result.stderr
+
+
 def test_rows_and_times_that_were_chosen_of_it_are_told(experiment, small_dataset, tmp_path):
     select(small_dataset, tmp_path / "part", Selection(splits=("train",), stride=2, rows=(None, 30)))
     said = disagreement(experiment(), load_manifest(tmp_path / "part"), "part")

@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 import torch
+from trajstore.data import DataError
 from trajstore.models import make_model
 from trajstore.pipeline import RunError, train
 from trajstore.pipeline.config.learners import ForcedSettings
@@ -144,6 +145,25 @@ def test_every_one_of_them_trains_by_every_forcing(name, forcing, experiment, sm
     training = {**LEARNING["training"], "steps": 6, "learner": forced}
     config = experiment(**{**LEARNING, "model": {"name": name}, "training": training})
     assert math.isfinite(train(config, small_dataset, tmp_path / "run").best_validation)
+
+
+@pytest.mark.parametrize(
+    ("model", "least"),
+    [
+        ({"name": "shplrnn", "units": 1}, 2),
+        ({"name": "dendplrnn", "units": 1}, 2),
+        ({"name": "alrnn", "units": 4, "relus": 3}, 5),
+    ],
+)
+def test_fewer_units_than_it_needs_are_refused_and_the_least_will_do(
+    model, least, experiment, small_dataset, tmp_path
+):
+    with pytest.raises(DataError, match=f"model.units: got {model['units']}, but 2 components need {least}"):
+        train(experiment(**{**LEARNING, "model": model}), small_dataset, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    training = {**LEARNING["training"], "steps": 2}
+    enough = experiment(**{**LEARNING, "model": {**model, "units": least}, "training": training})
+    assert train(enough, small_dataset, tmp_path / "run").step == 2
 
 
 @pytest.mark.parametrize("stop", [1, 7, 18])

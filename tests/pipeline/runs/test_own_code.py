@@ -204,6 +204,9 @@ def test_a_loss_of_its_own_is_learned_from_told_as_such_and_not_refined(config, 
     assert losses[-1] < losses[0]
     with pytest.raises(RunError, match="has a loss of its own"):
         train(load_config(config, [*own, "refinement.steps=2"]), small_dataset, tmp_path / "refined")
+    second = [*own, "training.learner={name='levenberg-marquardt'}"]
+    with pytest.raises(RunError, match=r"^levenberg-marquardt: .*or training\.learner where that names it"):
+        train(load_config(config, second), small_dataset, tmp_path / "second")
 
 
 class Sum(WindowModel):
