@@ -16,6 +16,8 @@ class LatentModel(Model):
     """
 
     is_latent: ClassVar[bool] = True
+    # Of one state, with itself before it, no momentum follows.
+    blind: ClassVar[int] = 1
     task: ClassVar[str | None] = "forecast"
 
     def encode(self, before: Tensor, now: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ class Model(nn.Module):
         learner: The name of what changes its weights, unless `training.learner` says otherwise.
         learner_is_needed: Whether nothing but that one makes a network of it.
         is_latent: Whether it goes on in a space of its own, see `LatentModel`.
+        blind: How many outputs at the beginning of a sequence it cannot know, for want of a past, and does not
+            learn: they do not count where the best weights are chosen.
         input_size: D_in.
         output_size: D_out.
         learned: What it has learned, where it was loaded from a run.
@@ -40,6 +42,7 @@ class Model(nn.Module):
     learner: ClassVar[str] = "first-order"
     learner_is_needed: ClassVar[bool] = False
     is_latent: ClassVar[bool] = False
+    blind: ClassVar[int] = 0
     input_size: int
     output_size: int
     learned: Learned | None = None

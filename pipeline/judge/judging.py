@@ -47,6 +47,7 @@ class Judging:
         symbols: Through which regions a free run goes that begins with a group, without so many points.
         field: Samples at states without noise, of a network that learned slopes; None where these are not known.
         energy: That the network has learned, if it has one.
+        blind: Whether the network cannot know the first target of a sample.
     """
 
     train: TrajectoryDataset
@@ -60,6 +61,7 @@ class Judging:
     symbols: Callable[[Group, int], dict[str, np.ndarray]] | None = None
     field: NetworkSamples | None = None
     energy: LearnedEnergy | None = None
+    blind: bool = False
 
     @classmethod
     def of(
@@ -102,6 +104,7 @@ class Judging:
             whole=_whole(test, config, model, evaluation),
             field=_field(data, split, config, task, model, test, seen),
             energy=LearnedEnergy.of(model, samples, truth, alone.context),
+            blind=model.blind > 0,
         )
 
     @classmethod
@@ -144,6 +147,7 @@ class Judging:
             lyapunov=None if self.truth is None else self.truth.lyapunov,
             learns_clean=self.test.target == CLEAN_STATE,
             driven=self.test.task.driven,
+            blind=self.blind,
         )
 
     def shown(self) -> dict[str, np.ndarray]:

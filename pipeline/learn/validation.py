@@ -18,11 +18,14 @@ BATCH = 4096
 def mean_squared_error(
     model: Model, dataset: TrajectoryDataset, device: torch.device, ranks: Ranks = ALONE
 ) -> float:
-    """MSE over a whole split, in the dataset's raw units; each process takes its share of the samples."""
+    """MSE over a whole split, in the dataset's raw units, of all outputs that the model can know.
+
+    Each process takes its share of the samples.
+    """
     total, count, normalizer = 0.0, 0, dataset.target_normalizer
     for numbers in torch.arange(ranks.rank, len(dataset), ranks.size).split(BATCH):
         inputs, targets = dataset[numbers]
-        errors = model(inputs.to(device)).cpu() - targets
+        errors = (model(inputs.to(device)).cpu() - targets)[:, model.blind :]
         if normalizer is not None:
             errors = errors * errors.new_tensor(normalizer.std)
         total += errors.double().square().sum().item()

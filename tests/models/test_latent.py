@@ -5,9 +5,9 @@ the latent energy is kept.
 import numpy as np
 import pytest
 import torch
-from trajstore.data import DataError, get_task
+from trajstore.data import DataError, TrajectoryDataset, get_task
 from trajstore.models import LatentHNN, LatentModel
-from trajstore.pipeline import roll_out
+from trajstore.pipeline import evaluate, load_trained, read_curve, roll_out, train
 
 SIZE = 6
 
@@ -111,3 +111,30 @@ def test_what_it_cannot_learn_is_refused():
         LatentHNN(SIZE, SIZE, latent=3)
     with pytest.raises(DataError, match="windows of 3 points"):
         network().loss(states(2, 1), states(2, 1))
+
+
+def test_it_is_chosen_by_what_it_learns_and_the_first_forecast_is_told_apart(
+    experiment, small_dataset, tmp_path
+):
+    config = experiment(
+        task={"name": "forecast", "window": 6},
+        model={"name": "latent-hnn", "width": 8, "hidden": [8]},
+        training={"steps": 3, "batch": 16, "evaluate_every": 1, "threads": 1},
+        evaluation={"rollouts": 2, "rollout_lengths": 1},
+    )
+    train(config, small_dataset, tmp_path / "run")
+    _, model = load_trained(tmp_path / "run")
+    errors = {}
+    for split in ("validation", "test"):
+        dataset = TrajectoryDataset(small_dataset, split, "forecast", window=6)
+        inputs, targets = dataset[:]
+        with torch.no_grad():
+            predicted = model(inputs)
+        errors[split] = (predicted - targets).double().square().mean(dim=(0, 2)).numpy()
+    seen = [row["validation_mse"] for row in read_curve(tmp_path / "run") if "validation_mse" in row]
+    assert min(seen) == pytest.approx(errors["validation"][1:].mean(), rel=1e-5)
+    assert min(seen) != pytest.approx(errors["validation"].mean(), rel=1e-3)
+    test = evaluate(tmp_path / "run")["test"]
+    assert test["first_mse"] == pytest.approx(errors["test"][0], rel=1e-5)
+    assert test["later_mse"] == pytest.approx(errors["test"][1:].mean(), rel=1e-5)
+    assert test["mse"] == pytest.approx(errors["test"].mean(), rel=1e-5)

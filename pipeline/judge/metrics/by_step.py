@@ -1,4 +1,4 @@
-"""Errors of what is given its inputs at every step: at the first one, which has no past to go by, and later."""
+"""Errors of what needs a past that it has not at the first step of a sample: there, and later."""
 
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +16,7 @@ class ByStep(Errors):
 
     @classmethod
     def wanted(cls, context: Context) -> bool:
-        return context.driven
+        return context.driven or context.blind
 
     def result(self) -> dict[str, Any]:
         first, *later = super().result()["mse_by_time"]

@@ -26,6 +26,7 @@ class Context:
             parameters (n, P); None where that cannot be done.
         learns_clean: Whether the targets are the states without noise.
         driven: Whether inputs are given at every step, see `Task`.
+        blind: Whether what is judged cannot know the first target of a sample, see `Model`.
     """
 
     components: tuple[str, ...]
@@ -38,6 +39,7 @@ class Context:
     exponents: Callable[[np.ndarray, np.ndarray | None], list[float]] | None = None
     learns_clean: bool = False
     driven: bool = False
+    blind: bool = False
 
 
 @dataclass(frozen=True)
