@@ -36,8 +36,9 @@ def fetch_command(
 
     console = new_console()
     done = fetch(url, folder, identity=identity, jobs=jobs, overwrite=overwrite, console=console)
+    there = f", {done.kept} there already" if done.kept else ""
     console.print(
-        f"{done.fetched} shards fetched, {done.kept} found right; {done.bytes:,} bytes in {done.seconds:.2f} s; "
+        f"{done.fetched} shards fetched{there}; {done.bytes:,} bytes in {done.seconds:.2f} s; "
         f"id {done.manifest.id}",
         soft_wrap=True,
     )

@@ -1,5 +1,6 @@
 """The command that writes a config to begin with: init."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -28,5 +29,13 @@ def init_command(system: str, out: Path | None, quick: bool) -> None:
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     click.echo(str(path))
-    for step in (f"generate {path} --out DATASET", f"train {path} --data DATASET --out RUN"):
-        click.echo(f"next: trajstore {step}", err=True)
+    beside = (path, *(path.with_name(f"{path.stem}-{what}") for what in ("dataset", "run")))
+    config, data, run = (shlex.quote(str(each)) for each in beside)
+    click.echo(f"{path}: change what you like, then", err=True)
+    for step in (
+        f"generate {config} --out {data}",
+        f"train {config} --data {data} --out {run}",
+        f"evaluate {run}",
+        f"plot {run}",
+    ):
+        click.echo(f"  trajstore {step}", err=True)

@@ -89,11 +89,13 @@ def numbers(found: Mapping[str, Any]) -> dict[str, float]:
 
 def summary(rows: Iterable[Row], pooled: Collection[str] = ()) -> list[dict[str, Any]]:
     """Median, mean and deviation over the seeds, and the values of keys that are pooled, of what is the same but for
-    these.
+    these. A value of which one of the seeds failed does not count: its other seeds may be of the luckier ones.
     """
+    rows = list(rows)
+    failed = {_place(row) for row in rows if row.error is not None and values_of([row], pooled)}
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        if row.error is None:
+        if row.error is None and _place(row) not in failed:
             key = canonical_json([row.dataset, row.model, row.kind, without(row, pooled).varied])
             groups.setdefault(key, []).append(row)
     return [
@@ -111,6 +113,11 @@ def summary(rows: Iterable[Row], pooled: Collection[str] = ()) -> list[dict[str,
         }
         for group in groups.values()
     ]
+
+
+def _place(row: Row) -> str:
+    """What a row is of, but for its seed."""
+    return canonical_json([row.dataset, row.model, row.kind, row.varied])
 
 
 def without(row: Row, pooled: Collection[str]) -> Row:

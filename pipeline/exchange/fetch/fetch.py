@@ -36,7 +36,7 @@ DIGEST = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Fetched:
-    """What `fetch` did: shards fetched and found right, bytes that came, seconds, and what `verify` says of it."""
+    """What `fetch` did: shards fetched and there already, bytes that came, seconds, and what `verify` says of it."""
 
     manifest: Manifest
     fetched: int

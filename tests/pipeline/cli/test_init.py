@@ -1,6 +1,7 @@
 """The config that `init` writes loads as it stands, for each system of the library, and goes the whole way."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,7 @@ def test_it_loads_and_has_the_systems_own_values(name, quick, tmp_path):
     box = {key: list(values) for key, values in system.initial_state.items()}
     assert stated.get("initial_state", box) == box
     assert config.dataset.train == (200 if quick else 10_000)
+    assert config.task.name == ("forecast" if system.lyapunov else "initial-value")
 
 
 @pytest.mark.slow
@@ -43,6 +45,18 @@ def test_its_quick_form_goes_the_whole_way(name, tmp_path, monkeypatch):
     assert run("init", name, "--quick").stdout == f"{name}.toml\n"
     run("generate", f"{name}.toml", "--out", "data")
     run("train", f"{name}.toml", "--data", "data", "--out", "run")
+
+
+@pytest.mark.slow
+def test_what_it_says_comes_next_can_be_typed_as_it_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my configs").mkdir()
+    said = run("init", "--quick", "--out", "my configs/first.toml").stderr
+    steps = [shlex.split(line)[1:] for line in said.splitlines() if line.startswith("  trajstore ")]
+    assert [step[0] for step in steps] == ["generate", "train", "evaluate", "plot"]
+    for step in steps:
+        run(*step)
+    assert list((tmp_path / "my configs/first-run/figures").glob("*.png"))
 
 
 def test_it_replaces_nothing(tmp_path):

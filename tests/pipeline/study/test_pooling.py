@@ -70,6 +70,27 @@ def test_medians_are_over_the_values_and_a_line_of_fewer_is_not_the_best():
     assert all("values" not in each for each in apart)
 
 
+def test_a_value_of_which_one_seed_failed_does_not_count():
+    nothing = {"train": None, "evaluate": None}
+
+    def run(seed, flow, smape):
+        metrics, error = ({}, "lost") if smape is None else ({"smape": smape}, None)
+        return Row("d", "net", "model", seed, {"system.name": flow}, metrics, {}, nothing, error)
+
+    rows = [run(0, "a", 1.0), run(1, "a", 3.0), run(0, "b", 0.1), run(1, "b", None)]
+    others = [row("whole", "a", smape=4.0), row("whole", "b", smape=6.0)]
+    found = {each["model"]: each for each in summary([*rows, *others], {"system.name"})}
+    assert (found["net"]["values"], found["net"]["runs"]) == (1, 2)
+    assert found["net"]["median"] == {"smape": 2.0}
+    assert found["whole"]["median"] == {"smape": 5.0}
+    # Of fewer values, it is not the best.
+    table = markdown(make_table([*rows, *others], list(found.values()), columns=["smape"]))
+    assert "| net | 1 | 2 |" in table
+    # Where nothing is pooled, a line says over how many seeds it is.
+    apart = {each["varied"]["system.name"]: each["runs"] for each in summary(rows)}
+    assert apart == {"a": 2, "b": 1}
+
+
 @pytest.mark.slow
 def test_one_value_that_fails_stops_none_and_is_counted(tmp_path):
     path = tmp_path / "study.toml"
