@@ -129,8 +129,9 @@ class LatentHnnSettings(Section):
         width: Of the layers of encoder and decoder.
         hidden: Widths of the hidden layers of the energy, or of the free field.
         field: "hamiltonian": of an energy that is learned. "free": any, to compare with.
-        dynamics: Weight in the loss of what latent states are off by one point later.
-        canonical: Weight in the loss of what momenta are off by from the coordinates' change to the next point.
+        dynamics: How much it counts in the loss by how much latent states miss those of the next point.
+        canonical: How much it counts in the loss by how much momenta differ from the change of their coordinates to
+            the next point.
     """
 
     latent: Annotated[int, Field(ge=2, multiple_of=2)] = 2

@@ -12,6 +12,7 @@ from .dynamics_settings import LatentHnnSettings
 from .energies import Scalar
 from .latent import LatentModel
 from .layers import begin_orthogonal, perceptron
+from .runge_kutta import kutta_step
 
 # Residual layers of encoder and decoder, between their first and last ones.
 RESIDUAL = 2
@@ -30,8 +31,9 @@ class LatentHNN(LatentModel):
         width: Of the layers of encoder and decoder.
         hidden: Widths of the hidden layers of the energy, or of the field.
         field: "hamiltonian", or "free": a field without an energy, to compare with.
-        dynamics: Weight in the loss of what a latent state is off by one point later.
-        canonical: Weight in the loss of what momenta are off by from the coordinates' change to the next point.
+        dynamics: How much it counts in the loss by how much latent states miss those of the next point.
+        canonical: How much it counts in the loss by how much momenta differ from the change of their coordinates to
+            the next point.
     """
 
     Settings = LatentHnnSettings
@@ -83,11 +85,7 @@ class LatentHNN(LatentModel):
 
     def advance(self, latent: Tensor) -> Tensor:
         """As of every latent model."""
-        first = self.field(latent)
-        second = self.field(latent + first / 2)
-        third = self.field(latent + second / 2)
-        fourth = self.field(latent + third)
-        return latent + (first + 2 * second + 2 * third + fourth) / 6
+        return kutta_step(self.field, latent)
 
     def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """What is lost on the way to the latent states and back, and what these are off by as `dynamics` and

@@ -15,6 +15,7 @@ from .dynamics_settings import NeuralOdeSettings
 from .facts import DataFacts
 from .layers import perceptron
 from .model import Memory, Model
+from .runge_kutta import kutta_step
 
 
 class NeuralODE(Model):
@@ -54,18 +55,13 @@ class NeuralODE(Model):
 
     def flow(self, inputs: Tensor) -> Tensor:
         """The states (B, D) at the next point, from states and parameters (B, D + P) at this one."""
-        size = self._size
         state, told = inputs[:, : self.output_size], inputs[:, self.output_size :]
 
         def slope(states: Tensor) -> Tensor:
             return self.field(torch.cat([states, told], dim=1))
 
         for _ in range(self._substeps):
-            first = slope(state)
-            second = slope(state + size / 2 * first)
-            third = slope(state + size / 2 * second)
-            fourth = slope(state + size * third)
-            state = state + size / 6 * (first + 2 * (second + third) + fourth)
+            state = kutta_step(slope, state, self._size)
         return state
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 from .judging import Judging
 from .metrics.metric import Batch
 from .metrics.spectrum import spectrum
+from .movement import varies
 from .rollouts import Group, integrated
 
 # How many there are, of what is judged and of the truth.
@@ -74,7 +75,7 @@ class FreeRuns:
     @property
     def vary(self) -> bool:
         """Whether rows have other parameters, and so attractors of their own."""
-        return bool(np.ptp(self.parameters, axis=0).any())
+        return varies(self.parameters)
 
     def together(self, predicted: np.ndarray) -> Batch:
         """Each run (R, T, D) beside a true one, or where all have one attractor, all as one beside all true ones."""

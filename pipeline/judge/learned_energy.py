@@ -11,7 +11,7 @@ from ...models import Model
 from ...models.field import EnergyModel
 from .metrics.energy import Energy
 from .metrics.metric import Context
-from .movement import spread
+from .movement import spread, varies
 from .predictions import NetworkSamples
 from .truth import Truth
 
@@ -78,7 +78,7 @@ class LearnedEnergy:
         return found, arrays
 
     def _varies(self, rows: np.ndarray) -> bool:
-        return self.truth is not None and bool(np.ptp(self.truth.parameters(rows), axis=0).any())
+        return self.truth is not None and varies(self.truth.parameters(rows))
 
     @torch.no_grad()
     def _learned(self, states: np.ndarray, told: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which rows are worth a look: those that move, where others rest."""
+"""Which rows are worth a look: those that move, where others rest; and whether they have one law."""
 
 import numpy as np
 
@@ -6,6 +6,11 @@ import numpy as np
 REST = 1e-3
 # Relative to the size of values: a variation that float32 could make of a constant, or that is on the way to one.
 HARDLY = 1e-4
+
+
+def varies(parameters: np.ndarray) -> bool:
+    """Whether not all rows have the same parameters (N, P)."""
+    return bool(np.ptp(parameters, axis=0).any())
 
 
 def moving(paths: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Through which regions a free run goes, of networks that are linear in each of a few."""
+"""Which regions a free run passes through, of a network that is linear in each of a few."""
 
 import numpy as np
 import torch
@@ -7,15 +7,19 @@ from ...models import Model
 from .forecasters.trained import Trained, kind_of
 from .rollouts import Group
 
-# Of the run, without what was dropped.
+# Points of a free run whose regions are kept, behind those that are dropped.
 POINTS = 20_000
 
 
 @torch.no_grad()
 def symbol_run(trained: Trained, group: Group, dropped: int) -> dict[str, np.ndarray]:
-    """Of the first start of a group: `symbol_states` (T, D) in raw units, and `symbols` (T,), the region of each.
+    """A free run from the first start of a group: `symbol_states` (T, D) in raw units, and `symbols` (T,), the region
+    that each is in.
 
-    Empty for a network that has no symbols. So many points at the beginning are dropped.
+    Args:
+        trained: The network; one that has no symbols gives an empty dict.
+        group: Of rollouts, of which the first is followed.
+        dropped: How many points at the beginning are left out.
     """
     model = trained.model
     if type(model).symbols is Model.symbols:

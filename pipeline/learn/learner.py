@@ -43,7 +43,7 @@ class Learner:
     Attributes:
         Settings: The pydantic model that checks its keys of `training.learner`.
         own_loss: Whether the loss that it makes small is no error of the next output, and has no units.
-        drop_last: Whether it wants no batch that is not full.
+        drop_last: Whether it wants full batches only, and the samples left over at the end of an epoch are left out.
     """
 
     Settings: ClassVar[type[BaseModel]] = Section
