@@ -3,7 +3,6 @@
 As it comes, it takes whatever a server sends for the range that was asked for, however long, of whichever version.
 """
 
-import re
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -13,14 +12,8 @@ from requests.utils import get_environ_proxies
 
 from ..base.errors import FormatError, TrajstoreError
 from .address import NotThereError, hide, plain
+from .answers import CHUNK, CONNECT, PASSING, SILENCE, check_plain, refused, size_of
 from .places import NoRangesError, PassingError
-
-# Seconds until a connection stands, and between two pieces of an answer.
-CONNECT, SILENCE = 10.0, 60.0
-CHUNK = 1 << 16
-# Answers of servers that may do better a moment later.
-PASSING = {408, 425, 429, 500, 502, 503, 504}
-CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 
 class WebFiles(HTTPFileSystem):
@@ -84,14 +77,8 @@ class WebFiles(HTTPFileSystem):
         if answer.status == 416:
             raise changed(where, "has become shorter")
         if answer.status not in (200, 206):
-            raise TrajstoreError(
-                f"{where}: the server answers with status {answer.status}; may the file be read by all?"
-            )
-        encoding = answer.headers.get("Content-Encoding", "identity")
-        if encoding.lower() != "identity":
-            raise TrajstoreError(
-                f"{where}: the server sends {plain(encoding)}, expected the bytes of the file"
-            )
+            raise refused(where, answer.status)
+        check_plain(where, answer.headers.get("Content-Encoding", "identity"))
         size = _whole(answer, start)
         if answer.status == 200 and (start or size is None or size > end):
             raise NoRangesError
@@ -116,12 +103,10 @@ def _whole(answer: aiohttp.ClientResponse, start: int) -> int | None:
     """Bytes of the whole file, None where the server does not say."""
     if answer.status == 200:
         return answer.content_length
-    found = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    if found is None or int(found.group(1)) != start:
-        raise TrajstoreError(
-            f"{hide(str(answer.url))}: the server sends other bytes than those from {start} on"
-        )
-    return None if found.group(2) == "*" else int(found.group(2))
+    try:
+        return size_of(answer.headers.get("Content-Range", ""), start)
+    except ValueError as error:
+        raise TrajstoreError(f"{hide(str(answer.url))}: {error}") from None
 
 
 def _reason(error: Exception) -> str:

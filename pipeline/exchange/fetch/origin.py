@@ -15,19 +15,13 @@ import urllib3
 from ....data.base.errors import TrajstoreError
 from ....data.folder.names import MANIFEST
 from ....data.remote.address import NotThereError, hide, meant, plain
+from ....data.remote.answers import CHUNK, CONNECT, PASSING, SILENCE, check_plain, number, refused, size_of
 from ....data.remote.hub import address_of_page, hub_place
 from ....data.remote.places import Place
 from ..archives.zenodo import as_it_is, doi_of_page, record_place
 
-# Seconds until a connection stands, and between two pieces of an answer.
-TIMEOUT = (10.0, 60.0)
-CHUNK = 1 << 16
+TIMEOUT = (CONNECT, SILENCE)
 REDIRECTS = 10
-# Answers of servers that may do better a moment later.
-PASSING = {408, 425, 429, 500, 502, 503, 504}
-# What a server says may be anything: numbers are plain ones that Python reads in no time.
-NUMBER = "[0-9]{1,18}"
-CONTENT_RANGE = re.compile(rf"bytes ({NUMBER})-{NUMBER}/({NUMBER}|\*)")
 
 
 class BrokenError(Exception):
@@ -238,26 +232,20 @@ class WebConnection:
                 f"or its {MANIFEST}"
             )
         if status in PASSING:
-            delay = _number(response.headers.get("Retry-After"))
+            delay = number(response.headers.get("Retry-After"))
             raise BrokenError(f"the server answers with status {status}", delay or 0)
         if start and status == 416:
             raise NoRangeError(f"the server's file has no byte {start}")
         if status not in (200, 206) or (status == 206 and not start):
-            raise TrajstoreError(
-                f"{where}: the server answers with status {status}; may the file be read by all?"
-            )
-        encoding = response.headers.get("Content-Encoding", "identity")
-        if encoding.lower() != "identity":
-            raise TrajstoreError(
-                f"{where}: the server sends {plain(encoding)}, expected the bytes of the file"
-            )
+            raise refused(where, status)
+        check_plain(where, response.headers.get("Content-Encoding", "identity"))
         if status == 206:
-            found = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-            if found is None or int(found.group(1)) != start:
-                raise NoRangeError(f"the server sends other bytes than those from {start} on")
-            size = None if found.group(2) == "*" else int(found.group(2))
+            try:
+                size = size_of(response.headers.get("Content-Range", ""), start)
+            except ValueError as error:
+                raise NoRangeError(str(error)) from None
         else:
-            start, size = 0, _number(response.headers.get("Content-Length"))
+            start, size = 0, number(response.headers.get("Content-Length"))
         tag = response.headers.get("ETag", "")
         return Piece(
             start=start,
@@ -268,10 +256,6 @@ class WebConnection:
             # As they come: `iter_content` loses what came of a chunk when the connection breaks within it.
             chunks=iter(lambda: response.raw.read1(CHUNK, decode_content=False), b""),
         )
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(NUMBER, text) else None
 
 
 def _reason(error: BaseException) -> str:
