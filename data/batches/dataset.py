@@ -14,18 +14,18 @@ from ..base.arguments import names, one_of, whole_number
 from ..base.errors import DataError
 from ..base.representation import few, system_name, told
 from ..shard.limits import STATE_VARIABLES
-from ..shard.schema import CLEAN_STATE, DERIVATIVE
+from ..shard.schema import DERIVATIVE
 from ..tasks.registry import get_task
 from ..tasks.task import TARGET, Task
+from .channels import read_channels
 from .dtypes import Dtype, sample_dtype
+from .needs import TARGETS, check_stored
 from .normalize import Normalizer
 from .numbering import Index, sample_numbers, windows_within
 from .split import Store
 from .windows import Windows
 
 Batch = tuple[Tensor, Tensor]
-# What may be learned, and the variable that has it.
-TARGETS = {"observed": "state", "clean": CLEAN_STATE}
 Computed = Callable[[np.ndarray, np.ndarray | None, Windows], np.ndarray]
 
 
@@ -93,17 +93,8 @@ class TrajectoryDataset(Dataset[Batch]):
             raise DataError(
                 f"task {self.task.name!r} needs windows of at least {self.task.minimum_length} samples"
             )
-        if self.target not in self.store.variables:
-            raise DataError(
-                f'{self.store.path}: target "clean" needs states without noise, and stores none; generate it with '
-                "observation.clean = true"
-            )
         self._computed = dict(computed or {})
-        for name in self.task.variables:
-            if name not in self.store.variables and name not in self._computed:
-                raise DataError(
-                    f"{self.store.path}: task {self.task} needs the variable {name!r}, and none is stored"
-                )
+        check_stored(self.store, self.task, self.target, self._computed)
         # Numbers, among the windows of all sound rows, of the samples; None where all are samples.
         self.kept: np.ndarray | None = None
         self.failed = self.store.failed
@@ -121,24 +112,9 @@ class TrajectoryDataset(Dataset[Batch]):
         self.parameter_normalizer = parameter_normalizer
         self._channels: Tensor | None = None
         if self.parameters:
-            self._read_parameters(scale=bool(normalize))
-
-    def _read_parameters(self, scale: bool) -> None:
-        for name in self.parameters:
-            if name not in self.store.parameters:
-                known = ", ".join(self.store.parameters) or "none"
-                raise DataError(f"{self.store.path}: has no parameter {name!r}; it has {known}")
-        values = self._columns(self.store)
-        if scale and self.parameter_normalizer is None:
-            train = self.store if self.store.split == "train" else Store(self.store.path, "train")
-            self.parameter_normalizer = Normalizer.of_columns(self._columns(train))
-        channels = torch.from_numpy(values)
-        if self.parameter_normalizer is not None:
-            channels = self.parameter_normalizer.apply(channels)
-        self._channels = channels.to(self.dtype)
-
-    def _columns(self, store: Store) -> np.ndarray:
-        return np.stack([store.column(name) for name in self.parameters], axis=1)
+            self._channels, self.parameter_normalizer = read_channels(
+                self.store, self.parameters, self.dtype, bool(normalize), parameter_normalizer
+            )
 
     @property
     def input_size(self) -> int:
@@ -187,18 +163,14 @@ class TrajectoryDataset(Dataset[Batch]):
         return 0 if self.kept is None else self.trajectories * self.windows.per_row - len(self.kept)
 
     def __repr__(self) -> str:
-        store, windows = self.store, self.windows
-        cut = ""
-        if windows.length < windows.samples:
-            cut = f" in windows of {windows.length}, {windows.stride} apart"
         failed = f" ({self.failed} more failed)" if self.failed else ""
         parameters = f"; parameters {few(self.parameters)}" if self.parameters else ""
-        normalized = ", normalized" if self.normalizer else ""
-        rows = f"{self.trajectories} rows{failed} of {windows.samples} points{cut}"
+        dtype = str(self.dtype).removeprefix("torch.") + (", normalized" if self.normalizer else "")
         return told(
             type(self),
-            f"{system_name(store.config)}, {store.split}, {rows}; components {few(self.components)}{parameters}; "
-            f"task {self.task}, {str(self.dtype).removeprefix('torch.')}{normalized}; {store.path}",
+            f"{system_name(self.store.config)}, {self.store.split}, {self.trajectories} rows{failed} of "
+            f"{self.windows}; components {few(self.components)}{parameters}; task {self.task}, {dtype}; "
+            f"{self.store.path}",
         )
 
     def states(self, index: Index, variable: str = "state") -> Tensor:

@@ -36,6 +36,10 @@ class Windows:
         if self.stride < 1:
             raise DataError(f"window stride is {self.stride}; it must be at least 1")
 
+    def __str__(self) -> str:
+        cut = f" in windows of {self.length}, {self.stride} apart" if self.length < self.samples else ""
+        return f"{self.samples} points{cut}"
+
     @property
     def per_row(self) -> int:
         return (self.samples - self.length) // self.stride + 1

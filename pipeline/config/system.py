@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from ...data.base.section import Section
-from ...data.base.suggestions import did_you_mean
+from ...data.base.suggestions import did_you_mean, listed
 from ...data.shard.schema import mentions_delay
 from ..dynamics.parameters import Draw, Range, Value
 from ..dynamics.systems import Parameter, System, get_system
@@ -156,15 +156,11 @@ class SystemSection(Section):
                 key = f"system.parameters_by_split.{split}.{name}"
                 if name in states:
                     raise ConfigError(
-                        f"{key}: is a state, not a parameter; expected one of {_listed(parameters)}"
+                        f"{key}: is a state, not a parameter; expected one of {listed(parameters)}"
                     )
-                raise ConfigError(f"{key}: {where} has no parameter {name!r}; it has {_listed(parameters)}")
+                raise ConfigError(f"{key}: {where} has no parameter {name!r}; it has {listed(parameters)}")
 
 
 def _drawn(value: float | Draw) -> dict[str, Any]:
     """How rows are given these values, as it is stored."""
     return value.to_dict() if isinstance(value, Draw) else {"values": [value]}
-
-
-def _listed(names: Collection[str]) -> str:
-    return ", ".join(names) or "none"

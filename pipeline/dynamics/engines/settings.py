@@ -191,18 +191,23 @@ def make_engine(
         from .delay.collocation import CollocationEngine
 
         return CollocationEngine(system, tolerance, settings.max_step, settings.max_steps, per_unit)
+    return _by_scipy(system, settings, resampling, by_component)
+
+
+def _by_scipy(system: System, settings: EngineSettings, resampling: Resampling, by_component: bool) -> Engine:
+    """The engine of a method of SciPy's, by settings that are resolved."""
     from .delay.scipy import ScipyDelayEngine
     from .runge_kutta.scipy import ScipyEngine
 
     made = ScipyDelayEngine if system.retarded else ScipyEngine
     return made(
         system,
-        tolerance,
+        settings.tolerance or 0.0,
         settings.max_steps,
         method=settings.method or "",
         absolute_tolerance=settings.absolute_tolerance,
         max_step=settings.max_step,
         resampling=resampling,
         by_component=by_component,
-        max_steps_per_unit=per_unit,
+        max_steps_per_unit=settings.max_steps_per_unit,
     )

@@ -2,7 +2,6 @@
 
 import keyword
 import re
-from collections.abc import Iterable
 
 from ....data.base.errors import TrajstoreError
 from ....data.shard.schema import KNOWN_VARIABLES
@@ -27,8 +26,3 @@ def check_name(name: str) -> None:
         raise InvalidSystemError(f"{name!r} already means something in equations; choose another name")
     if name in KNOWN_VARIABLES:
         raise InvalidSystemError(f"{name!r} is a variable of the file format; choose another name")
-
-
-def listed(names: Iterable[str]) -> str:
-    """The names as a message lists them."""
-    return ", ".join(names) or "none"

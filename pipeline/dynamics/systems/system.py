@@ -9,12 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 import sympy
 
+from ....data.base.suggestions import listed
 from .compiling import compiled
 from .effort import Effort, bounded
 from .expressions import TIME, ExpressionError, parse
-from .naming import InvalidSystemError, check_name, listed
+from .naming import InvalidSystemError, check_name
 from .parameter import Parameter
 from .real_calculus import derivative
+from .stored import read_system
 
 # Of states and parameters, and of all equations together: beyond them, algebra takes minutes, as a stranger may wish.
 MAX_NAMES = 400
@@ -280,35 +282,7 @@ class System:
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> "System":
         """Read what `to_dict` wrote, perhaps in a stranger's file. Raises InvalidSystemError if it is none."""
-        try:
-            kind = raw.get("kind", System.kind)
-            made = System.of_kind(kind)
-            if made is None:
-                raise InvalidSystemError(f"not the description of a system: unknown kind {kind!r:.80}")
-            # JSON objects have no order, and that of the components is the states'.
-            sides = raw["equations"] if made.spatial else raw["states"]
-            system = made(
-                name=str(raw["name"]),
-                equations={str(name): str(raw["equations"][name]) for name in sides},
-                parameters={name: Parameter(**value) for name, value in raw["parameters"].items()},
-                initial_state={
-                    name: (float(low), float(high)) for name, (low, high) in raw["initial_state"].items()
-                },
-                time_unit=str(raw.get("time_unit", "1")),
-                description=str(raw.get("description", "")),
-                reference=str(raw.get("reference", "")),
-                period=None if raw.get("period") is None else float(raw["period"]),
-                hamiltonian=None if raw.get("hamiltonian") is None else str(raw["hamiltonian"]),
-                lyapunov=None if raw.get("lyapunov") is None else float(raw["lyapunov"]),
-            )
-            if list(system.states) != list(raw["states"]):
-                raise InvalidSystemError(
-                    f"system {system.name!r:.80} has states {listed(raw['states']):.200}; expected "
-                    f"{listed(system.states):.200}"
-                )
-            return system
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidSystemError(f"not the description of a system: {error!r}") from None
+        return read_system(raw, System.of_kind, System.kind)
 
 
 System._kinds[System.kind] = System

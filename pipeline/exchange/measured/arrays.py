@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ....data.base.errors import DataError
-from ....data.base.suggestions import did_you_mean
+from ....data.base.suggestions import did_you_mean, listed
 from .axes import Axes, is_time
 from .exact import as_floats
 from .measurements import (
@@ -17,7 +17,6 @@ from .measurements import (
     Trajectory,
     check_time,
     check_trajectory,
-    listed,
     regular_times,
     time_name,
 )

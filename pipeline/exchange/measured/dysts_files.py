@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ....data.base.errors import DataError
-from ....data.base.suggestions import did_you_mean
+from ....data.base.suggestions import did_you_mean, listed
 from ....data.folder.stated_grid import increases
 from ....data.shard.limits import MAX_TEXT_FILE_BYTES
 from .exact import as_floats
 from .kinds import GZIP, HEAD_BYTES, told
-from .measurements import Trajectory, listed
+from .measurements import Trajectory
 from .reading import check_regular
 
 FORM = 'expected {"SYSTEM": {"values": [...], "time": [...]}, ...} as in dysts/data/*.json.gz'

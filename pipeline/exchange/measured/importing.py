@@ -3,19 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ....data.base.errors import DataError, TrajstoreError
+from ....data.base.suggestions import listed
 from ....data.folder.manifest import Manifest
 from ....data.shard.limits import MAX_COMPONENTS
 from ....data.shard.schema import SPLITS
 from ...dynamics.systems.naming import check_name
 from ..writer import new_folder
 from .agreement import check_alike, check_twice, in_one_unit
-from .measurements import Columns, Measurements, listed
+from .measurements import Columns, Measurements
 from .pieces import LeftOut, common_times, counted, cut, split
 from .reading import read_measurements
+from .regular import Regular
 from .resampling import resampled
 from .settings import Import, check_settings
 from .time_units import TimeUnit
@@ -81,13 +84,7 @@ def import_files(files: str | Path | Sequence[str | Path], out: str | Path, sett
             f"({grid.regular.last_digit:.3g})"
         )
     units = {name: read[0].units.get(name, "1") for name in parameters}
-    arguments = {
-        "split_by": settings.by,
-        **({"length": settings.length} if settings.length else {}),
-        **({"resample": settings.resample} if settings.resample is not None else {}),
-        **({"regular_step": str(grid.regular.step)} if grid.regular else {}),
-        **({"left_out": asdict(left_out)} if left_out != LeftOut() else {}),
-    }
+    arguments = _arguments(settings, grid.regular, left_out)
     times = dict.fromkeys(map(str, SPLITS), grid.times)
     slopes = bool(settings.columns.derivatives)
     config = stated(settings, paths, components, units, unit, times, dtype, arguments, slopes=slopes)
@@ -96,6 +93,17 @@ def import_files(files: str | Path | Sequence[str | Path], out: str | Path, sett
         by_split = dict(zip(map(str, SPLITS), chosen, strict=True))
         manifest = write_pieces(folder, config, paths, by_split, times, components)
     return Imported(manifest, read, left_out, remarks)
+
+
+def _arguments(settings: Import, regular: Regular | None, left_out: LeftOut) -> dict[str, Any]:
+    """What a dataset says of how it was imported, JSON-ready."""
+    return {
+        "split_by": settings.by,
+        **({"length": settings.length} if settings.length else {}),
+        **({"resample": settings.resample} if settings.resample is not None else {}),
+        **({"regular_step": str(regular.step)} if regular else {}),
+        **({"left_out": asdict(left_out)} if left_out != LeftOut() else {}),
+    }
 
 
 def _check_name(name: str) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 
 from ....data.base.arguments import names, one_of, positive
 from ....data.base.errors import DataError
+from ....data.base.suggestions import listed
 from .time_units import TimeUnit
 
 TIME_NAMES, STATE_NAMES, TRAJECTORY_NAMES = ("time", "t"), ("state", "states"), ("trajectory",)
 WITH_UNIT = re.compile(r"(.*\S)\s*(?:\[([^][]+)\]|\(([^()]+)\))")
-SHOWN_NAMES = 40
 DIMENSIONS = {"trajectory", "time", "component"}
 
 
@@ -146,12 +146,6 @@ def without_unit(name: str) -> tuple[str, str | None]:
     """The name of a column and its unit, of "time [ms]" or "time (ms)"; of any other name None."""
     found = WITH_UNIT.fullmatch(name)
     return (found[1], (found[2] or found[3]).strip()) if found else (name, None)
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names for a message."""
-    several = list(names)
-    return ", ".join(several[:SHOWN_NAMES]) + (", ..." if len(several) > SHOWN_NAMES else "") or "none"
 
 
 def regular_times(samples: int, step: float | None) -> np.ndarray:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ....data.base.errors import DataError
-from .measurements import listed
+from ....data.base.suggestions import listed
 
 
 def columns_of_slopes(path: Path, derivatives: Mapping[str, str], components: Mapping[str, str]) -> list[str]:

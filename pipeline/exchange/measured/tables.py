@@ -6,7 +6,7 @@ from typing import TextIO
 import numpy as np
 
 from ....data.base.errors import DataError
-from ....data.base.suggestions import did_you_mean
+from ....data.base.suggestions import did_you_mean, listed
 from ....data.shard.schema import CLEAN_STATE, DERIVATIVE, DIAGNOSTICS, ORIGIN
 from .headers import read_header, read_lines
 from .measurements import (
@@ -16,7 +16,6 @@ from .measurements import (
     Trajectory,
     check_time,
     check_trajectory,
-    listed,
     regular_times,
     time_name,
     without_unit,
