@@ -13,12 +13,12 @@ class Learned:
 
     Attributes:
         task: The name of its task; None of a task that is not ours.
-        window: Points of the samples that it has learned from.
+        window: Points of the samples that it has learned from; None where that is not known.
         normalized: Whether it sees standardised states.
     """
 
     task: str | None
-    window: int
+    window: int | None
     normalized: bool
 
 

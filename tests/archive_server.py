@@ -9,11 +9,10 @@ import json
 import re
 import threading
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from fetch_server import Handler, Server
+from fetch_server import Handler, Server, running
 
 TOKEN = "hf_TheSecretOfThisTest"
 
@@ -341,14 +340,6 @@ class ArchiveServer(Server):
         self.failures[method, pattern] = {"status": status, "times": times}
 
 
-@contextmanager
 def archives(folder):
-    with ArchiveServer(folder) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.ended.set()
-            server.shutdown()
-            thread.join()
+    """Hub and Zenodo over a folder, as `running` has them."""
+    return running(folder, ArchiveServer)

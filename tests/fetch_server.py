@@ -111,8 +111,9 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 @contextmanager
-def running(folder):
-    with Server(folder) as server:
+def running(folder, kind=Server):
+    """A server of a kind over a folder, in a thread of its own; it ends with the block."""
+    with kind(folder) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.folder.manifest_reading import load_manifest
+from ...data.folder.stated_grid import points_of
 from ...data.shard.schema import CLEAN_STATE
 from ...data.tasks.task import Task
 from ...models import Model
@@ -78,8 +79,9 @@ class Judging:
         Raises RunError if that is none that the run can be judged on.
         """
         section = config.learning.task
-        if task.spans:
-            # Rows of another dataset may be longer; what was learned is no longer for it.
+        rows = cut_of(section, data)["window"] or points_of(load_manifest(data).config, split)
+        if task.spans and config.window is not None and rows > config.window:
+            # Rows of another dataset may be longer than what was learned.
             section = section.model_copy(update={"window": config.window})
         alone = cls.of_baselines(data, split, task, section, evaluation)
         test, truth = alone.test, alone.truth

@@ -76,7 +76,7 @@ def _check_learned(learned: Learned | None, task: Task, window: int, normalizer:
         return
     if learned.task not in (None, task.name):
         raise DataError(f'task is "{task}", but the run has learned "{learned.task}"; expected that')
-    if task.spans and window != learned.window:
+    if task.spans and learned.window not in (None, window):
         raise DataError(
             f"window is {window}, but the run has learned from samples of {learned.window} points, and foretells so "
             f"many at once; expected window={learned.window}, and `lengths` for longer rollouts"

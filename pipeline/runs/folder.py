@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from ...data.base.errors import FormatError
 from ...data.base.files import LOCK, reason, remove_leftovers, write_json
 from ...data.base.hashing import json_hash
 from ...data.base.representation import few, system_name, told
@@ -154,12 +155,16 @@ class RunConfig:
         return grid["duration"] / (grid["points"] - 1)
 
     @property
-    def window(self) -> int:
-        """Points of the samples that it was trained on. Raises FormatError if its grid is none."""
-        task, rows = self.learning.task, self.config["dataset"]
+    def window(self) -> int | None:
+        """Points of the samples that it was trained on; None where its config does not tell, as a stranger's."""
+        task = self.learning.task
         if (given := task.window or task.usual_window) is not None:
             return given
-        return min(points_of(self.config, split) for split in SPLITS if rows.get(split, 1))
+        try:
+            rows = self.config["dataset"]
+            return min(points_of(self.config, split) for split in SPLITS if rows.get(split, 1))
+        except (KeyError, TypeError, AttributeError, ValueError, FormatError):
+            return None
 
     def stored(self) -> dict[str, Any]:
         """JSON-ready, as `config.json` and checkpoints hold it."""

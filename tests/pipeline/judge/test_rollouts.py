@@ -10,6 +10,7 @@ from scipy.integrate import solve_ivp
 from trajstore.data import TrajectoryDataset, TrajstoreError
 from trajstore.pipeline import evaluate, evaluate_predictions, generate, read_curve, train
 from trajstore.pipeline.cli.main import main
+from trajstore.pipeline.config.file import check_learning
 from trajstore.pipeline.config.learning import EvaluationSection
 from trajstore.pipeline.judge.baselines import fit_baselines
 from trajstore.pipeline.judge.metrics.d_h import d_h
@@ -142,15 +143,17 @@ def test_every_number_has_its_floor(attractor):
     assert "NaN" not in (attractor[0] / "run" / "metrics.json").read_text()
 
 
-def test_free_runs_are_made_where_they_are_asked_for_alone(attractor, experiment, tmp_path):
+def test_free_runs_are_made_where_they_are_asked_for_alone(attractor, tmp_path):
     folder, _ = attractor
     for select in (None, "d_h"):
-        config = experiment(
-            task={"name": "forecast", "window": 41, "stride": 20},
-            model={"hidden": 4},
-            training={"batch": 16, "steps": 4, "evaluate_every": 2, "select": select, "select_points": 500},
-            evaluation={"rollouts": 3, "rollout_lengths": 1},
-        )
+        selection = {} if select is None else {"select": select, "select_points": 500}
+        sections = {
+            "task": {"name": "forecast", "window": 41, "stride": 20},
+            "model": {"hidden": 4},
+            "training": {"batch": 16, "steps": 4, "evaluate_every": 2, **selection},
+            "evaluation": {"rollouts": 3, "rollout_lengths": 1},
+        }
+        config = check_learning(sections, "test")
         train(config, folder / "data", tmp_path / "run", overwrite=True)
         rollout = evaluate(tmp_path / "run")["rollout"]
         assert "statistics" not in rollout
