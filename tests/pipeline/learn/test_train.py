@@ -17,6 +17,7 @@ import torch
 from rich.console import Console
 from torch import nn
 from trajstore.data import TrajectoryDataset, make_loader
+from trajstore.models import Model
 from trajstore.pipeline import RunError, load_trained, train
 from trajstore.pipeline.learn.first_order import FirstOrder, learning_rate
 from trajstore.pipeline.learn.levenberg_marquardt import LevenbergMarquardt
@@ -189,7 +190,7 @@ def test_training_learns_more_than_the_linear_predictor_knows(experiment, small_
 
 
 def test_validation_error_is_in_raw_units_whatever_the_normalisation(small_dataset):
-    class Zero(nn.Module):
+    class Zero(Model):
         def forward(self, inputs):
             return torch.zeros_like(inputs)
 
