@@ -110,8 +110,9 @@ def _rows(curves: dict[tuple[str, str, int], list[Point]], cores: tuple[int, ...
                 times = {name: cheapest(points, error) for name, points in chosen.items()}
                 ours = {name: time for name, time in times.items() if name.startswith("trajstore")}
                 peers = {name: time for name, time in times.items() if name not in ours}
-                mine, best = min(ours.values()), min(peers, key=lambda name: peers[name])
-                rows.append((problem.name, str(count), f"{error:.0e}", *_cells(mine, best, peers[best])))
+                mine = min(ours.values(), default=np.inf)
+                peer, best = min(((time, name) for name, time in peers.items()), default=(np.inf, ""))
+                rows.append((problem.name, str(count), f"{error:.0e}", *_cells(mine, best, peer)))
     return rows
 
 
