@@ -222,6 +222,14 @@ def test_croissant_names_parts_and_sets_of_shards(parts_dataset):
     assert (found.ctx.issues.warnings, found.ctx.issues.errors) == (set(), set())
 
 
-def test_documents_stay_small(parts_dataset):
-    for name in DOCUMENTS:
-        assert (parts_dataset / name).stat().st_size < 10_000
+def test_documents_grow_by_an_entry_for_each_part_and_not_by_one_for_each_shard(
+    parts_dataset, shards_of_one_row, tmp_path
+):
+    generate(shards_of_one_row(202), tmp_path / "more", jobs=1)
+    sizes = [
+        [(folder / name).stat().st_size for name in DOCUMENTS]
+        for folder in (parts_dataset, tmp_path / "more")
+    ]
+    # 180 shards more are 18 parts more.
+    for name, fewer, more in zip(DOCUMENTS, *sizes, strict=True):
+        assert more - fewer < 18 * 400, name

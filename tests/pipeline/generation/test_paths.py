@@ -78,7 +78,10 @@ def test_every_stage_takes_text_for_a_path(tmp_path, monkeypatch):
         (lambda data, out: export(data, out, "xlsx"), "expected one of npz, csv, netcdf"),
         (lambda data, out: export(data, out, "csv", ["trian"]), "it has train, validation, test"),
         (lambda data, out: select(data, out, Selection(splits=["trian"])), "one of train, validation, test"),
-        (lambda data, out: select(data, out, Selection(splits="train")), "one of train, validation, test"),
+        (
+            lambda data, out: select(data, out, Selection(splits="train")),
+            "expected a list of names, as in splits",
+        ),
         (lambda data, out: select(data, out, Selection(status=["fine"])), "expected one of ok, "),
         (lambda data, out: import_files(["a.csv"], out, Import(by="times")), "one of trajectory, time"),
         (lambda data, out: import_files(["a.csv"], out, Import(dtype="float")), "one of float32, float64"),

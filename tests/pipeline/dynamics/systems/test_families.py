@@ -69,7 +69,9 @@ def test_an_unknown_parameter_is_an_error(family):
 def test_a_network_that_is_told_knows_more(experiment, family, tmp_path, task, normalize):
     errors = {}
     for names in ([], ["omega"]):
-        config = experiment(**LEARNING, task={"name": task, "normalize": normalize, "parameters": names})
+        config = experiment(
+            system=FAMILY, **LEARNING, task={"name": task, "normalize": normalize, "parameters": names}
+        )
         run = tmp_path / f"run{len(names)}"
         train(config, family, run)
         errors[len(names)] = evaluate(run)["test"]["mse"]
@@ -80,7 +82,7 @@ def test_a_network_that_is_told_knows_more(experiment, family, tmp_path, task, n
 
 
 def test_a_run_is_judged_on_another_dataset_with_its_own_parameters(experiment, family, tmp_path):
-    config = experiment(**LEARNING, task={"parameters": ["omega"], "normalize": True})
+    config = experiment(system=FAMILY, **LEARNING, task={"parameters": ["omega"], "normalize": True})
     train(config, family, tmp_path / "run")
     own = evaluate(tmp_path / "run")["test"]["mse"]
     fast = {"name": "harmonic", "parameters": {"omega": 2.9}}
