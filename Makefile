@@ -68,10 +68,10 @@ plot: $(FIGURES)     ## draw OUT/run/figures
 $(FIGURES): $(METRICS)
 	$(BIN)/trajstore plot $(OUT)/run $(if $(TRUST),--trust-code)
 
-test: $(INSTALLED)   ## the tests, 8 minutes or so on 2 cores
+test: $(INSTALLED)   ## the tests, a quarter of an hour or so on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-fast: $(INSTALLED) ## the tests that are not marked slow, a minute or so on 2 cores
+test-fast: $(INSTALLED) ## the tests that are not marked slow, some minutes on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 study: $(INSTALLED)  ## STUDY=lorenz: train and judge all of studies/lorenz.toml, into artifacts/studies/lorenz

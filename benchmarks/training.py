@@ -72,7 +72,7 @@ def main(quick: bool, folder: Path | None, seeds: int) -> None:
         "the same network, torch's L-BFGS": {
             "training.learner": lbfgs,
             "training.batch": rows,
-            "training.steps": max(1, int(20 * share)),
+            "training.steps": max(1, int(8 * share)),
             "training.evaluate_every": 1,
             "refinement.steps": 0,
         },
