@@ -62,7 +62,7 @@ class Sindy(Baseline):
                 continue
             # Divided, not shifted: a field that has few terms keeps them few.
             seen, slopes = _slopes(states / scale, step, smoothed)
-            rates = np.sqrt(np.square(np.concatenate(slopes)).mean(axis=0))
+            rates = np.sqrt(np.square(slopes).mean(axis=0))
             rates[rates == 0] = 1.0
             units = monomials(scale[None], degree).T
             for threshold in THRESHOLDS:
@@ -73,7 +73,7 @@ class Sindy(Baseline):
                 with warnings.catch_warnings():
                     # That nothing is left, and that of regressions some are nearly singular.
                     warnings.simplefilter("ignore")
-                    model.fit(seen, t=step, x_dot=[each / rates for each in slopes])
+                    model.fit(seen, t=step, x_dot=slopes / rates)
                 yield cls(degree, step, mean, scale, model.coefficients().T * rates * scale / units)
 
     def field(self, states: np.ndarray) -> np.ndarray:
@@ -96,12 +96,15 @@ class Sindy(Baseline):
         return near(states, self.mean, self.scale)
 
 
-def _slopes(states: np.ndarray, step: float, smoothed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """States and dx/dt of each of stretches (N, L, D), by differences of the fourth order."""
+def _slopes(states: np.ndarray, step: float, smoothed: int) -> tuple[np.ndarray, np.ndarray]:
+    """States and dx/dt (N L, D) of stretches (N, L, D), by differences of the fourth order.
+
+    All stretches in one: pysindy takes a list as well, but each of its stretches by itself.
+    """
     # Of any type, for theirs knows whole steps alone.
     method: Any = pysindy.FiniteDifference(order=4)
     if smoothed:
         options = {"window_length": smoothed, "polyorder": 3}
         method = pysindy.SmoothedFiniteDifference(smoother_kws=options, order=4)
     slopes = [np.asarray(method(each, t=step)) for each in states]
-    return list(states), slopes
+    return np.concatenate(states), np.concatenate(slopes)
