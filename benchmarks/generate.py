@@ -4,7 +4,6 @@ The command, start to end, in a process of its own, beside the engine alone: the
 threads, the results thrown away. Start-up is the same command with one row. Needs about 2 GB of disk.
 """
 
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,31 +12,13 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import click
-from report import cores, figure, machine, ratios, repeated, rounds, seconds, spread, table, verdict
+from report import cores, figure, machine, ratios, repeated, rounds, seconds, spent, spread, table, verdict
 
 CONFIG = Path(__file__).parents[1] / "configs" / "van-der-pol.toml"
-# ru_maxrss counts kilobytes, but bytes on macOS.
-MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def overrides(rows: int) -> tuple[str, ...]:
     return f"dataset.train={rows}", "dataset.validation=0", "dataset.test=0"
-
-
-def run(command: list[str]) -> int:
-    """Run a command to its end; the peak of its memory in bytes.
-
-    This process imports little, because a child's peak begins with that of its parent.
-    """
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    errors = process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stderr.close()
-    if process.returncode:
-        raise SystemExit(errors)
-    return usage.ru_maxrss * MAXRSS_UNIT
 
 
 class EndToEnd:
@@ -55,7 +36,7 @@ class EndToEnd:
                 command += ["--set", override]
 
             def work() -> None:
-                self.peak = max(self.peak, run(command))
+                self.peak = max(self.peak, spent(command).bytes)
 
             return seconds(work)
 

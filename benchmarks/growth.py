@@ -6,18 +6,14 @@ points, and its run evaluated, each in a process of its own. An exponent is fitt
 the data, 0 does not grow. The largest dataset of `--full` takes 4 GB of disk.
 """
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
-from time import perf_counter
-from typing import NamedTuple
 
 import click
 import numpy as np
-from report import figure, machine, table, verdict
+from report import Spent, figure, machine, spent, table, verdict
 
 POINTS, STEPS = 100, 200
 SIZES = {
@@ -50,13 +46,6 @@ ABOVE = 1.0
 TOLERANCE = 0.15
 
 
-class Spent(NamedTuple):
-    """Seconds, and the most bytes that the command or one of its children held."""
-
-    seconds: float
-    bytes: int
-
-
 def config_of(axis: str, size: int, rows_of_fields: int) -> str:
     field = axis == "components"
     rows = {"rows": size, "points": 100, "components": rows_of_fields}[axis]
@@ -67,19 +56,8 @@ def config_of(axis: str, size: int, rows_of_fields: int) -> str:
     )
 
 
-def spent(*arguments: object) -> Spent:
-    """What a command takes. This process imports little, because a child's peak begins with that of its parent."""
-    command = [sys.executable, "-m", "trajstore.pipeline", *map(str, arguments)]
-    began = perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    errors = process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stderr.close()
-    if process.returncode:
-        raise SystemExit(errors)
-    return Spent(perf_counter() - began, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+def trajstore(*arguments: object) -> Spent:
+    return spent([sys.executable, "-m", "trajstore.pipeline", *map(str, arguments)])
 
 
 def measured(config: str, folder: Path) -> tuple[dict[str, Spent], int]:
@@ -92,7 +70,7 @@ def measured(config: str, folder: Path) -> tuple[dict[str, Spent], int]:
         "train": (file, "--data", data, "--out", run),
         "evaluate": (run,),
     }
-    taken = {command: spent(command, *arguments[command]) for command in COMMANDS}
+    taken = {command: trajstore(command, *arguments[command]) for command in COMMANDS}
     size = sum(shard.stat().st_size for shard in data.glob("*.h5"))
     rmtree(data)
     rmtree(run)

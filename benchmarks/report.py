@@ -1,13 +1,43 @@
-"""What the benchmarks share: interleaved repetitions, a Markdown table, verdicts, and the machine's name."""
+"""What the benchmarks share: interleaved repetitions, what a command takes, tables, verdicts, the machine."""
 
 import os
 import platform
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
-from typing import Any
+from typing import Any, NamedTuple
+
+# ru_maxrss counts kilobytes, but bytes on macOS.
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+class Spent(NamedTuple):
+    """What a command took: seconds by the clock and of all cores; and the most bytes that one process held."""
+
+    seconds: float
+    cpu: float
+    bytes: int
+
+
+def spent(command: Sequence[str]) -> Spent:
+    """Run a command to its end, which must be a good one.
+
+    Who asks for memory imports little, because a child's peak begins with that of its parent.
+    """
+    began = perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    errors = process.stderr.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stderr.close()
+    if process.returncode:
+        raise SystemExit(errors)
+    return Spent(perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * MAXRSS_UNIT)
 
 
 def cores() -> int:

@@ -5,13 +5,12 @@ when the error on the validation split first was below a bar. L-BFGS (`lbfgs.py`
 
 """
 
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from report import figure, machine, table, verdict
+from report import figure, machine, spent, table, verdict
 from trajstore.pipeline import read_curve
 
 HERE = Path(__file__).parent
@@ -23,11 +22,7 @@ LONG = 80_000
 
 
 def trajstore(*arguments: object) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "trajstore.pipeline", *map(str, arguments)], stderr=subprocess.PIPE
-    )
-    if done.returncode:
-        raise SystemExit(done.stderr.decode())
+    spent([sys.executable, "-m", "trajstore.pipeline", *map(str, arguments)])
 
 
 def learned(data: Path, run: Path, seed: int, settings: dict[str, object]) -> list[tuple[float, float]]:

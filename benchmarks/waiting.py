@@ -14,7 +14,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import click
-from report import figure, machine, ratios, repeated, rounds, seconds, spread, table, verdict
+from report import figure, machine, ratios, repeated, rounds, seconds, spent, spread, table, verdict
 
 CONFIG = Path(__file__).parents[1] / "configs" / "quick.toml"
 AIMS = {"--help": 0.1, "info": 0.6, "verify": 0.6, "plot": 2.0, "evaluate": 2.0}
@@ -22,13 +22,7 @@ AIMS = {"--help": 0.1, "info": 0.6, "verify": 0.6, "plot": 2.0, "evaluate": 2.0}
 
 def trajstore(python: str, *arguments: object) -> float:
     """CPU seconds, of the command and of its children."""
-    command = [python, "-m", "trajstore.pipeline", *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime
+    return spent([python, "-m", "trajstore.pipeline", *map(str, arguments)]).cpu
 
 
 def commands(folder: Path) -> dict[str, tuple[object, ...]]:
