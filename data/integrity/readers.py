@@ -25,10 +25,10 @@ class Readers:
     """
 
     def __init__(self, isolated: bool, shards: list[ShardRecord]) -> None:
-        children = [IsolatedReader() for _ in range(_at_once(shards))]
-        for child in children if isolated else ():
+        children = [IsolatedReader() for _ in range(_at_once(shards) if isolated else 0)]
+        for child in children:
             child.start()
-        self._readers: list[Reader] = [*children] if isolated else [Reader()]
+        self._readers: list[Reader] = [*children] or [Reader()]
 
     def __enter__(self) -> Self:
         return self

@@ -74,7 +74,8 @@ def examine(
     chosen = choose_shards(path, manifest, shards)
     with Readers(isolated, chosen) as readers:
         problems = list(_manifest_problems(path, manifest))
-        found = readers.map(partial(_shard_problems, path, manifest), chosen)
+        config_hash = json_hash(without_sizes(manifest.config))
+        found = readers.map(partial(_shard_problems, path, manifest, config_hash), chosen)
         for done, (record, texts) in enumerate(zip(chosen, found, strict=True), 1):
             problems += [Finding(record.file, text) for text in texts]
             if report is not None:
@@ -84,11 +85,12 @@ def examine(
         )
 
 
-def _shard_problems(folder: Path, manifest: Manifest, reader: Reader, record: ShardRecord) -> list[str]:
+def _shard_problems(
+    folder: Path, manifest: Manifest, config_hash: str, reader: Reader, record: ShardRecord
+) -> list[str]:
     file, (split, _) = folder / record.file, manifest.places[record.file]
     try:
         bring(file, again=True)
-        config_hash = json_hash(without_sizes(manifest.config))
         return reader.recorded_problems(file, split, record, manifest.components, config_hash)
     except NotThereError:
         return ["missing"]
