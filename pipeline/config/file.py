@@ -51,12 +51,16 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Experiment |
     raw = read_toml(path, overrides)
     if raw and not any(section in raw for section in GENERATING):
         return check_learning(raw, str(path), Path(path).parent)
-    return load_experiment(path, overrides)
+    return _experiment(raw, path)
 
 
 def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """The same of a file that is to make a dataset. Raises ConfigError, too, if it lacks what makes one."""
-    config = check_config(read_toml(path, overrides), str(path), Path(path).parent)
+    return _experiment(read_toml(path, overrides), path)
+
+
+def _experiment(raw: dict[str, Any], path: str | Path) -> Experiment:
+    config = check_config(raw, str(path), Path(path).parent)
     try:
         check_training(config)
     except TrajstoreError as error:
