@@ -13,7 +13,7 @@ from rich.console import Console
 from ...data.base.errors import TrajstoreError, printable
 from ...data.base.files import finite, reason
 from ...data.base.shortage import shortage
-from ...data.remote.address import scheme_of
+from ...data.remote.address import meant, scheme_of
 from ..runtime.interrupts import end_deaf, nothing_else_heard
 
 if TYPE_CHECKING:
@@ -79,6 +79,14 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             sys.exit(INTERRUPTED)
 
     return run
+
+
+def check_is_there(path: Path) -> None:
+    """Raise TrajstoreError where nothing is, for commands that take runs and datasets alike."""
+    if not path.exists():
+        raise TrajstoreError(
+            f"{path}: no such folder; expected that of a run or of a dataset, or a shard{meant(path)}"
+        )
 
 
 config_argument = click.argument("config", type=PATH)

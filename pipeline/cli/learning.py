@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ...data.base.errors import TrajstoreError
-from ...data.remote.address import meant
 from ..describe.phrases import percentage
 from ..runtime.interrupts import end_deaf
 from .common import (
@@ -20,6 +19,7 @@ from .common import (
     INTERRUPTED,
     PATH,
     Failure,
+    check_is_there,
     command,
     config_argument,
     json_option,
@@ -218,10 +218,7 @@ def plot_command(path: Path | str, out: Path | None, trust_code: bool) -> None:
 
         plot_dataset(path, out, new_console())
         return
-    if not path.exists():
-        raise TrajstoreError(
-            f"{path}: no such folder; expected that of a run or of a dataset, or a shard{meant(path)}"
-        )
+    check_is_there(path)
     if path.is_file() or (path / MANIFEST).is_file():
         from ..draw.dataset import plot_dataset
 

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import click
 
-from ...data.base.errors import TrajstoreError
-from ...data.remote.address import meant
-from .common import PATH, command, trust_option
+from .common import PATH, check_is_there, command, trust_option
 
 
 @click.command("view")
@@ -20,10 +18,7 @@ def view_command(path: Path, out: Path | None, trust_code: bool) -> None:
     """Write tables and figures of a dataset, or of an evaluated run, as one HTML page that needs nothing else."""
     from ...data.folder.names import MANIFEST
 
-    if not path.exists():
-        raise TrajstoreError(
-            f"{path}: no such folder; expected that of a run or of a dataset, or a shard{meant(path)}"
-        )
+    check_is_there(path)
     if path.is_file() or (path / MANIFEST).is_file():
         from ..draw.dataset_page import view_dataset
 
