@@ -107,10 +107,9 @@ def generate(
             shared = save_dataset(folder, manifest)
             # A worker that outlived a killed parent may have begun a file since.
             remove_leftovers(folder, is_part)
-    missing = task.missing
-    rows, seconds = sum(plan.rows for plan in missing), perf_counter() - begin
+    rows, seconds = sum(plan.rows for plan in task.missing), perf_counter() - begin
     return Summary(
-        manifest, len(plans) - len(missing), len(missing), rows, seconds, len(task.compared), shared
+        manifest, len(plans) - len(task.missing), len(task.missing), rows, seconds, len(task.compared), shared
     )
 
 
