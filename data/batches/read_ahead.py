@@ -45,9 +45,13 @@ class Fill:
 
         def read(sweep: Sweep) -> None:
             store.bring(sweep)
-            for piece in order[sweep.stretches]:
-                target = self._memory[bounds[piece] : bounds[piece + 1]]
-                store.read(self._stored(*rows[piece]), target, keep=self._keep)
+            store.read(
+                [
+                    (self._stored(*rows[piece]), self._memory[bounds[piece] : bounds[piece + 1]])
+                    for piece in order[sweep.stretches]
+                ],
+                keep=self._keep,
+            )
 
         sweeps = store.sweeps(np.stack([stored(rows[order, 0]), stored(rows[order, 1] - 1) + 1], axis=1))
         tasks = [readers.submit(read, sweep) for sweep in sweeps]

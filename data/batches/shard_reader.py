@@ -1,6 +1,6 @@
 """The states of one shard, row by row: by a memory map, chunk by chunk, or by ranges from where the file lies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..remote.opening import hold, is_here, read_elsewhere
 from ..shard.chunks import Chunks
-from ..shard.direct_reads import read_into
+from ..shard.direct_reads import extents
 from ..shard.structure import open_shard, variable
 from .sweeps import FAR_BYTES, REQUESTS
 from .windows import Windows
@@ -21,6 +21,8 @@ from .windows import Windows
 CHUNK_CACHE_BYTES = 64 << 20
 # Rows that are not asked for, as failed ones, are read with their neighbours up to so many bytes.
 GAP_BYTES = 64 << 10
+# Rows to copy, at least one, in ascending order; and where to, (n, T, D).
+Stretch = tuple[np.ndarray, np.ndarray]
 
 
 class MappedStates:
@@ -58,17 +60,19 @@ class MappedStates:
     def bring(self, first: int, last: int) -> None:
         """Have rows `first` up to (without) `last` at hand, where they would come one request after the other."""
 
-    def read(self, rows: np.ndarray, out: np.ndarray, *, keep: bool) -> None:
-        """Copy these rows, in ascending order, in few large reads past the map; `keep` as in `read_into`."""
+    def read(self, stretches: Iterable[Stretch], *, keep: bool) -> None:
+        """Copy rows, in few large reads past the map; `keep` as of `extents`."""
         row_bytes = self._stored.itemsize * prod(self.shape[1:])
-        for run in _runs(rows, row_bytes):
-            here, first, count = out[run], int(rows[run.start]), int(rows[run.stop - 1] - rows[run.start]) + 1
-            whole = count == len(here) and here.dtype == self._stored
-            block = here if whole else np.empty((count, *self.shape[1:]), self._stored)
-            offset = (self._offset or 0) + first * row_bytes
-            read_into(self._path, block.reshape(-1).view(np.uint8).data, offset, keep=keep)
-            if not whole:
-                here[:] = block[rows[run] - first]
+        with extents(self._path, keep=keep) as fill:
+            for rows, out in stretches:
+                for run in _runs(rows, row_bytes):
+                    here, first, last = out[run], int(rows[run.start]), int(rows[run.stop - 1])
+                    count = last - first + 1
+                    whole = count == len(here) and here.dtype == self._stored
+                    block = here if whole else np.empty((count, *self.shape[1:]), self._stored)
+                    fill(block.reshape(-1).view(np.uint8).data, (self._offset or 0) + first * row_bytes)
+                    if not whole:
+                        here[:] = block[rows[run] - first]
 
 
 class RangedStates(MappedStates):
@@ -143,18 +147,21 @@ class ChunkedStates:
     def bring(self, first: int, last: int) -> None:
         """Nothing: a chunk comes as a whole."""
 
-    def read(self, rows: np.ndarray, out: np.ndarray, *, keep: bool) -> None:
-        """Copy these rows, in ascending order, chunk by chunk; `keep` as in `read_into`."""
+    def read(self, stretches: Iterable[Stretch], *, keep: bool) -> None:
+        """Copy rows, chunk by chunk; `keep` as of `extents`."""
         unpack = partial(self._chunks.read, keep=keep)
         row_bytes = self.dtype.itemsize * prod(self.shape[1:])
-        for run in _runs(rows, row_bytes):
-            first = int(rows[run.start])
-            block = self._chunks.rows(first, int(rows[run.stop - 1]) + 1, unpack)
-            out[run] = block[rows[run] - first]
+        for rows, out in stretches:
+            for run in _runs(rows, row_bytes):
+                first = int(rows[run.start])
+                block = self._chunks.rows(first, int(rows[run.stop - 1]) + 1, unpack)
+                out[run] = block[rows[run] - first]
 
 
 def _runs(rows: np.ndarray, row_bytes: int) -> Iterator[slice]:
     """Cut ascending rows where so much lies between two that reading it would cost more than another read."""
+    if rows[-1] - rows[0] == len(rows) - 1:
+        return iter((slice(0, len(rows)),))
     cuts = np.flatnonzero(np.diff(rows) > max(1, GAP_BYTES // max(1, row_bytes))) + 1
     bounds = [0, *cuts.tolist(), len(rows)]
     return (slice(first, last) for first, last in pairwise(bounds) if first < last)

@@ -1,8 +1,10 @@
 """One split of a dataset folder, or one HDF5 file, as a table of trajectories."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from ..shard.shard import read_attributes
 from ..shard.statistics import Moments
 from ..shard.structure import json_attribute, names_of, open_shard, parameter_names, values
 from .block_sizes import count_blocks
-from .shard_reader import States, open_states
+from .shard_reader import States, Stretch, open_states
 from .sweeps import FarParts, Sweep, each_of, near_sweeps
 from .windows import Windows
 
@@ -186,17 +188,15 @@ class Store:
         place[order] = np.arange(len(order))
         return np.take(gathered, place, axis=0)
 
-    def read(self, rows: np.ndarray, out: np.ndarray, *, keep: bool) -> None:
-        """Copy whole rows into `out` (n, T, D) by large reads, not through a memory map.
+    def read(self, stretches: Sequence[Stretch], *, keep: bool) -> None:
+        """Copy whole rows by large reads, not through a memory map; the rows of each stretch are in one shard.
 
-        rows  at least one, in ascending order
         keep  False gives the pages that were read back to the system at once
         """
-        first, last = np.searchsorted(self._starts, rows[[0, -1]], side="right") - 1
-        bounds = np.searchsorted(rows, [*self._starts[first : last + 1], len(self)])
-        for number, (begin, end) in enumerate(pairwise(bounds), int(first)):
-            if begin < end:
-                self._part(number).read(rows[begin:end] - self._starts[number], out[begin:end], keep=keep)
+        numbers = np.searchsorted(self._starts, [rows[0] for rows, _ in stretches], side="right") - 1
+        for number, together in groupby(zip(numbers.tolist(), stretches, strict=True), itemgetter(0)):
+            here = [(rows - self._starts[number], out) for _, (rows, out) in together]
+            self._part(number).read(here, keep=keep)
 
     def block_bounds(self, block_bytes: int) -> np.ndarray:
         """Cut the rows into blocks of at most so many bytes, none of which lies in two shards or cuts a chunk.

@@ -12,7 +12,7 @@ from ..remote.opening import size_elsewhere
 from ..remote.pages import ENDS
 
 # A thread reads so many stretches here in one go, which shares the cost of handing them over.
-STRETCHES = 8
+STRETCHES = 32
 # So many requests at once, and what one brings at the most, so that the others go beside it.
 REQUESTS = 8
 REQUEST_BYTES = 8 << 20

@@ -1,6 +1,10 @@
 """Reads of known extent, past the page cache where that would only push other things out of it."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from io import FileIO
 from pathlib import Path
 
 from ..base.errors import AGAIN, FormatError
@@ -10,34 +14,43 @@ from ..remote.opening import is_here, read_elsewhere
 PAGE = 4096
 
 
-def read_into(path: Path, target: memoryview, offset: int, *, keep: bool) -> None:
-    """Fill a buffer of bytes from a file, from a byte offset on.
+@contextmanager
+def extents(path: Path, *, keep: bool) -> Iterator[Callable[[memoryview, int], None]]:
+    """What fills a buffer of bytes from a file, from a byte offset on; the file is opened once for all of these.
 
     keep  False gives the pages that were read back to the system at once
 
     Raises FormatError if the file ends before, or cannot be read.
     """
     if not is_here(path):
-        target[:] = read_elsewhere(path, offset, offset + len(target))
+        yield partial(_from_elsewhere, path)
         return
     try:
         with path.open("rb", buffering=0) as file:
             # Not a byte more than is asked for: what lies behind a block belongs to another time.
-            advise(file.fileno(), offset, len(target), "POSIX_FADV_RANDOM")
-            file.seek(offset)
-            done = 0
-            while done < len(target):
-                read = file.readinto(target[done:])
-                if not read:
-                    raise FormatError(
-                        f"ends at byte {offset + done}, expected {offset + len(target)}; it is truncated. {AGAIN}",
-                        path,
-                    )
-                done += read
-            if not keep:
-                advise(file.fileno(), offset, len(target), "POSIX_FADV_DONTNEED")
+            advise(file.fileno(), 0, os.fstat(file.fileno()).st_size, "POSIX_FADV_RANDOM")
+            yield partial(_fill, file, path, keep)
     except OSError as error:
         raise shortage(error) or FormatError(f"cannot be read ({error.strerror})", path) from None
+
+
+def _fill(file: FileIO, path: Path, keep: bool, target: memoryview, offset: int) -> None:
+    file.seek(offset)
+    done = 0
+    while done < len(target):
+        read = file.readinto(target[done:])
+        if not read:
+            raise FormatError(
+                f"ends at byte {offset + done}, expected {offset + len(target)}; it is truncated. {AGAIN}",
+                path,
+            )
+        done += read
+    if not keep:
+        advise(file.fileno(), offset, len(target), "POSIX_FADV_DONTNEED")
+
+
+def _from_elsewhere(path: Path, target: memoryview, offset: int) -> None:
+    target[:] = read_elsewhere(path, offset, offset + len(target))
 
 
 def advise(file: int, offset: int, size: int, advice: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from trajstore.data import FormatError
 from trajstore.data.base import memory_limit as memory
-from trajstore.data.shard.direct_reads import read_into
+from trajstore.data.shard.direct_reads import extents
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 
@@ -51,7 +51,8 @@ def test_pages_are_given_back_where_they_are_not_kept(tmp_path, monkeypatch, kee
     if resident([path]) > 0:
         pytest.skip("the temporary folder is in memory")
     target = bytearray(300_001)
-    read_into(path, memoryview(target), 5001, keep=keep)
+    with extents(path, keep=keep) as fill:
+        fill(memoryview(target), 5001)
     assert target == content[5001 : 5001 + len(target)]
     assert (resident([path]) > 0.2) is keep
     if not keep:
@@ -60,5 +61,8 @@ def test_pages_are_given_back_where_they_are_not_kept(tmp_path, monkeypatch, kee
 
 def test_a_file_that_ends_too_soon_is_named(tmp_path):
     (tmp_path / "short").write_bytes(b"123")
-    with pytest.raises(FormatError, match=r"short: ends at byte 3, expected 5"):
-        read_into(tmp_path / "short", memoryview(bytearray(4)), 1, keep=True)
+    with (
+        pytest.raises(FormatError, match=r"short: ends at byte 3, expected 5"),
+        extents(tmp_path / "short", keep=True) as fill,
+    ):
+        fill(memoryview(bytearray(4)), 1)
