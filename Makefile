@@ -71,7 +71,7 @@ $(FIGURES): $(METRICS)
 test: $(INSTALLED)   ## the tests, a quarter of an hour or so on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-fast: $(INSTALLED) ## the tests that are not marked slow, some minutes on 2 cores
+test-fast: $(INSTALLED) ## the tests that are not marked slow, a minute on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 study: $(INSTALLED)  ## STUDY=lorenz: train and judge all of studies/lorenz.toml, into artifacts/studies/lorenz

@@ -44,6 +44,7 @@ def test_samples_in_the_order_of_the_files_are_not_mixed(mixing):
     assert BATCH / 2 < alike < BATCH
 
 
+@pytest.mark.slow
 def test_a_shuffle_in_blocks_is_as_good_as_a_full_one_for_sorted_rows(mixing):
     found = np.mean([effects(mixing, in_blocks(seed))[0] for seed in range(4)])
     assert 0.5 < found < 1.1

@@ -11,6 +11,7 @@ def found(tmp_path_factory):
     return golden.golden(tmp_path_factory.mktemp("golden"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["datasets", "identities"])
 def test_what_was_made_before_is_made_again(found, kind):
     known = json.loads(golden.FILE.read_text())

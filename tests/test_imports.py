@@ -93,6 +93,7 @@ def arrows() -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_no_two_folders_import_from_each_other_by_whatever_way() -> None:
     found = arrows()
     while ground := {name for name, to in found.items() if not to & found.keys()}:

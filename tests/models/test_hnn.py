@@ -71,6 +71,7 @@ def test_the_field_is_free_of_divergence(form):
     assert jacobian.abs().max() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_energy_is_constant_along_its_own_rollouts_and_they_can_be_run_back(form):
     model, nothing = network(form), torch.empty(3, 0, dtype=torch.float64)

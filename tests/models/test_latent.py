@@ -113,6 +113,7 @@ def test_what_it_cannot_learn_is_refused():
         network().loss(states(2, 1), states(2, 1))
 
 
+@pytest.mark.slow
 def test_it_is_chosen_by_what_it_learns_and_the_first_forecast_is_told_apart(
     experiment, small_dataset, tmp_path
 ):

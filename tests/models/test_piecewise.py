@@ -53,6 +53,7 @@ def test_each_step_is_the_papers_formula(kind):
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
 def test_stepping_gives_the_whole_sequence_and_its_pieces_and_so_does_full_forcing(kind):
@@ -72,6 +73,7 @@ def test_stepping_gives_the_whole_sequence_and_its_pieces_and_so_does_full_forci
         torch.testing.assert_close(model(inputs).detach(), whole, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
 def test_without_forcing_it_runs_freely_as_steps_on_its_own_outputs_do(kind):
@@ -92,6 +94,7 @@ def test_sparse_forcing_of_all_units_splits_into_segments():
     torch.testing.assert_close(sparse, apart, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("forcing", ["constant", "sparse"])
 def test_the_compiled_recurrence_and_its_gradients_are_those_of_plain_torch(kind, forcing):
@@ -111,6 +114,7 @@ def test_the_compiled_recurrence_and_its_gradients_are_those_of_plain_torch(kind
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_it_passes_torchs_check_of_gradients():
     fused = pytest.importorskip("trajstore.models.fused")
     model, inputs = build("shplrnn, more units"), sequence(2, 5)

@@ -59,6 +59,7 @@ def test_steps_and_pieces_give_the_outputs_of_the_whole_sequence_and_later_input
     assert torch.equal(model(inputs)[:, :5], model(changed)[:, :5])
 
 
+@pytest.mark.slow
 def test_weights_have_the_radius_and_the_connections_that_are_asked_for():
     model = build(units=300, radius=0.7, connections=5)
     assert np.abs(np.linalg.eigvals(model.weights.numpy())).max() == pytest.approx(0.7, rel=1e-5)
@@ -95,6 +96,7 @@ def test_a_readout_by_patches_is_that_of_numpys_least_squares_over_all_of_them()
     np.testing.assert_allclose(model.readout.bias.detach(), expected[-1], rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_it_goes_on_by_itself_after_it_has_learned():
     """The Henon map, whose next state no linear readout of the present one gives."""

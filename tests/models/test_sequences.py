@@ -96,6 +96,7 @@ def test_rows_of_a_batch_have_nothing_to_do_with_each_other(name):
     torch.testing.assert_close(model(inputs)[[2]], model(inputs[[2]]), rtol=0, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZES)
 def test_gradients_are_those_of_finite_differences(name):
     model, inputs = build(name), sequence(6, rows=2)

@@ -67,6 +67,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(value=st.dictionaries(st.text("abcde"), JSON, max_size=4))
 def test_the_order_of_keys_does_not_change_the_hash_of_a_config(value):
     assert json_hash(dict(reversed(value.items()))) == json_hash(value)

@@ -156,6 +156,7 @@ def test_a_split_whose_rows_all_failed_is_refused(tmp_path, make_shard, write_da
         TrajectoryDataset(folder)
 
 
+@pytest.mark.slow
 @given(index=st.integers(-70, 69))
 def test_negative_numbers_count_from_the_end(small_dataset, index):
     dataset = TrajectoryDataset(small_dataset)
@@ -165,6 +166,7 @@ def test_negative_numbers_count_from_the_end(small_dataset, index):
     assert torch.equal(dataset[np.int64(index)][1], expected)
 
 
+@pytest.mark.slow
 @given(part=st.slices(75))
 def test_a_slice_is_the_batch_of_its_samples(small_dataset, part):
     expected = by_h5py(small_dataset, "train")[part]
@@ -371,6 +373,7 @@ def test_samples_have_the_type_that_is_asked_for(dtype, expected, failing_datase
     assert dataset.dtype == expected
 
 
+@pytest.mark.slow
 def test_float64_samples_are_what_is_stored_and_what_float32_rounds(failing_dataset):
     stored = read_shard(failing_dataset / "train-00000.h5")
     exact = TrajectoryDataset(failing_dataset, "train", dtype=torch.float64)

@@ -44,6 +44,7 @@ def table(request, tmp_path_factory, make_shard, write_dataset):
     return Store(folder, "train"), np.concatenate([shard.state for shard in shards])
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_gathered_rows_are_the_rows_asked_for(table, data):
     store, states = table
@@ -52,6 +53,7 @@ def test_gathered_rows_are_the_rows_asked_for(table, data):
     np.testing.assert_array_equal(store.gather(rows, None, whole), states[rows], strict=True)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_gathered_windows_are_slices_of_their_rows(table, data):
     store, states = table

@@ -196,6 +196,7 @@ def test_a_manifest_whose_shards_are_not_all_rows_once_in_order_is_refused_by_al
             read(dataset_copy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["colleague.h5", "test-00007.h5", "data"])
 def test_a_shard_is_read_whatever_its_file_is_called(dataset_copy, tmp_path, name):
     path = (dataset_copy / "train-00001.h5").rename(tmp_path / name)

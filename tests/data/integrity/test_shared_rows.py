@@ -14,6 +14,7 @@ PORTIONS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(portions=PORTIONS, nested=st.booleans())
 def test_counts_are_those_of_sets(portions, nested):
     shared, kept = SharedRows(), {split: [] for split in SPLITS}

@@ -53,6 +53,7 @@ def memory_of_the_command() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
+@pytest.mark.slow
 def test_a_sound_dataset_has_no_problems(small_dataset, failing_dataset):
     assert verify(small_dataset) == []
     assert verify(str(small_dataset)) == []
@@ -301,6 +302,7 @@ def test_an_edited_manifest_is_found_though_it_says_the_same(dataset_copy):
     assert any(MANIFEST in line for line in verify(dataset_copy))
 
 
+@pytest.mark.slow
 def test_a_missing_edited_or_binary_sha256sums_is_found(dataset_copy):
     path = dataset_copy / CHECKSUMS
     text = path.read_text()
@@ -403,6 +405,7 @@ def config_of(shard, **changes):
     return {"config": canonical_json(config), "config_hash": json_hash(config)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_a_shard_that_contradicts_itself_or_the_dataset_is_found_though_its_hashes_are_right(
     dataset_copy, forge, forgery

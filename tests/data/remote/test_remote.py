@@ -41,6 +41,7 @@ def test_batches_are_those_of_the_folder_bit_for_bit(name, shuffle, request):
             assert_same(one, other)
 
 
+@pytest.mark.slow
 def test_windows_parameters_and_other_variables_are_those_of_the_folder(experiment, tmp_path):
     drawn = {"name": "van-der-pol", "parameters": {"mu": {"uniform": [0.1, 2.0]}}}
     generate(experiment(system=drawn, observation={"derivative": True}), tmp_path / "dataset", jobs=1)
@@ -81,6 +82,7 @@ def test_a_file_address_is_a_path(small_dataset):
 # Few requests, and no byte too many
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shuffle", [False, True, "block"])
 def test_the_first_batch_takes_few_requests_and_little_time(wide_dataset, shuffle):
     with running(wide_dataset) as server:
@@ -107,6 +109,7 @@ def test_a_small_dataset_that_is_shuffled_comes_once(wide_dataset):
         assert sum(server.sent.values()) < 2 * loader.dataset.store.bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("buffer", [400_000, 1 << 29], ids=["several fills", "one fill"])
 def test_a_shuffle_in_blocks_brings_hardly_more_than_it_uses(wide_dataset, buffer):
     with running(wide_dataset) as server:
@@ -168,6 +171,7 @@ def test_info_tells_the_same(small_dataset):
         assert {name for name in server.names() if name.endswith(".h5")} == {SHARD}
 
 
+@pytest.mark.slow
 def test_verify_brings_all_into_a_cache_that_verifies(small_dataset, cache):
     with running(small_dataset) as server:
         result = run("verify", server.url, "--reintegrate", 3)
@@ -183,6 +187,7 @@ def test_verify_brings_all_into_a_cache_that_verifies(small_dataset, cache):
         assert set(server.names()) == {MANIFEST, CHECKSUMS, *DOCUMENTS}
 
 
+@pytest.mark.slow
 def test_select_and_plot_do_as_with_a_folder(small_dataset, tmp_path):
     with running(small_dataset) as server:
         ids = [

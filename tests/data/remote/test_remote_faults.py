@@ -23,6 +23,7 @@ from trajstore.data.folder.names import MANIFEST
 from trajstore.data.remote import mirrors, places
 
 
+@pytest.mark.slow
 def test_a_server_without_ranges(wide_dataset, monkeypatch, tmp_path):
     monkeypatch.setattr(mirrors, "STEP", 10_000)
     with running(wide_dataset) as server:
@@ -58,6 +59,7 @@ def test_a_file_that_changes_on_a_server_without_tags(wide_dataset):
             dataset[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("come", ["small_dataset", "wide_dataset"], ids=["as a whole", "in parts"])
 def test_a_file_of_another_size_or_with_other_numbers(come, request, tmp_path, forge):
     dataset_copy = shutil.copytree(request.getfixturevalue(come), tmp_path / "dataset")
@@ -182,6 +184,7 @@ def test_nothing_of_a_strangers_manifest_leads_out_of_the_cache(server, dataset_
     assert {path.name for path in tmp_path.iterdir()} == {"cache", "dataset"}
 
 
+@pytest.mark.slow
 def test_a_damaged_shard_is_refused_and_hangs_nothing(server, dataset_copy, time_limit):
     whole = bytearray((dataset_copy / SHARD).read_bytes())
     generator = np.random.default_rng(0)

@@ -309,6 +309,7 @@ def test_a_fixed_text_of_megabytes_is_refused_unread(shard, reader, time_limit):
     refused(shard, reader, "2097152 bytes", time_limit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [np.uint64(2**64 - 1), np.int64(2**63 - 1), np.int64(-1)])
 def test_a_first_row_that_no_dataset_reaches_is_refused(shard, reader, time_limit, number):
     with h5py.File(shard, "r+") as file:
@@ -341,6 +342,7 @@ def test_a_variable_that_is_there_twice_is_refused(shard, reader, time_limit):
     refused(shard, reader, "variable 'mu' is there twice", time_limit)
 
 
+@pytest.mark.slow
 def test_names_that_are_all_the_same_megabytes_cost_them_once(shard, reader, time_limit):
     with h5py.File(shard, "r+") as file:
         del file["component"]
@@ -364,6 +366,7 @@ def test_a_heap_that_does_not_advance_is_refused_before_the_library_hangs(shard,
     refused(shard, reader, "texts cannot be read", time_limit)
 
 
+@pytest.mark.slow
 def test_heaps_that_overlap_cost_no_more_than_the_file_is_long(shard, reader, time_limit):
     # Each object holds what looks like another heap that reaches to the end: to walk them all is quadratic.
     objects = 16_000
@@ -377,12 +380,14 @@ def test_heaps_that_overlap_cost_no_more_than_the_file_is_long(shard, reader, ti
     refused(shard, reader, "texts cannot be read", time_limit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1 << 30, 1 << 42])
 def test_a_file_that_is_mostly_nothing_is_refused_unread(shard, reader, time_limit, size):
     os.truncate(shard, size)
     refused(shard, reader, "belong to no variable", time_limit)
 
 
+@pytest.mark.slow
 def test_a_shard_in_tens_of_megabytes_of_texts_is_read(shard):
     with h5py.File(shard, "r+") as file:
         for index in range(20):
@@ -391,6 +396,7 @@ def test_a_shard_in_tens_of_megabytes_of_texts_is_read(shard):
     assert read_shard(shard).state.shape == SHAPE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("empty", ["time", "component"])
 def test_a_shard_without_times_or_components_is_refused(shard, reader, time_limit, empty):
     emptied = {"time": {"time": 0, "state": 1}, "component": {"component": 0, "state": 2, "initial_state": 1}}
@@ -451,6 +457,7 @@ def test_a_shard_that_is_no_regular_file_is_refused_unopened(shard, reader, trap
                 read(shard)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["pipe", "device", "link"])
 def test_a_shard_of_a_dataset_that_is_none_is_a_problem_and_is_not_opened(
     dataset_copy, trap, time_limit, case
@@ -472,6 +479,7 @@ def test_a_shard_of_a_dataset_that_is_none_is_a_problem_and_is_not_opened(
             TrajectoryDataset(dataset_copy).states([40])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [MANIFEST, CHECKSUMS])
 @pytest.mark.parametrize("case", ["pipe", "link", "too large"])
 def test_a_text_file_that_is_none_or_too_large_is_refused_unread(dataset_copy, trap, time_limit, name, case):

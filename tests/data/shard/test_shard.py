@@ -51,6 +51,7 @@ def test_a_shard_reads_back_as_it_was_written(
     assert (record.rows, record.failed, record.bytes) == (rows, len(failed), path.stat().st_size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", [None, "gzip"])
 def test_the_same_input_gives_the_same_bytes_at_another_time(tmp_path, make_shard, compression):
     first = write_shard(tmp_path / "train-00000.h5", make_shard(), compression)

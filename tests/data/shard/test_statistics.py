@@ -26,12 +26,14 @@ def assert_moments(moments: Moments, state: np.ndarray) -> None:
     np.testing.assert_array_equal(moments.maximum, values.max(axis=0))
 
 
+@pytest.mark.slow
 @given(state=STATES, cuts=st.lists(st.integers(0, 12), max_size=4))
 def test_merged_moments_are_those_of_the_union(state, cuts):
     parts = np.split(state, sorted(min(cut, len(state)) for cut in cuts))
     assert_moments(Moments.merge([Moments.of(part) for part in parts]), state)
 
 
+@pytest.mark.slow
 @given(state=STATES, block=st.integers(1, 60))
 def test_moments_do_not_depend_on_the_size_of_a_block(state, block):
     with pytest.MonkeyPatch.context() as patch:

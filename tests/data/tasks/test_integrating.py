@@ -1,11 +1,13 @@
 """Integrated fields: closed forms, backwards as well, and one that explodes takes no other along."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from trajstore.data.tasks.integrating import integrate
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.floats(-2, 2), min_size=2, max_size=5),
     st.sampled_from([1e-6, 1e-9, 1e-12]),
@@ -21,6 +23,7 @@ def test_turns_are_those_of_the_closed_form(angles, tolerance, way):
     np.testing.assert_allclose(found[..., 1], v * cos - x * sin, atol=1e3 * tolerance)
 
 
+@pytest.mark.slow
 def test_an_explosion_ends_its_own_trajectory_alone_and_each_has_its_own_field():
     # x' = a x**2 from x is x / (1 - a x t).
     starts, rates = np.array([[0.5], [2.0], [-1.0], [0.25]]), np.array([1.0, 1.0, 1.0, 2.0])

@@ -78,6 +78,7 @@ def test_what_a_failing_neighbour_hides_accuses_nobody(shard):
     assert "x1 is off by" in row_beside(shard, values, allowed).wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", [(5, 0), (5, 20), (31, 7)])
 def test_a_forged_nan_in_a_sound_row_is_found_when_rows_are_integrated_again(dataset_copy, forge, index):
     state = read_shard(dataset_copy / FILE).state.copy()

@@ -63,6 +63,7 @@ def workspace(trained, tmp_path):
     return Path(shutil.copytree(trained, tmp_path / "copy"))
 
 
+@pytest.mark.slow
 def test_a_run_leaves_metrics_and_figures(trained):
     metrics = json.loads((trained / "run/metrics.json").read_text())
     assert metrics["test"]["trajectories"] == 20
@@ -72,6 +73,7 @@ def test_a_run_leaves_metrics_and_figures(trained):
     }
 
 
+@pytest.mark.slow
 def test_info_gives_json_with_the_promised_keys(trained):
     facts = json.loads(run("info", trained / "dataset", "--json").output)
     assert facts["splits"]["train"]["trajectories"] == 60
@@ -100,6 +102,7 @@ def test_info_notes_shards_that_are_not_whole(workspace):
     assert "the first is train-00000.h5; see `trajstore verify`" in result.stderr
 
 
+@pytest.mark.slow
 def test_systems_lists_the_library_and_shows_one():
     assert "van-der-pol" in run("systems").output
     assert r"\dot{x_{1}} = x_{2}" in run("systems", "van-der-pol").output
@@ -110,6 +113,7 @@ def test_systems_lists_the_library_and_shows_one():
     assert [line.split()[0] for line in run("systems").output.splitlines()] == listed
 
 
+@pytest.mark.slow
 def test_verify_of_a_sound_dataset_exits_with_0(trained):
     result = run("verify", trained / "dataset", "--reintegrate", 5)
     assert result.exit_code == 0
@@ -135,6 +139,7 @@ def test_train_a_second_time_does_nothing(workspace):
     ) == before
 
 
+@pytest.mark.slow
 def test_a_run_and_its_dataset_can_be_moved_together(workspace):
     result = run("evaluate", workspace / "run")
     assert result.exit_code == 0
@@ -526,6 +531,7 @@ def test_a_folder_whose_name_is_no_utf8_goes_the_whole_way(tmp_path):
         assert result.exit_code == 0, result.output
 
 
+@pytest.mark.slow
 def test_training_without_a_validation_split_tells_no_number_that_it_has_not(tmp_path):
     none = ["--set", "dataset.validation=0"]
     assert run("generate", QUICK, "--out", tmp_path / "data", *SMALL, *none).exit_code == 0
@@ -540,6 +546,7 @@ def test_training_without_a_validation_split_tells_no_number_that_it_has_not(tmp
     assert "nan" not in judged.output
 
 
+@pytest.mark.slow
 def test_more_steps_go_on_at_the_command_line_and_a_cosine_wants_its_option(workspace):
     arguments = ["train", QUICK, "--data", workspace / "dataset", "--out", workspace / "run", *SMALL]
     more = [*arguments, "--set", "training.steps=30"]

@@ -40,6 +40,7 @@ def forged_and_integrated(dataset: Path, forge, system: dict) -> None:
     reintegrate(dataset, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", EQUATIONS)
 def test_equations_that_are_none_are_refused_by_reintegration_and_never_run(
     dataset_copy, forge, tmp_path, time_limit, case
@@ -114,6 +115,7 @@ def test_a_checkpoint_that_would_run_code_does_not(tmp_path, kind):
     assert not owned.exists()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_packed_is_refused_unread(tmp_path, time_limit):
     path = tmp_path / "best.pt"
     save_checkpoint(path, {"run": described(), "model": WEIGHTS})

@@ -109,6 +109,7 @@ def test_json_keeps_its_keys(small_dataset):
     assert (facts["trajectories"], facts["failed"]) == (100, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("junk", [None, 3, "[bold]\x1b[31m\x07\u202e", [1, 2], {"a": []}, "x" * 100_000])
 def test_what_a_stranger_wrote_is_short_printable_text(small_dataset, junk):
     kept = load_manifest(small_dataset)

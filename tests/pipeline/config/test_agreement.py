@@ -103,6 +103,7 @@ def test_rows_and_times_that_were_chosen_of_it_are_told(experiment, small_datase
         assert told in said
 
 
+@pytest.mark.slow
 def test_what_was_merged_goes_with_a_config_of_either_value(experiment, tmp_path):
     configs = [
         experiment(system={"parameters": {"mu": mu}}, dataset={"train": 5, "seed": seed})

@@ -53,6 +53,7 @@ def test_hostile_text_stays_text(manifest, evil, variables):
     assert ("configs" in value) == bool(variables)
 
 
+@pytest.mark.slow
 @given(st.text(), st.text(), st.text())
 def test_any_text_stays_text(manifest, title, license_text, name):
     value = read(front_matter(with_texts(manifest, title, license_text, name), {name: ("int8", ())}))

@@ -83,6 +83,7 @@ def test_what_is_no_draw_is_an_error_that_names_the_key(experiment, value, messa
     assert message in str(caught.value)
 
 
+@pytest.mark.slow
 def test_rows_drawn_in_another_order_are_those_of_another_dataset(experiment, tmp_path):
     """The order in which parameters are declared decides what rows draw, and is not in the hash of a config."""
 

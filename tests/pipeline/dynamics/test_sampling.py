@@ -51,6 +51,7 @@ def test_twice_as_many_rows_begin_with_the_rows(dimension, rows, seed):
     np.testing.assert_array_equal(many[:rows], few, strict=True)
 
 
+@pytest.mark.slow
 @given(dimension=DIMENSION, cuts=st.lists(st.integers(0, 120), max_size=6), seed=st.integers(0, 2**63 - 1))
 def test_rows_do_not_depend_on_how_they_are_cut_into_shards(dimension, cuts, seed):
     whole = initial_states(box(dimension), seed, "test", 0, 120)

@@ -136,6 +136,7 @@ def test_a_transient_in_periods_makes_the_same_dataset(experiment):
         experiment(system=system, initial_states={"kind": "attractor", "transient": {"periods": 2.0}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["npy", "csv"])
 def test_rows_of_a_file_go_to_train_then_validation_then_test(experiment, tmp_path, suffix):
     table = np.random.default_rng(0).standard_normal((120, 2))
@@ -159,6 +160,7 @@ def test_rows_of_a_file_go_to_train_then_validation_then_test(experiment, tmp_pa
     assert other.recipe()["initial_states"]["sha256"] != kept["sha256"]
 
 
+@pytest.mark.slow
 def test_more_rows_of_a_split_are_another_dataset_where_they_shift_the_rows_of_a_file(experiment, tmp_path):
     np.save(tmp_path / "starts.npy", np.random.default_rng(0).standard_normal((200, 2)))
     initial = {"kind": "file", "path": str(tmp_path / "starts.npy")}

@@ -24,6 +24,7 @@ def starts(folder: Path, split: str) -> np.ndarray:
     return np.concatenate([read_shard(path).initial_state for path in paths])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shared", "own"), [({}, CLOUD), (CLOUD, {}), (CLOUD, AROUND), (AROUND, CLOUD)])
 def test_its_rows_begin_as_if_all_did_so_and_the_others_as_ever(experiment, tmp_path, shared, own):
     mixed = experiment(initial_states=shared, initial_states_by_split={"test": own})
@@ -59,6 +60,7 @@ def test_where_it_is_not_asked_for_nothing_changes(experiment):
             assert same.generation() == plain
 
 
+@pytest.mark.slow
 def test_a_file_of_its_own_holds_its_rows_alone(experiment, tmp_path):
     table = np.random.default_rng(0).standard_normal((120, 2))
     np.save(tmp_path / "all.npy", table)
@@ -89,6 +91,7 @@ DELAYED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("equation", ["-delayed(x, tau)", "-tau*x"])
 def test_a_transient_of_its_own_may_be_in_periods(equation, tmp_path):
     system = {**DELAYED["system"], "equations": {"x": equation}, "period": 1.5}
@@ -108,6 +111,7 @@ def test_a_transient_of_its_own_may_be_in_periods(equation, tmp_path):
         check_config({**DELAYED, "initial_states_by_split": own}, "test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [True, False])
 def test_the_past_of_a_delay_equation_is_that_of_its_split(tmp_path, own):
     there, elsewhere = ("test", "train") if own else ("train", "test")
@@ -128,6 +132,7 @@ def test_the_past_of_a_delay_equation_is_that_of_its_split(tmp_path, own):
         np.testing.assert_allclose(states, shard.state, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_merged_datasets_say_how_rows_began_where_all_say_the_same(experiment, tmp_path):
     own = [{"test": CLOUD}, {"test": CLOUD}, {"validation": CLOUD}]
     for number, section in enumerate(own):
@@ -145,6 +150,7 @@ def test_merged_datasets_say_how_rows_began_where_all_say_the_same(experiment, t
         assert reintegrate(tmp_path / name, 14).problems == []
 
 
+@pytest.mark.slow
 def test_what_splits_may_share_is_asked_by_their_starts(experiment, tmp_path):
     np.save(tmp_path / "points.npy", np.tile([[1.0, 0.0], [0.5, 0.5]], (10, 1)))
     points = {"kind": "file", "path": str(tmp_path / "points.npy")}

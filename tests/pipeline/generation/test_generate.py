@@ -66,6 +66,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_jobs(experiment, tmp_path, eng
     assert datasets[0] == datasets[1]
 
 
+@pytest.mark.slow
 def test_the_rows_do_not_depend_on_how_they_are_cut_into_shards(experiment, small_dataset, tmp_path):
     generate(experiment(dataset={"shard_rows": 9}), tmp_path / "cut")
     generate(experiment(dataset={"shard_rows": 1000}), tmp_path / "whole")
@@ -171,6 +172,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["train-00001.h5", "validation-00000.h5"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_shard_alone_is_made_again_and_the_id_stays(
@@ -199,6 +201,7 @@ def test_a_lost_manifest_or_document_is_written_again_from_the_shards(
     assert {name: raw for name, (raw, _) in after.items()} == {name: raw for name, (raw, _) in before.items()}
 
 
+@pytest.mark.slow
 def test_without_a_manifest_a_shard_that_carries_other_equations_is_made_again(experiment, dataset_copy):
     kept = bytes_of(dataset_copy)
     (dataset_copy / MANIFEST).unlink()
@@ -207,6 +210,7 @@ def test_without_a_manifest_a_shard_that_carries_other_equations_is_made_again(e
     assert bytes_of(dataset_copy) == kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"format": "trajstore", "format_version": 7}'])
 def test_a_damaged_manifest_is_written_again_from_the_shards(experiment, dataset_copy, text):
     kept = load_manifest(dataset_copy)
@@ -225,6 +229,7 @@ def test_damaged_checksums_are_written_again(experiment, dataset_copy, damage):
     assert path.read_bytes() == right
 
 
+@pytest.mark.slow
 def test_a_larger_train_split_keeps_the_shards_that_are_right(experiment, dataset_copy, contents, tmp_path):
     before = contents(dataset_copy)
     larger = experiment(dataset={"train": 140})
@@ -256,6 +261,7 @@ def test_a_folder_with_anything_else_in_it_is_refused_and_left_alone(experiment,
         assert (folder / foreign).read_text() == "precious"
 
 
+@pytest.mark.slow
 def test_a_dataset_that_was_killed_while_it_grew_is_whole_or_none(experiment, dataset_copy, monkeypatch):
     # The last shard of train is replaced by a fuller one, which the old manifest knows nothing of.
     make = LocalWorkers.make
@@ -365,6 +371,7 @@ with locked(Path(sys.argv[1])):
 """
 
 
+@pytest.mark.slow
 def test_only_one_process_works_in_a_folder_and_the_other_is_told_which(experiment, tmp_path, contents):
     folder = tmp_path / "dataset"
     holder = forked.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True)
@@ -470,6 +477,7 @@ def test_leftovers_of_a_killed_run_are_no_obstacle(experiment, dataset_copy, con
     assert contents(dataset_copy) == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_clear_error_and_finished_shards_are_kept(experiment, tmp_path, monkeypatch):
     write_shard, written = shard_maker.write_shard, []
 
@@ -529,6 +537,7 @@ def test_states_too_large_for_the_stored_type_are_failed_rows_and_no_infinities(
     assert (by_h5py(tmp_path / "dataset", "train", "status") != 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["LSODA", "Radau", "BDF", "RK23"])
 def test_what_any_method_makes_is_a_sound_dataset(experiment, tmp_path, method):
     config = experiment(
@@ -539,6 +548,7 @@ def test_what_any_method_makes_is_a_sound_dataset(experiment, tmp_path, method):
     assert verify(tmp_path / "dataset") == []
 
 
+@pytest.mark.slow
 def test_a_system_of_ones_own_is_in_the_file_with_its_equations(experiment, tmp_path):
     system = {
         "name": "damped-oscillator",
@@ -556,6 +566,7 @@ def test_a_system_of_ones_own_is_in_the_file_with_its_equations(experiment, tmp_
     assert '"-k*x - c*v"' in str(shard.attributes["system"])
 
 
+@pytest.mark.slow
 def test_no_clock_enters_the_files(experiment, small_dataset, tmp_path):
     time.sleep(1.1 - min(1.0, time.time() - (small_dataset / MANIFEST).stat().st_mtime))
     generate(experiment(), tmp_path / "dataset", jobs=2)

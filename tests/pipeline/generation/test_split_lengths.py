@@ -46,6 +46,7 @@ def made(experiment, **sections):
     return experiment(**{"grid": {"splits": splits}, "dataset": dataset, **sections})
 
 
+@pytest.mark.slow
 def test_each_split_has_times_of_its_own_and_is_sound(lengths):
     assert examine(lengths).problems == []
     for split, points in POINTS.items():
@@ -138,6 +139,7 @@ OWN = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     own=st.tuples(OWN, OWN, OWN),
@@ -169,6 +171,7 @@ def test_a_split_is_that_of_a_dataset_whose_grid_is_its_own(
         assert content_hash(one.variables) == content_hash(other.variables)
 
 
+@pytest.mark.slow
 def test_it_grows_and_goes_on_like_any_other(experiment, tmp_path):
     folder = tmp_path / "dataset"
     generate(made(experiment, dataset={"train": 33, "test": 2}), folder, jobs=1)

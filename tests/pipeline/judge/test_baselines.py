@@ -79,6 +79,7 @@ def test_a_rotation_is_for_the_plane_alone():
     assert fitted("rotation", lambda states, _: states, dimension=3) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BASELINES.own)
 def test_every_baseline_gives_as_many_states_as_are_asked_for(name):
     found = fitted(name, turned).go_on(np.ones((3, 4, 2)), 7, np.empty((3, 0)))
@@ -100,6 +101,7 @@ def test_the_analogue_follows_what_it_has_seen():
     np.testing.assert_array_equal(found[0], stretch[5:25])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seen", [slice(None), slice(0, 1)], ids=["whole", "in part"])
 def test_nvar_has_the_degree_of_the_truth_and_is_exact(seen):
     # Holmes' cubic map (1979), chaotic here: x'' = -0.2 x + 2.75 x' - x'^3, so that x alone is enough.
@@ -126,6 +128,7 @@ def test_nvar_of_many_components_is_linear_and_of_few_points_still_there():
     assert np.isfinite(found.go_on(states, 4, np.empty((3, 0)))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nvar", "esn"])
 def test_memory_finds_what_one_component_hides(name):
     # The position alone: two of them, one after the other, have the velocity.

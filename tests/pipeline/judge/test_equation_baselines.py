@@ -49,6 +49,7 @@ def damped(seed):
     return mapped(lambda states: centre + (states - centre) @ matrix.T, starts, 150)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dmd", "koopman"])
 def test_a_linear_system_is_rolled_out_exactly(name):
     found = BASELINES.find(name).fit(of(damped(0)), of(damped(1)))
@@ -86,6 +87,7 @@ def test_a_system_that_is_linear_in_products_is_exact_by_these_alone():
     assert errors["dmd"] > 0.01
 
 
+@pytest.mark.slow
 def test_the_terms_of_lorenz_are_found_and_no_others():
     found = BASELINES.find("sindy").fit(
         of(lorenz(0.002, 2500), 0.002), of(lorenz(0.002, 2500, seed=1), 0.002)
@@ -99,6 +101,7 @@ def test_the_terms_of_lorenz_are_found_and_no_others():
     np.testing.assert_array_equal(found.coefficients != 0, expected != 0)
 
 
+@pytest.mark.slow
 def test_a_field_that_was_found_goes_on_like_the_truth():
     step = 0.02
     found = BASELINES.find("sindy").fit(of(lorenz(step, 1000), step), of(lorenz(step, 1000, seed=1), step))

@@ -43,6 +43,7 @@ def run(request, experiment, small_dataset, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_metrics_are_those_of_a_loop_over_single_trajectories(run, small_dataset):
     metrics = evaluate(run)
     assert json.loads((run / "metrics.json").read_text()) == metrics
@@ -70,6 +71,7 @@ def test_metrics_are_those_of_a_loop_over_single_trajectories(run, small_dataset
     assert metrics["baselines"]["persistence"]["mse"] == pytest.approx(((truth - truth[:, :1]) ** 2).mean())
 
 
+@pytest.mark.slow
 def test_the_figures_arrays_are_what_the_metrics_say(run):
     metrics = evaluate(run)
     with np.load(run / "evaluation.npz") as arrays:
@@ -113,6 +115,7 @@ def test_a_polynomial_foretells_many_states_as_it_does_a_few(monkeypatch):
     np.testing.assert_allclose(cubic(first), whole, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_the_harmonic_oscillator_is_predicted_exactly_by_rotation(experiment, tmp_path):
     system = {
         "name": "harmonic",
@@ -266,6 +269,7 @@ def test_a_conservative_system_has_no_limit_cycle():
     assert judged_by(LimitCycle, times, true, true, cycle)["amplitude"] is None
 
 
+@pytest.mark.slow
 def test_a_dataset_of_another_grid_is_refused_and_of_another_system_is_judged_by_its_own(
     experiment, small_dataset, tmp_path
 ):
@@ -292,6 +296,7 @@ def test_a_component_that_never_varies_breaks_nothing(experiment, tmp_path):
     assert len(plot(tmp_path / "run")) == 6
 
 
+@pytest.mark.slow
 def test_a_system_without_a_limit_cycle_has_none(experiment, tmp_path):
     system = {
         "name": "decay",
@@ -306,6 +311,7 @@ def test_a_system_without_a_limit_cycle_has_none(experiment, tmp_path):
     assert metrics["rollout"]["period"] is None
 
 
+@pytest.mark.slow
 def test_forecasts_and_windows_are_evaluated_too(experiment, small_dataset, tmp_path):
     config = experiment(**FAST, task={"name": "forecast", "window": 6, "stride": 5, "normalize": True})
     train(config, small_dataset, tmp_path / "run")

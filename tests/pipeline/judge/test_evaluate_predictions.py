@@ -34,6 +34,7 @@ def states(small_dataset):
     return TrajectoryDataset(small_dataset, "test", dtype=torch.float64).states(slice(None)).numpy()
 
 
+@pytest.mark.slow
 def test_a_networks_own_predictions_are_judged_as_it_is(experiment, small_dataset, states, tmp_path):
     train(experiment(**FAST, task={"normalize": True}), small_dataset, tmp_path / "run")
     expected = evaluate(tmp_path / "run")
@@ -54,6 +55,7 @@ def test_a_networks_own_predictions_are_judged_as_it_is(experiment, small_datase
     assert found["rollout"]["baselines"].keys() == expected["rollout"]["baselines"].keys()
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(data=st.data())
 def test_errors_are_those_of_plain_numpy(small_dataset, states, tmp_path_factory, data):
@@ -77,6 +79,7 @@ def test_errors_are_those_of_plain_numpy(small_dataset, states, tmp_path_factory
         assert found["rollout"] is None
 
 
+@pytest.mark.slow
 def test_a_rollout_is_valid_until_it_leaves_the_truth(small_dataset, states, tmp_path):
     # The second point of one, and the tenth of the others, are ten deviations off.
     predictions = states[:, 5:18].copy()
@@ -91,6 +94,7 @@ def test_a_rollout_is_valid_until_it_leaves_the_truth(small_dataset, states, tmp
     assert rollout["baselines"]["polynomial"]["vpt"] == pytest.approx(1.3)
 
 
+@pytest.mark.slow
 def test_what_is_not_finite_is_counted_and_left_out(small_dataset, states, tmp_path):
     predictions = states + 0.5
     predictions[2, 7:] = np.nan
@@ -110,6 +114,7 @@ def test_what_is_not_finite_is_counted_and_left_out(small_dataset, states, tmp_p
     assert json.loads(as_json.stdout) == metrics
 
 
+@pytest.mark.slow
 def test_predictions_without_an_error_are_drawn_as_well(small_dataset, states, tmp_path):
     evaluate_predictions(states, small_dataset, tmp_path)
     with warnings.catch_warnings():
@@ -117,6 +122,7 @@ def test_predictions_without_an_error_are_drawn_as_well(small_dataset, states, t
         assert len(plot(tmp_path)) == 5
 
 
+@pytest.mark.slow
 def test_failed_rows_are_neither_asked_for_nor_judged(experiment, tmp_path):
     blows_up = {
         "name": "blow-up",
@@ -140,6 +146,7 @@ def test_failed_rows_are_neither_asked_for_nor_judged(experiment, tmp_path):
         evaluate_predictions(every[failed], tmp_path / "data", tmp_path / "other", rows=failed)
 
 
+@pytest.mark.slow
 def test_measured_rows_are_judged_against_themselves(make_shard, write_dataset, tmp_path):
     shards = {split: [make_shard(3, 200, split=split)] for split in ("train", "validation", "test")}
     folder = write_dataset(tmp_path / "measured", shards)
@@ -198,6 +205,7 @@ def test_other_files_are_refused(content, small_dataset, tmp_path):
         evaluate_predictions(tmp_path / "file.npz", small_dataset, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_damaged_files_are_refused(small_dataset, states, tmp_path):
     np.savez_compressed(tmp_path / "file.npz", predictions=states)
     whole, said = (tmp_path / "file.npz").read_bytes(), []
@@ -216,6 +224,7 @@ def test_damaged_files_are_refused(small_dataset, states, tmp_path):
     assert all(text.startswith(f"{tmp_path / 'file.npz'}: ") for text in said)
 
 
+@pytest.mark.slow
 def test_results_are_told_apart_from_runs_and_from_each_other(experiment, small_dataset, states, tmp_path):
     out, run = tmp_path / "out", tmp_path / "run"
     evaluate_predictions(states + 1, small_dataset, out)
@@ -253,6 +262,7 @@ def test_the_command_says_what_goes_together(arguments):
     assert "--predictions" in result.output
 
 
+@pytest.mark.slow
 def test_chaos_does_not_part_right_predictions_from_their_own_rows(experiment, tmp_path):
     # Integrated anew by another engine, such rows are lost after some 35 Lyapunov times.
     config = experiment(

@@ -43,6 +43,7 @@ def test_the_logistic_map_doubles():
     np.testing.assert_allclose(found, 2 * np.log(2), atol=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1, 1), (-1,)])
 def test_what_a_network_remembers_counts_whatever_its_form(shape):
     trained = Trained(Henon(shape), get_task("forecast"), 10)
@@ -51,6 +52,7 @@ def test_what_a_network_remembers_counts_whatever_its_form(shape):
     np.testing.assert_allclose(found, 0.419, atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_chain_of_windows_counts_the_time_of_each():
     class Window(Model):
         """The logistic map, iterated over a window."""
@@ -72,6 +74,7 @@ def test_a_chain_of_windows_counts_the_time_of_each():
     np.testing.assert_allclose(found, np.log(2), atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_network_at_rest_comes_to_rest():
     torch.manual_seed(0)
     model = make_model("lstm", 2, 2, hidden=4)

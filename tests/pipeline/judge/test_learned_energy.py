@@ -91,6 +91,7 @@ def test_a_network_without_an_energy_and_one_of_standardised_states_have_none(sp
     assert LearnedEnergy.of(HNN(2, 2), NetworkSamples(HNN(2, 2), test, seen), None, context) is None
 
 
+@pytest.mark.slow
 def test_the_figures_show_energies_and_portraits_of_the_truth_the_network_and_baselines(runs):
     folder, metrics = runs["hnn"]
     results = load_results(folder)

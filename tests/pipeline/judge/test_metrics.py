@@ -152,6 +152,7 @@ def system_values(system):
     return {name: parameter.value for name, parameter in system.parameters.items()}
 
 
+@pytest.mark.slow
 def test_floors_and_sensitivities_are_those_that_were_measured_elsewhere(lorenz):
     true, again, other = lorenz
     assert 0.05 < d_stsp(true, again) < 0.65, ".26 +- .13"

@@ -68,6 +68,7 @@ def stepped(run, states, first, last):
     return states[:, first + ahead : last, 1], told
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_a_loop_by_hand_in_windows_and_over_whole_rows(run, dataset):
     metrics = evaluate(run)
     test = metrics["test"]
@@ -88,6 +89,7 @@ def test_errors_are_those_of_a_loop_by_hand_in_windows_and_over_whole_rows(run, 
     assert (test["stateful_rows"], test["stateful_finite"], test["stateful_points"]) == (4, 4, len(rows))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [{"name": "gru", "hidden": 6}, {"name": "mlp", "points": 2}])
 def test_stepping_over_rows_gives_what_whole_rows_give(circle, dataset, tmp_path, model):
     config = circle(evaluation={"rollouts": 6})
@@ -105,6 +107,7 @@ def test_stepping_over_rows_gives_what_whole_rows_give(circle, dataset, tmp_path
         np.testing.assert_array_equal(arrays["stateful_true"][shown], arrays["true"][places])
 
 
+@pytest.mark.slow
 def test_of_very_long_rows_the_beginning_is_run_over(run, dataset, monkeypatch):
     whole = evaluate(run)["test"]["stateful_mse_by_time"]
     monkeypatch.setattr(stateful, "MOST_POINTS", 10)
@@ -113,6 +116,7 @@ def test_of_very_long_rows_the_beginning_is_run_over(run, dataset, monkeypatch):
     assert part == pytest.approx(whole[: len(part)])
 
 
+@pytest.mark.slow
 def test_trivial_predictors_know_the_targets_mean_and_the_inputs_of_the_same_step(run, dataset):
     metrics = evaluate(run)
     ahead = load_trained(run)[0].learning.task.ahead
@@ -151,6 +155,7 @@ def test_figures_are_drawn_and_there_are_no_rollouts(run):
         roll_out(model, load_normalizer(config), task, np.zeros((1, 2)), 8, 1)
 
 
+@pytest.mark.slow
 def test_what_is_evaluated_is_printed(run):
     said = CliRunner().invoke(main, ["evaluate", str(run)]).output
     test = json.loads((run / "metrics.json").read_text())["test"]
@@ -159,6 +164,7 @@ def test_what_is_evaluated_is_printed(run):
     assert f"{test['stateful_mse']:.3g}, without the first step {test['stateful_later_mse']:.3g}" in said
 
 
+@pytest.mark.slow
 def test_resumed_training_ends_in_the_same_weights(circle, dataset, tmp_path):
     config = circle(training={"schedule": "constant"})
     train(config, dataset, tmp_path / "whole")

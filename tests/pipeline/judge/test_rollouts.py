@@ -68,6 +68,7 @@ def test_measured_rows_are_their_own_truth_and_end_where_they_end(make_shard, wr
             np.testing.assert_array_equal(true, stored[row, begin : begin + 98])
 
 
+@pytest.mark.slow
 def test_what_starts_cold_does_so_if_it_is_asked(experiment, long_row, tmp_path):
     for warmup, said in ((None, 100), (0, 0), (7, 7)):
         sections = {
@@ -119,6 +120,7 @@ def attractor(experiment, tmp_path_factory):
     return folder, evaluate(folder / "run")
 
 
+@pytest.mark.slow
 def test_every_number_has_its_floor(attractor):
     rollout = attractor[1]["rollout"]
     assert list(rollout["baselines"]) == ["mean", "polynomial", "nvar"]
@@ -143,6 +145,7 @@ def test_every_number_has_its_floor(attractor):
     assert "NaN" not in (attractor[0] / "run" / "metrics.json").read_text()
 
 
+@pytest.mark.slow
 def test_free_runs_are_made_where_they_are_asked_for_alone(attractor, tmp_path):
     folder, _ = attractor
     for select in (None, "d_h"):
@@ -164,6 +167,7 @@ def test_free_runs_are_made_where_they_are_asked_for_alone(attractor, tmp_path):
         assert all(0 < value <= 1 for value in selected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("section", "said"),
     [
@@ -178,6 +182,7 @@ def test_names_that_are_none_are_refused_before_a_training(section, said, attrac
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_energy_has_its_own_floor(experiment, tmp_path):
     config = experiment(
         system={"name": "henon-heiles", "parameters": {}},
@@ -192,6 +197,7 @@ def test_energy_has_its_own_floor(experiment, tmp_path):
     assert rollout["energy_mse"] > rollout["baselines"]["polynomial"]["energy_mse"] > 1e-20
 
 
+@pytest.mark.slow
 def test_what_is_judged_may_be_named_afterwards(attractor, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(attractor[0] / "run", run)
@@ -209,6 +215,7 @@ def test_what_is_judged_may_be_named_afterwards(attractor, tmp_path):
         assert done.exit_code == 2, done.output
 
 
+@pytest.mark.slow
 def test_free_runs_of_supplied_predictions_are_these(attractor, tmp_path):
     states = TrajectoryDataset(attractor[0] / "data", "test", dtype="float64").states(slice(None)).numpy()
     found = evaluate_predictions(
@@ -236,6 +243,7 @@ def test_one_row_has_as_many_starts_as_are_asked_for(long_row):
     assert len(np.unique(plan.begins)) == 8
 
 
+@pytest.mark.slow
 def test_without_a_validation_split_baselines_choose_on_what_is_held_out(experiment, tmp_path):
     config = experiment(
         system={"name": "lorenz", "parameters": {}},
@@ -251,6 +259,7 @@ def test_without_a_validation_split_baselines_choose_on_what_is_held_out(experim
     assert np.isfinite(found["nvar"].go_on(history, 300, np.empty((2, 0)))).all()
 
 
+@pytest.mark.slow
 def test_rows_of_other_parameters_are_not_compared_with_each_other(experiment, tmp_path):
     config = experiment(
         system={"name": "lorenz", "parameters": {"rho": {"values": [28.0, 60.0]}}},

@@ -41,6 +41,7 @@ def folders(experiment, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["initial-value", "forecast"])
 @pytest.mark.parametrize(
     ("name", "splits", "window", "points"), [("long", LONG, 16, 21), ("short", SHORT, 11, 61)]
@@ -78,6 +79,7 @@ def test_a_window_that_is_left_out_is_the_shortest_row(
         assert plot(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_longer_rows_of_another_dataset_are_judged_by_the_windows_that_were_learned(
     experiment, folders, tmp_path
 ):
@@ -116,6 +118,7 @@ def test_a_forecast_goes_on_from_point_to_point_however_rollouts_are_counted(exp
     np.testing.assert_array_equal(once, roll_out(model, None, "forecast", [[1.0, 0.0]], 21, 1))
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_a_loop_over_single_windows(experiment, folders, tmp_path):
     train(made(experiment, LONG), folders / "long", tmp_path / "run")
     metrics, (_, model) = evaluate(tmp_path / "run"), load_trained(tmp_path / "run")
@@ -131,6 +134,7 @@ def test_errors_are_those_of_a_loop_over_single_windows(experiment, folders, tmp
     assert metrics["test"]["mse"] == pytest.approx(np.mean(squares), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["long", "short"])
 def test_predictions_of_rows_of_any_length_are_judged(folders, tmp_path, name):
     test = TrajectoryDataset(folders / name, "test")
@@ -157,6 +161,7 @@ def test_a_window_longer_than_the_rows_of_a_split_is_refused(folders, tmp_path):
     assert "have 16 samples" in said
 
 
+@pytest.mark.slow
 def test_a_run_is_not_judged_on_windows_that_do_not_fit(experiment, folders, tmp_path):
     train(made(experiment, LONG, task={"window": 16}), folders / "long", tmp_path / "run")
     assert evaluate(tmp_path / "run", folders / "long")
@@ -165,6 +170,7 @@ def test_a_run_is_not_judged_on_windows_that_do_not_fit(experiment, folders, tmp
     assert "task.window: got 16, but the trajectories of train in" in said
 
 
+@pytest.mark.slow
 def test_splits_of_another_step_are_not_learned_and_judged_together(experiment, folders, tmp_path):
     for split in ("validation", "test"):
         config = made(experiment, {split: {"step": 0.05}})
@@ -184,6 +190,7 @@ def test_splits_of_another_step_are_not_learned_and_judged_together(experiment, 
     assert (code, "apart" in said) == (2, True)
 
 
+@pytest.mark.slow
 def test_the_step_of_a_run_is_that_of_what_it_learned(experiment, tmp_path):
     config = made(
         experiment, {split: {"step": 0.05} for split in ("train", "validation")}, task={"window": 5}

@@ -47,6 +47,7 @@ def run(tmp_path_factory):
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_a_judged_run_keeps_them(run):
     results = load_results(run)
     assert results["symbol_states"].shape == (50, 3)
@@ -84,6 +85,7 @@ def test_each_symbol_is_the_sign_pattern_of_the_state_that_goes_on(monkeypatch):
     np.testing.assert_allclose(found["symbol_states"], states[7:], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_figure_is_drawn_and_left_out_where_there_are_no_symbols(run, tmp_path):
     assert run / "figures/regions.png" in plot(run)
     results = load_results(run)
@@ -126,6 +128,7 @@ def test_weights_are_chosen_by_runs_taken_together():
     assert varied.true.shape == (4, 200, 2)
 
 
+@pytest.mark.slow
 def test_one_long_row_a_split_is_enough_to_choose_by(run):
     chosen = [row["selected"] for row in read_curve(run) if "selected" in row]
     assert len(chosen) == 2

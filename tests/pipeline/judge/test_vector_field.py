@@ -58,6 +58,7 @@ def test_samples_are_points_with_their_slopes(spring):
     torch.testing.assert_close(targets, torch.stack([2 * p, -2 * q], dim=2), rtol=1e-14, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalize", [False, True])
 def test_slopes_by_the_equations_are_those_that_are_stored(normalize, tmp_path):
     system = {"name": "van-der-pol", "parameters": {"mu": {"uniform": [0.5, 2.0]}}}
@@ -72,6 +73,7 @@ def test_slopes_by_the_equations_are_those_that_are_stored(normalize, tmp_path):
             torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_network_learns_the_field_and_its_rollouts_are_integrated(run, spring):
     metrics = evaluate(run)
     test = metrics["test"]
@@ -102,6 +104,7 @@ def test_a_network_learns_the_field_and_its_rollouts_are_integrated(run, spring)
         roll_out(model, None, "vector-field", starts, window=2, lengths=3)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_scales_and_pairs_that_it_began_with(run, spring, tmp_path):
     config = json.loads((run / "config.json").read_text())["config"]
     assert config["model"]["pairs"] == [[0, 1]]
@@ -117,6 +120,7 @@ def test_a_run_goes_on_with_the_scales_and_pairs_that_it_began_with(run, spring,
     assert whole["energy.energy.last.weight"].dtype == torch.float64
 
 
+@pytest.mark.slow
 def test_random_features_learn_an_energy_in_one_step_whatever_their_batches(spring, tmp_path):
     changed = {"model": {"name": "random-features", "energy": True, "features": 150}, "refinement": {}}
     for name, batch in (("one", 192), ("two", 100)):
@@ -130,6 +134,7 @@ def test_random_features_learn_an_energy_in_one_step_whatever_their_batches(spri
     assert standing["steps"] == 2, "one pass"
 
 
+@pytest.mark.slow
 def test_a_neural_ode_learns_the_field_from_states_and_nothing_but_whole_windows(spring, tmp_path):
     # A linear field is all that a spring has.
     own = {"model": {"name": "neural-ode", "hidden": [], "substeps": 2}, "refinement": {}}
@@ -144,6 +149,7 @@ def test_a_neural_ode_learns_the_field_from_states_and_nothing_but_whole_windows
         train(check_config({**config, "task": {"name": "forecast"}}, "test"), spring, tmp_path / "no")
 
 
+@pytest.mark.slow
 def test_noise_leaves_an_error_that_is_told_and_the_field_is_judged_without_it(tmp_path):
     data = made(tmp_path / "data", observation=NOISY, dataset={**SPRING["dataset"], "train": 200, "test": 60})
     config = {**SPRING, "model": {"name": "mlp", "hidden": [16]}, "refinement": {}}
@@ -155,6 +161,7 @@ def test_noise_leaves_an_error_that_is_told_and_the_field_is_judged_without_it(t
     assert test["field_mse"] < test["mse"] - 0.01
 
 
+@pytest.mark.slow
 def test_the_floor_of_normal_states_is_that_of_the_closed_form():
     generator = np.random.default_rng(0)
     # x ~ N(0, s^2) seen with noise n: the best slope of x' = 3x is 3 y s^2 / (s^2 + n^2).
@@ -168,6 +175,7 @@ def test_the_floor_of_normal_states_is_that_of_the_closed_form():
     assert few == pytest.approx(expected, rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_floor_is_told_only_of_functions_of_noisy_states_alone(tmp_path):
     system = {"name": "van-der-pol", "parameters": {"mu": {"uniform": [0.1, 3.0]}}}
     own = {"system": system, "initial_states": {}, "observation": NOISY, "refinement": {}}
@@ -185,6 +193,7 @@ def test_the_floor_is_told_only_of_functions_of_noisy_states_alone(tmp_path):
         assert ("noise_floor" in test) == has_floor, told
 
 
+@pytest.mark.slow
 def test_slopes_come_from_one_state_also_in_windows(spring, tmp_path):
     task = {"name": "vector-field", "window": 5}
     refused = check_config({**SPRING, "refinement": {}, "task": task, "model": {"name": "lstm"}}, "test")
@@ -223,6 +232,7 @@ steps = 2
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "rest", "said"),
     [
@@ -289,6 +299,7 @@ def test_an_exact_field_rolls_out_exactly():
         np.testing.assert_allclose(found[row, :, 0], q * np.cos(angle) + p * np.sin(angle), atol=3e-7)
 
 
+@pytest.mark.slow
 def test_points_beyond_the_largest_slope_are_left_out_and_counted(spring, tmp_path):
     whole = open_split(spring, "train", get_task("vector-field"), dtype="float64")
     task = get_task("vector-field", largest_derivative=1.2)

@@ -166,6 +166,7 @@ def test_fewer_units_than_it_needs_are_refused_and_the_least_will_do(
     assert train(enough, small_dataset, tmp_path / "run").step == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 7, 18])
 def test_stopped_and_resumed_is_bit_for_bit_the_same_forcing_included(
     stop, experiment, small_dataset, tmp_path, monkeypatch

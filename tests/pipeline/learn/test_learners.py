@@ -135,6 +135,7 @@ def test_features_that_depend_on_each_other_have_the_smallest_solution():
     torch.testing.assert_close(model.readout.weight[:, 0], model.readout.weight[:, 1])
 
 
+@pytest.mark.slow
 def test_one_pass_is_enough_and_no_sample_is_left_out(config, small_dataset, tmp_path):
     """70 rows in batches of 16 are five steps, and the model's wish is part of what the run is."""
     end = train(load_config(config), small_dataset, tmp_path / "run")
@@ -153,6 +154,7 @@ def test_one_pass_is_enough_and_no_sample_is_left_out(config, small_dataset, tmp
         assert all(torch.equal(here[key], there[key]) for key in here)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", ["least-squares", "mine.py:Nudge"])
 def test_stopped_and_resumed_is_bit_for_bit_the_same(learner, config, small_dataset, tmp_path, monkeypatch):
     chosen = load_config(config, [f"training.learner.name={learner}", "training.steps=5"])

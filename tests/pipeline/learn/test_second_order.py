@@ -35,6 +35,7 @@ def exact_jacobian(network, inputs):
     return torch.stack(rows).double()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_the_sampled_matrix_tends_to_the_gauss_newton_matrix(name):
     network, (inputs, _) = model(name), data()
@@ -48,6 +49,7 @@ def test_the_sampled_matrix_tends_to_the_gauss_newton_matrix(name):
     assert error < 0.4 * single, "the error of the mean falls with the number of samples: it has no bias"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_matrix_is_exact_where_a_sample_has_no_more_outputs_than_probes(dtype):
     network, (inputs, _) = model().to(dtype), data(samples=300)

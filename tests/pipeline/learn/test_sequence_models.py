@@ -60,6 +60,7 @@ def dataset(tmp_path_factory):
     return folder / "dataset"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rhn", "lru", "mamba", "transformer"])
 def test_a_run_learns_resumes_and_is_judged(name, dataset, tmp_path):
     def config(steps):
@@ -94,6 +95,7 @@ def test_a_run_learns_resumes_and_is_judged(name, dataset, tmp_path):
         np.testing.assert_allclose(states, ahead[:, step], rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_reservoir_learns_in_one_pass_and_goes_on(dataset, tmp_path):
     text = CONFIG.format(name="reservoir", steps=50).replace("hidden = 8", "units = 100\nwashout = 5")
     text = text.replace("[refinement]\nsteps = 2", "[refinement]\nsteps = 0")

@@ -75,6 +75,7 @@ def whole(config, small_dataset, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_a_run_keeps_all_that_was_promised(whole):
     rows = list(read_curve(whole))
     assert rows[-1]["step"] == 30
@@ -85,12 +86,14 @@ def test_a_run_keeps_all_that_was_promised(whole):
     assert summary["validation_mse"] == best
 
 
+@pytest.mark.slow
 def test_the_same_config_gives_the_same_weights_and_curve(config, whole, small_dataset, tmp_path):
     train(config, small_dataset, tmp_path / "run")
     assert_same_weights(whole, tmp_path / "run")
     assert without_clock(whole) == without_clock(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(experiment, whole, small_dataset, tmp_path):
     other = experiment(**{**LEARNING, "training": {**LEARNING["training"], "seed": 1}})
     train(other, small_dataset, tmp_path / "run")
@@ -99,6 +102,7 @@ def test_another_seed_gives_other_weights(experiment, whole, small_dataset, tmp_
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", [(1,), (7,), (3, 11, 24), (25, 29), (26,)])
 def test_stopped_by_ctrl_c_at_any_step_and_resumed_is_bit_for_bit_the_same(
     stops, config, whole, small_dataset, tmp_path, monkeypatch
@@ -390,6 +394,7 @@ def test_patience_without_validation_is_an_error(experiment, tmp_path):
         train(config, tmp_path / "data", tmp_path / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [[], ["config.json.99.part"], ["config.json"]])
 def test_a_folder_left_by_a_kill_before_the_first_checkpoint_is_gone_on_with(
     left, config, whole, small_dataset, tmp_path

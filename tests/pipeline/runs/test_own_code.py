@@ -114,6 +114,7 @@ def test_an_edited_file_is_another_run(config, small_dataset, tmp_path):
         train(load_config(config), small_dataset, tmp_path / "run", resume=True)
 
 
+@pytest.mark.slow
 def test_a_run_is_loaded_where_it_is_moved_to_and_runs_nothing_unless_it_is_trusted(
     config, small_dataset, tmp_path
 ):

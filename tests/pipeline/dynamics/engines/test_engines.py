@@ -192,6 +192,7 @@ def reference(starts, mu, times):
     return np.array([solve_ivp(field, span, start, **options).y.T for start in starts])
 
 
+@pytest.mark.slow
 def test_heyoka_is_right_to_ten_digits_for_van_der_pol():
     times = np.linspace(0.0, 2.0, 21)
     starts = np.random.default_rng(1).uniform(-5, 5, (50, 2))
@@ -244,6 +245,7 @@ def alone(name: str) -> np.ndarray:
     return states
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(data=st.data())
 @pytest.mark.parametrize("engine", SHARED)
@@ -276,6 +278,7 @@ def test_threads_that_share_an_engine_do_not_disturb_each_other():
                 np.testing.assert_array_equal(states, alone("heyoka")[part::4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["heyoka", "DOP853", "LSODA"])
 def test_rows_that_run_into_a_pole_are_given_up_soon(engine, time_limit):
     # x'' = x^3 has the solution sqrt(2)/(t0 - t): steps shrink towards t0, and the state overflows only there.

@@ -58,6 +58,7 @@ def test_all_are_for_the_fast_engine(flows):
     assert set(engines.values()) == {"heyoka"}
 
 
+@pytest.mark.slow
 def test_slopes_are_those_of_dysts_itself(flows):
     generator = np.random.default_rng(0)
     for system in dysts_flows.convertible_flows()[::3]:
@@ -88,6 +89,7 @@ def test_parameters_that_no_equation_mentions_are_left_out(flows):
         assert set(system.parameters) <= mentioned, system.name
 
 
+@pytest.mark.slow
 def test_a_dataset_of_a_flow_is_read_and_integrated_again_without_dysts(flows, tmp_path):
     (tmp_path / "config.toml").write_text(CONFIG)
     done = CliRunner().invoke(main, ["generate", str(tmp_path / "config.toml"), "--out", str(tmp_path / "d")])
@@ -124,6 +126,7 @@ def test_without_the_package_the_message_says_what_to_install(monkeypatch):
         assert "pip install 'trajstore[dysts]'" in done.output
 
 
+@pytest.mark.slow
 def test_the_study_of_all_flows_names_each_of_them(flows, tmp_path):
     path = Path(__file__).parents[4] / "studies/dysts.toml"
     names = {f"dysts:{name}" for name in dysts_flows.flow_names()} - {

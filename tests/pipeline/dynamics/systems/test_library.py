@@ -94,6 +94,7 @@ def test_the_vector_field_is_what_the_paper_says(name, state, slope):
     np.testing.assert_allclose(field, slope, atol=1e-12)
 
 
+@pytest.mark.slow
 @given(st.floats(-1e6, 1e6), st.integers(-20, 20), st.integers(1, 9))
 def test_an_expression_written_as_text_reads_back_with_every_digit(number, top, bottom):
     x = sympy.Symbol("x", real=True)

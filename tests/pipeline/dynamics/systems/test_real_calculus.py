@@ -42,6 +42,7 @@ def test_a_jacobian_is_real_and_what_differences_give(text):
             np.testing.assert_allclose(found[:, column], differences, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", DOUBTFUL)
 def test_stiff_methods_and_exponents_take_such_equations(text):
     system, times = one(text), np.linspace(0.0, 0.5, 6)
@@ -65,6 +66,7 @@ def test_the_derivative_of_a_kink_is_0_where_it_is():
     assert derivative(sympy.sign(sympy.sqrt(y) - 1), y) == 0
 
 
+@pytest.mark.slow
 def test_the_size_of_a_term_is_real():
     # Seed 8745 of `make properties`: exp(re(t**1.5)), of which no function could be made.
     t = sympy.Symbol("t", real=True)

@@ -34,6 +34,7 @@ def test_functions_of_an_array_of_traced_numbers_work_entry_by_entry(name):
         assert value(entry, x=0.3, y=0.4) == pytest.approx(float(getattr(np, name)(number)), rel=1e-13)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-2, 2), min_size=4, max_size=4), st.floats(0.1, 3))
 def test_a_right_hand_side_of_any_kind_is_what_it_computes(numbers, rate):
     def rhs(X, p, t):

@@ -73,6 +73,7 @@ def assert_refused(server, result, *said):
     assert_silent(server, result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [(REPO,), ZENODO], ids=["hub", "zenodo"])
 def test_what_is_published_is_fetched_byte_for_byte_by_what_is_printed(
     server, dataset_copy, tmp_path, target
@@ -96,6 +97,7 @@ def test_what_is_published_is_fetched_byte_for_byte_by_what_is_printed(
     assert not server.uploads
 
 
+@pytest.mark.slow
 def test_a_dataset_on_the_hub_is_read_where_it_lies(server, small_dataset):
     cite = publish(small_dataset, REPO).cite
     for address in (cite, REPO, "hf://datasets/lab/van-der-pol@main"):
@@ -107,6 +109,7 @@ def test_a_dataset_on_the_hub_is_read_where_it_lies(server, small_dataset):
     assert not any(token for _, path, token in server.calls if path.startswith("/cdn/"))
 
 
+@pytest.mark.slow
 def test_the_address_of_a_page_leads_to_its_dataset(server, small_dataset, tmp_path):
     site = os.environ["HF_ENDPOINT"]
     cite = publish(small_dataset, REPO).cite
@@ -155,6 +158,7 @@ def test_pages_of_archives_and_addresses_that_are_none(page, address, monkeypatc
     assert doi_of_page(address_of_page(page)) == (address or page)
 
 
+@pytest.mark.slow
 def test_the_token_is_not_looked_up_for_each_read(server, small_dataset, monkeypatch):
     cite, asked = publish(small_dataset, REPO).cite, []
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: asked.append(1) or TOKEN)
@@ -167,6 +171,7 @@ def test_the_token_is_not_looked_up_for_each_read(server, small_dataset, monkeyp
     assert {token for _, path, token in server.calls if "/cdn/" not in path} == {"Bearer hf_other"}
 
 
+@pytest.mark.slow
 def test_no_password_of_netrc_takes_the_place_of_a_token(server, small_dataset, tmp_path, monkeypatch):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password other\n")
     (tmp_path / "netrc").chmod(0o600)
@@ -180,6 +185,7 @@ def test_no_password_of_netrc_takes_the_place_of_a_token(server, small_dataset, 
     assert {token for _, path, token in server.calls if "/records/" not in path} <= {None, f"Bearer {TOKEN}"}
 
 
+@pytest.mark.slow
 def test_a_new_dataset_is_the_next_commit_and_the_old_one_stays(server, small_dataset, experiment, tmp_path):
     old = publish(small_dataset, REPO).cite
     generate(experiment(dataset={"train": 40, "seed": 5}), tmp_path / "new", jobs=1)
@@ -191,6 +197,7 @@ def test_a_new_dataset_is_the_next_commit_and_the_old_one_stays(server, small_da
     assert set(head) == set(bytes_of(tmp_path / "new")), "shards of the earlier dataset are gone"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [(REPO,), ZENODO], ids=["hub", "zenodo"])
 def test_one_that_breaks_off_is_gone_on_with(server, small_dataset, target, tmp_path):
     path = "/lfs/" if target == (REPO,) else "/test-00000.h5"
@@ -215,6 +222,7 @@ def test_one_that_breaks_off_is_gone_on_with(server, small_dataset, target, tmp_
     assert bytes_of(tmp_path / "here") == bytes_of(small_dataset)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [(REPO,), ZENODO], ids=["hub", "zenodo"])
 def test_a_server_that_hangs_up_in_the_middle_of_a_file(server, small_dataset, target):
     server.hang_up["PUT"] = 5_000
@@ -239,6 +247,7 @@ def test_what_servers_refuse_is_told(server, small_dataset, target, method, path
     assert_refused(server, run("publish", small_dataset, *target), str(status))
 
 
+@pytest.mark.slow
 def test_what_is_not_sound_is_not_published(server, dataset_copy):
     content = bytearray((dataset_copy / SHARD).read_bytes())
     content[-1] ^= 1
@@ -248,6 +257,7 @@ def test_what_is_not_sound_is_not_published(server, dataset_copy):
     assert not server.calls
 
 
+@pytest.mark.slow
 def test_what_zenodo_needs_to_know(server, small_dataset, tmp_path, experiment):
     assert_refused(server, run("publish", small_dataset, "zenodo:"), "license", "--license")
     assert_refused(server, run("publish", small_dataset, *ZENODO[:3]), "creator")
@@ -262,6 +272,7 @@ def test_what_zenodo_needs_to_know(server, small_dataset, tmp_path, experiment):
     assert f"trajstore:{published.manifest.id}" in metadata["keywords"]
 
 
+@pytest.mark.slow
 def test_a_draft_is_not_public_until_it_is_published(server, small_dataset, tmp_path):
     draft = run("publish", small_dataset, *ZENODO, "--draft")
     assert draft.exit_code == 0, draft.output
@@ -273,6 +284,7 @@ def test_a_draft_is_not_public_until_it_is_published(server, small_dataset, tmp_
     assert_refused(server, run("publish", small_dataset, REPO, "--draft"), "no drafts")
 
 
+@pytest.mark.slow
 def test_files_that_a_deposit_has_too_many_are_removed_and_wrong_ones_replaced(server, small_dataset):
     publish(small_dataset, "zenodo:", license="CC0-1.0", creator="A, B", draft=True)
     (deposit,) = server.deposits.values()
@@ -286,6 +298,7 @@ def test_tokens_go_to_no_other_server(server, small_dataset):
     assert_refused(server, run("publish", small_dataset, *ZENODO), "another server")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", ["", "two\nlines", "nö"])
 def test_a_token_that_is_none(server, small_dataset, monkeypatch, token):
     monkeypatch.setenv("ZENODO_TOKEN", token)
@@ -312,6 +325,7 @@ def test_the_doi_of_all_versions_leads_to_the_latest(server, small_dataset, tmp_
     assert bytes_of(tmp_path / "here") == bytes_of(small_dataset)
 
 
+@pytest.mark.slow
 def test_addresses_that_are_none(server, small_dataset, tmp_path):
     for target in ("hf://lab", "hf://lab/name@main", "hf://lab/../x", "zenodo:12", "osf:1", "nowhere"):
         assert_refused(server, run("publish", small_dataset, target, *ZENODO[1:]), "expected")
@@ -327,6 +341,7 @@ def test_without_the_package_the_extra_is_named(server, small_dataset, monkeypat
         assert_refused(server, run(*command), "trajstore[hub]")
 
 
+@pytest.mark.slow
 def test_a_server_that_serves_another_dataset_than_it_was_sent_is_found(server, small_dataset, tmp_path):
     cite = publish(small_dataset, REPO).cite
     digest = load_manifest(small_dataset).shards[0].sha256

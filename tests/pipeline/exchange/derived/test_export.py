@@ -35,6 +35,7 @@ def source(request, experiment, failing_dataset, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_npz_is_read_by_numpy_without_pickles(source, tmp_path):
     export(source, tmp_path / "out", "npz")
     for split in ("train", "validation"):
@@ -46,6 +47,7 @@ def test_npz_is_read_by_numpy_without_pickles(source, tmp_path):
                 assert arrays["component"].tolist() == [name.decode() for name in file["component"]]
 
 
+@pytest.mark.slow
 def test_csv_holds_every_digit_and_failed_rows_are_empty_cells(source, tmp_path):
     export(source, tmp_path / "out", "csv")
     states, status = by_h5py(source, "train"), by_h5py(source, "train", "status")
@@ -66,6 +68,7 @@ def test_csv_holds_every_digit_and_failed_rows_are_empty_cells(source, tmp_path)
         assert [float(row["time"]) for row in rows[: states.shape[1]]] == file["time"][()].tolist()
 
 
+@pytest.mark.slow
 def test_netcdf_is_read_by_other_programs(source, tmp_path):
     export(source, tmp_path / "out", "netcdf")
     path = tmp_path / "out/train.nc"
@@ -82,6 +85,7 @@ def test_netcdf_is_read_by_other_programs(source, tmp_path):
     assert "state(trajectory, time, component)" in header
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["npz", "csv", "netcdf"])
 def test_what_is_exported_can_be_imported_with_the_same_numbers(source, tmp_path, form):
     (path,) = export(source, tmp_path / "out", form, ["train"])
@@ -120,6 +124,7 @@ def diagnosed(experiment, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_diagnostics_are_columns_of_a_table_the_same_along_each_row(diagnosed, tmp_path):
     export(diagnosed, tmp_path / "out", "csv")
     with (tmp_path / "out/train.csv").open(newline="") as file:
@@ -133,6 +138,7 @@ def test_diagnostics_are_columns_of_a_table_the_same_along_each_row(diagnosed, t
         np.testing.assert_array_equal([float(cell or "nan") for cell in cells], values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["npz", "csv", "netcdf"])
 def test_states_and_parameters_come_back_from_a_file_that_has_more(diagnosed, tmp_path, form):
     (path,) = export(diagnosed, tmp_path / "out", form)
@@ -148,6 +154,7 @@ def test_states_and_parameters_come_back_from_a_file_that_has_more(diagnosed, tm
                 np.testing.assert_array_equal(arrays[name][()], by_h5py(diagnosed, "train", name))
 
 
+@pytest.mark.slow
 def test_the_same_dataset_gives_the_same_bytes(small_dataset, tmp_path):
     for form in ("npz", "csv", "netcdf"):
         for name in ("a", "b"):

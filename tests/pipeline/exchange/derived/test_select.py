@@ -65,6 +65,7 @@ def test_rows_that_begin_later_still_follow_from_the_equations(small_dataset, tm
     assert any("row 3" in line for line in reintegrate(tmp_path / "late", 100).problems)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
@@ -103,6 +104,7 @@ def test_rows_are_chosen_by_parameters(tmp_path, make_shard, write_dataset):
     assert by_h5py(tmp_path / "both", "train", "source_row").tolist() == list(range(15, 25))
 
 
+@pytest.mark.slow
 def test_a_selection_of_a_selection_names_both(small_dataset, tmp_path):
     once = select(small_dataset, tmp_path / "once", Selection(rows=(10, 30)))
     twice = select(tmp_path / "once", tmp_path / "twice", Selection(stride=2, rows=(5, None)))
@@ -152,6 +154,7 @@ def test_a_damaged_source_is_not_selected_from(dataset_copy, tmp_path):
     assert not (tmp_path / "out.part").exists()
 
 
+@pytest.mark.slow
 def test_what_is_there_is_never_overwritten_and_leftovers_are_cleared(small_dataset, tmp_path, contents):
     select(small_dataset, tmp_path / "out", Selection())
     before = contents(tmp_path / "out")
@@ -196,6 +199,7 @@ def test_nothing_else_is_written_into_a_dataset(dataset_copy, tmp_path, command)
     assert verify(dataset_copy) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [0, -1, "x", None, 1.5])
 def test_a_source_that_states_a_senseless_size_of_shards_is_cut_by_its_own(
     dataset_copy, tmp_path, time_limit, rows
@@ -208,6 +212,7 @@ def test_a_source_that_states_a_senseless_size_of_shards_is_cut_by_its_own(
     assert len(made.shards) == 5
 
 
+@pytest.mark.slow
 def test_the_folder_one_stands_in_can_be_filled(small_dataset, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

@@ -39,6 +39,7 @@ def sound(folder):
     return load_manifest(folder)
 
 
+@pytest.mark.slow
 def test_a_selection_keeps_what_is_left_of_each_split(lengths, tmp_path):
     select(lengths, tmp_path / "cut", Selection(time=(0.5, 3.0), stride=2))
     manifest = sound(tmp_path / "cut")
@@ -52,12 +53,14 @@ def test_a_selection_keeps_what_is_left_of_each_split(lengths, tmp_path):
     assert grid["splits"]["test"]["diagnosed"] == {"duration": 2.0, "points": 21}
 
 
+@pytest.mark.slow
 def test_a_part_of_the_rows_keeps_the_grids(lengths, tmp_path):
     manifest = select(lengths, tmp_path / "cut", Selection(rows=(1, 4)))
     assert sound(tmp_path / "cut") == manifest
     assert manifest.format_version == 3
 
 
+@pytest.mark.slow
 def test_where_one_grid_is_left_it_is_a_dataset_like_any_other(lengths, tmp_path):
     manifest = select(lengths, tmp_path / "test", Selection(splits=["test"]))
     assert sound(tmp_path / "test") == manifest
@@ -80,6 +83,7 @@ def test_nothing_left_of_a_split_is_told(lengths, tmp_path):
     assert CliRunner().invoke(main, [*arguments, "--split", "train"]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_split_without_rows_leaves_none(experiment, tmp_path):
     generate(made(experiment, validation=0), tmp_path / "data", jobs=1)
     with pytest.raises(DataError, match="no rows are left"):
@@ -87,6 +91,7 @@ def test_a_split_without_rows_leaves_none(experiment, tmp_path):
     assert select(tmp_path / "data", tmp_path / "all", Selection()).format_version == 3
 
 
+@pytest.mark.slow
 def test_they_are_joined_where_the_grids_of_each_split_agree(experiment, lengths, tmp_path):
     config = made(experiment, seed=1, diagnostics=["lyapunov_exponent"])
     generate(config, tmp_path / "more", jobs=1)
@@ -100,6 +105,7 @@ def test_they_are_joined_where_the_grids_of_each_split_agree(experiment, lengths
     }
 
 
+@pytest.mark.slow
 def test_splits_of_two_datasets_make_one(experiment, tmp_path):
     """One long row to learn from and many short ones to be judged on, made apart."""
     for name, duration, seed in (("long", 9.0, 1), ("short", 1.0, 2)):
@@ -119,6 +125,7 @@ def test_splits_of_two_datasets_make_one(experiment, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_files_hold_as_many_rows_as_the_length_of_their_split_allows(experiment, tmp_path, monkeypatch):
     # A file for 60 points, so that rows are few.
     monkeypatch.setattr(experiment_module, "rows_of_shard", lambda points, *_: max(1, 60 // points))
@@ -138,6 +145,7 @@ def test_files_hold_as_many_rows_as_the_length_of_their_split_allows(experiment,
     assert sizes(both) == {"train": [1] * 16, "validation": [5, 5], "test": [2] * 6}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [0, -1, "2", None])
 def test_a_number_of_rows_that_is_none_is_not_taken_from_a_stranger(lengths, tmp_path, rows, time_limit):
     manifest = load_manifest(lengths)
@@ -151,6 +159,7 @@ def test_a_number_of_rows_that_is_none_is_not_taken_from_a_stranger(lengths, tmp
     assert [shard.rows for shard in found.splits["train"].shards] == [5, 3]
 
 
+@pytest.mark.slow
 def test_other_times_of_one_split_are_refused(experiment, lengths, tmp_path):
     splits = {"train": {"duration": 5.0}, "validation": {"duration": 1.5}}
     generate(made(experiment, 1, splits, diagnostics=["lyapunov_exponent"]), tmp_path / "other", jobs=1)
@@ -169,6 +178,7 @@ def test_other_times_of_one_split_are_refused(experiment, lengths, tmp_path):
     assert "its time grids differ" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [[MANIFEST], [CHECKSUMS], [MANIFEST, CHECKSUMS]])
 def test_a_lost_manifest_comes_back_byte_for_byte(lengths, tmp_path, lost):
     folder = shutil.copytree(lengths, tmp_path / "copy")
@@ -182,6 +192,7 @@ def test_a_lost_manifest_comes_back_byte_for_byte(lengths, tmp_path, lost):
     assert verify(folder) == []
 
 
+@pytest.mark.slow
 def test_each_file_of_an_export_has_the_times_of_its_split(lengths, tmp_path):
     for form in ("npz", "csv", "netcdf"):
         export(lengths, tmp_path / form, form)
@@ -198,6 +209,7 @@ def test_each_file_of_an_export_has_the_times_of_its_split(lengths, tmp_path):
             np.testing.assert_allclose(file["time"], times)
 
 
+@pytest.mark.slow
 def test_words_and_figures_tell_of_it(lengths, tmp_path):
     phrase = (
         "in train 51 points, t = 0 to 5, a step of 0.1; in validation 11 points, t = 0 to 1, a step of 0.1"

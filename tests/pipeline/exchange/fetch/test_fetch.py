@@ -31,6 +31,7 @@ pytestmark = pytest.mark.usefixtures("checks")
 # The whole way
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["", "/", "/manifest.json"])
 def test_a_dataset_comes_byte_for_byte_from_a_server(server, dataset_copy, tmp_path, suffix):
     result = run(server.url.rstrip("/") + suffix, tmp_path / "here")
@@ -42,6 +43,7 @@ def test_a_dataset_comes_byte_for_byte_from_a_server(server, dataset_copy, tmp_p
     assert_came_whole(tmp_path / "here", dataset_copy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form", ["{}", "{}/", "{}/manifest.json", "file://{}", "file://localhost{}/manifest.json"]
 )
@@ -53,6 +55,7 @@ def test_a_dataset_comes_byte_for_byte_from_a_folder(dataset_copy, tmp_path, for
     assert_came_whole(tmp_path / "here", source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_shards_come_over_as_many_connections_as_asked_for(server, dataset_copy, tmp_path, jobs):
     most, now, lock = [0], [0], threading.Lock()
@@ -83,6 +86,7 @@ def test_a_second_fetch_transfers_no_shard_and_touches_nothing(server, tmp_path,
     assert contents(tmp_path / "here") == before
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_or_damaged_is_fetched_again(server, dataset_copy, tmp_path):
     here = tmp_path / "here"
     fetch(server.url, here)
@@ -98,6 +102,7 @@ def test_only_what_is_missing_or_damaged_is_fetched_again(server, dataset_copy, 
     assert_came_whole(here, dataset_copy)
 
 
+@pytest.mark.slow
 def test_what_came_is_read_in_a_process_of_its_own(server, dataset_copy, tmp_path, checks, monkeypatch):
     fetch(server.url, tmp_path / "here")
     assert checks == [{"isolated": True}]
@@ -138,6 +143,7 @@ def test_a_link_in_the_place_of_a_shard_is_replaced_and_what_it_names_left_alone
     assert_came_whole(here, dataset_copy)
 
 
+@pytest.mark.slow
 def test_progress_goes_to_stderr_and_pooch_is_as_talkative_as_before(server, tmp_path):
     level = pooch.get_logger().level
     result = run(server.url, tmp_path / "here")
@@ -150,6 +156,7 @@ def test_progress_goes_to_stderr_and_pooch_is_as_talkative_as_before(server, tmp
 # The folder
 
 
+@pytest.mark.slow
 def test_a_folder_with_something_else_is_left_as_it_was(server, tmp_path, contents):
     here = tmp_path / "here"
     here.mkdir()
@@ -175,6 +182,7 @@ def other_dataset(make_shard, write_dataset, tmp_path):
     return write_dataset(tmp_path / "other", {"train": shards})
 
 
+@pytest.mark.slow
 def test_another_dataset_is_refused_unless_it_may_be_thrown_away(
     server, dataset_copy, other_dataset, tmp_path, contents
 ):
@@ -189,6 +197,7 @@ def test_another_dataset_is_refused_unless_it_may_be_thrown_away(
     assert_came_whole(other_dataset, dataset_copy)
 
 
+@pytest.mark.slow
 def test_another_dataset_is_kept_while_none_of_the_new_files_is_there(server, other_dataset, contents):
     before = contents(other_dataset)
     for name in (
@@ -204,6 +213,7 @@ def test_another_dataset_is_kept_while_none_of_the_new_files_is_there(server, ot
     assert contents(other_dataset) == before
 
 
+@pytest.mark.slow
 def test_an_unfinished_fetch_is_gone_on_with_by_no_other_dataset(
     server, dataset_copy, other_dataset, tmp_path
 ):
@@ -217,6 +227,7 @@ def test_an_unfinished_fetch_is_gone_on_with_by_no_other_dataset(
     assert_came_whole(here, other_dataset)
 
 
+@pytest.mark.slow
 def test_a_dataset_that_is_being_replaced_is_none_and_the_same_command_goes_on(
     server, dataset_copy, other_dataset, tmp_path
 ):
@@ -228,6 +239,7 @@ def test_a_dataset_that_is_being_replaced_is_none_and_the_same_command_goes_on(
     assert_came_whole(other_dataset, dataset_copy)
 
 
+@pytest.mark.slow
 def test_what_a_grown_dataset_shares_with_the_smaller_one_is_kept(
     experiment, small_dataset, tmp_path, server, dataset_copy
 ):
@@ -240,6 +252,7 @@ def test_what_a_grown_dataset_shares_with_the_smaller_one_is_kept(
     assert_came_whole(here, dataset_copy)
 
 
+@pytest.mark.slow
 def test_right_shards_without_a_manifest_are_taken_over(server, dataset_copy, tmp_path):
     here = tmp_path / "here"
     here.mkdir()
@@ -251,6 +264,7 @@ def test_right_shards_without_a_manifest_are_taken_over(server, dataset_copy, tm
     assert_came_whole(here, dataset_copy)
 
 
+@pytest.mark.slow
 def test_a_partial_file_of_another_content_is_not_gone_on_with(server, dataset_copy, tmp_path):
     here = tmp_path / "here"
     server.behaviours[SHARD] = broken(99, 500)

@@ -146,6 +146,7 @@ def test_hostile_answers_end_in_a_message_that_is_fit_for_a_terminal(server, tmp
     gc.collect()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [MANIFEST, SHARD])
 @pytest.mark.parametrize("where", ["before the answer", "within it"])
 def test_a_silent_server_is_given_up_after_the_timeout(
@@ -166,6 +167,7 @@ def test_a_refusal_is_told_at_once(server, tmp_path, name, status):
     assert server.names().count(name) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "status"), [(MANIFEST, 500), (CHECKSUMS, 429), (SHARD, 500), (SHARD, 503)])
 def test_a_server_in_trouble_is_asked_again(server, dataset_copy, tmp_path, name, status):
     server.behaviours[name] = answering(status, times=2)
@@ -177,6 +179,7 @@ def test_a_server_in_trouble_is_asked_again(server, dataset_copy, tmp_path, name
     assert server.names().count(name) == download.ATTEMPTS
 
 
+@pytest.mark.slow
 def test_the_wait_that_a_server_asks_for_is_kept_within_bounds(server, dataset_copy, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "LONGEST_WAIT", 0.3)
     server.behaviours[SHARD] = answering(503, headers={"Retry-After": "86400"}, times=1)
@@ -242,6 +245,7 @@ def test_no_redirection_leaves_https(monkeypatch, tmp_path):
     assert asked == ["https://example.org/shared/manifest.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [MANIFEST, SHARD])
 def test_passwords_and_keys_are_used_but_never_shown(server, dataset_copy, tmp_path, name):
     seen = []

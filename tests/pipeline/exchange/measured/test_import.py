@@ -82,6 +82,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_file_gives_the_same_dataset_but_for_its_source(tmp_path, kind):
     name, write, arguments = KINDS[kind]

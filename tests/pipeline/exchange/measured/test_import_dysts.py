@@ -46,6 +46,7 @@ def rows(folder, split):
     return TrajectoryDataset(folder, split, dtype="float64").states(slice(None)).numpy()
 
 
+@pytest.mark.slow
 def test_the_split_is_that_of_the_benchmark(file, tmp_path):
     done = call("--dysts", file, "--out", tmp_path / "out", "--json")
     assert done.exit_code == 0, done.output
@@ -70,6 +71,7 @@ def test_the_split_is_that_of_the_benchmark(file, tmp_path):
             np.testing.assert_allclose(np.diff(time), 0.05 * period, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("components", [1, 3])
 def test_the_study_forecasts_what_was_not_fitted_and_nothing_else(components, tmp_path):
     write(tmp_path / "train_a.json", benchmark(0.3, components=components))

@@ -113,6 +113,7 @@ def test_of_some_components_of_an_array_slopes_are_those_of_these(tmp_path):
     np.testing.assert_array_equal(stored(tmp_path / "out")[2], slopes[..., 1:])
 
 
+@pytest.mark.slow
 def test_what_is_exported_comes_back_with_its_slopes(tmp_path):
     states, slopes = swinging()
     import_files(table(tmp_path / "a.csv", states, slopes), tmp_path / "out", Import(NAMED, **WHOLE))
@@ -198,6 +199,7 @@ def test_slopes_that_the_type_does_not_hold_are_refused(tmp_path):
             )
 
 
+@pytest.mark.slow
 def test_a_field_is_learned_from_measured_slopes_and_judged_by_them_alone(tmp_path):
     path = table(tmp_path / "a.csv", *swinging(10))
     arguments = ["--trajectory", "run", "--derivatives", "x=dx,v=dv", "--out", str(tmp_path / "data")]

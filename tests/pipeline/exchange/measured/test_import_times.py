@@ -120,6 +120,7 @@ def test_components_in_different_units_are_refused(tmp_path):
     assert "x is in cm, that of" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "suffix"), [("csv", ".csv"), ("npz", ".npz"), ("netcdf", ".nc")])
 def test_units_come_back_from_our_own_files(tmp_path, form, suffix):
     lines = "".join(f"{i},{k},{i + k * k},{i}\n" for i in range(3) for k in range(4))

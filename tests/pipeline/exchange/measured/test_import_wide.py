@@ -17,6 +17,7 @@ def pictures(path, components: int) -> np.ndarray:
     return states
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("components", [784, MAX_COMPONENTS])
 def test_pictures_are_stored_and_read_as_any_states(components, tmp_path):
     states = pictures(tmp_path / "a.npz", components)
