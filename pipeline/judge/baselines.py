@@ -7,6 +7,7 @@ from ...data.batches.dataset import TrajectoryDataset
 from ...data.folder.manifest_reading import load_manifest
 from ..runs.code import Classes
 from ..runs.splits import open_split
+from ..runtime.blas import one_blas_thread
 from .forecasters.examples import Examples
 from .forecasters.forecaster import Baseline
 from .forecasters.registry import BASELINES, usual
@@ -40,5 +41,7 @@ def fit_baselines(
         validated = Examples.of(validation, parameters, VALIDATED, SERIES)
     else:
         fitted, validated = fitted.parted()
-    found = {name: BASELINES.find(name, code, given).fit(fitted, validated) for name in names}
+    kinds = {name: BASELINES.find(name, code, given) for name in names}
+    with one_blas_thread():
+        found = {name: kind.fit(fitted, validated) for name, kind in kinds.items()}
     return {name: baseline for name, baseline in found.items() if baseline is not None}

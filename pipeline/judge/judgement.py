@@ -11,6 +11,7 @@ from ...data.base.own_code import OwnCode
 from ..config.learning import EvaluationSection
 from ..runs.code import Classes
 from ..runs.files import RunError
+from ..runtime.blas import one_blas_thread
 from .baselines import fit_baselines
 from .field import judge_field
 from .judging import Judging
@@ -44,7 +45,7 @@ def judge(
     samples, test = judging.samples, judging.test
     kinds, context = kinds_of(settings, code, given), judging.context
     metrics = [kind(context) for kind in kinds if kind.over == "targets" and kind.wanted(context)]
-    with console.status("fit trivial predictors"):
+    with console.status("fit trivial predictors"), one_blas_thread():
         predictors = FirstStatePredictors(judging.train, samples.times)
     quantiles = ErrorQuantiles(len(samples), len(samples.times))
     with console.status("judge the predictions"):
@@ -105,7 +106,7 @@ def judge_beside_baselines(
         return None
     with console.status("fit baselines"):
         baselines = fit_baselines(judging.train, judging.truth, settings.baselines, code, given)
-    with console.status("roll out"):
+    with console.status("roll out"), one_blas_thread():
         return judge_rollouts(judging, kinds, baselines, settings.statistics_points)
 
 
