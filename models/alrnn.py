@@ -1,11 +1,13 @@
 """Almost-linear recurrent network: Brenner, Hemmer, Monfared and Durstewitz (2024), arXiv:2410.14240."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .dynamics_settings import AlrnnSettings
+from .facts import DataFacts
 from .model import Memory
 from .piecewise import Pieces, PiecewiseModel, stable_diagonal
 
@@ -18,7 +20,8 @@ class ALRNN(PiecewiseModel):
     Args:
         input_size: Components of the state.
         output_size: The same.
-        units: M, at least components and ReLUs together; of fewer so many are taken, which training refuses.
+        units: M, at least components and ReLUs together; of fewer so many are taken, which training refuses where the
+            number is not the default.
         relus: P.
     """
 
@@ -42,6 +45,17 @@ class ALRNN(PiecewiseModel):
     def least_units(cls, components: int, **settings: Any) -> int:
         """Those that are the state have no ReLU."""
         return components + settings["relus"]
+
+    @classmethod
+    def completed(cls, settings: Mapping[str, Any], data: DataFacts) -> Mapping[str, Any]:
+        """The settings, with more units than the default ones where these are fewer than the state and ReLUs need.
+
+        Raises DataError where others are.
+        """
+        units = AlrnnSettings().units
+        if settings["units"] == units:
+            settings = {**settings, "units": max(units, cls.least_units(len(data.components), **settings))}
+        return super().completed(settings, data)
 
     def pieces(self) -> Pieces:
         """The map, as it is now."""

@@ -101,7 +101,8 @@ class AlrnnSettings(Section):
     """Of `alrnn`.
 
     Attributes:
-        units: M, of which the first ones are the state; at least components and ReLUs together.
+        units: M, of which the first ones are the state; at least components and ReLUs together. Where these are more
+            than 20, the default is as many.
         relus: P, of the units, those with a ReLU, from the last one on; it is linear in each of 2^P regions.
     """
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from trajstore.data import DataError
 from trajstore.models import make_model
-from trajstore.pipeline import RunError, train
+from trajstore.pipeline import RunError, load_trained, train
 from trajstore.pipeline.config.learners import ForcedSettings
 from trajstore.pipeline.config.learning import TrainingSection
 from trajstore.pipeline.learn import forced as module
@@ -18,6 +18,7 @@ from trajstore.pipeline.learn.forced import Forced
 from trajstore.pipeline.learn.learner import Context
 from trajstore.pipeline.learn.ranks import Ranks
 from trajstore.pipeline.runs.files import load_checkpoint
+from trajstore.pipeline.runs.folder import RunConfig
 
 LEARNING = {
     "task": {"name": "forecast", "normalize": True, "window": 15},
@@ -164,6 +165,19 @@ def test_fewer_units_than_it_needs_are_refused_and_the_least_will_do(
     training = {**LEARNING["training"], "steps": 2}
     enough = experiment(**{**LEARNING, "model": {**model, "units": least}, "training": training})
     assert train(enough, small_dataset, tmp_path / "run").step == 2
+
+
+def test_the_default_units_of_an_alrnn_follow_what_it_needs(experiment, small_dataset, tmp_path):
+    """And where 20 are enough they are those, so that its run is known by the hash that it had."""
+    training = {**LEARNING["training"], "steps": 2}
+    for relus, units in ((2, 20), (18, 20), (19, 21)):
+        runs = []
+        for stated in ({}, {"units": units}):
+            model = {"name": "alrnn", "relus": relus, **stated}
+            runs.append(tmp_path / f"{relus} {len(stated)}")
+            train(experiment(**{**LEARNING, "model": model, "training": training}), small_dataset, runs[-1])
+        assert load_trained(runs[0])[1].units == units
+        assert len({RunConfig.load(run).identity for run in runs}) == 1
 
 
 @pytest.mark.slow
