@@ -19,13 +19,20 @@ TOKEN = "hf_TheSecretOfThisTest"
 
 @dataclass
 class Repo:
-    """Commits of a dataset, each from path to (bytes, whether they are in the store of large files)."""
+    """Commits of a dataset, each from path to (bytes, whether they are in the store of large files).
+
+    names  of branches and tags, each with its commit
+    """
 
     commits: dict = field(default_factory=dict)
     head: str | None = None
+    names: dict = field(default_factory=dict)
+
+    def commit(self, revision):
+        return self.head if revision == "main" else self.names.get(revision, revision)
 
     def files(self, revision):
-        revision = self.head if revision == "main" else revision
+        revision = self.commit(revision)
         return {} if revision is None else self.commits.get(revision)
 
 
@@ -105,7 +112,7 @@ def repo_info(handler, body, name, _, revision):
     files = repo and repo.files(revision or "main")
     if not files:
         return handler.json({"error": "Repository not found"}, 404)
-    sha = repo.head if revision in (None, "main") else revision
+    sha = repo.commit(revision or "main")
     return handler.json({"id": name, "sha": sha, "siblings": [], "tags": [], "private": False})
 
 

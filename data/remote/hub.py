@@ -5,15 +5,16 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, unquote
 
 from ..base.errors import TrajstoreError
 from .address import NotThereError, plain
 from .places import Place
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
-ADDRESS = re.compile(
-    rf"hf://(?:datasets/)?({NAME}/{NAME})(?:@([^/@?#\s]{{1,200}}))?(?:/(.*))?", re.IGNORECASE
-)
+# Revisions of the Hub's own making may have their slashes as they are.
+REVISION = r"refs/(?:pr/[0-9]+|convert/[\w.-]+)(?=/|$)|[^/@?#\s]{1,200}"
+ADDRESS = re.compile(rf"hf://(?:datasets/)?({NAME}/{NAME})(?:@({REVISION}))?(?:/(.*))?", re.IGNORECASE)
 # The path of a dataset's page, or of the list of its files.
 PAGE = re.compile(rf"/datasets/({NAME}/{NAME})(?:/(?:tree|blob)/([^/]+)(/.*?)?)?/?(?:manifest\.json)?")
 SITE = "https://huggingface.co"
@@ -36,9 +37,13 @@ class HubDataset:
         parts = (found.group(3) or "").strip("/") if found else ".."
         if found is None or ".." in parts.split("/"):
             raise TrajstoreError(f"{plain(url)}: no dataset on the Hub; expected hf://ORG/NAME[@REVISION]")
-        # What was copied from a browser's or fsspec's address has its slashes written out.
-        revision = found.group(2)
-        return cls(found.group(1), revision and revision.replace("%2F", "/"), parts)
+        # What was copied from a browser's or fsspec's address has slashes, blanks and the like written out.
+        return cls(found.group(1), found.group(2) and unquote(found.group(2)), parts)
+
+    def __str__(self) -> str:
+        """The address of the revision, as it can be typed."""
+        revision = f"@{quote(self.revision, safe='+')}" if self.revision else ""
+        return f"hf://{self.repo}{revision}"
 
 
 def address_of_page(url: str) -> str:
@@ -77,7 +82,7 @@ def hub_place(url: str) -> Place:
     try:
         commit = api.dataset_info(dataset.repo, revision=dataset.revision, timeout=10.0).sha
     except Exception as error:
-        raise hub_error(f"hf://{dataset.repo}", error) from None
+        raise hub_error(str(dataset), error) from None
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise TrajstoreError(f"hf://{dataset.repo}: the Hub names no commit; is HF_ENDPOINT right?")
     folder = f"/{dataset.folder}" if dataset.folder else ""
@@ -96,8 +101,8 @@ def hub_error(where: str, error: Exception) -> TrajstoreError:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status == 404 or "NotFound" in type(error).__name__:
         return NotThereError(
-            f"{where}: the Hub has no such dataset, revision or file, or shows it only to others; check the name, or "
-            "log in: hf auth login"
+            f"{where}: the Hub has no such dataset, revision or file, or shows it only to others; check the name (a "
+            "slash in a revision's is written %2F), or log in: hf auth login"
         )
     if status in (401, 403):
         return TrajstoreError(

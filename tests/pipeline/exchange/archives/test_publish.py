@@ -4,6 +4,7 @@ import os
 import pickle
 import shutil
 import traceback
+from urllib.parse import quote
 
 import huggingface_hub
 import numpy as np
@@ -156,6 +157,36 @@ def test_pages_of_archives_and_addresses_that_are_none(page, address, monkeypatc
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     monkeypatch.delenv("ZENODO_URL", raising=False)
     assert doi_of_page(address_of_page(page)) == (address or page)
+
+
+@pytest.mark.parametrize(
+    ("revision", "typed"),
+    [
+        ("v1.0", ["v1.0"]),
+        ("1.0+build", ["1.0+build", "1.0%2Bbuild"]),
+        ("refs/pr/1", ["refs/pr/1", "refs%2Fpr%2F1"]),
+        ("refs/convert/parquet", ["refs/convert/parquet"]),
+        ("feature/new", ["feature%2Fnew", "feature%2fnew"]),
+        ("two words", ["two%20words"]),
+        ("a#b?c@d", ["a%23b%3Fc%40d"]),
+        ("100%", ["100%", "100%25"]),
+        ("größer", ["größer", "gr%C3%B6%C3%9Fer"]),
+    ],
+)
+def test_revisions_have_names_of_any_signs(server, small_dataset, revision, typed):
+    cite = publish(small_dataset, REPO).cite
+    repo = server.repos["lab/van-der-pol"]
+    repo.names[revision] = cite.partition("@")[2]
+    repo.commits[repo.head] |= {f"sub/{path}": file for path, file in repo.commits[repo.head].items()}
+    page = f"{server.root}/datasets/lab/van-der-pol/tree/{quote(revision, safe='')}"
+    for address in (*(f"{REPO}@{name}" for name in typed), page):
+        for folder in ("", "/sub"):
+            assert load_manifest(f"{address}{folder}") == load_manifest(small_dataset)
+
+
+def test_a_revision_that_is_not_there_is_named(server, small_dataset):
+    publish(small_dataset, REPO)
+    assert_refused(server, run("info", f"{REPO}@feature/new"), f"{REPO}@feature: ", "%2F")
 
 
 @pytest.mark.slow
