@@ -7,6 +7,8 @@ from ..base.errors import TrajstoreError
 
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
+# How a DOI begins, with its scheme or without.
+DOI = re.compile(r"doi:|(?=10\.[0-9]{4,9}/zenodo\.)", re.IGNORECASE)
 # What a browser takes for a server: this machine, or four numbers; a name with dots, before a slash or with a port.
 HOST = re.compile(
     r"(?:(?P<here>localhost|[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?::[0-9]+)?|[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}(?::[0-9]+|(?=/)))"
@@ -30,8 +32,8 @@ def meant(path: str | Path) -> str:
     Begins with a semicolon, as the end of a message.
     """
     text = str(path)
-    if text.lower().startswith("doi:"):
-        return f"; what has a DOI is brought here before: trajstore fetch {plain(text)} DIR"
+    if DOI.match(text):
+        return f"; what has a DOI is brought here before: trajstore fetch doi:{plain(DOI.sub('', text))} DIR"
     if found := HOST.match(text):
         scheme = "http" if found.group("here") else "https"
         return f"; if it is an address, say {hide(f'{scheme}://{text}')}"

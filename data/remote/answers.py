@@ -8,8 +8,9 @@ from .address import plain
 # Seconds until a connection stands, and between two pieces of an answer.
 CONNECT, SILENCE = 10.0, 60.0
 CHUNK = 1 << 16
-# Answers of servers that may do better a moment later.
+# Answers of servers that may do better a moment later, and the longest wait in seconds that one may ask for.
 PASSING = {408, 425, 429, 500, 502, 503, 504}
+LONGEST_WAIT = 60.0
 # What a server says may be anything: numbers are plain ones that Python reads in no time.
 NUMBER = "[0-9]{1,18}"
 CONTENT_RANGE = re.compile(rf"bytes ({NUMBER})-{NUMBER}/({NUMBER}|\*)")

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..base.errors import FormatError, TrajstoreError
 from .address import NotThereError, hide, scheme_of
+from .answers import LONGEST_WAIT
 
 # Tries, and the wait in seconds after the first of them, then twice as long each time.
 ATTEMPTS = 4
@@ -22,7 +23,11 @@ EXTRA = (
 
 
 class PassingError(Exception):
-    """Nothing, or not all, came; another try may go better."""
+    """Nothing, or not all, came; another try may go better. `delay`: seconds that the server asks to wait."""
+
+    def __init__(self, reason: str = "", delay: float = 0.0) -> None:
+        super().__init__(reason)
+        self.delay = delay
 
 
 class NoRangesError(Exception):
@@ -72,7 +77,7 @@ class Place:
         where, why = self.shown(name), PassingError()
         for attempt in range(ATTEMPTS):
             if attempt:
-                time.sleep(BACKOFF * 2 ** (attempt - 1))
+                time.sleep(max(BACKOFF * 2 ** (attempt - 1), min(why.delay, LONGEST_WAIT)))
             try:
                 read = self._once(name, start, end, total)
             except PassingError as error:

@@ -12,7 +12,7 @@ from requests.utils import get_environ_proxies
 
 from ..base.errors import FormatError, TrajstoreError
 from .address import NotThereError, hide, plain
-from .answers import CHUNK, CONNECT, PASSING, SILENCE, check_plain, refused, size_of
+from .answers import CHUNK, CONNECT, PASSING, SILENCE, check_plain, number, refused, size_of
 from .places import NoRangesError, PassingError
 
 
@@ -41,7 +41,7 @@ class WebFiles(HTTPFileSystem):
         headers = {**self.kwargs["headers"], "Range": f"bytes={start}-{end - 1}"}
         try:
             async with session.get(self.encode_url(url), headers=headers, proxy=self._proxy(url)) as answer:
-                self._check(url, answer, start, end, total)
+                size = self._check(url, answer, start, end, total)
                 read = bytearray()
                 async for chunk in answer.content.iter_chunked(CHUNK):
                     read += chunk
@@ -51,8 +51,8 @@ class WebFiles(HTTPFileSystem):
             raise TrajstoreError(f"{hide(url)}: the server redirects too often; check the address") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise PassingError(_reason(error)) from None
-        if total is not None and len(read) < end - start:
-            raise PassingError(f"{len(read):,} of {end - start:,} bytes came")
+        if size is not None and len(read) < min(end, size) - start:
+            raise PassingError(f"{len(read):,} of {min(end, size) - start:,} bytes came")
         return bytes(read)
 
     def _proxy(self, url: str) -> str | None:
@@ -65,7 +65,8 @@ class WebFiles(HTTPFileSystem):
 
     def _check(
         self, url: str, answer: aiohttp.ClientResponse, start: int, end: int, total: int | None
-    ) -> None:
+    ) -> int | None:
+        """Bytes of the whole file, None where neither the caller nor the server knows; raises as `_range` does."""
         where = hide(url)
         hops = [*(each.url.scheme for each in answer.history), answer.url.scheme]
         if "https" in hops and hops[hops.index("https") :].count("http"):
@@ -73,14 +74,16 @@ class WebFiles(HTTPFileSystem):
         if answer.status in (404, 410):
             raise NotThereError(f"{where}: the server has no such file (status {answer.status})")
         if answer.status in PASSING:
-            raise PassingError(f"the server answers with status {answer.status}")
+            delay = number(answer.headers.get("Retry-After"))
+            raise PassingError(f"the server answers with status {answer.status}", delay or 0)
         if answer.status == 416:
             raise changed(where, "has become shorter")
         if answer.status not in (200, 206):
             raise refused(where, answer.status)
         check_plain(where, answer.headers.get("Content-Encoding", "identity"))
         size = _whole(answer, start)
-        if answer.status == 200 and (start or size is None or size > end):
+        # A small file whose size nobody knows, as a manifest, may come as a whole.
+        if answer.status == 200 and (start or (size is None and total is not None) or (size or 0) > end):
             raise NoRangesError
         if total is not None and size not in (None, total):
             raise changed(where, f"has {size:,} bytes, expected {total:,}")
@@ -89,6 +92,7 @@ class WebFiles(HTTPFileSystem):
         version = tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
         if version and self._versions.setdefault(url, version) != version:
             raise changed(where, "is another version than what was read before")
+        return size if total is None else total
 
 
 def changed(where: str, how: str) -> FormatError:

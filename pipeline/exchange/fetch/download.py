@@ -6,13 +6,13 @@ from pathlib import Path
 
 from ....data.base.errors import TrajstoreError
 from ....data.base.files import sync
+from ....data.remote.answers import LONGEST_WAIT
 from .origin import BrokenError, Connection, NoRangeError, Origin, Piece
 
-# Tries without progress, the wait in seconds after the first of them (then twice as long each time), the longest
-# wait that a server may ask for, and how many bytes are progress.
+# Tries without progress, the wait in seconds after the first of them (then twice as long each time), and how many
+# bytes are progress.
 ATTEMPTS = 5
 BACKOFF = 0.5
-LONGEST_WAIT = 60.0
 PROGRESS = 1 << 20
 
 

@@ -16,6 +16,7 @@ from trajstore.pipeline.cli.main import main
         ("data.example.org:8443/ds", "say https://data.example.org:8443/ds"),
         ("example.org/ds?key=secret", "say https://example.org/ds"),
         ("doi:10.5281/zenodo.123", "trajstore fetch doi:10.5281/zenodo.123 DIR"),
+        ("10.5281/zenodo.123", "trajstore fetch doi:10.5281/zenodo.123 DIR"),
     ],
 )
 def test_what_reads_as_an_address(path, said):
@@ -24,7 +25,18 @@ def test_what_reads_as_an_address(path, said):
 
 @pytest.mark.parametrize(
     "path",
-    ["dataset", "data/set", "./data", "/tmp/a.b/c", "run.toml", "a.h5", "v1.2/data", "local", "../x.yz/c"],
+    [
+        "dataset",
+        "data/set",
+        "./data",
+        "/tmp/a.b/c",
+        "run.toml",
+        "a.h5",
+        "v1.2/data",
+        "10.5281/mine",
+        "local",
+        "../x.yz/c",
+    ],
 )
 def test_what_reads_as_a_path(path):
     assert meant(path) == ""

@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -34,6 +35,61 @@ def test_a_server_without_ranges(wide_dataset, monkeypatch, tmp_path):
         told = f"trajstore fetch {server.url.rstrip('/')} DIR"
         assert_refused(run("select", server.url, "--out", tmp_path / "x"), "whole files only", told)
         assert run("fetch", server.url, tmp_path / "here").exit_code == 0
+
+
+def chunked(handler, content):
+    """The file as servers send it that make it as they go, without its size."""
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    for begin in range(0, len(content), 1_000):
+        piece = content[begin : begin + 1_000]
+        handler.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+    handler.send(b"0\r\n\r\n")
+    return True
+
+
+def closing(handler, content):
+    return not handler.answer(200, content, length=False)
+
+
+@pytest.mark.parametrize("sent", [chunked, closing])
+def test_small_files_may_come_without_their_size(dataset_copy, tmp_path, sent):
+    with running(dataset_copy) as server:
+        for path in dataset_copy.iterdir():
+            if path.suffix != ".h5":
+                server.behaviours[path.name] = sent
+        assert_same(TrajectoryDataset(server.url)[:10], TrajectoryDataset(dataset_copy)[:10])
+        server.behaviours[SHARD] = sent
+        assert_refused(run("select", server.url, "--out", tmp_path / "x"), "whole files only")
+        del server.behaviours[SHARD]
+        assert run("verify", server.url).exit_code == 0
+
+
+def test_a_manifest_of_which_not_all_comes_is_asked_for_again(server):
+    def cut(handler, content):
+        size, half = len(content), len(content) // 2
+        return not handler.answer(206, content[:half], {"Content-Range": f"bytes 0-{half - 1}/{size}"})
+
+    server.behaviours[MANIFEST] = cut
+    assert_refused(run("info", server.url), "bytes came", "tries failed")
+    assert server.names().count(MANIFEST) == places.ATTEMPTS
+
+
+def test_a_server_that_asks_for_patience_gets_it(server, monkeypatch):
+    waits = []
+    monkeypatch.setattr(places, "time", SimpleNamespace(sleep=waits.append))
+    answers = [(429, "7"), (503, "7000"), (429, "Wed, 21 Oct 2026 07:28:00 GMT")]
+
+    def busy(handler, content):
+        if not answers:
+            return False
+        status, wait = answers.pop(0)
+        return not handler.answer(status, b"", {"Retry-After": wait})
+
+    server.behaviours[MANIFEST] = busy
+    assert run("info", server.url).exit_code == 0
+    assert waits == [7, 60, 0.04]
 
 
 def test_a_file_that_changes_while_it_is_read(wide_dataset):
