@@ -23,7 +23,7 @@ def compiled(
 ) -> Callable[..., Any]:
     """A function of these arguments, symbols or sequences of them, that gives the values of (lists of) expressions.
 
-    modules, options  of sympy.lambdify
+    modules, options  of sympy.lambdify; to "numpy" belongs what SciPy alone has, erf
 
     Raises TooMuchAlgebraError if that would take too long, ExpressionError if an expression has no value anywhere.
     """
@@ -31,6 +31,9 @@ def compiled(
         raise ExpressionError(
             "equations or derivatives of theirs that are not finite anywhere; write them otherwise"
         )
+    if modules == "numpy" and any(whole.has(sympy.erf) for whole in _flat(expressions)):
+        # SciPy takes long to load. What NumPy has, it takes from there.
+        modules = "scipy"
     symbols = sum(len(each) if isinstance(each, list | tuple) else 1 for each in arguments)
     work = symbols * sum(1 for whole in _flat(expressions) for _ in sympy.preorder_traversal(whole))
     if work > MOST_WORK:

@@ -4,6 +4,7 @@ import numpy as np
 import properties
 import pytest
 from scipy.integrate import quad
+from scipy.special import erf
 from trajstore.data import Status
 from trajstore.pipeline import (
     EngineError,
@@ -237,6 +238,7 @@ def test_random_equations_come_out_as_tiny_steps_say_or_as_failed(part):
     ("slope", "oracle"),
     [
         ("tanh(t**4)", lambda t: np.tanh(t**4)),
+        ("erf(t**4)", lambda t: erf(t**4)),
         ("t**2*sin(t**2)", lambda t: t**2 * np.sin(t**2)),
         ("t**3", lambda t: t**3),
     ],
