@@ -1,5 +1,7 @@
 """Numbers of any type as float32 or float64, with the same values."""
 
+from typing import Any
+
 import numpy as np
 
 from ....data.base.errors import DataError
@@ -35,11 +37,15 @@ def check_exact(values: np.ndarray, name: str, missing: np.ndarray | None = None
     if missing is not None:
         lost = lost & ~missing
     if lost.any():
-        value = values[lost].reshape(-1)[0]
-        raise DataError(
-            f"{name} holds {value!s}, which no float64 is: it would become {float(value)!r}. Take something off "
-            "before, such as the first value, or write fewer digits"
-        )
+        raise not_held(name, values[lost].reshape(-1)[0])
+
+
+def not_held(name: str, value: Any) -> DataError:
+    """What is wrong with a number that float64 does not hold."""
+    return DataError(
+        f"{name} holds {value!s}, which no float64 is: it would become {float(value)!r}. Take something off before, "
+        "such as the first value, or write fewer digits"
+    )
 
 
 def underflows(values: np.ndarray, dtype: str) -> np.ndarray:
