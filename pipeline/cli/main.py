@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from . import datasets, derived, learning, starting, studies, viewing
+from . import datasets, derived, learning, starting, studies, systems, viewing
 from . import fetching as sharing
 
 # Commands import what they need when they are called: help comes at once, and few wait for SymPy or torch.
@@ -39,7 +39,7 @@ def main() -> None:
     """From the equations of a dynamical system to a dataset that others can trust, and models trained on it."""
 
 
-main.add("Begin", starting.init_command, datasets.systems_command)
+main.add("Begin", starting.init_command, systems.systems_command)
 main.add("Make datasets", datasets.generate_command, derived.import_command)
 main.add("Look at them and check them", datasets.info_command, viewing.view_command, datasets.verify_command)
 main.add("Cut, join and hand them on", derived.select_command, derived.merge_command)

@@ -14,7 +14,7 @@ from ...data.folder.stated_grid import GRIDS, STARTS, grid_of
 from ...data.folder.stated_observation import Observed, observed
 from ...data.shard.schema import SPLITS
 from .draws import drawing, law
-from .phrases import as_json, line, number, percentage
+from .phrases import amount, as_json, line, number, percentage
 
 if TYPE_CHECKING:
     from ..dynamics.systems import System
@@ -103,7 +103,7 @@ class Description:
                 unit = " times the spread of each component"
             elif observation.noise.step is not None:
                 unit = " times what each component changes by from point to point"
-            phrases.append(f"normal noise of standard deviation {_amount(observation.noise.amount)}{unit}")
+            phrases.append(f"normal noise of standard deviation {amount(observation.noise.amount)}{unit}")
         if self._seen.kept:
             phrases.append(f"also stored: {', '.join(self._seen.kept)}")
         return "; ".join(phrases)
@@ -281,13 +281,6 @@ class Description:
     @property
     def short_id(self) -> str:
         return line(self.manifest.id)[:IDENTITY_SHOWN]
-
-
-def _amount(amount: float | Mapping[str, float]) -> str:
-    """The size of the noise, of all components alike or by name."""
-    if not isinstance(amount, Mapping):
-        return number(amount)
-    return line(", ".join(f"{name} {number(size)}" for name, size in amount.items()))
 
 
 def _source(source: Any) -> str:

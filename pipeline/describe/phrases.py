@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 # Far beyond what people write.
@@ -33,6 +34,13 @@ def number(value: Any) -> str:
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     return line(value, 80)
+
+
+def amount(value: float | Mapping[str, float]) -> str:
+    """The size of a noise, of all components alike or by name."""
+    if not isinstance(value, Mapping):
+        return number(value)
+    return line(", ".join(f"{name} {number(size)}" for name, size in value.items()))
 
 
 def as_json(value: Any) -> str:

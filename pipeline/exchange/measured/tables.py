@@ -1,7 +1,9 @@
 """Tables of measured trajectories: CSV with a header, a line a sample."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
 
 import numpy as np
 
@@ -70,26 +72,45 @@ class _Names:
         return name if sum(short in (each, without_unit(each)[0]) for each in self.all) > 1 else short
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """Which columns are what, by their names in the header; `parameters` and `components` by the names they get."""
+
+    time: str | None
+    group: str | None
+    parameters: dict[str, str]
+    components: dict[str, str]
+    slopes: Sequence[str]
+
+    @classmethod
+    def of(cls, path: Path, names: _Names, columns: Columns) -> Self:
+        """What a user names, and what is known by its name. Raises DataError if there is no such column."""
+        group = columns.trajectory or next((name for name in TRAJECTORY_NAMES if name in names.all), None)
+        time = time_name(names.all, columns)
+        check_time(path, names.all, time, columns)
+        group, time = group and names.full(group), time and names.full(time)
+        parameters, components, derivatives = (
+            {new: names.full(old) for new, old in given.items()}
+            for given in (columns.parameters, columns.components, columns.derivatives)
+        )
+        if not components:
+            # A velocity may be a component, and the derivative of another.
+            rates = set(derivatives.values()) - {names.full(name) for name in derivatives}
+            components = _rest(path, names, {time, group, *parameters.values(), *rates})
+        called = {old: new for new, old in components.items()}
+        rates = {called.get(name, name): old for name, old in derivatives.items()}
+        return cls(time, group, parameters, components, columns_of_slopes(path, rates, components))
+
+
 def _read(path: Path, file: TextIO, columns: Columns) -> Measurements:
     if columns.state or columns.dimensions:
         option = f"--state {columns.state}" if columns.state else "--dimensions"
         raise DataError(f"{path}: {option} is for arrays; of a table say --components NAME,NAME")
     header, below = read_header(path, file)
     names = _Names(path, header.names)
-    group = columns.trajectory or next((name for name in TRAJECTORY_NAMES if name in names.all), None)
-    time = time_name(names.all, columns)
-    check_time(path, names.all, time, columns)
-    group, time = group and names.full(group), time and names.full(time)
-    parameters = {new: names.full(old) for new, old in columns.parameters.items()}
-    components = {new: names.full(old) for new, old in columns.components.items()}
-    derivatives = {new: names.full(old) for new, old in columns.derivatives.items()}
-    if not components:
-        # A velocity may be a component, and the derivative of another.
-        rates = set(derivatives.values()) - {names.full(name) for name in derivatives}
-        components = _rest(path, names, {time, group, *parameters.values(), *rates})
-    called = {old: new for new, old in components.items()}
-    rates = {called.get(name, name): old for name, old in derivatives.items()}
-    slopes = columns_of_slopes(path, rates, components)
+    chosen = _Chosen.of(path, names, columns)
+    time, group, components, parameters = chosen.time, chosen.group, chosen.components, chosen.parameters
+    slopes = chosen.slopes
     wanted = [*components.values(), *parameters.values(), *slopes, *([time] if time else [])]
     places = [names.all.index(name) for name in wanted]
     grouped = names.all.index(group) if group else None
