@@ -1,4 +1,4 @@
-"""The command `trajstore`: its commands are in `commands`."""
+"""The command `trajstore`: its commands are in the files beside, a stage each."""
 
 from typing import Any
 
