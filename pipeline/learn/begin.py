@@ -1,5 +1,7 @@
 """How a training begins: with a fresh model, or where its checkpoint stands."""
 
+from dataclasses import replace
+
 import torch
 
 from ...data.base.seeds import torch_seed
@@ -32,8 +34,8 @@ def begin_phases(
     checkpoints: Checkpoints,
     dataset: TrajectoryDataset | ResidentDataset,
     std: tuple[float, ...] | None,
-) -> list[Phase]:
-    """The phases, with model and learner as they were where the training goes on.
+) -> tuple[list[Phase], Beginning]:
+    """The phases, with model and learner as they were where the training goes on, and where that is.
 
     std  by which the dataset's states are standardised, if they are
 
@@ -52,8 +54,11 @@ def begin_phases(
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
         raise checkpoints.foreign() from None
     if now.stopped_by is None and now.phase < len(phases) and now.phase_step >= at(phases, now).steps:
-        # More steps were asked for than the learner has a use for.
-        now.end(True, False, False, len(phases))
+        # More steps were asked for than the learner has a use for, so that the end was one.
+        if beginning.ended is None:
+            raise checkpoints.foreign()
+        now = replace(beginning.ended, loss_units=now.loss_units)
+        beginning = replace(beginning, standing=now, best=None)
     if now.phase == len(phases) and now.stopped_by is None:
         now.stopped_by = now.ended[-1][1]
-    return phases
+    return phases, beginning

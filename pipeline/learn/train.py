@@ -147,7 +147,7 @@ def _prepare_and_train(
             # A shuffle in blocks is for what is larger than any memory, and reads from disk.
             placed = place(dataset, device) if config.training.shuffle == "full" else dataset
             std = dataset.target_normalizer.std if dataset.target_normalizer else None
-            phases = begin_phases(config, beginning, checkpoints, placed, std)
+            phases, beginning = begin_phases(config, beginning, checkpoints, placed, std)
             look = partial(validate, model, validation, device, checkpoints, selection)
             return _train(config.training, beginning, phases, checkpoints, device, look, console)
         except OSError as error:

@@ -20,6 +20,7 @@ class Beginning:
     model, learner  their states; None begins with fresh ones
     best            the checkpoint of the best weights, where the folder holds one of an evaluation too many
     same            whether it is the very run that the checkpoint is of
+    ended           as the checkpoint stands, where `standing` is before its end, for a learner with no use for more
     """
 
     standing: Standing
@@ -27,6 +28,7 @@ class Beginning:
     learner: dict[str, Any] | None = None
     best: dict[str, Any] | None = None
     same: bool = True
+    ended: Standing | None = None
 
 
 def begin_from(saved: dict[str, Any], described: RunConfig, new: Learning, restart: bool) -> Beginning:
@@ -105,8 +107,9 @@ def _reopened(whole: Beginning, going_on: dict[str, Any] | None, old: Learning, 
         # It stays ended; a phase that comes after it has a learner of its own.
         return replace(whole, learner=None) if last == TRAIN and new.refinement.steps else whole
     if going_on is not None:
-        return _from(whole, going_on)
-    return replace(whole, standing=replace(now, phase=last, phase_step=steps, ended=now.ended[:last]))
+        return replace(_from(whole, going_on), ended=now)
+    begun = replace(now, phase=last, phase_step=steps, ended=now.ended[:last])
+    return replace(whole, standing=begun, ended=now)
 
 
 def _from(whole: Beginning, going_on: dict[str, Any]) -> Beginning:

@@ -167,6 +167,7 @@ def test_fewer_units_than_it_needs_are_refused_and_the_least_will_do(
     assert train(enough, small_dataset, tmp_path / "run").step == 2
 
 
+@pytest.mark.slow
 def test_the_default_units_of_an_alrnn_follow_what_it_needs(experiment, small_dataset, tmp_path):
     """And where 20 are enough they are those, so that its run is known by the hash that it had."""
     training = {**LEARNING["training"], "steps": 2}

@@ -99,13 +99,25 @@ def test_a_run_learns_resumes_and_is_judged(name, dataset, tmp_path):
 def test_a_reservoir_learns_in_one_pass_and_goes_on(dataset, tmp_path):
     text = CONFIG.format(name="reservoir", steps=50).replace("hidden = 8", "units = 100\nwashout = 5")
     text = text.replace("[refinement]\nsteps = 2", "[refinement]\nsteps = 0")
-    text = text.replace('schedule = "constant"', 'dtype = "float64"')
+    text = text.replace('schedule = "constant"', 'schedule = "constant"\ndtype = "float64"')
     (tmp_path / "config.toml").write_text(text)
     config = load_config(tmp_path / "config.toml")
     for run in ("run", "again"):
         train(config, dataset, tmp_path / run)
     assert json.loads((tmp_path / "run/training.json").read_text())["steps"] == 5
-    weights = [load_checkpoint(tmp_path / run / "best.pt")["model"] for run in ("run", "again")]
-    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    # Asked for more than one pass before, or for less, and then for as much.
+    for steps, lasts in ((3, 3), (20, 5)):
+        run = tmp_path / f"{steps} steps first"
+        shorter = config.training.model_copy(update={"steps": steps})
+        train(config.model_copy(update={"training": shorter}), dataset, run)
+        assert json.loads((run / "training.json").read_text())["steps"] == lasts
+        train(config, dataset, run, resume=True)
+    runs = [tmp_path / name for name in ("run", "again", "3 steps first", "20 steps first")]
+    weights = [load_checkpoint(run / "best.pt")["model"] for run in runs]
+    told = [json.loads((run / "training.json").read_text()) for run in runs]
+    for other, said in zip(weights[1:], told[1:], strict=True):
+        assert all(torch.equal(weights[0][key], other[key]) for key in other)
+        assert said["best_step"] == 5
+        assert said["validation_mse"] == told[0]["validation_mse"]
     rollout = evaluate(tmp_path / "run", dataset)["rollout"]
     assert rollout["vpt"] > 2 * rollout["baselines"]["persistence"]["vpt"]

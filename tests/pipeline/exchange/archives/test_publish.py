@@ -159,6 +159,7 @@ def test_pages_of_archives_and_addresses_that_are_none(page, address, monkeypatc
     assert doi_of_page(address_of_page(page)) == (address or page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("revision", "typed"),
     [
