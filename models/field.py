@@ -1,5 +1,6 @@
 """Models of a vector field: a slope for each state."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ class FieldModel(Model):
 
     is_field = True
 
+    @abstractmethod
     def field(self, states: Tensor, parameters: Tensor) -> Tensor:
         """dx/dt (..., D) at states (..., D), where the parameters that the network is told are (..., P)."""
         raise NotImplementedError
@@ -62,6 +64,7 @@ class EnergyModel(FieldModel):
         self.register_buffer("centre", torch.tensor([0.0] * size if centre is None else list(centre)))
         self.register_buffer("scale", torch.tensor([1.0] * size if scale is None else list(scale)))
 
+    @abstractmethod
     def hamiltonian(self, states: Tensor, parameters: Tensor) -> Tensor:
         """H (...) of states (..., D) and the parameters that the network is told (..., P), but for a constant."""
         raise NotImplementedError

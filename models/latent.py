@@ -1,5 +1,6 @@
 """Models that go on in a space of their own, and tell states from there."""
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import torch
@@ -20,14 +21,17 @@ class LatentModel(Model):
     blind: ClassVar[int] = 1
     task: ClassVar[str | None] = "forecast"
 
+    @abstractmethod
     def encode(self, before: Tensor, now: Tensor) -> Tensor:
         """The latent state (..., L) of two states one after the other, (..., D) each."""
         raise NotImplementedError
 
+    @abstractmethod
     def advance(self, latent: Tensor) -> Tensor:
         """The latent state (..., L) one point later."""
         raise NotImplementedError
 
+    @abstractmethod
     def decode(self, latent: Tensor) -> Tensor:
         """The state (..., D) that a latent state is of."""
         raise NotImplementedError

@@ -1,5 +1,6 @@
 """What a network is: made from its settings, called with sequences of inputs, run one sample at a time."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -46,6 +47,11 @@ class Model(nn.Module):
     input_size: int
     output_size: int
     learned: Learned | None = None
+
+    @abstractmethod
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs (B, T, D_out) of inputs (B, T, D_in); none depends on a later input."""
+        raise NotImplementedError
 
     def step(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
         """Go on by one sample; steps give what `forward` gives of the same inputs.
@@ -108,6 +114,7 @@ class WindowModel(Model):
 
     length: int
 
+    @abstractmethod
     def foretell(self, window: Tensor) -> Tensor:
         """Outputs (B, D_out) from windows (B, length, D_in), the latest input last."""
         raise NotImplementedError

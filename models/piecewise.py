@@ -1,5 +1,6 @@
 """Networks whose next state is a piecewise linear map of the present one, for the reconstruction of attractors."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, ClassVar, NamedTuple
@@ -75,6 +76,7 @@ class PiecewiseModel(Model):
             )
         return settings
 
+    @abstractmethod
     def pieces(self) -> Pieces:
         """The map, as it is now."""
         raise NotImplementedError

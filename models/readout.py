@@ -1,5 +1,6 @@
 """Models of which only the last layer is learned, and that by least squares."""
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ class ReadoutModel(Model):
     readout: nn.Linear
     washout: int = 0
 
+    @abstractmethod
     def features(self, inputs: Tensor, memory: Memory = None) -> tuple[Tensor, Memory]:
         """Of a piece of a sequence, (B, T, D_in) -> (B, T, F), and the memory for the next piece.
 

@@ -80,12 +80,13 @@ class OwnCode:
         module, _, attribute = name.rpartition(":")
         found = self._module_of_file(name) if is_file(name) else _imported(module, name)
         if not hasattr(found, attribute):
-            own = (
-                value for value in vars(found).values() if getattr(value, "__module__", "") == found.__name__
-            )
-            classes = [value.__name__ for value in own if isinstance(value, type)]
+            there = [
+                key
+                for key, value in vars(found).items()
+                if callable(value) and getattr(value, "__module__", "") == found.__name__
+            ]
             raise TrajstoreError(
-                f"{name}: {module} has no {attribute!r}; its classes are {', '.join(classes) or 'none'}"
+                f"{name}: {module} has no {attribute!r}; it has {', '.join(there) or 'none of its own'}"
             )
         return getattr(found, attribute)
 

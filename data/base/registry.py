@@ -93,4 +93,20 @@ class Registry(Generic[T]):
                 f"{name}: is {found!r:.80}, no {self.kind}; expected a class derived from {base.__name__} of "
                 f"{self._package}"
             )
+        missing = [f"`{key}`" for key in dir(found) if is_abstract(getattr(found, key, None))]
+        if missing:
+            raise TrajstoreError(
+                f"{name}: has no {', '.join(missing)}; every {self.kind} of that base, "
+                f"{_base_of(found).__name__}, has to have {'it' if len(missing) == 1 else 'them'}"
+            )
         return found
+
+
+def is_abstract(method: object) -> bool:
+    """Does a method say what a subclass has to give, and no more?"""
+    return bool(getattr(method, "__isabstractmethod__", False))
+
+
+def _base_of(found: type) -> type:
+    """The class that asks for the first method that is missing."""
+    return next(base for base in found.__mro__ if any(is_abstract(method) for method in vars(base).values()))

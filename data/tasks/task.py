@@ -1,5 +1,6 @@
 """What a task is: inputs and targets from windows of states, and how a network that learned it goes on."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -76,10 +77,12 @@ class Task:
         """Whether a whole window is foretold from its beginning, so that what is learned is of that many points."""
         return self.of_states and not self.one_step
 
+    @abstractmethod
     def inputs(self, states: "Tensor", beside: Mapping[str, "Tensor"]) -> "Tensor":
         """Inputs (B, T', D') from windows of states (B, T, D); `beside` has the variables of the same shape."""
         raise NotImplementedError
 
+    @abstractmethod
     def targets(self, states: "Tensor", beside: Mapping[str, "Tensor"]) -> "Tensor":
         """Targets (B, T', D'') from windows of states (B, T, D): those without noise, if they are learned."""
         raise NotImplementedError

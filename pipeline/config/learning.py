@@ -68,9 +68,8 @@ class ModelSection(NamedSection):
     """The network, see `trajstore.models`, and its settings.
 
     Attributes:
-        name: "lstm", "gru", "rhn", "lru", "mamba", "transformer", "reservoir", "mlp", "hnn", "random-features",
-            "neural-ode", "latent-hnn", "shplrnn", "alrnn",
-            "dendplrnn", or one of your own.
+        name: "lstm", "gru", "rhn", "lru", "mamba", "transformer", "nbeats", "reservoir", "mlp", "hnn",
+            "random-features", "neural-ode", "latent-hnn", "shplrnn", "alrnn", "dendplrnn", or one of your own.
     """
 
     registry = MODELS

@@ -163,6 +163,15 @@ def plane_figure(width: float, low: np.ndarray, high: np.ndarray) -> Figure:
     return new_figure(width, (width - 0.8) * (up / across if alike(across, up) else 0.8) + 1.0)
 
 
+def check_drawn(name: str, figure: Any) -> None:
+    """Raise DataError if what the function of that name gave is no figure."""
+    if not isinstance(figure, Figure):
+        raise DataError(
+            f"{name}: gave {figure!r:.80}, no figure; expected a matplotlib.figure.Figure, or None where there is "
+            "nothing to draw"
+        )
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a PNG whose bytes depend on the picture alone. Raises DataError if its name is of another kind."""
     if path.suffix.lower() != ".png":

@@ -1,5 +1,6 @@
 """What a learner is: it changes a model's weights, a batch at a time."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -67,6 +68,7 @@ class Learner:
         """How many steps it takes, where so many are asked for and an epoch has so many batches."""
         return asked
 
+    @abstractmethod
     def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
         """Learn from a batch.
 

@@ -9,6 +9,7 @@ from ...data.base.errors import TrajstoreError
 from ...data.tasks.task import Task
 from ...models import Model
 from ..config.learning import Learning
+from ..draw.run_figures.registry import FIGURES
 from ..judge.forecasters.registry import BASELINES
 from ..judge.judging import Judging
 from ..judge.metrics.metric import Metric, results
@@ -20,7 +21,7 @@ from ..runs.folder import RunConfig
 
 def check_judged_by(config: Learning) -> None:
     """Raise TrajstoreError if the config names a metric or a baseline that there is not, or one whose package is
-    missing.
+    missing, or two figures that would be one file.
     """
     section = config.evaluation
     names = {"metrics": section.metrics, "baselines": section.baselines or []}
@@ -33,6 +34,15 @@ def check_judged_by(config: Learning) -> None:
                     registry.find(name)
             except TrajstoreError as error:
                 raise RunError(f"evaluation.{key}: {error}") from None
+    files = list(FIGURES.own)
+    for name in section.figures:
+        file = name.rpartition(":")[2]
+        if file in files:
+            raise RunError(
+                f"evaluation.figures: {name}: another figure is called {file}, and would be written over; expected "
+                "a function of another name"
+            )
+        files.append(file)
 
 
 def selected_metric(config: Learning, task: Task) -> type[Metric] | None:

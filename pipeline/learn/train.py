@@ -44,6 +44,7 @@ from .device import choose_device, place
 from .phases import Phase, at, check_learners, share
 from .ranks import Ranks, joined
 from .selection import Selection, check_judged_by, selected_metric
+from .shapes import check_shapes
 from .validation import validate
 
 LOG_EVERY = 10
@@ -134,13 +135,14 @@ def _prepare_and_train(
     described = RunConfig.of(config, dataset, data, run)
     if ranks.from_first(described.identity) != described.identity:
         raise RunError(f"{data}: process {ranks.rank} finds another config or dataset than process 0")
+    model = fresh_model(config, dataset, device, ranks)
+    check_shapes(config, model, dataset, device)
     with locked(run) if ranks.first else nullcontext():
         try:
             if ranks.first:
                 prepare_folder(run, described, resume, overwrite)
                 _tell(console, notes)
                 keep_code(run, config)
-            model = fresh_model(config, dataset, device, ranks)
             selection = Selection.of(config, described, data, learned, model)
             checkpoints = Checkpoints(run, described, model, ranks)
             beginning = checkpoints.begin(config, restart_schedule=restart_schedule, overwrite=overwrite)

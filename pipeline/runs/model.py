@@ -38,6 +38,17 @@ def check_fits(config: Learning, task: Task) -> None:
             f"model.name: {config.model.name} has no `step`, and the task {task} runs over rows one step at a time; "
             "expected a model that steps, as lstm, gru and mlp do"
         )
+    goes_on = type(task).go_on is not Task.go_on
+    if not (task.driven or goes_on) and type(task).begin is Task.begin:
+        raise RunError(
+            f"task.name: {config.task.name} does not say how a network that has learned it goes on, for rollouts; "
+            "expected `go_on`, or `begin` and `advance`, or `driven = True` where inputs are given at every step"
+        )
+    if not (task.rates or goes_on) and found.step is Model.step:
+        raise RunError(
+            f"model.name: {config.model.name} has no `step`, which rollouts of the task {task} need; expected "
+            "step(input, memory) -> output, memory, which gives what `forward` gives, a sample at a time"
+        )
     if found.is_closed and (not task.one_step or config.task.parameters):
         what = f"the task {task}" if not task.one_step else f"task.parameters = {config.task.parameters}"
         raise RunError(

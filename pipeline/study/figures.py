@@ -11,7 +11,7 @@ from ...data.base.own_code import OwnCode
 from ...data.folder.names import MANIFEST
 from ..draw.run_figures.plot import load_results
 from ..draw.run_labels import Results
-from ..draw.style import STYLE, save_figure
+from ..draw.style import STYLE, check_drawn, save_figure
 from .plan import RunJob
 from .registry import STUDY_FIGURES
 from .results import label_of
@@ -54,6 +54,7 @@ def draw_figures(figures: dict[str, StudyFigure], runs: Iterable[RunJob], out: P
         for name, draw in figures.items():
             figure = draw(judged) if judged else None
             if figure is not None:
+                check_drawn(name, figure)
                 save_figure(figure, out / f"{name}.png")
 
 

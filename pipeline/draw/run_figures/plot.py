@@ -13,7 +13,7 @@ from ...runs.curve import read_curve
 from ...runs.files import RunError, load_arrays
 from ...runs.folder import EVALUATION, FIGURES, METRICS, RunConfig
 from ..run_labels import Results
-from ..style import STYLE, save_figure
+from ..style import STYLE, check_drawn, save_figure
 from .registry import FIGURES as KNOWN
 
 
@@ -58,6 +58,7 @@ def drawn(
         for name in [*KNOWN.own, *results["config"].learning.evaluation.figures]:
             figure = KNOWN.find(name, code, figures)(results)
             if figure is not None:
+                check_drawn(name, figure)
                 yield name.rpartition(":")[2], figure
 
 

@@ -1,11 +1,13 @@
 """What a metric is: told of batches of true and predicted states, asked for its result in the end."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from ....data.base.errors import TrajstoreError
 from ...dynamics.systems import System
 from .cycle import Cycle
 
@@ -88,10 +90,12 @@ class Metric:
         """Is there what it needs?"""
         return True
 
+    @abstractmethod
     def add(self, batch: Batch) -> None:
         """Take in a batch; memory must not grow with their number."""
         raise NotImplementedError
 
+    @abstractmethod
     def result(self) -> Any:
         """JSON-ready, of all batches."""
         raise NotImplementedError
@@ -129,9 +133,41 @@ def spread_of(name: str, values: list[float]) -> dict[str, float]:
 
 
 def results(metrics: list[Metric]) -> dict[str, Any]:
-    """What metrics.json says of them."""
+    """What metrics.json says of them.
+
+    Raises TrajstoreError where one says nothing that has a key, or what another has said.
+    """
     found: dict[str, Any] = {}
     for metric in metrics:
-        result = metric.result()
-        found |= result if metric.key is None else {metric.key: result}
+        name, result = type(metric).__name__, plain_value(metric.result())
+        if metric.key is None and not isinstance(result, dict):
+            raise TrajstoreError(
+                f"metric {name}: has no `key`, and its result is {result!r:.80}; expected a key, or a result that is "
+                "a table from keys to values"
+            )
+        told = result if metric.key is None else {metric.key: result}
+        if taken := sorted(found.keys() & told.keys()):
+            raise TrajstoreError(
+                f"metric {name}: gives {', '.join(map(repr, taken))}, which another metric gives; expected a key of "
+                "its own"
+            )
+        found |= told
     return found
+
+
+def plain_value(result: Any) -> Any:
+    """A result as JSON has it: numbers and arrays of NumPy as Python's own.
+
+    Raises TrajstoreError where it holds anything else that JSON lacks.
+    """
+    if isinstance(result, np.ndarray | np.generic):
+        result = result.tolist()
+    if isinstance(result, Mapping):
+        return {str(key): plain_value(value) for key, value in result.items()}
+    if isinstance(result, list | tuple):
+        return [plain_value(value) for value in result]
+    if result is None or isinstance(result, bool | int | float | str):
+        return result
+    raise TrajstoreError(
+        f"a metric gives {result!r:.80}, a {type(result).__name__}; expected a number, or lists or tables of numbers"
+    )

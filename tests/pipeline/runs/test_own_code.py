@@ -169,7 +169,7 @@ def test_a_copy_that_was_changed_is_not_run(config, small_dataset, tmp_path):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("mine.py:Net2", "mine.py has no 'Net2'; its classes are Net, Absolute, Nothing"),
+        ("mine.py:Net2", "mine.py has no 'Net2'; it has Net, Absolute, Nothing"),
         ("mine.py:Nothing", "no model; expected a class derived from Model"),
         ("absent.py:Net", "absent.py cannot be read"),
         ("os.path:join", "no model; expected a class derived from Model"),
