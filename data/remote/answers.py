@@ -34,7 +34,11 @@ def number(text: str | None) -> int | None:
 
 def refused(where: str, status: int) -> TrajstoreError:
     """What is said of an answer of which another try is of no use."""
-    return TrajstoreError(f"{where}: the server answers with status {status}; may the file be read by all?")
+    if status in (401, 403):
+        why = "not all may read it: ask who shares it, and on the Hugging Face Hub log in: hf auth login"
+    else:
+        why = "expected the file; is the address right?"
+    return TrajstoreError(f"{where}: the server answers with status {status}; {why}")
 
 
 def check_plain(where: str, encoding: str) -> None:

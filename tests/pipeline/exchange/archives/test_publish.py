@@ -351,6 +351,14 @@ def test_a_server_that_repeats_the_token_is_not_quoted(server, small_dataset, tm
     assert_refused(server, run("info", REPO), "403")
 
 
+def test_a_dataset_that_shows_itself_but_not_its_files_wants_a_login(server, small_dataset, tmp_path):
+    """As those do on the Hub for which one must ask."""
+    publish(small_dataset, REPO)
+    server.fail("GET", "/resolve/", 403)
+    for command in (["info", REPO], ["fetch", REPO, tmp_path / "here"]):
+        assert_refused(server, run(*command), "403", "hf auth login")
+
+
 def test_the_doi_of_all_versions_leads_to_the_latest(server, small_dataset, tmp_path):
     publish(small_dataset, "zenodo:", license="CC0-1.0", creator="A, B")
     fetch("doi:10.5281/zenodo.999", tmp_path / "here")
