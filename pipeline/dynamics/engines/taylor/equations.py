@@ -10,10 +10,16 @@ from ..base.engine import EngineError
 from ..kinks.pieces import Pieces
 from .events import Events
 from .guards import Guards
+from .steep import shorteners, steep_arguments
 
 
-def compiled(system: System, used: list[int]) -> tuple[list[tuple[Any, Any]], Events | None, Guards | None]:
-    """What heyoka integrates, the events at which equations with kinks or jumps change, and what guards branches."""
+def compiled(
+    system: System, used: list[int]
+) -> tuple[list[tuple[Any, Any]], Events | None, Guards | None, list[Any]]:
+    """What heyoka integrates, the events at which equations with kinks or jumps change, and what guards branches.
+
+    The last are events that never happen, and keep steps short.
+    """
     symbols = [system.parameter_symbols[column] for column in used]
     mapping: dict[Any, Any] = dict(
         zip(symbols, (heyoka.par[index] for index in range(len(used))), strict=True)
@@ -29,7 +35,9 @@ def compiled(system: System, used: list[int]) -> tuple[list[tuple[Any, Any]], Ev
         mapping |= events.mapping
         expressions = events.equations
     guards = Guards.of(pieces, lambda expression: _convert(expression, mapping), len(used))
-    return list(zip(variables, expressions, strict=True)), events, guards
+    steep = steep_arguments(pieces.field, pieces.variables)
+    short = shorteners(steep, lambda expression: _convert(expression, mapping))
+    return list(zip(variables, expressions, strict=True)), events, guards, short
 
 
 def _convert(expression: sympy.Basic, mapping: dict[Any, Any]) -> Any:

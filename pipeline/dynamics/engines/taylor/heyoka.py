@@ -70,7 +70,7 @@ class HeyokaEngine:
         # heyoka wants values of those parameters alone that the equations mention.
         mentioned = {symbol for expression in system.vector_field for symbol in expression.free_symbols}
         self._used = [column for column, symbol in enumerate(system.parameter_symbols) if symbol in mentioned]
-        equations, events, guards = compiled(system, self._used)
+        equations, events, guards, short = compiled(system, self._used)
         self._guarded, self._kinked = guards is not None, events is not None and events.continuous
         self._beyond, self._turn = None, threading.Lock()
         if (self._guarded or self._kinked) and scales is None and beyond_branches:
@@ -83,7 +83,7 @@ class HeyokaEngine:
             expression.has(sympy.Function) for expression in system.vector_field
         )
         self._lanes = Lanes(
-            (equations, events, guards),
+            (equations, events, guards, short),
             len(system.states),
             self._used,
             tolerance,

@@ -32,7 +32,7 @@ _NOT_FINITE, _STEP_LIMIT = heyoka.taylor_outcome.err_nf_state, heyoka.taylor_out
 class Lanes:
     """Integrators of one system, each thread's own, of several widths.
 
-    compiled  its equations, events and guards
+    compiled  its equations, events, guards, and what keeps steps short
     used      columns of the parameters that the equations mention
     many      as many lanes as are ever worth it
     unrolled  compile a loop for each operation
@@ -40,7 +40,7 @@ class Lanes:
 
     def __init__(
         self,
-        compiled: tuple[Any, Events | None, Guards | None],
+        compiled: tuple[Any, Events | None, Guards | None, list[Any]],
         dimension: int,
         used: list[int],
         tolerance: float,
@@ -49,7 +49,7 @@ class Lanes:
         many: bool,
         unrolled: bool,
     ) -> None:
-        self._equations, self._events, self._guards = compiled
+        self._equations, self._events, self._guards, self._short = compiled
         self._dimension, self._used, self._tolerance, self._scales = dimension, used, tolerance, scales
         self._lanes, self._unrolled = MANY_LANES if many else LANES, unrolled
         self._compiled: dict[int, Any] = {}
@@ -201,7 +201,7 @@ class Lanes:
                     np.zeros((self._dimension, lanes)),
                     pars=np.zeros((len(self._used) + extra, lanes)),
                     t_events=events,
-                    nt_events=watched,
+                    nt_events=[*watched, *self._short],
                     tol=self._tolerance,
                     compact_mode=not self._unrolled,
                 )
