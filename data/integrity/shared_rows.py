@@ -22,6 +22,8 @@ MOST = 1 << 20
 BITS = 64
 # Draws of a parameter that give no value twice, but for the odds of 53 bits; so do boxes of initial states.
 DRAWN = ("uniform", "log_uniform")
+# Of a range whose width is a smaller part of its larger end so few numbers are float64 that they occur twice.
+NARROW = 1e-3
 # Kinds of initial states that are drawn in boxes, or from random numbers without any setting.
 BOX, ORBITS = "box", ("two-body", "three-body")
 
@@ -135,7 +137,7 @@ def can_share(config: Mapping[str, Any]) -> bool:
 
 
 def _drawn(starts: Any, boxes: bool) -> bool:
-    """Are initial states drawn from random numbers by a section? In the system's boxes, if these have a width."""
+    """Are initial states drawn from random numbers by a section? In the system's boxes, if these are wide."""
     kind = starts.get("kind") if isinstance(starts, Mapping) and starts else BOX
     return kind in ORBITS or (kind == BOX and boxes)
 
@@ -154,7 +156,7 @@ def _values(section: Any) -> list[Any]:
 
 def _wide(limits: Any) -> bool:
     sound = isinstance(limits, list) and len(limits) == 2 and all(isinstance(x, int | float) for x in limits)
-    return sound and limits[0] < limits[1]
+    return sound and limits[1] - limits[0] > NARROW * max(map(abs, limits))
 
 
 def shared_rows_of(path: Path) -> SharedRows:

@@ -72,6 +72,10 @@ LISTED, DRAWN = {"draw": {"values": [1.0, 2.0]}}, {"draw": {"uniform": [1.0, 2.0
         (config(k={"value": 1.0}), True),
         (config((0.0, 1.0), k=LISTED), False),
         (config(k=DRAWN), False),
+        # So narrow that few numbers are in it.
+        (config((1.0, 1.0 + 2e-16), k=LISTED), True),
+        (config(k={"draw": {"uniform": [1e9, 1e9 + 1e-5]}}), True),
+        (config((0.0, 1e-300), k=LISTED), False),
         (config(k={"draw": {"log_uniform": [2.0, 2.0]}}), True),
         (config(k={**DRAWN, "by_split": {"test": {"values": [1.5]}}}), True),
         (config(k={**DRAWN, "by_split": {"test": {"uniform": [3.0, 4.0]}}}), False),
