@@ -172,10 +172,15 @@ def check_drawn(name: str, figure: Any) -> None:
         )
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG whose bytes depend on the picture alone. Raises DataError if its name is of another kind."""
+def check_png(path: Path) -> None:
+    """Raise DataError unless a figure can have this name."""
     if path.suffix.lower() != ".png":
         raise DataError(f"{path}: figures are PNG files; give it a name that ends in .png")
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a PNG whose bytes depend on the picture alone. Raises DataError if its name is of another kind."""
+    check_png(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=STYLE["savefig.dpi"], metadata={"Software": None})

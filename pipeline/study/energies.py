@@ -16,6 +16,10 @@ from .figures import JudgedRun
 
 # More panels than these nobody looks at one by one.
 MOST_PANELS, LONGEST = 48, 30
+# What tells of the energy, and of the plane that all panels of a dataset show.
+KNOWN = ("hamiltonian_grid_true", "hamiltonian_pairs")
+# Points of rollouts: of fewer there is no way to look at.
+SHORTEST = 3
 # Inches of a panel, with what is written around it.
 WIDTH, HEIGHT = 2.5, 2.9
 
@@ -25,11 +29,13 @@ def draw_energies(runs: Sequence[JudgedRun]) -> Figure | None:
     plane of a coordinate and its momentum, with lines of equal energy where it is known; and how far the energy is
     from that of the start, the median over rollouts.
 
-    None where no rollout has an energy, or there are too many models to look at.
+    None where no rollout has an energy and a few points, or there are too many models to look at.
     """
     datasets: dict[str, dict[str, Results]] = {}
     for run in runs:
-        if "energy_true" in run.results and "portrait_numbers" in run.results:
+        if not {"energy_true", "portrait_numbers"} <= run.results.keys():
+            continue
+        if len(run.results["rollout_time"]) >= SHORTEST:
             datasets.setdefault(run.dataset, {}).setdefault(run.model, run.results)
     columns = 2 + max(map(len, datasets.values()), default=0)
     if not datasets or columns * len(datasets) > MOST_PANELS:
@@ -39,7 +45,7 @@ def draw_energies(runs: Sequence[JudgedRun]) -> Figure | None:
     colours = dict(zip(dict.fromkeys(run.model for run in runs), cycle(ROW_COLOURS), strict=False))
     for panels, (dataset, models) in zip(all_panels, datasets.items(), strict=True):
         # Of all runs of a dataset the truth is one, and one may know more of the energy.
-        results = max(models.values(), key=lambda each: "hamiltonian_grid_true" in each)
+        results = max(models.values(), key=lambda each: [name in each for name in KNOWN])
         numbers = results["portrait_numbers"]
         true = (f"{plain(dataset[:LONGEST])}\ntrue", results["rollout_true"][numbers], TRUE)
         draw_portrait(panels[0], results, true)
