@@ -31,6 +31,7 @@ class Task:
         rates: Whether targets are slopes, dx/dt, and not states.
         variables: What it needs of the store beside the state: "clean_state", "derivative". Where states are
             standardised these are, too; derivatives are divided by the deviations of the states.
+        tolerance: Of a step, where rollouts are integrated; relative.
         limits: By variable the largest absolute value, in raw units, of a sample that is learned from or judged.
     """
 
@@ -42,6 +43,7 @@ class Task:
     usual_window: ClassVar[int | None] = None
     rates: ClassVar[bool] = False
     variables: ClassVar[tuple[str, ...]] = ()
+    tolerance: float | None = None
     limits: Mapping[str, float] = MappingProxyType({})
 
     def __init_subclass__(cls) -> None:

@@ -22,7 +22,7 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
     console.print(table)
     for said in _left_out(test):
         console.print(said, style="yellow", soft_wrap=True)
-    for said in _by_step(test):
+    for said in (*_by_step(test), *_of_fit(metrics)):
         console.print(said, soft_wrap=True)
     training = metrics.get("training", {})
     if said := ending(training):
@@ -75,6 +75,18 @@ def _by_step(test: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def _of_fit(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """How well what was learned from is fitted; of fields, how right they are where there is no noise."""
+    test, fit = metrics["test"], metrics.get("train")
+    if fit:
+        yield f"over {fit['windows']:,} samples of the train split: MSE {fit['mse']:.3g}"
+    if "field_mse" in test:
+        floor = f"; noise leaves {test['noise_floor']:.3g} of the test MSE" if "noise_floor" in test else ""
+        yield f"slopes at states without noise: MSE {test['field_mse']:.3g}{floor}"
+    if "hamiltonian_error" in test:
+        yield f"energy at the states of the test split: off by {test['hamiltonian_error']:.3g} of its deviation"
+
+
 def _left_out(test: Mapping[str, Any]) -> Iterator[str]:
     """What of the predictions is not in the errors."""
     # Older results did not count them.
@@ -98,7 +110,8 @@ def _rollout_lines(rollout: Mapping[str, Any]) -> Iterator[str]:
     valid = rollout["valid_prediction_time"]["median"]
     until = f"{valid:g}, the end" if valid == end else f"{valid:g}"
     which = f"median of {starts} starts" if starts > 1 else "from 1 start alone; others may differ"
-    yield f"rollouts over t = {end:g}: valid until {until} ({which})"
+    how = f", integrated to {rollout['tolerance']:g} a step" if "tolerance" in rollout else ""
+    yield f"rollouts over t = {end:g}{how}: valid until {until} ({which})"
     measured = rollout["with_cycle"]
     for what in ("amplitude", "period"):
         found = rollout[what]

@@ -15,6 +15,7 @@ from ..runs.device import choose_threads, find_device
 from ..runs.files import RunError
 from ..runs.model import load_trained
 from ..runs.summary import load_summary
+from .fit import judge_fit
 from .judgement import judge
 from .judging import Judging
 from .predictions import BATCH
@@ -53,10 +54,18 @@ def evaluate(
     evaluation = override_evaluation(learning.evaluation, overrides)
     data = config.find_dataset(run) if data is None else Path(data)
     _place(model, learning.training)
-    judging = Judging.of(data, "test", config, make_task(learning, models), model, evaluation)
+    task = make_task(learning, models)
+    judging = Judging.of(data, "test", config, task, model, evaluation)
     judgement = judge(judging, evaluation, console, learning.code, models)
+    fit = judge_fit(data, config, task, model)
     who = {"name": learning.model.name, "parameters": count_parameters(model)}
-    found = {**judgement.metrics, "training": training, "model": who, "dataset": described(judging.test)}
+    found = {
+        **judgement.metrics,
+        "train": fit,
+        "training": training,
+        "model": who,
+        "dataset": described(judging.test),
+    }
     save(run, found, judgement.arrays)
     return found
 

@@ -17,7 +17,7 @@ from ..runs.cut import check_steps
 from ..runs.files import RunError
 from ..runs.folder import RunConfig, prepare_evaluation
 from .judgement import judge
-from .judging import Judging
+from .judging import EXACT, Judging
 from .predictions_file import read_predictions
 from .results import described, save
 from .supplied import Supplied, SuppliedSamples
@@ -71,7 +71,7 @@ def evaluate_predictions(
     truth = Truth.of(samples.test)
     points = points_of(samples.test.store.config, "train")
     train = TrajectoryDataset(
-        data, "train", samples.test.task, window=min(points, samples.test.windows.length)
+        data, "train", samples.test.task, window=min(points, samples.test.windows.length), dtype=EXACT
     )
     judging = Judging(train, samples, truth, samples.plan(), samples.follow, samples.plan_free)
     judgement = judge(judging, settings, console)

@@ -66,7 +66,7 @@ def judge(
             "failed": test.failed,
             "windows": len(samples),
             "finite": finite,
-            **({"left_out_share": test.left_out / (len(test) + test.left_out)} if test.left_out else {}),
+            **({"left_out_share": test.left_out / (len(test) + test.left_out)} if test.task.limits else {}),
             "one_step": test.task.one_step,
             **results(metrics),
             **whole,

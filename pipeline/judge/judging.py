@@ -31,6 +31,9 @@ from .stateful import StatefulRuns
 from .symbols import symbol_run
 from .truth import CURVES, Truth
 
+# Of what is true, whatever the network computes in: rounded to single precision it is off by more than the best are.
+EXACT = "float64"
+
 
 @dataclass(frozen=True)
 class Judging:
@@ -122,7 +125,7 @@ class Judging:
         # By the validation split baselines are chosen.
         check_steps(data, "train", "validation", split)
         cut = cut_of(section, data)
-        train, test = (open_split(data, name, task, **cut) for name in ("train", split))
+        train, test = (open_split(data, name, task, dtype=EXACT, **cut) for name in ("train", split))
         truth = Truth.of(test)
         goes_beyond = truth is not None
 
@@ -193,7 +196,10 @@ def _whole(
     cut = StatefulRuns.whole(len(test.time))
     raw, seen = (
         TrajectoryDataset(test.store.path, test.store.split, test.task, **{**options, **cut})
-        for options in (config.learning.task.cut, dataset_options(config, test.store.path))
+        for options in (
+            {**config.learning.task.cut, "dtype": EXACT},
+            dataset_options(config, test.store.path),
+        )
     )
     return StatefulRuns(model, raw, seen, evaluation.rollouts)
 
@@ -216,7 +222,7 @@ def _field(
     if not noisy:
         return NetworkSamples(model, test, seen)
     options = {"target": "clean"}
-    test = open_split(data, split, task, **{**cut_of(config.learning.task, data), **options})
+    test = open_split(data, split, task, dtype=EXACT, **{**cut_of(config.learning.task, data), **options})
     seen = open_split(data, split, task, **{**dataset_options(config, data), **options})
     return NetworkSamples(model, test, seen)
 

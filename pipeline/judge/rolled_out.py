@@ -87,6 +87,7 @@ def judge_rollouts(
         "trajectories": starts,
         "duration": float(plan.times[-1]),
         "warmup": plan.warmup,
+        **({} if own is None or test.task.tolerance is None else {"tolerance": test.task.tolerance}),
         **({} if own is None else results(own.metrics)),
         "baselines": {
             name: results(contender.metrics)

@@ -83,6 +83,7 @@ def test_a_network_learns_the_field_and_its_rollouts_are_integrated(run, spring)
     assert set(metrics["baselines"]) >= {"zero", "mean", "linear"}
     assert "persistence" not in metrics["baselines"], "a state is no slope"
     rollout = metrics["rollout"]
+    assert rollout["tolerance"] == 1e-9
     assert rollout["duration"] == pytest.approx(9.0)
     assert rollout["vpt"] == pytest.approx(9.0)
     assert rollout["energy_mse"] < 1e-4
