@@ -43,7 +43,7 @@ class VectorField(Task):
         largest_derivative: PositiveFloat | None = None
 
     def __init__(self, *, tolerance: float = 1e-9, largest_derivative: float | None = None) -> None:
-        self.tolerance = tolerance
+        self.tolerance = self._tolerance = tolerance
         self.limits = {} if largest_derivative is None else {SLOPES: largest_derivative}
         self._step: float | None = None
 
@@ -84,5 +84,5 @@ class VectorField(Task):
         starts = history[:, -1].detach().cpu().double().numpy()
         times = self._step * np.arange(1, steps + 1)
         with torch.no_grad():
-            found = integrate(field, starts, times, self.tolerance)
+            found = integrate(field, starts, times, self._tolerance)
         return torch.from_numpy(found).to(history)

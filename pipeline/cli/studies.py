@@ -22,7 +22,9 @@ FAILED = 1
 @click.option(
     "--jobs", type=click.IntRange(1), help="Runs at once, each in one thread; one a core if left out."
 )
-@click.option("--only", metavar="GLOB", help="Only what matches DATASET/MODEL, as in 'clean/*'.")
+@click.option(
+    "--only", metavar="GLOB", help="Only what matches DATASET/MODEL, as in 'clean/*', or DATASET/MODEL/seedN."
+)
 @click.option(
     "--quick", is_flag=True, help="With the overrides of the file's [quick]: to try it, not for its numbers."
 )
@@ -68,7 +70,9 @@ def compare_command(
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json are two forms of the same; give one")
-    rows = rows_of_runs(runs)
+    if figure is not None:
+        _check_figure(figure)
+    rows, notes = rows_of_runs(runs)
     found = summary(rows)
     known = sorted({name for row in rows for name in row.metrics})
     for name in columns:
@@ -78,7 +82,7 @@ def compare_command(
     if as_json:
         print_json({"rows": [vars(row) for row in rows], "summary": found})
     else:
-        click.echo(comma_separated(rows) if as_csv else markdown(table), nl=False)
+        click.echo(comma_separated(rows) if as_csv else markdown(table, notes), nl=False)
     if figure is not None:
         _draw(figure, table, rows)
 
@@ -94,6 +98,12 @@ def track_command(run: Path, to: str, out: Path | None) -> None:
 
     folder = track(run, to, out)
     click.echo(f"{folder}: look with `tensorboard --logdir {folder}`", err=True)
+
+
+def _check_figure(path: Path) -> None:
+    from ..draw.style import check_png
+
+    check_png(path)
 
 
 def _draw(path: Path, table: "Table", rows: "list[Row]") -> None:

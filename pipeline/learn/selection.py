@@ -19,9 +19,9 @@ from ..runs.files import RunError
 from ..runs.folder import RunConfig
 
 
-def check_judged_by(config: Learning) -> None:
-    """Raise TrajstoreError if the config names a metric or a baseline that there is not, or one whose package is
-    missing, or two figures that would be one file.
+def check_judged_by(config: Learning, *, installed: bool = True) -> None:
+    """Raise TrajstoreError if the config names a metric or a baseline that there is not, or, where what is
+    `installed` matters, one whose package is missing; or two figures that would be one file.
     """
     section = config.evaluation
     names = {"metrics": section.metrics, "baselines": section.baselines or []}
@@ -30,7 +30,7 @@ def check_judged_by(config: Learning) -> None:
             try:
                 registry.check(name)
                 # Now, and not when hours of training are over. A user's own code is not looked at here.
-                if name in registry.own:
+                if installed and name in registry.own:
                     registry.find(name)
             except TrajstoreError as error:
                 raise RunError(f"evaluation.{key}: {error}") from None

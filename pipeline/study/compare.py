@@ -8,6 +8,7 @@ from typing import Any
 from ...data.base.hashing import json_hash
 from ..runs.files import RunError, read_text
 from ..runs.folder import METRICS, RunConfig
+from .conditions import conditions
 from .results import Row, rows_of
 
 # Keys of [evaluation] that change nothing of the numbers of others.
@@ -16,18 +17,19 @@ BESIDE = ("metrics", "baselines", "figures")
 SHOWN = 6
 
 
-def rows_of_runs(runs: Sequence[Path]) -> list[Row]:
-    """The rows of evaluated runs, and of the baselines beside them.
+def rows_of_runs(runs: Sequence[Path]) -> tuple[list[Row], list[str]]:
+    """The rows of evaluated runs, and of the baselines beside them; and under which conditions they were judged.
 
-    Runs that differ by their seed alone are one model.
+    Runs that differ by their seed alone are one model; one that is named twice counts once.
 
     Raises RunError if one is no run, or not yet evaluated.
     """
-    loaded = [(run, RunConfig.load(run), _metrics(run)) for run in runs]
+    once = {run.resolve(): run for run in runs}.values()
+    loaded = [(run, RunConfig.load(run), _metrics(run)) for run in once]
     labels = _labels([(run, config) for run, config, _ in loaded])
     rows: list[Row] = []
     for run, config, metrics in loaded:
-        dataset = f"{metrics['dataset']['system']}-{metrics['dataset']['id'][:8]}"
+        dataset = _dataset(metrics)
         seconds = {"train": metrics.get("training", {}).get("seconds"), "evaluate": None}
         found = {"metrics": metrics, "seconds": seconds, "error": None}
         seed = config.learning.training.seed
@@ -39,16 +41,24 @@ def rows_of_runs(runs: Sequence[Path]) -> list[Row]:
             # Baselines are the same beside each run.
             if row.kind == "model" or not known:
                 rows.append(row)
-    return rows
+    return rows, list(conditions((_dataset(metrics), metrics) for _, _, metrics in loaded))
+
+
+def _dataset(metrics: dict[str, Any]) -> str:
+    return f"{metrics['dataset']['system']}-{metrics['dataset']['id'][:8]}"
 
 
 def _metrics(run: Path) -> dict[str, Any]:
     try:
-        return json.loads(read_text(run / METRICS))
+        metrics = json.loads(read_text(run / METRICS))
     except FileNotFoundError:
         raise RunError(f"{run}: {METRICS} is missing; run `trajstore evaluate {run}` first") from None
     except (OSError, ValueError) as error:
         raise RunError(f"{run}: {METRICS} cannot be read ({error}); evaluate it again") from None
+    told = metrics.get("dataset") if isinstance(metrics, dict) else None
+    if not isinstance(told, dict) or not {"system", "id"} <= told.keys() or "test" not in metrics:
+        raise RunError(f"{run}: {METRICS} is not what an evaluation writes; evaluate it again")
+    return metrics
 
 
 def _labels(runs: Sequence[tuple[Path, RunConfig]]) -> dict[Path, str]:

@@ -140,8 +140,8 @@ class StudyFile(Section):
         model: Tables `[[model]]`, see below; left out: baselines alone.
         vary: Tables `[[vary]]`, see below.
         published: Tables `[[published]]`, see below.
-        quick: Overrides for `--quick`, as nested tables; `seeds` may be among them, and `values`: how many of those
-            that are pooled.
+        quick: Overrides for `--quick`, as nested tables, of `refinement` for models that have one; `seeds` may be
+            among them, and `values`: how many of those that are pooled.
     """
 
     title: str = ""
@@ -204,6 +204,10 @@ class StudyFile(Section):
             if wrong := [key for key in entry.set if key not in GENERATING]:
                 raise ValueError(f"dataset {entry.label!r}: set.{wrong[0]} makes no dataset")
         allowed = {*SECTIONS, *GENERATING}
+        for where, tables in (("defaults", self.defaults), ("quick", quick)):
+            for section, table in tables.items():
+                if section in allowed and not isinstance(table, dict):
+                    raise ValueError(f"{where}.{section}: got {table!r:.80}, expected a table")
         for section in [*self.defaults, *quick, *(each.key.split(".")[0] for each in self.vary)]:
             if section not in allowed:
                 raise ValueError(
@@ -232,6 +236,11 @@ def load_study(path: Path) -> StudyFile:
         raise ConfigError(f"{path}: {explain(error, StudyFile, raw)}") from None
     except TrajstoreError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def tells_on_baselines(key: str) -> bool:
+    """Whether a key that is varied changes baselines and floors: how networks are trained is nothing to them."""
+    return key == FOLDER or key.split(".")[0] in (*GENERATING, *JUDGING)
 
 
 def merged(*layers: Mapping[str, Any]) -> Plain:

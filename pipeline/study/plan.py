@@ -6,15 +6,16 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
+from ...data.base.errors import TrajstoreError
 from ...data.base.hashing import json_hash
 from ..config.experiment import Experiment
 from ..config.file import GENERATING, check_config, check_learning, read_toml
 from ..config.learning import Learning, ModelSection, TaskSection
 from ..config.named import NamedSection
 from ..config.plain_values import ConfigError
+from ..learn.selection import check_judged_by
 from .file import (
     BASELINES,
-    JUDGING,
     SECTIONS,
     Plain,
     StudyDataset,
@@ -22,6 +23,7 @@ from .file import (
     StudyModel,
     merged,
     nested,
+    tells_on_baselines,
 )
 from .results import label_of
 
@@ -66,6 +68,12 @@ class RunJob:
     config: Learning
     folder: Path
 
+    @property
+    def names(self) -> list[str]:
+        """DATASET/MODEL, and of what is trained DATASET/MODEL/seedN."""
+        name = f"{self.dataset.label}/{self.model}"
+        return [name] if self.seed is None else [name, f"{name}/seed{self.seed}"]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -76,13 +84,13 @@ class Plan:
     left_out: dict[str, str] = field(default_factory=dict)
 
     def only(self, pattern: str) -> Self:
-        """Its runs of a DATASET/MODEL that a pattern matches, and their datasets.
+        """Its runs of a DATASET/MODEL, or DATASET/MODEL/seedN, that a pattern matches, and their datasets.
 
         Raises ConfigError if it matches none.
         """
-        runs = [job for job in self.runs if fnmatchcase(f"{job.dataset.label}/{job.model}", pattern)]
+        runs = [job for job in self.runs if any(fnmatchcase(name, pattern) for name in job.names)]
         if not runs:
-            known = sorted({f"{job.dataset.label}/{job.model}" for job in self.runs})
+            known = sorted({job.names[0] for job in self.runs})
             raise ConfigError(
                 f"--only {pattern}: matches no DATASET/MODEL of the study; there are {', '.join(known)}"
             )
@@ -121,8 +129,8 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
         if study.model and not models:
             continue
         varied = part | dict(chosen)
-        layers = [*(nested(key, value) for key, value in chosen), overrides]
-        dataset = _dataset_job(entry, study, beside, out, layers)
+        varying = [nested(key, value) for key, value in chosen]
+        dataset = _dataset_job(entry, study, beside, out, [*varying, overrides])
         if isinstance(dataset, str):
             left_out[label_of(entry.label, part)] = dataset
             continue
@@ -130,19 +138,30 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
         dataset = datasets.setdefault(f"{entry.label} {dataset.folder}", dataset)
         for model, seed in [(each, seed) for each in models for seed in seeds or each.seeds or study.seeds]:
             own = {"training": {"seed": seed}, "evaluation": {"baselines": []}}
-            raw = merged(_learning(model, study.defaults, layers), own)
-            config = check_learning(raw, f"{path}: model {model.label}", beside)
+            raw = merged(_quickened(_learning(model, study.defaults, varying), overrides), own)
+            config = _checked(raw, f"{path}: model {model.label}", beside)
             runs.append(_run_job(dataset, model.label, seed, varied, config, out))
         # What is varied of training alone is nothing to baselines.
-        theirs = {key: value for key, value in chosen if key.split(".")[0] in (*GENERATING, *JUDGING)}
-        raw = _learning(None, study.defaults, [*(nested(key, theirs[key]) for key in theirs), overrides])
+        theirs = {key: value for key, value in chosen if tells_on_baselines(key)}
+        raw = _learning(None, study.defaults, [nested(key, theirs[key]) for key in theirs])
         theirs = part | theirs
-        baselines = check_learning(raw, f"{path}: defaults", beside)
+        baselines = _checked(_quickened(raw, overrides), f"{path}: defaults", beside)
         job = _run_job(dataset, BASELINES, None, theirs, baselines, out)
         if baselines.evaluation.baselines != [] and job not in runs:
             runs.append(job)
     _check_folders(runs)
     return Plan(list(datasets.values()), runs, left_out)
+
+
+def _checked(raw: Plain, source: str, beside: Path) -> Learning:
+    """Raises ConfigError for what is wrong in it, names that nothing is behind among these."""
+    config = check_learning(raw, source, beside)
+    try:
+        # A package that is missing costs the runs that need it, and no others.
+        check_judged_by(config, installed=False)
+    except TrajstoreError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    return config
 
 
 def _run_job(
@@ -182,8 +201,8 @@ def _check_varied(study: StudyFile, overrides: Plain) -> None:
 
 
 def _learning(model: StudyModel | None, defaults: Plain, layers: list[Plain]) -> Plain:
-    """What a model is trained with: its sections over the defaults, what is varied, and the quick overrides
-    over both. Baselines, which are no model, have the defaults.
+    """What a model is trained with: its sections over the defaults, and what is varied over both. Baselines, which
+    are no model, have the defaults.
     """
     shared = _part(defaults, SECTIONS)
     own: Plain = {key: {} if model is None else getattr(model, key) for key in SECTIONS}
@@ -195,6 +214,14 @@ def _learning(model: StudyModel | None, defaults: Plain, layers: list[Plain]) ->
         if own[key].get("name", before.get("name", usual)) != before.get("name", usual):
             shared[key] = _part(before, tuple(kind.model_fields))
     return merged(shared, own, *(_part(layer, SECTIONS) for layer in layers))
+
+
+def _quickened(raw: Plain, overrides: Plain) -> Plain:
+    """With the quick overrides; those of a refinement are for what has one."""
+    sections = (
+        SECTIONS if raw["refinement"].get("steps") else tuple(key for key in SECTIONS if key != "refinement")
+    )
+    return merged(raw, _part(overrides, sections))
 
 
 def _dataset_job(

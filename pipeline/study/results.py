@@ -9,8 +9,6 @@ import numpy as np
 from ...data.base.hashing import canonical_json
 from ..judge.metrics.registry import METRICS
 
-# Of `test` in metrics.json, whose names have this before them.
-TEST = "test_"
 COUNTS = (
     "trajectories",
     "failed",
@@ -23,6 +21,7 @@ COUNTS = (
     "left_out",
     "warmup",
     "duration",
+    "tolerance",
     "with_cycle",
 )
 
@@ -70,8 +69,10 @@ def rows_of(
     floors = numbers(rollout.get("floors", {}))
     rows = []
     if seed is not None:
-        test = {f"{TEST}{name}": value for name, value in numbers(metrics["test"]).items()}
-        rows.append(Row(dataset, model, "model", seed, varied, {**numbers(rollout), **test}, floors, seconds))
+        judged = numbers(rollout)
+        for part in ("test", "train"):
+            judged |= {f"{part}_{name}": value for name, value in numbers(metrics.get(part, {})).items()}
+        rows.append(Row(dataset, model, "model", seed, varied, judged, floors, seconds))
     none: dict[str, float | None] = {"train": None, "evaluate": None}
     for name, judged in rollout.get("baselines", {}).items():
         rows.append(Row(dataset, name, "baseline", None, varied, numbers(judged), floors, none))
@@ -148,7 +149,7 @@ def better() -> dict[str, str]:
     for name in METRICS.own:
         kind = METRICS.find(name)
         test = kind.over in ("targets", "rows")
-        found |= {f"{TEST}{key}" if test else key: way for key, way in kind.better.items()}
+        found |= {f"test_{key}" if test else key: way for key, way in kind.better.items()}
     for name in ("vpt", "vpt_04", "vpt_smape30"):
         found[f"{name}_lyapunov"] = "higher"
     return found | {"mse": "lower", "nrmse": "lower", "smape_100": "lower"}

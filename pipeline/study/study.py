@@ -1,7 +1,7 @@
 """A study: its datasets made, its runs trained and judged, several at once; and one table of all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ...data.folder.names import MANIFEST
 from ..draw.style import STYLE, save_figure
 from ..runtime.lock import locked
 from ..runtime.progress import columns
+from .conditions import conditions
 from .figure import draw_table
 from .figures import draw_figures, find_figures
 from .file import StudyFile, load_study
@@ -72,12 +73,17 @@ def run_study(
         scripts, lost = _make_datasets(plan, jobs, console)
         waiting = [job for job in plan.runs if job.dataset.folder not in lost]
         found = dict(zip(map(id, waiting), _do(waiting, jobs, console), strict=True))
-        rows = list(_rows(plan, every, found, lost))
+        told = list(_results(plan, every, found, lost))
+        rows = [
+            row
+            for job, result in told
+            for row in rows_of(job.dataset.label, job.model, job.seed, job.varied, result)
+        ]
         left_out = every.left_out | _without_rollouts(waiting, found)
         published = [entry.model_dump(exclude_defaults=True) for entry in study.published]
         summed = summary(rows, study.pooled)
-        told = [without(row, study.pooled) for row in rows]
-        table = make_table(told, summed, published, study.columns)
+        unpooled = [without(row, study.pooled) for row in rows]
+        table = make_table(unpooled, summed, published, study.columns)
         results = {
             "quick": quick,
             "title": study.title,
@@ -87,7 +93,8 @@ def run_study(
             "left_out": left_out,
             "scripts": scripts,
         }
-        _save(out, study, table, rows, results)
+        judged = ((job.dataset.label, result.get("metrics", {})) for job, result in told)
+        _save(out, study, table, rows, results, list(conditions(judged)))
         draw_figures(figures, every.runs, out)
     return Study(results, table, sum(row.error is not None for row in rows))
 
@@ -122,8 +129,10 @@ def _do(runs: list[RunJob], jobs: int | None, console: Console) -> Iterator[dict
     return (done[id(job)] or {} for job in runs)
 
 
-def _rows(plan: Plan, every: Plan, found: dict[int, dict[str, Any]], lost: dict[Path, str]) -> Iterator[Row]:
-    """Of the runs that were asked for, and of others that have been done before."""
+def _results(
+    plan: Plan, every: Plan, found: dict[int, dict[str, Any]], lost: dict[Path, str]
+) -> Iterator[tuple[RunJob, dict[str, Any]]]:
+    """What came of the runs that were asked for, and of others that have been done before."""
     asked = set(map(id, plan.runs))
     for job in every.runs:
         nothing: dict[str, float | None] = {"train": None, "evaluate": None}
@@ -134,7 +143,7 @@ def _rows(plan: Plan, every: Plan, found: dict[int, dict[str, Any]], lost: dict[
         else:
             result = finished(job) if (job.dataset.folder / MANIFEST).is_file() else None
         if result is not None:
-            yield from rows_of(job.dataset.label, job.model, job.seed, job.varied, result)
+            yield job, result
 
 
 def _without_rollouts(runs: list[RunJob], found: dict[int, dict[str, Any]]) -> dict[str, str]:
@@ -148,8 +157,18 @@ def _without_rollouts(runs: list[RunJob], found: dict[int, dict[str, Any]]) -> d
     }
 
 
-def _save(out: Path, study: StudyFile, table: Table, rows: list[Row], results: dict[str, Any]) -> None:
-    notes = [*_pooled(rows, study.pooled)]
+def _save(
+    out: Path,
+    study: StudyFile,
+    table: Table,
+    rows: list[Row],
+    results: dict[str, Any],
+    judged: Sequence[str],
+) -> None:
+    """Table, rows and figure; `judged` says under which conditions."""
+    notes = [*_pooled(rows, study.pooled), *judged]
+    nowhere = [name for name in study.columns if not any(name in row.metrics for row in rows)]
+    notes += [f"No run has {name}, which is among the columns." for name in nowhere if rows]
     notes += [f"{label} is left out: {why}." for label, why in results["left_out"].items()]
     notes += [f"{_told(row)} failed: {row.error}" for row in rows if row.error]
     if results["quick"]:

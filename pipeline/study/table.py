@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..describe import phrases
+from .file import tells_on_baselines
 from .results import Row, better, label_of
 
 # What there is of these is shown where a study names no columns.
@@ -115,10 +116,11 @@ def _spread(rows: Sequence[Row], entry: dict[str, Any]) -> dict[str, float]:
 
 
 def _floors(rows: Sequence[Row]) -> list[Line]:
-    """A line for each combination of what is varied: medians over its rows."""
+    """A line for each combination of what is varied of data and judging: medians over its rows."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(label_of("floor: another true trajectory", row.varied), []).append(row)
+        varied = {key: value for key, value in row.varied.items() if tells_on_baselines(key)}
+        groups.setdefault(label_of("floor: another true trajectory", varied), []).append(row)
     lines = []
     for label, group in groups.items():
         names = dict.fromkeys(name for row in group for name in row.floors)

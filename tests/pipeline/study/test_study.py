@@ -140,6 +140,7 @@ def test_a_study_is_done_told_and_not_done_again(study, tmp_path):
             assert all(np.isfinite(list(row["metrics"].values())))
     own = json.loads(next((out / "runs").glob("clean-small-seed1-*/metrics.json")).read_text())
     assert rows["clean", "small", "model", 1]["metrics"]["test_mse"] == own["test"]["mse"]
+    assert rows["clean", "small", "model", 1]["metrics"]["train_mse"] == own["train"]["mse"]
     assert rows["clean", "small", "model", 1]["metrics"]["vpt"] == own["rollout"]["vpt"]
     assert rows["clean", "small", "model", 1]["seconds"]["train"] > 0
     by = {(each["dataset"], each["model"]): each for each in results["summary"]}
@@ -158,6 +159,7 @@ def test_a_study_is_done_told_and_not_done_again(study, tmp_path):
         "theirs (doi:10.1000/182)",
         "floor",
         "clean, diverges, seed 0 failed: the loss",
+        "clean: 3 rollouts over t = 4 after 0 points of history.",
     ):
         assert text in table
     lines = list(csv.DictReader(io.StringIO((out / "results.csv").read_text())))
@@ -223,6 +225,8 @@ values = [0.1, 0.2]
     assert baselines == [
         (name, {"grid.step": step}) for step in (0.1, 0.2) for name in ("persistence", "linear")
     ], "how networks are trained is nothing to them"
+    floors = [line for line in (tmp_path / "out" / "table.md").read_text().splitlines() if "floor" in line]
+    assert [line.split("|")[1].split()[-1] for line in floors] == ["grid.step=0.1", "grid.step=0.2"]
     assert len(results["summary"]) == 4 + 4
 
 
@@ -290,6 +294,13 @@ def test_baselines_of_rows_that_are_too_short_are_left_out_with_the_reason(study
         (("seeds = [3]", "seeds = 3"), "quick.seeds"),
         (("seeds = [3]", "values = 0"), "quick.values"),
         (("training = { steps = 2 }", "trainig = { steps = 2 }"), "trainig"),
+        (("training = { steps = 2 }", "training = 2"), "quick.training: got 2, expected a table"),
+        (("model = { hidden = 4, encoder = [4] }", 'model = "gru"'), "defaults.model: got 'gru'"),
+        (('"linear"]', '"linaer"]'), "defaults: evaluation.baselines: got 'linaer'"),
+        (
+            ('label = "small"', 'label = "small"\nevaluation = { metrics = ["d_stp"] }'),
+            "Did you mean d_stsp?",
+        ),
     ],
 )
 def test_a_bad_file_ends_with_2_before_anything_is_made(change, said, study, tmp_path):
@@ -299,6 +310,33 @@ def test_a_bad_file_ends_with_2_before_anything_is_made(change, said, study, tmp
     assert said in output
     assert not (tmp_path / "out").exists()
     assert call("study", tmp_path / "none.toml", "--out", tmp_path / "out")[0] == 2
+
+
+def test_a_quick_refinement_is_for_models_that_have_one(study, tmp_path):
+    text = STUDY.replace('label = "small"', 'label = "small"\nrefinement = { steps = 40 }')
+    study.write_text(text.replace("[quick]", "[quick]\nrefinement = { steps = 1 }"))
+    for quick, expected in ((True, {"small": 1, "diverges": 0}), (False, {"small": 40, "diverges": 0})):
+        runs = make_plan(load_study(study), study, tmp_path / "out", quick=quick).runs
+        steps = {job.model: job.config.refinement.steps for job in runs if job.dataset.label == "clean"}
+        assert {model: steps[model] for model in expected} == expected
+
+
+def test_a_pattern_takes_seeds_apart(study, tmp_path):
+    plan = make_plan(load_study(study), study, tmp_path / "out", quick=False)
+    for pattern, expected in (
+        ("clean/small", {("small", 0), ("small", 1)}),
+        ("clean/small/seed1", {("small", 1)}),
+        ("clean/*/seed0", {("small", 0), ("diverges", 0)}),
+        ("clean/baselines", {("baselines", None)}),
+    ):
+        assert {(job.model, job.seed) for job in plan.only(pattern).runs} == expected
+
+
+def test_a_column_that_no_run_has_is_told(study, tmp_path):
+    study.write_text(STUDY.replace('"test_mse"]', '"test_mes"]'))
+    code, said = call("study", study, "--out", tmp_path / "out", "--only", "clean/small/seed0")
+    assert code == 0, said
+    assert "No run has test_mes, which is among the columns." in said
 
 
 def test_a_pattern_that_matches_nothing_is_refused(study, tmp_path):
@@ -370,6 +408,18 @@ def test_runs_are_compared(study, tmp_path):
     assert "| nrmse |" in said
     assert (tmp_path / "compared.png").is_file()
     assert call("compare", *small, "--column", "vtp")[0] == 2
+    assert call("compare", *small, "--figure", tmp_path / "compared.pdf") == (
+        2,
+        f"trajstore: {tmp_path / 'compared.pdf'}: figures are PNG files; give it a name that ends in .png\n",
+    )
+    found = json.loads(call("compare", small[0], small[0], "--json")[1])
+    assert [each["runs"] for each in found["summary"] if each["kind"] == "model"] == [1], "it is one run"
+    assert "3 rollouts over t = 4 after 0 points of history" in call("compare", *small)[1]
+    for damaged in ("[]", "{}", '{"dataset": {"id": "a"}}'):
+        (small[1] / "metrics.json").write_text(damaged)
+        code, said = call("compare", *small)
+        assert code == 2
+        assert "evaluate it again" in said
     assert call("compare", tmp_path)[0] == 2
     assert call("compare")[0] == 2
 
