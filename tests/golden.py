@@ -123,7 +123,14 @@ def golden(folder: Path) -> dict[str, Any]:
     return {"made_with": made_with(), "datasets": datasets, "identities": identities}
 
 
+def written() -> list[dict[str, Any]]:
+    """What was written down, with each kind of processor and versions."""
+    return json.loads(FILE.read_text(encoding="utf-8"))
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
-        FILE.write_text(json.dumps(golden(Path(place)), indent=1) + "\n", encoding="utf-8")
+        here = golden(Path(place))
+    others = [known for known in written() if known["made_with"] != here["made_with"]]
+    FILE.write_text(json.dumps([*others, here], indent=1) + "\n", encoding="utf-8")
     print(f"{FILE.name} written", file=sys.stderr)

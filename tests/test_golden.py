@@ -1,7 +1,5 @@
 """Ids, bytes and identities are those that were written down; see golden.py."""
 
-import json
-
 import golden
 import pytest
 
@@ -14,7 +12,7 @@ def found(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["datasets", "identities"])
 def test_what_was_made_before_is_made_again(found, kind):
-    known = json.loads(golden.FILE.read_text())
-    if known["made_with"] != golden.made_with():
-        pytest.skip("written down with another processor or other versions: `python tests/golden.py`")
-    assert found[kind] == known[kind]
+    known = [each for each in golden.written() if each["made_with"] == golden.made_with()]
+    if not known:
+        pytest.skip("written down with other processors or versions: `python tests/golden.py` adds this one")
+    assert found[kind] == known[0][kind]

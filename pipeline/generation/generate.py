@@ -161,7 +161,7 @@ def _task(
     there = standing(folder, plans, manifest, attributes, kept)
     records = {plan.file: there[plan.file] for plan in plans if _is_whole(plan, there)}
     missing = [plan for plan in plans if plan.file not in records]
-    others = of_other_revision(folder, plans, there) if missing else []
+    others = of_other_revision(folder, plans, there, str(attributes["engine"])) if missing else []
     if overwrite and others:
         discard(folder, [plan.file for plan in others])
         files = {plan.file for plan in (*missing, *others)}

@@ -1,5 +1,6 @@
 """Kept shards that another revision of the engines made: would this one make the same rows?"""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from ...data.base.hashing import content_hash
 from ...data.shard.schema import DIAGNOSTICS
 from ...data.shard.shard import Shard, ShardRecord, read_attributes, read_shard
 from ...data.shard.structure import json_attribute, open_shard
-from ..dynamics.engines.base.engine import REVISION, revision_of
+from ..dynamics.engines.base.engine import revision_of
 from ..runtime.software import PACKAGES, software
 from .plan import ShardPlan
 
@@ -25,16 +26,19 @@ class OtherRevisionError(TrajstoreError):
 
 
 def of_other_revision(
-    folder: Path, plans: list[ShardPlan], there: Mapping[str, ShardRecord]
+    folder: Path, plans: list[ShardPlan], there: Mapping[str, ShardRecord], engine: str
 ) -> list[ShardPlan]:
     """Plans to make the shards again that are there, perhaps with fewer rows, and state another revision.
 
+    engine  JSON of the description of that which is to make the others
+
     Raises TrajstoreError if one states none.
     """
+    revision = revision_of(json.loads(engine))
     return [
         replace(plan, rows=there[plan.file].rows, again=True)
         for plan in plans
-        if plan.file in there and _stated(folder / plan.file) != REVISION
+        if plan.file in there and _stated(folder / plan.file) != revision
     ]
 
 
@@ -60,13 +64,13 @@ def check_same(path: Path, again: Shard) -> None:
     others = [name for name in PACKAGES if name != "trajstore" and began.get(name) != here.get(name)]
     if others and _close(kept, again):
         return
-    revision = revision_of(json_attribute(kept.attributes, "engine", path))
+    before, now = (revision_of(json_attribute(each.attributes, "engine", path)) for each in (kept, again))
     libraries = "".join(
         f", {name} {began.get(name, 'none')!s:.40} (here {here.get(name)})" for name in others
     )
     raise OtherRevisionError(
-        f"{path}: its rows were made by revision {revision} of the engines (trajstore {began.get('trajstore')!s:.40}"
-        f"{libraries}); this trajstore has revision {REVISION}, by which {_difference(kept, again)}. A dataset that "
+        f"{path}: its rows were made by revision {before} of the engines (trajstore {began.get('trajstore')!s:.40}"
+        f"{libraries}); this trajstore has revision {now}, by which {_difference(kept, again)}. A dataset that "
         "goes on would hold rows of both. Make all of it anew, in another folder or in this one with --overwrite; or "
         "go on with the trajstore that began it"
     )

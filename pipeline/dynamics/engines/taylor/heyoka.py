@@ -22,6 +22,7 @@ from .batches import Batches, by_neighbourhood
 from .equations import compiled
 from .lanes import FEW_LANES, MANY_ROWS, Lanes
 from .scaled import Scales
+from .steep import REVISION_OF_STEEP
 
 DEFAULT_TOLERANCE = 2.0**-52
 # Code of polynomials of so many nodes is unrolled, and a tenth faster; of others loops are about as fast, and take a
@@ -71,6 +72,7 @@ class HeyokaEngine:
         mentioned = {symbol for expression in system.vector_field for symbol in expression.free_symbols}
         self._used = [column for column, symbol in enumerate(system.parameter_symbols) if symbol in mentioned]
         equations, events, guards, short = compiled(system, self._used)
+        self._steep = bool(short)
         self._guarded, self._kinked = guards is not None, events is not None and events.continuous
         self._beyond, self._turn = None, threading.Lock()
         if (self._guarded or self._kinked) and scales is None and beyond_branches:
@@ -98,7 +100,7 @@ class HeyokaEngine:
         return {
             "name": "heyoka",
             "version": heyoka.__version__,
-            "revision": REVISION,
+            "revision": REVISION_OF_STEEP if self._steep else REVISION,
             "method": "taylor",
             "tolerance": self._tolerance,
             **self._budget.describe(),

@@ -16,6 +16,8 @@ import sympy
 
 from ..kinks.branches import bounds
 
+# Of rows whose equations have such arguments; of others, REVISION.
+REVISION_OF_STEEP = 2
 # Series of these functions are good, and shorter, by themselves where arguments, times this, are smaller.
 SCALE = 12.0
 SATURATED = {sympy.exp: 1, sympy.tanh: 1, sympy.sinh: 1, sympy.cosh: 1, sympy.erf: 3}

@@ -45,6 +45,12 @@ def test_no_step_goes_over_what_is_flat_where_it_begins(case, by):
     assert found.states[0, -1, 0] == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize(("text", "revision"), [("tanh(50*sin(x))", 2), ("exp(-x)", 2), ("x**3 - sin(x)", 1)])
+def test_rows_that_may_come_out_otherwise_and_no_others_are_of_another_revision(text, revision):
+    engine = make_engine(System("s", {"x": text}, {}, {"x": (-1.0, 1.0)}), EngineSettings(name="heyoka"))
+    assert engine.describe()["revision"] == revision
+
+
 def test_a_state_comes_to_rest_beyond_what_is_flat():
     system = System("s", {"x": "erf(10*sin(5*x)) + 0.1"}, {}, {"x": (-1.0, 1.0)})
     found = make_engine(system, EngineSettings(name="heyoka")).solve(
