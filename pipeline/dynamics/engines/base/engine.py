@@ -10,8 +10,8 @@ import numpy as np
 from .....data.base.errors import TrajstoreError
 from .....data.shard.schema import Status
 
-# Of the numbers that engines give: 1 more whenever the same config comes out otherwise, in those engines and for those
-# equations alone of which this is so. A description without it is of revision 0.
+# Of the numbers that engines give: 1 more whenever the same config comes out otherwise, in those engines and for
+# those equations alone of which this is so. A description without it is of revision 0.
 REVISION = 1
 # A row that would need so many more steps to the end, at its pace, is given up: nobody waits for them.
 HOPELESS = 1e9
