@@ -50,6 +50,7 @@ def test_a_shuffle_in_blocks_is_as_good_as_a_full_one_for_sorted_rows(mixing):
     assert 0.5 < found < 1.1
 
 
+@pytest.mark.slow
 def test_a_shuffle_in_blocks_is_as_good_as_its_buffer_where_blocks_are_alike(mixing):
     # Two samples of a batch share one of 60 blocks: the effect is at most 1 + 63 / 60, and less as lanes keep the
     # samples of a block apart.

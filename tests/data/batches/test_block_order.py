@@ -46,6 +46,7 @@ def test_the_fills_have_every_sample_once_and_no_more_blocks_than_the_buffer_hol
 
 
 # Sizes at which small fills already have lanes.
+@pytest.mark.slow
 @given(sizes=SIZES, fill=FILL, seed=SEED, world=st.integers(1, 14), lane=st.sampled_from([1, 2, 8]))
 def test_the_ranks_take_turns_in_one_order_for_all_world_sizes(sizes, fill, seed, world, lane):
     bounds = bounds_of(sizes)

@@ -85,6 +85,7 @@ def test_no_rows_are_an_empty_array(table):
     assert gathered.shape == (0, SAMPLES, 2)
 
 
+@pytest.mark.slow
 def test_columns_run_over_all_shards_in_row_order(table):
     store, states = table
     np.testing.assert_array_equal(store.column("trajectory"), np.arange(ROWS))

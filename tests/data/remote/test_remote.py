@@ -27,6 +27,7 @@ DELAY = 0.02
 # The same numbers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["small_dataset", "packed_dataset", "failing_dataset"])
 @pytest.mark.parametrize("shuffle", [False, True, "block"])
 def test_batches_are_those_of_the_folder_bit_for_bit(name, shuffle, request):

@@ -53,6 +53,7 @@ def closing(handler, content):
     return not handler.answer(200, content, length=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [chunked, closing])
 def test_small_files_may_come_without_their_size(dataset_copy, tmp_path, sent):
     with running(dataset_copy) as server:

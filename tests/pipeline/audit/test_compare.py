@@ -88,6 +88,7 @@ def test_a_forged_nan_in_a_sound_row_is_found_when_rows_are_integrated_again(dat
     assert problem.startswith(f"{FILE}: row {32 + index[0]}: x1 is nan at time ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points", [2, 3, 30])
 def test_a_row_whose_neighbours_leave_for_infinity_is_not_accused(experiment, tmp_path, points):
     """x = 1 stays where it is; what is above it by as much as rounding leaves for infinity."""

@@ -52,6 +52,7 @@ def test_another_system_is_refused_before_a_run_is_begun(override, key, small_da
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "told"),
     [
@@ -73,6 +74,7 @@ def test_whatever_else_differs_is_told_and_trained_on(override, told, small_data
     assert (tmp_path / "run" / "training.json").is_file()
 
 
+@pytest.mark.slow
 def test_the_config_that_made_it_and_one_that_says_nothing_of_it_are_silent(small_dataset, tmp_path):
     words = MADE + 'title = "Other words"\nshard_rows = 7\n'
     for text in (MADE, words, ""):

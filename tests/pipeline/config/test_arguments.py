@@ -35,6 +35,7 @@ def test_a_config_for_measured_data_is_one_to_learn_and_makes_no_dataset(small_d
     assert not (tmp_path / "dataset").exists()
 
 
+@pytest.mark.slow
 def test_a_path_does_where_a_config_does(tmp_path):
     config = load_config(QUICK, SMALL)
     assert isinstance(config, Experiment)

@@ -420,6 +420,7 @@ def test_a_path_that_holds_no_text_is_a_config_error(tmp_path, kind):
         load_config(path)
 
 
+@pytest.mark.slow
 @given(points=st.integers(2, 3000), duration=st.floats(1e-6, 1e6))
 def test_a_step_that_divides_the_duration_gives_the_points_that_it_should(tmp_path_factory, points, duration):
     path = tmp_path_factory.getbasetemp() / "grid.toml"

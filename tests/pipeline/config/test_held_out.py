@@ -77,6 +77,7 @@ def test_each_split_has_its_own_values(held):
     np.testing.assert_allclose(shard.state[..., 0], c / k + (1 - c / k) * np.exp(-k * shard.time), rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_it_is_sound_and_integrated_again_and_shares_no_rows(held):
     found = examine(held)
     assert (found.problems, found.notes) == ([], [])

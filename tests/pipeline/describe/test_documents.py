@@ -123,6 +123,7 @@ def test_a_document_that_somebody_else_wrote_is_never_replaced(
         assert path.read_text() == "# My thesis\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", ["README.md", "croissant.json", CHECKSUMS])
 def test_a_run_killed_between_its_documents_is_gone_on_with(experiment, dataset_copy, contents, last):
     """Documents, checksums, manifest: whatever prefix of these was written, the same command completes it."""

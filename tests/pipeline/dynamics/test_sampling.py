@@ -98,6 +98,7 @@ def test_numbers_are_those_of_the_specification(seed, split, stream, columns):
     np.testing.assert_array_equal(ours, format_md(seed, split, stream, 3, 9, columns), strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", ["abcd", "dcba", "bdac", "dbca"])
 def test_parameters_are_drawn_in_the_order_in_which_the_config_declares_them(experiment, tmp_path, names):
     """As docs/format.md says; what is stored is sorted."""

@@ -17,6 +17,7 @@ CONFIG = {
 }
 
 
+@pytest.mark.slow
 def test_it_is_the_mean_square_over_the_train_split(tmp_path):
     config = check_config(CONFIG, "test")
     generate(config, tmp_path / "data", 1)
@@ -33,6 +34,7 @@ def test_it_is_the_mean_square_over_the_train_split(tmp_path):
     assert found["mse"] == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_of_a_dataset_that_was_not_learned_from_nothing_is_said(tmp_path):
     config = check_config(CONFIG, "test")
     other = check_config({**CONFIG, "dataset": {**CONFIG["dataset"], "seed": 1}}, "test")

@@ -92,6 +92,7 @@ def test_longer_rows_of_another_dataset_are_judged_by_the_windows_that_were_lear
     assert evaluate(tmp_path / "said", folders / "long")["test"] == metrics["test"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalize", [True, False])
 def test_a_model_of_a_run_is_asked_for_nothing_that_it_has_not_learned(
     experiment, folders, tmp_path, normalize

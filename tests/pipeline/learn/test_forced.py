@@ -132,6 +132,7 @@ def test_the_exponential_schedule_ends_at_its_rate():
     np.testing.assert_allclose(rates, [1e-3, 1e-4, 1e-5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shplrnn", "alrnn", "dendplrnn"])
 @pytest.mark.parametrize("forcing", ["adaptive", "constant", "sparse"])
 def test_every_one_of_them_trains_by_every_forcing(name, forcing, experiment, small_dataset, tmp_path):
@@ -148,6 +149,7 @@ def test_every_one_of_them_trains_by_every_forcing(name, forcing, experiment, sm
     assert math.isfinite(train(config, small_dataset, tmp_path / "run").best_validation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "least"),
     [

@@ -320,6 +320,7 @@ def test_a_dataset_without_validation_trains_and_keeps_the_last_weights(experime
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["initial-value", "forecast"])
 @pytest.mark.parametrize("model", ["lstm", "gru"])
 def test_every_task_trains_every_model_on_windows(task, model, experiment, small_dataset, tmp_path):
@@ -422,6 +423,7 @@ def test_the_runs_folder_is_moved_with_its_dataset(whole, small_dataset):
     assert (whole / kept["relative"]).resolve() == Path(small_dataset).resolve()
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_those_of_the_metric_that_is_named(experiment, small_dataset, tmp_path):
     config = experiment(
         training={"steps": 40, "batch": 16, "evaluate_every": 8, "select": "vpt", "schedule": "constant"},

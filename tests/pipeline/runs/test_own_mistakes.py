@@ -201,6 +201,7 @@ def test_looking_at_a_sample_leaves_running_moments_as_they_were(
     assert curves[0] == curves[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "told"),
     [
@@ -218,6 +219,7 @@ def test_what_a_metric_gives_is_refused_in_words(config, small_dataset, tmp_path
         evaluate(tmp_path / "run", overrides=[f"evaluation.metrics={json.dumps(names)}"], trust_code=True)
 
 
+@pytest.mark.slow
 def test_numbers_of_numpy_and_what_is_not_finite_are_written_as_json_has_them(
     config, small_dataset, tmp_path
 ):
@@ -234,6 +236,7 @@ def test_one_that_says_which_value_is_better_chooses_weights(config, small_datas
     assert last["selected"] == 2.5
 
 
+@pytest.mark.slow
 def test_what_is_no_figure_is_refused_in_words(config, small_dataset, tmp_path):
     train(load_config(config, ['evaluation.figures=["own.py:text"]']), small_dataset, tmp_path / "run")
     evaluate(tmp_path / "run", trust_code=True)

@@ -22,6 +22,7 @@ def call(*arguments):
     return result.exit_code, result.output
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tensorboard_reads_the_same_curve(run):
     event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")

@@ -319,6 +319,7 @@ def test_a_row_that_blows_up_is_flagged_and_nan_and_its_neighbours_are_right(eng
     np.testing.assert_allclose(solution.states[sound, :, 0], expected, rtol=100 * ACCURACY[engine])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "sound", "failing"),
     [("x**2", (-1.0, 0.45), (0.51, 50.0)), ("sqrt(x)", (0.1, 2.0), (-2.0, -0.1))],
@@ -609,6 +610,7 @@ def test_the_bits_of_a_row_do_not_depend_on_how_many_are_integrated_with_it():
     assert np.array_equal(many.solve(starts, parameters, times).states, middle)
 
 
+@pytest.mark.slow
 def test_a_large_system_compiles_in_a_moment(time_limit):
     with time_limit(30):
         found = solve("heyoka", get_system("lorenz-96"), [np.arange(40.0) % 7], TIMES)

@@ -32,6 +32,7 @@ def integral(function, end, panels=400_000):
     return width / 2 * (function(width * (np.arange(panels)[:, None] + (places + 1) / 2)) @ weights).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["t", "s"])
 @pytest.mark.parametrize("case", FLAT)
 def test_no_step_goes_over_what_is_flat_where_it_begins(case, by):

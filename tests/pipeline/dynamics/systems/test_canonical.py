@@ -8,6 +8,7 @@ from trajstore.pipeline.dynamics.systems.naming import InvalidSystemError
 from trajstore.pipeline.dynamics.systems.parameter import Parameter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", HAMILTONIAN, ids=lambda made: made.keywords["name"])
 def test_the_pairs_of_the_library_are_those_that_it_was_made_of(known):
     system = get_system(known.keywords["name"])
@@ -21,6 +22,7 @@ def made(
     return System("own", equations, parameters or {}, box, hamiltonian=energy)
 
 
+@pytest.mark.slow
 def test_equations_are_read_by_what_they_mean_and_states_come_in_any_order():
     system = made(
         {"b": "-k*sin(2*x)/2", "y": "(b + c)/m - b/m", "x": "b/m", "c": "-(y + 1)**2 + 2*y + 1"},

@@ -38,6 +38,7 @@ def flows():
     return flows
 
 
+@pytest.mark.slow
 def test_all_but_the_two_that_choose_by_a_state_are_converted(flows):
     systems = dysts_flows.convertible_flows()
     assert len(systems) >= 125

@@ -185,6 +185,7 @@ def test_revisions_have_names_of_any_signs(server, small_dataset, revision, type
             assert load_manifest(f"{address}{folder}") == load_manifest(small_dataset)
 
 
+@pytest.mark.slow
 def test_a_revision_that_is_not_there_is_named(server, small_dataset):
     publish(small_dataset, REPO)
     assert_refused(server, run("info", f"{REPO}@feature/new"), f"{REPO}@feature: ", "%2F")
@@ -262,6 +263,7 @@ def test_a_server_that_hangs_up_in_the_middle_of_a_file(server, small_dataset, t
     assert run("publish", small_dataset, *target).exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [401, 403, 413, 500])
 @pytest.mark.parametrize(
     ("target", "method", "path"),

@@ -19,6 +19,7 @@ def by_h5py(folder, split, name="state") -> np.ndarray:
     return np.concatenate(parts)
 
 
+@pytest.mark.slow
 def test_everything_selected_is_the_source_again(small_dataset, tmp_path):
     manifest = select(small_dataset, tmp_path / "all", Selection())
     assert verify(tmp_path / "all") == []
@@ -81,6 +82,7 @@ def test_a_selected_grid_is_held_by_its_hash(small_dataset, tmp_path, forge, nam
     assert (message is None and found == []) or any(str(message) in line for line in found)
 
 
+@pytest.mark.slow
 def test_rows_are_chosen_by_status(failing_dataset, tmp_path):
     expected = by_h5py(failing_dataset, "train", "status")
     for status, wanted in (("ok", expected == 0), ("diverged", expected == 1)):
@@ -172,11 +174,13 @@ def test_what_is_there_is_never_overwritten_and_leftovers_are_cleared(small_data
     assert (tmp_path / "new.part/thesis.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_split_that_is_named_twice_is_taken_once(small_dataset, tmp_path):
     manifest = select(small_dataset, tmp_path / "out", Selection(splits=["test", "train", "train"]))
     assert [manifest.splits[name].trajectories for name in ("train", "validation", "test")] == [70, 0, 10]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

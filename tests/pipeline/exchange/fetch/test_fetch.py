@@ -129,6 +129,7 @@ def test_a_server_without_checksums_and_documents_serves(server, dataset_copy, t
     assert verify(tmp_path / "here") == []
 
 
+@pytest.mark.slow
 def test_a_link_in_the_place_of_a_shard_is_replaced_and_what_it_names_left_alone(
     server, dataset_copy, tmp_path
 ):

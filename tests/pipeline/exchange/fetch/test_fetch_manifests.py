@@ -95,6 +95,7 @@ def test_a_changed_document_is_refused(server, dataset_copy, tmp_path):
     assert not (tmp_path / "here" / MANIFEST).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [8, 20, 64])
 def test_the_dataset_of_the_id_is_fetched_and_no_other(server, dataset_copy, tmp_path, length):
     identity = load_manifest(dataset_copy).id

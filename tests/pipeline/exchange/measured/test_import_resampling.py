@@ -52,6 +52,7 @@ def test_what_cannot_be_resampled_is_one_message(tmp_path, case):
     assert (done.exit_code, message in done.stderr, "a.csv: " in done.stderr) == (2, True, True), done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("unit", "size"), [(2.0**990, 1.0), (2.0**-990, 1.0), (1.0, 2.0**1020), (1.0, 2.0**-900)]
 )

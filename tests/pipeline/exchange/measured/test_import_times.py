@@ -211,6 +211,7 @@ def test_a_sample_that_is_left_out_is_never_rounding(place, decimals, step):
     assert regular([times], [last_digits(times)]) is None
 
 
+@pytest.mark.slow
 @given(st.fractions(0, 50).filter(bool), st.fractions(0, 50).filter(bool))
 def test_the_simplest_fraction(one, other):
     low, high = min(one, other), max(one, other)
