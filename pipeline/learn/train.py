@@ -295,7 +295,5 @@ def _say_what_is_left_out(console: Console, *datasets: TrajectoryDataset | None)
         if dataset is not None and dataset.failed:
             rows = len(dataset.store)
             why = "failed to integrate" if "equations" in dataset.store.config["system"] else "lack values"
-            console.print(
-                f"{dataset.store.split}: {dataset.failed} of {rows} trajectories {why} and are left out",
-                style="yellow",
-            )
+            told = f"{dataset.store.split}: {dataset.failed} of {rows} trajectories {why}"
+            console.print(f"{told} and are left out", style="yellow")
