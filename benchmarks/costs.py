@@ -5,24 +5,16 @@ Prices are the caller's: those left out are round figures of large clouds' list 
 of a gigabyte in object storage). Needs about 1 GB of disk.
 """
 
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from report import cores, figure, machine, seconds, table
+from report import cores, figure, machine, table, trajstore
 
 CONFIG = Path(__file__).parents[1] / "configs" / "van-der-pol.toml"
 SIZES = (10**9, 10**12)
 # Rows a shard: trajstore's own choice, and one that keeps a trillion rows within the shards that a manifest may list.
 SHARD_ROWS = {10**9: 65_536, 10**12: 5_000_000}
-
-
-def trajstore(*arguments: str) -> float:
-    """Seconds that a command takes."""
-    command = [sys.executable, "-m", "trajstore.pipeline", *arguments]
-    return seconds(lambda: subprocess.run(command, check=True, capture_output=True))
 
 
 @click.command(help=__doc__)
@@ -36,9 +28,9 @@ def main(rows: int, folder: Path | None, core_hour: float, gigabyte_month: float
         dataset = str(Path(temporary) / "dataset")
         sizes = (f"dataset.train={rows}", "dataset.validation=0", "dataset.test=0")
         overrides = [part for size in sizes for part in ("--set", size)]
-        made = trajstore("generate", str(CONFIG), "--out", dataset, *overrides)
+        made = trajstore("generate", str(CONFIG), "--out", dataset, *overrides).seconds
         stored = sum(path.stat().st_size for path in Path(dataset).iterdir())
-        verified = trajstore("verify", dataset)
+        verified = trajstore("verify", dataset).seconds
     row_bytes, row_seconds, check_seconds = stored / rows, made * cores() / rows, verified / rows
     print(
         f"Measured: {rows:,} rows in {made:.3g} s on {cores()} cores, {row_seconds * 1e6:.3g} core-microseconds a "

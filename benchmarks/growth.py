@@ -6,14 +6,13 @@ points, and its run evaluated, each in a process of its own. An exponent is fitt
 the data, 0 does not grow. The largest dataset of `--full` takes 4 GB of disk.
 """
 
-import sys
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
-from report import Spent, figure, machine, spent, table, verdict
+from report import Spent, figure, machine, table, trajstore, verdict
 
 POINTS, STEPS = 100, 200
 SIZES = {
@@ -54,10 +53,6 @@ def config_of(axis: str, size: int, rows_of_fields: int) -> str:
     return sections + CONFIG.format(
         rows=rows, duration=step * (points - 1), step=step, points=POINTS, steps=STEPS
     )
-
-
-def trajstore(*arguments: object) -> Spent:
-    return spent([sys.executable, "-m", "trajstore.pipeline", *map(str, arguments)])
 
 
 def measured(config: str, folder: Path) -> tuple[dict[str, Spent], int]:

@@ -40,6 +40,11 @@ def spent(command: Sequence[str]) -> Spent:
     return Spent(perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * MAXRSS_UNIT)
 
 
+def trajstore(*arguments: object) -> Spent:
+    """Run a command of the trajstore of this Python."""
+    return spent([sys.executable, "-m", "trajstore.pipeline", *map(str, arguments)])
+
+
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,12 +5,11 @@ when the error on the validation split first was below a bar. L-BFGS (`lbfgs.py`
 
 """
 
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from report import figure, machine, spent, table, verdict
+from report import figure, machine, table, trajstore, verdict
 from trajstore.pipeline import read_curve
 
 HERE = Path(__file__).parent
@@ -19,10 +18,6 @@ BARS = (1e-4, 1e-6, 1e-7)
 OURS = "trajstore: Adam, then Levenberg-Marquardt"
 # Of Adam, so that it takes about as long as ours.
 LONG = 80_000
-
-
-def trajstore(*arguments: object) -> None:
-    spent([sys.executable, "-m", "trajstore.pipeline", *map(str, arguments)])
 
 
 def learned(data: Path, run: Path, seed: int, settings: dict[str, object]) -> list[tuple[float, float]]:

@@ -71,7 +71,9 @@ def compare_command(
     if as_csv and as_json:
         raise click.UsageError("--csv and --json are two forms of the same; give one")
     if figure is not None:
-        _check_figure(figure)
+        from ..draw.style import check_png
+
+        check_png(figure)
     rows, notes = rows_of_runs(runs)
     found = summary(rows)
     known = sorted({name for row in rows for name in row.metrics})
@@ -98,12 +100,6 @@ def track_command(run: Path, to: str, out: Path | None) -> None:
 
     folder = track(run, to, out)
     click.echo(f"{folder}: look with `tensorboard --logdir {folder}`", err=True)
-
-
-def _check_figure(path: Path) -> None:
-    from ..draw.style import check_png
-
-    check_png(path)
 
 
 def _draw(path: Path, table: "Table", rows: "list[Row]") -> None:
