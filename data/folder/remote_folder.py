@@ -9,7 +9,7 @@ from urllib.request import url2pathname
 from ..base.errors import FormatError, TrajstoreError
 from ..base.files import write_text
 from ..base.hashing import is_right
-from ..remote.address import NotThereError, hide, scheme_of
+from ..remote.address import NotThereError, hide, meant, scheme_of
 from ..remote.hub import address_of_page, hub_place
 from ..remote.mirrors import Expected, Mirror, bring, mirror_of, register
 from ..remote.places import Place
@@ -74,10 +74,14 @@ def _place(url: str, scheme: str) -> Place:
 
 def _mirrored(place: Place) -> Path:
     """The folder of the cache that stands for a place; it is named by a hash, whatever the manifest says."""
-    text = _text(place, MANIFEST)
+    try:
+        text = _text(place, MANIFEST)
+    except NotThereError as error:
+        raise NotThereError(f"{error}{meant(place.url)}") from None
     where = place.shown(MANIFEST)
     if text.lstrip()[:1] == "<":
-        raise FormatError(f"{where}: an HTML page, expected the manifest of a dataset; is the address right?")
+        hint = meant(place.url) or "; is the address right?"
+        raise FormatError(f"{where}: an HTML page, expected the manifest of a dataset{hint}")
     folder = cache_folder() / sha256(text.encode()).hexdigest()
     manifest = parse_manifest(text, where, lambda entry: _part(place, folder, entry))
     _write(folder, text, manifest)

@@ -10,7 +10,7 @@ from rich.console import Console
 from ...models import Model, count_parameters
 from ..config.file import override_evaluation
 from ..config.learning import TrainingSection
-from ..runs.code import Classes, kept_code, make_task
+from ..runs.code import Classes, brought_code, kept_code, make_task
 from ..runs.device import choose_threads, find_device
 from ..runs.files import RunError
 from ..runs.model import load_trained
@@ -42,7 +42,8 @@ def evaluate(
         console: Where progress is shown; None shows none.
         models: As of `load_trained`, for what is not ours.
         trust_code: As of `load_trained`.
-        overrides: Of the run's [evaluation], as "evaluation.metrics=['d_stsp']".
+        overrides: Of the run's [evaluation], as "evaluation.metrics=['d_stsp']"; a file of code that they name, and
+            the run has not kept, is looked for in the current folder.
 
     Raises:
         TrajstoreError: The run or the dataset cannot be used, or no prediction is finite.
@@ -52,11 +53,12 @@ def evaluate(
     training = load_summary(run)
     learning = config.learning.with_code(kept_code(run, trusted=trust_code))
     evaluation = override_evaluation(learning.evaluation, overrides)
+    given = {**brought_code(learning.evaluation, evaluation), **(models or {})}
     data = config.find_dataset(run) if data is None else Path(data)
     _place(model, learning.training)
     task = make_task(learning, models)
     judging = Judging.of(data, "test", config, task, model, evaluation)
-    judgement = judge(judging, evaluation, console, learning.code, models)
+    judgement = judge(judging, evaluation, console, learning.code, given)
     fit = judge_fit(data, config, task, model)
     who = {"name": learning.model.name, "parameters": count_parameters(model)}
     found = {

@@ -8,7 +8,7 @@ from ...data.base.files import atomic_path
 from ...data.base.own_code import OwnCode, is_file
 from ...data.tasks.task import Task
 from ..config.learners import LearnerSection
-from ..config.learning import Learning
+from ..config.learning import EvaluationSection, Learning
 from ..config.named import NamedSection
 from .folder import CODE
 
@@ -62,6 +62,20 @@ def keep_code(run: Path, config: Learning) -> None:
             (run / CODE).mkdir(exist_ok=True)
             with atomic_path(kept_code(run, code.sha256).file(name)) as temporary:
                 temporary.write_bytes(code.read(name))
+
+
+def brought_code(kept: EvaluationSection, evaluation: EvaluationSection) -> dict[str, type[Any]]:
+    """Metrics and baselines that are asked for only now, by their names: from files of the current folder."""
+    named = (
+        ("metric", kept.metrics, evaluation.metrics),
+        ("baseline", kept.baselines or (), evaluation.baselines or ()),
+    )
+    return {
+        name: OwnCode(trusted=True).load(name, kind)
+        for kind, before, now in named
+        for name in now
+        if is_file(name) and name not in before
+    }
 
 
 def kept_code(run: Path, sha256: str | None = None, *, trusted: bool = False) -> OwnCode:

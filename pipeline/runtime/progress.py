@@ -32,14 +32,14 @@ class _SpeedColumn(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f} {self._unit}/s")
 
 
-def columns(unit: str) -> tuple[ProgressColumn, ...]:
-    """Bar, count, speed in `unit` a second, time spent and time left."""
+def columns(unit: str, *, speed: bool = True) -> tuple[ProgressColumn, ...]:
+    """Bar, count, speed in `unit` a second unless each takes longer than that, time spent and time left."""
     return (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
-        _SpeedColumn(unit),
+        *((_SpeedColumn(unit),) if speed else ()),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

@@ -116,17 +116,23 @@ def _make_datasets(plan: Plan, jobs: int | None, console: Console) -> tuple[dict
 
 def _do(runs: list[RunJob], jobs: int | None, console: Console) -> Iterator[dict[str, Any]]:
     """What came of each run, in order."""
-    done = {id(job): finished(job) for job in runs}
-    left = [job for job in runs if done[id(job)] is None]
+    done = [finished(job) for job in runs]
+    left = [number for number, found in enumerate(done) if found is None]
     workers = max(1, min(jobs or cpu_count(), len(left)))
-    with Progress(*columns("runs"), console=console) as progress:
+    with Progress(*columns("runs", speed=False), console=console) as progress:
         bar = progress.add_task("train and judge", total=len(runs), completed=len(runs) - len(left))
         with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
-            fresh = Parallel(return_as="generator")(delayed(do_run)(job, os.getpid()) for job in left)
-            for job, found in zip(left, fresh, strict=True):
-                done[id(job)] = found
+            fresh = Parallel(return_as="generator_unordered")(
+                delayed(_numbered)(number, runs[number], os.getpid()) for number in left
+            )
+            for number, found in fresh:
+                done[number] = found
                 progress.advance(bar)
-    return (done[id(job)] or {} for job in runs)
+    return (found or {} for found in done)
+
+
+def _numbered(number: int, job: RunJob, parent: int) -> tuple[int, dict[str, Any]]:
+    return number, do_run(job, parent)
 
 
 def _results(

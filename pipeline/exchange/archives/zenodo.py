@@ -75,16 +75,20 @@ class Zenodo:
                 f"{self.site}: the connection broke off ({type(error).__name__}); the same command goes on from here"
             ) from None
         if not 200 <= status < 300:
-            raise _refusal(f"{self.site}{shown}", status)
+            raise _refusal(f"{self.site}{shown}", status, reading=place.startswith("records/"))
         try:
             return json.loads(content) if content else {}
         except ValueError:
             raise TrajstoreError(f"{self.site}{shown}: no JSON came; is ZENODO_URL right?") from None
 
 
-def _refusal(where: str, status: int) -> TrajstoreError:
+def _refusal(where: str, status: int, *, reading: bool = False) -> TrajstoreError:
     if status in (404, 410):
         return NotThereError(f"{where}: Zenodo has no such record (status {status}); check the DOI")
+    if reading and status in (401, 403):
+        return TrajstoreError(
+            f"{where}: not all may read this record (status {status}); ask who shares it for its files"
+        )
     why = {
         400: "Zenodo does not accept what was sent; are title, creator and license such as it knows?",
         401: f"Zenodo wants a token; make one with the scopes deposit:write and deposit:actions, and set {TOKEN}",

@@ -17,6 +17,8 @@ from trajstore.pipeline.cli.main import main
         ("example.org/ds?key=secret", "say https://example.org/ds"),
         ("doi:10.5281/zenodo.123", "trajstore fetch doi:10.5281/zenodo.123 DIR"),
         ("10.5281/zenodo.123", "trajstore fetch doi:10.5281/zenodo.123 DIR"),
+        ("https://zenodo.org/records/123?x=1", "trajstore fetch https://zenodo.org/records/123 DIR"),
+        ("https://doi.org/10.5281/zenodo.123", "trajstore fetch https://doi.org/10.5281/zenodo.123 DIR"),
     ],
 )
 def test_what_reads_as_an_address(path, said):

@@ -44,6 +44,19 @@ class Absolute(Net):
 class Nothing:
     pass
 """
+LATE = """
+from trajstore.pipeline import Metric
+
+
+class Late(Metric):
+    over = "rollouts"
+
+    def add(self, batch):
+        pass
+
+    def result(self):
+        return {"late": 3}
+"""
 CONFIG = """
 [system]
 name = "van-der-pol"
@@ -136,6 +149,23 @@ def test_a_run_is_loaded_where_it_is_moved_to_and_runs_nothing_unless_it_is_trus
     _, again = load_trained(run / "best.pt", trust_code=True)
     inputs = torch.randn(2, 5, 2)
     assert torch.equal(model(inputs), again(inputs))
+
+
+def test_a_metric_that_is_asked_for_afterwards_is_a_file_of_the_current_folder(
+    config, small_dataset, tmp_path, monkeypatch
+):
+    run, here = tmp_path / "run", tmp_path / "here"
+    train(load_config(config), small_dataset, run)
+    here.mkdir()
+    (here / "late.py").write_text(LATE)
+    monkeypatch.chdir(here)
+    arguments = ["evaluate", str(run), "--data", str(small_dataset), "--trust-code", "--json", "--set"]
+    done = CliRunner().invoke(main, [*arguments, 'evaluation.metrics=["late.py:Late"]'])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["rollout"]["late"] == 3
+    done = CliRunner().invoke(main, [*arguments, 'evaluation.metrics=["later.py:Late"]'])
+    assert done.exit_code == 2
+    assert "later.py cannot be read" in done.output
 
 
 def test_a_class_that_is_given_runs_no_code_of_the_run(config, small_dataset, tmp_path):

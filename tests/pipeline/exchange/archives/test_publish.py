@@ -361,6 +361,19 @@ def test_a_dataset_that_shows_itself_but_not_its_files_wants_a_login(server, sma
         assert_refused(server, run(*command), "403", "hf auth login")
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_record_that_not_all_may_read_needs_no_scopes_of_deposits(server, tmp_path, status):
+    server.fail("GET", "/api/records/", status)
+    result = run("fetch", "doi:10.5281/zenodo.1000", tmp_path / "here")
+    assert_refused(server, result, str(status), "ask who shares it")
+    assert "deposit" not in result.output
+
+
+def test_the_page_of_a_record_is_no_folder_to_read_from(server, tmp_path):
+    page = f"{os.environ['ZENODO_URL']}/records/1000"
+    assert_refused(server, run("info", page), f"trajstore fetch {page} DIR")
+
+
 def test_the_doi_of_all_versions_leads_to_the_latest(server, small_dataset, tmp_path):
     publish(small_dataset, "zenodo:", license="CC0-1.0", creator="A, B")
     fetch("doi:10.5281/zenodo.999", tmp_path / "here")
