@@ -38,6 +38,22 @@ def test_one_pattern_is_one_seed_of_the_paper_s_eight_rows(tmp_path):
         assert (amount is None) == bodies
 
 
+def test_the_study_of_draws_is_of_the_same_rows_and_networks(tmp_path):
+    def jobs(study):
+        plan = make_plan(load_study(study), study, tmp_path, quick=False).only("*-noisy/paper-hnn/seed0")
+        return {(job.dataset.label, job.dataset.config.dataset.seed): job for job in plan.runs}
+
+    drawn, once = jobs(STUDY.with_name("hamiltonian-draws.toml")), jobs(STUDY)
+    assert len(once) == 2
+    assert drawn.keys() == {(label, seed) for label, _ in once for seed in range(10)}
+    for place, job in once.items():
+        same = drawn[place]
+        for section in ("system", "initial_states", "grid", "dataset", "observation"):
+            assert getattr(same.dataset.config, section) == getattr(job.dataset.config, section)
+        for section in ("task", "model", "training", "evaluation"):
+            assert getattr(same.config, section) == getattr(job.config, section), section
+
+
 @pytest.mark.slow
 def test_the_quick_study_runs_to_its_end(tmp_path):
     study = run_study(STUDY, tmp_path, jobs=1, quick=True)
