@@ -122,7 +122,7 @@ def _do(runs: list[RunJob], jobs: int | None, console: Console) -> Iterator[dict
     with Progress(*columns("runs", speed=False), console=console) as progress:
         bar = progress.add_task("train and judge", total=len(runs), completed=len(runs) - len(left))
         with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
-            fresh = Parallel(return_as="generator_unordered")(
+            fresh: Any = Parallel(return_as="generator_unordered")(
                 delayed(_numbered)(number, runs[number], os.getpid()) for number in left
             )
             for number, found in fresh:
