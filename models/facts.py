@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..data.base.errors import DataError
 from ..data.base.suggestions import did_you_mean
+from ..data.batches.normalize import Normalizer
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,15 @@ class Learned:
         task: The name of its task; None of a task that is not ours.
         window: Points of the samples that it has learned from; None where that is not known.
         normalized: Whether it sees standardised states.
+        parameters: Names of those that it is told beside them.
+        parameter_normalizer: How these are standardised before; None where they are not.
     """
 
     task: str | None
     window: int | None
     normalized: bool
+    parameters: tuple[str, ...] = ()
+    parameter_normalizer: Normalizer | None = None
 
 
 @dataclass(frozen=True)

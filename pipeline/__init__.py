@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from .learn.train import train as train
     from .runs.curve import read_curve as read_curve
     from .runs.files import RunError as RunError
-    from .runs.folder import load_normalizer as load_normalizer
     from .runs.model import load_trained as load_trained
+    from .runs.samples import load_normalizer as load_normalizer
     from .study.study import run_study as run_study
 
 _HOMES = {
@@ -82,7 +82,7 @@ _HOMES = {
     "Learner": "learn.learner",
     "train": "learn.train",
     "RunError": "runs.files",
-    "load_normalizer": "runs.folder",
+    "load_normalizer": "runs.samples",
     "load_trained": "runs.model",
     "read_curve": "runs.curve",
     "run_study": "study.study",

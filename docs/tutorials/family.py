@@ -146,5 +146,16 @@ plt.legend()
 # in the middle, where a guess costs least. A split that draws its values from the same range as train would
 # have shown neither.
 #
+# A single trajectory at a damping of your own is a rollout. The parameter goes in by its name, as it is; what the network sees
+# instead, a number of standard deviations, is the run's business.
+
+# %%
+from trajstore.pipeline import load_normalizer, roll_out
+
+config, model = load_trained("told")
+path = roll_out(model, load_normalizer(config), task, [[1.0, 0.0]], config.window, 1, parameters={"c": 0.25})
+print("x(0) = 1, v(0) = 0, c = 0.25: the last state is", path[0, -1].round(2))
+
+# %% [markdown]
 # `evaluate` judges a run on another dataset as well, `evaluate(run, data="elsewhere")`, so that a family
 # that was held out may also be made later.

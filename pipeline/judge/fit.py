@@ -9,7 +9,8 @@ from ...data.folder.manifest_reading import load_manifest
 from ...data.tasks.task import Task
 from ...models import Model
 from ..runs.cut import cut_of
-from ..runs.folder import RunConfig, dataset_options
+from ..runs.folder import RunConfig
+from ..runs.samples import dataset_options
 from ..runs.splits import open_split
 from .judging import EXACT
 from .movement import spread

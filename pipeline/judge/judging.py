@@ -18,7 +18,8 @@ from ..config.learning import EvaluationSection, TaskSection
 from ..dynamics.systems import system_of
 from ..runs.cut import check_steps, cut_of
 from ..runs.files import RunError
-from ..runs.folder import RunConfig, dataset_options
+from ..runs.folder import RunConfig
+from ..runs.samples import dataset_options
 from ..runs.splits import open_split
 from .forecasters.growth import Stepping
 from .forecasters.stepping import SteppingNetwork

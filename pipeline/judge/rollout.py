@@ -1,5 +1,7 @@
 """Long rollouts: the model's own last prediction is its next start."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -24,6 +26,8 @@ def roll_out(
     lengths: int,
     channels: ArrayLike | None = None,
     step: float | None = None,
+    *,
+    parameters: Mapping[str, ArrayLike] | None = None,
 ) -> np.ndarray:
     """Let a model go on by itself from initial states.
 
@@ -37,8 +41,10 @@ def roll_out(
         starts: (N, D), raw units.
         window: Points of the samples that it has learned from.
         lengths: How many times as long the predictions are.
-        channels: (N, P) parameters as the model is told them, beside the states at every step.
+        channels: (N, P) what a model that is of no run is told beside the states at every step.
         step: From point to point, in units of time, for a task that integrates, such as vector-field.
+        parameters: By their names those that the model of a run is told, in their own units: one number for all
+            rollouts, or (N,).
 
     Returns:
         (N, lengths * (window - 1) + 1, D) float64, raw units; the first point is the start.
@@ -62,7 +68,7 @@ def roll_out(
     window, lengths = whole_number("window", window, 2), whole_number("lengths", lengths, 1)
     _check_learned(getattr(model, "learned", None), task, window, normalizer)
     starts = _rows("starts", starts)
-    told = np.empty((len(starts), 0)) if channels is None else _rows("channels", channels)
+    told = _told(getattr(model, "learned", None), len(starts), channels, parameters)
     _check_sizes(model, starts, told)
     states = torch.from_numpy(starts).to(**kind_of(model))
     first = (states if normalizer is None else normalizer.apply(states))[:, None]
@@ -90,12 +96,50 @@ def _check_learned(learned: Learned | None, task: Task, window: int, normalizer:
         raise DataError("got a normalizer, but the run has learned from states in raw units; expected None")
 
 
+def _told(
+    learned: Learned | None, rows: int, channels: ArrayLike | None, parameters: Mapping[str, ArrayLike] | None
+) -> np.ndarray:
+    """(N, P) what the model sees beside the states.
+
+    Raises DataError if these are others than the run has learned from, or standardised where they should not be.
+    """
+    if learned is None or not learned.parameters:
+        if parameters:
+            whose = "of no run" if learned is None else "of a run without [task] parameters"
+            raise DataError(f"got parameters {list(parameters)}, but the model is {whose}, and takes none")
+        return np.empty((rows, 0)) if channels is None else _rows("channels", channels)
+    normalizer = learned.parameter_normalizer
+    if channels is not None and normalizer is None and parameters is None:
+        return _rows("channels", channels)
+    if channels is not None or parameters is None or parameters.keys() != set(learned.parameters):
+        got = "channels" if channels is not None else sorted(parameters) if parameters else "none"
+        example = ", ".join(f"{name!r}: ..." for name in learned.parameters)
+        raise DataError(
+            f"the run's model is told parameters, got {got}; expected parameters={{{example}}}, in their own units"
+        )
+    told = np.empty((rows, len(learned.parameters)))
+    for column, name in enumerate(learned.parameters):
+        values = _numbers(parameters[name])
+        if values.shape not in ((), (1,), (rows,)) or not np.isfinite(values).all():
+            raise DataError(
+                f"parameters[{name!r}] is {parameters[name]!r:.80}; expected a number, or one for each of the "
+                f"{rows} rollouts"
+            )
+        told[:, column] = values
+    return told if normalizer is None else normalizer.apply(torch.from_numpy(told)).numpy()
+
+
+def _numbers(values: ArrayLike) -> np.ndarray:
+    """Float64 of any shape; NaN of what are no numbers."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.array(np.nan)
+
+
 def _rows(name: str, values: ArrayLike) -> np.ndarray:
     """Numbers in rows and columns, float64. Raises DataError, which names the argument, for anything else."""
-    try:
-        found = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        found = np.empty(0)
+    found = _numbers(values)
     if found.ndim != 2:
         raise DataError(
             f"{name} is {values!r:.80}; expected numbers of two dimensions, a row for each rollout"

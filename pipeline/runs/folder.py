@@ -12,7 +12,6 @@ from ...data.base.files import LOCK, reason, remove_leftovers, write_json
 from ...data.base.hashing import json_hash
 from ...data.base.representation import few, system_name, told
 from ...data.batches.dataset import TrajectoryDataset
-from ...data.batches.normalize import Normalizer
 from ...data.folder.bystanders import is_bystander
 from ...data.folder.names import MANIFEST
 from ...data.folder.stated_grid import grid_of, points_of
@@ -23,7 +22,6 @@ from ..config.learning import EvaluationSection, Learning
 from ..config.plain_values import ConfigError
 from ..dynamics.systems import System, system_of
 from .curve import CURVE
-from .cut import cut_of
 from .files import RunError, read_text
 
 CONFIG = "config.json"
@@ -277,20 +275,3 @@ def _in_the_way(difference: dict[str, tuple[Any, Any]]) -> str:
         return f"holds an unfinished run of this config; {mend}"
     told = in_words(difference)
     return f"holds a run of another config or dataset ({told}); {mend}"
-
-
-def load_normalizer(config: RunConfig) -> Normalizer | None:
-    """How the states are standardised that a run's network takes; None where they are not."""
-    return Normalizer.from_state_dict(config.normalizer) if config.normalizer else None
-
-
-def dataset_options(config: RunConfig, data: Path) -> dict[str, Any]:
-    """What, with its task, makes a TrajectoryDataset give what the run's model takes."""
-    task, channels = config.learning.task, config.parameter_normalizer
-    return {
-        **cut_of(task, data),
-        "dtype": config.learning.training.dtype,
-        "normalize": load_normalizer(config) or False,
-        "parameters": task.parameters,
-        "parameter_normalizer": Normalizer.from_state_dict(channels) if channels else None,
-    }

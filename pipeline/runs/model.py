@@ -18,6 +18,7 @@ from ..dynamics.systems.canonical import canonical_pairs
 from .code import Classes, kept_code
 from .files import RunError, load_checkpoint
 from .folder import BEST, CONFIG, RunConfig
+from .samples import load_parameter_normalizer
 
 
 def build_model(config: Learning, inputs: int, outputs: int, given: Classes | None = None) -> Model:
@@ -134,7 +135,13 @@ def load_trained(
         model = build_model(learning, *sizes, models)
         model.load_state_dict(saved["model"])
         known = learning.task.name if learning.task.name in TASKS.names() else None
-        model.learned = Learned(known, config.window, config.normalizer is not None)
+        model.learned = Learned(
+            known,
+            config.window,
+            config.normalizer is not None,
+            tuple(learning.task.parameters),
+            load_parameter_normalizer(config),
+        )
     except UntrustedCodeError:
         raise
     except TrajstoreError as error:

@@ -27,7 +27,7 @@ from trajstore.pipeline.judge.metrics.cycle import limit_cycle
 from trajstore.pipeline.judge.metrics.limit_cycle import LimitCycle
 from trajstore.pipeline.judge.metrics.metric import Batch, Context, results
 from trajstore.pipeline.judge.metrics.valid_time import ValidTime
-from trajstore.pipeline.runs.folder import load_normalizer
+from trajstore.pipeline.runs.samples import load_normalizer
 
 FAST = {
     "model": {"hidden": 6, "encoder": [6]},

@@ -10,7 +10,7 @@ from trajstore.data import DataError, TrajectoryDataset, get_task
 from trajstore.pipeline import RunError, evaluate, generate, load_trained, plot, roll_out, train
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.judge import stateful
-from trajstore.pipeline.runs.folder import load_normalizer
+from trajstore.pipeline.runs.samples import load_normalizer
 
 TASK = {"inputs": ["z", "x"], "targets": ["y"]}
 CIRCLE = {

@@ -204,3 +204,47 @@ def test_the_step_of_a_run_is_that_of_what_it_learned(experiment, tmp_path):
     generate(plain, tmp_path / "coarse", jobs=1)
     with pytest.raises(RunError, match=r"samples are 0\.1 apart, but the run was trained on 0\.05"):
         evaluate(tmp_path / "run", tmp_path / "coarse")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("normalize", [True, False])
+def test_parameters_are_told_in_their_own_units(experiment, tmp_path, normalize):
+    """As `evaluate` tells them, which takes another way; what is standardised is not for the user to know."""
+    config = experiment(
+        system={"name": "van-der-pol", "parameters": {"mu": {"uniform": [1.0, 9.0]}}},
+        grid={"duration": 1.0, "step": 0.1},
+        dataset={"train": 40, "validation": 5, "test": 6, "dtype": "float64"},
+        task={"normalize": normalize, "parameters": ["mu"]},
+        training={"steps": 30, "batch": 20, "dtype": "float64"},
+        evaluation={"rollouts": 6, "rollout_lengths": 3},
+    )
+    run = tmp_path / "run"
+    generate(config, tmp_path / "data", 1)
+    train(config, tmp_path / "data", run)
+    evaluate(run)
+    judged = np.load(run / "evaluation.npz")
+    mu = TrajectoryDataset(tmp_path / "data", "test").store.column("mu")[judged["rollout_row"]]
+    starts = judged["rollout_true"][:, 0]
+    trained, model = load_trained(run)
+    normalizer = load_normalizer(trained)
+    found = roll_out(model, normalizer, "initial-value", starts, 11, 3, parameters={"mu": mu})
+    np.testing.assert_allclose(found, judged["rollout_predicted"], rtol=1e-10, atol=1e-10)
+    one = roll_out(model, normalizer, "initial-value", starts[:2], 11, 3, parameters={"mu": mu[0]})
+    np.testing.assert_allclose(one[0], found[0], rtol=1e-12)
+    for given, said in (
+        ({}, "told parameters, got none"),
+        ({"parameters": {}}, "got none; expected parameters={'mu': ...}"),
+        ({"parameters": {"mu": mu, "nu": 1.0}}, r"got \['mu', 'nu'\]"),
+        ({"parameters": {"mu": mu[:2]}}, "one for each of the 6 rollouts"),
+        ({"parameters": {"mu": "stiff"}}, "expected a number"),
+        ({"parameters": {"mu": np.nan}}, "expected a number"),
+        ({"parameters": {"mu": mu}, "channels": mu[:, None]}, "got channels"),
+    ):
+        with pytest.raises(DataError, match=said):
+            roll_out(model, normalizer, "initial-value", starts, 11, 3, **given)
+    if normalize:
+        with pytest.raises(DataError, match="got channels; expected parameters="):
+            roll_out(model, normalizer, "initial-value", starts, 11, 3, mu[:, None])
+    else:
+        same = roll_out(model, normalizer, "initial-value", starts, 11, 3, mu[:, None])
+        np.testing.assert_array_equal(same, found)
