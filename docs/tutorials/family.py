@@ -146,8 +146,8 @@ plt.legend()
 # in the middle, where a guess costs least. A split that draws its values from the same range as train would
 # have shown neither.
 #
-# A single trajectory at a damping of your own is a rollout. The parameter goes in by its name, as it is; what the network sees
-# instead, a number of standard deviations, is the run's business.
+# A single trajectory at a damping of your own is a rollout. The parameter goes in by its name, as it is;
+# what the network sees instead, a number of standard deviations, is the run's business.
 
 # %%
 from trajstore.pipeline import load_normalizer, roll_out

@@ -206,4 +206,4 @@ def info_command(path: Path | str, as_json: bool) -> None:
     if as_json:
         print_json(dataset_facts(manifest))
     else:
-        print_dataset(new_console(stderr=False), manifest)
+        print_dataset(new_console(stderr=False), manifest, shard=path.is_file())

@@ -14,6 +14,10 @@ from .option_types import Dimensions, Finite, Names, Range, Where
 WITH_DYSTS = ("files", "out", "dysts", "systems", "dtype", "license", "creator", "as_json")
 FRACTION = Finite(0.0, 1.0, max_open=True)
 out_option = click.option("--out", type=PATH, required=True, help="New folder to write to.")
+title_option = click.option("--title", help="Of the new dataset; that of the (first) source if left out.")
+creator_option = click.option(
+    "--creator", help="Who made the new one; that of the (first) source if left out."
+)
 split_option = click.option(
     "--split", "splits", multiple=True, type=click.Choice(SPLITS), help="Only this split; may be repeated."
 )
@@ -168,13 +172,17 @@ def _import_dysts(
 @click.command("merge")
 @click.argument("paths", nargs=-1, required=True, type=DATASET, metavar="DATASET DATASET...")
 @out_option
+@title_option
+@creator_option
 @json_option
 @command
-def merge_command(paths: tuple[Path | str, ...], out: Path, as_json: bool) -> None:
+def merge_command(
+    paths: tuple[Path | str, ...], out: Path, title: str | None, creator: str | None, as_json: bool
+) -> None:
     """Join datasets of the same equations and grid into a new one."""
     from ..exchange.derived.merge import merge
 
-    _say(out, merge(paths, out), as_json)
+    _say(out, merge(paths, out, title=title, creator=creator), as_json)
 
 
 @click.command("select")
@@ -199,15 +207,24 @@ def merge_command(paths: tuple[Path | str, ...], out: Path, as_json: bool) -> No
 @click.option(
     "--stride", type=click.IntRange(min=1), default=1, help="Only every so many-th of these samples."
 )
+@title_option
+@creator_option
 @json_option
 @command
 def select_command(
-    path: Path | str, out: Path, where: tuple[tuple[str, Any], ...], as_json: bool, **conditions: Any
+    path: Path | str,
+    out: Path,
+    where: tuple[tuple[str, Any], ...],
+    title: str | None,
+    creator: str | None,
+    as_json: bool,
+    **conditions: Any,
 ) -> None:
     """Write some rows and times of a dataset to a new one; DATASET may be an address, https:// or hf://."""
     from ..exchange.derived.select import Selection, select
 
-    _say(out, select(path, out, Selection(where=dict(where), **conditions)), as_json)
+    selection = Selection(where=dict(where), **conditions)
+    _say(out, select(path, out, selection, title=title, creator=creator), as_json)
 
 
 @click.command("export")

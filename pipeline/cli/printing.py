@@ -8,6 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ...data.folder.manifest import Manifest
+from ...data.folder.stated_grid import STARTS
 from ..describe.description import IDENTITY_SHOWN, Description, ParameterLine
 from ..describe.phrases import line, percentage
 
@@ -29,14 +30,19 @@ def dataset_facts(manifest: Manifest) -> dict[str, Any]:
         "title": description.title,
         "license": description.license,
         "creator": description.creator,
+        "date": description.date or None,
         "format_version": manifest.format_version,
         "system": manifest.system,
         "components": manifest.components,
         "grid": manifest.config["grid"],
         "engine": manifest.config["engine"],
+        "initial_states": manifest.config.get("initial_states"),
+        STARTS: manifest.config.get(STARTS),
+        "observation": manifest.config.get("observation"),
         "derived": description.derived,
         "dtype": dataset["dtype"],
-        "seed": dataset["seed"],
+        # Rows of others have the seeds of these.
+        "seed": None if description.derived else dataset["seed"],
         "bytes": manifest.bytes,
         "shards": len(manifest.shards),
         "trajectories": description.trajectories,
@@ -58,10 +64,14 @@ def splits_facts(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def print_dataset(console: Console, manifest: Manifest) -> None:
-    """The same for people: what it is, what is in it, how large its numbers are."""
+def print_dataset(console: Console, manifest: Manifest, *, shard: bool = False) -> None:
+    """The same for people: what it is, what is in it, how large its numbers are.
+
+    shard  whether it is one shard by itself, which does not know the id of its dataset
+    """
     description = Description(manifest)
     lines = Table.grid(Column(no_wrap=True, style="cyan"), Column(overflow="fold"), padding=(0, 2))
+    lines.add_row("content" if shard else "id", Text(line(manifest.id)))
     for label, texts in _facts(description):
         for position, text in enumerate(texts):
             lines.add_row(label if position == 0 else "", Text(text))
@@ -75,13 +85,14 @@ def print_dataset(console: Console, manifest: Manifest) -> None:
 def _facts(description: Description) -> Iterator[tuple[str, list[str]]]:
     """Labels, each with the lines that stand beside it."""
     manifest = description.manifest
-    yield "id", [line(manifest.id)]
     yield "system", [description.name]
     if description.equations is None:
         yield "equations", ["none: measured data"]
     else:
         equations = [f"{name}' = {text}" for name, text in description.equations.items()]
         yield "equations", _few([line(text, LONGEST_SHOWN) for text in equations], "equations")
+    if description.reference:
+        yield "reference", [description.reference]
     yield "parameters", _few([_parameter(one) for one in description.parameters], "parameters") or ["none"]
     own = [f"in {split} {law}" for split, law in description.starts_by_split.items()]
     yield "starts", [_starts(description), *own]
@@ -92,7 +103,8 @@ def _facts(description: Description) -> Iterator[tuple[str, list[str]]]:
         yield "engine", [description.engine]
     if description.provenance:
         yield "made", _few(description.provenance, "sources")
-    yield "licence", [f"{description.license}; creator {description.creator}"]
+    dated = f"; {description.date}" if description.date else ""
+    yield "licence", [f"{description.license}; creator {description.creator}{dated}"]
     yield "stored", [f"{description.dtype}, {manifest.bytes / 1e6:,.1f} MB in {len(manifest.shards):,} files"]
     yield "rows", [description.failures]
 
@@ -112,8 +124,9 @@ def _parameter(parameter: ParameterLine) -> str:
 def _starts(description: Description) -> str:
     """How the initial states were drawn."""
     boxes = description.boxes
+    seed = f"; seed {description.seed}" if description.seed else ""
     if description.starts:
-        return f"{description.starts}; seed {description.seed}"
+        return description.starts + seed
     if description.equations is None or not boxes:
         return (
             "the first sample of each row" if description.equations is None else "as initial_state gives them"
@@ -127,7 +140,7 @@ def _starts(description: Description) -> str:
         ranges = ", ".join(shown[:SHOWN]) + more
     how = "smooth random fields" if description.field else "uniform"
     how += ", and constant before" if description.delayed else ""
-    return f"{how}: {ranges}" if description.derived else f"{how}: {ranges}; seed {description.seed}"
+    return f"{how}: {ranges}{seed}"
 
 
 def _splits(manifest: Manifest) -> Table:

@@ -14,7 +14,8 @@ from ...data.folder.stated_grid import GRIDS, STARTS, grid_of
 from ...data.folder.stated_observation import Observed, observed
 from ...data.shard.schema import SPLITS
 from .draws import drawing, law
-from .phrases import amount, as_json, line, number, percentage
+from .phrases import amount, line, number, percentage
+from .provenance import provenance_lines, source_ids
 
 if TYPE_CHECKING:
     from ..dynamics.systems import System
@@ -232,7 +233,8 @@ class Description:
 
     @property
     def seed(self) -> str:
-        return number(self._dataset["seed"])
+        """Of its rows; "" of a dataset that was made from others, whose rows have the seeds of these."""
+        return "" if self.derived else number(self._dataset["seed"])
 
     @property
     def dtype(self) -> str:
@@ -252,15 +254,12 @@ class Description:
     @cached_property
     def provenance(self) -> list[str]:
         """What was done to which sources, a line each; none for a dataset that was generated."""
-        if self.derived is None:
-            return []
-        arguments = self.derived.get("arguments")
-        shown = f" {as_json(arguments)}" if arguments else ""
-        lines = [f"by {line(self.derived.get('operation'))}{shown}"]
-        sources = self.derived.get("sources")
-        for source in sources if isinstance(sources, list) else []:
-            lines.append(f"from {_source(source)}")
-        return lines
+        return provenance_lines(self.derived) if self.derived else []
+
+    @property
+    def sources(self) -> list[str]:
+        """Ids of the datasets that it was made from; none of one that was generated or imported."""
+        return source_ids(self.derived or {})
 
     @property
     def trajectories(self) -> int:
@@ -281,14 +280,3 @@ class Description:
     @property
     def short_id(self) -> str:
         return line(self.manifest.id)[:IDENTITY_SHOWN]
-
-
-def _source(source: Any) -> str:
-    if not isinstance(source, Mapping):
-        return line(source)
-    earlier = source.get("derived")
-    itself = f" (itself by {line(earlier.get('operation'))})" if isinstance(earlier, Mapping) else ""
-    if "file" in source:
-        size, digest = line(source.get("bytes"), 20), line(source.get("sha256"), 64)
-        return f"{line(source.get('file'), 200)}, {size} bytes, SHA-256 {digest}"
-    return f"{line(source.get('id'))}{itself}"

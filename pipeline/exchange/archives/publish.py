@@ -79,7 +79,7 @@ def _told(folder: Path, key: str, stated: Any, given: str | None) -> str:
     if own and given and given != own:
         raise TrajstoreError(
             f"{folder}: its {key} is {own!r:.200}, but got --{key} {given!r:.200}; leave it out, or state another "
-            f"one in a dataset of its own (dataset.{key} in the config)"
+            f"one in a dataset of its own (dataset.{key} in the config, or `select --title --creator`)"
         )
     return own or given or ""
 

@@ -14,7 +14,7 @@ from ....data.shard.shard import Shard
 from ...dynamics.engines.base.engine import revision_of
 from ..writer import DatasetWriter, new_folder
 from .duplicates import Trajectories
-from .source import Source, with_origin
+from .source import Source, restated, with_origin
 
 SHOWN = 80
 SECTIONS_OF_STARTS = ("initial_states", STARTS)
@@ -22,7 +22,9 @@ SAME_SEED = "Were they made with the same seed? Choose other rows with `trajstor
 WITHIN = "That dataset has it twice by itself: choose some of its rows with `trajstore select`."
 
 
-def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
+def merge(
+    paths: Sequence[str | Path], out: str | Path, *, title: str | None = None, creator: str | None = None
+) -> Manifest:
     """Write the rows of several datasets, split by split in the order given, to a new folder.
 
     They must have the same equations, names, grid and dtype. Values of parameters, seeds and ranges of initial
@@ -31,6 +33,8 @@ def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
     Args:
         paths: Dataset folders or shards.
         out: The folder, which must be new or empty.
+        title: Of the new dataset; left out: that of the first.
+        creator: Who made the new one; left out: that of the first.
 
     Returns:
         The manifest of the new dataset.
@@ -43,15 +47,16 @@ def merge(paths: Sequence[str | Path], out: str | Path) -> Manifest:
     sources = [Source.open(path) for path in paths]
     for other in sources[1:]:
         _check_alike(sources[0], other)
-    grids = _grids(sources)
+    grids, said = _grids(sources), restated(title, creator)
     config = {
         **sources[0].recipe,
         "derived": {
             "operation": "merge",
             "arguments": {},
-            "sources": [source.provenance() for source in sources],
+            "sources": [source.provenance(said) for source in sources],
         },
     }
+    config["dataset"] = {**config["dataset"], **said}
     config["system"] = _joint_system(sources)
     starts = [[source.manifest.config.get(key) for key in SECTIONS_OF_STARTS] for source in sources]
     if any(other != starts[0] for other in starts):

@@ -15,7 +15,7 @@ from ....data.shard.rows import take_rows, take_times
 from ....data.shard.schema import DIAGNOSTICS, SPLITS, Status
 from ....data.shard.shard import Shard
 from ..writer import DatasetWriter, new_folder
-from .source import Source, with_origin
+from .source import Source, restated, with_origin
 
 # Ends of a time span may miss a grid point by rounding, in parts of the grid's step.
 ROUNDING = 1e-6
@@ -56,7 +56,14 @@ class Selection:
         return {key: value for key, value in given.items() if value}
 
 
-def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
+def select(
+    path: str | Path,
+    out: str | Path,
+    selection: Selection,
+    *,
+    title: str | None = None,
+    creator: str | None = None,
+) -> Manifest:
     """Write the chosen part of a dataset to a new folder.
 
     Rows keep their exact initial states, so they can still be integrated again, and say which rows of the source
@@ -67,6 +74,8 @@ def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
             cache.
         out: The folder, which must be new or empty.
         selection: What to keep.
+        title: Of the new dataset; left out: that of the source.
+        creator: Who made the new one; left out: that of the source.
 
     Returns:
         The manifest of the new dataset.
@@ -86,14 +95,16 @@ def select(path: str | Path, out: str | Path, selection: Selection) -> Manifest:
     _check(source, selection)
     chosen = [split for split in SPLITS if split in (selection.splits or SPLITS) and split in source.firsts]
     samples = {split: _samples(source, split, selection) for split in chosen}
+    said = restated(title, creator)
     config = {
         **source.recipe,
         "derived": {
             "operation": "select",
             "arguments": selection.to_dict(),
-            "sources": [source.provenance()],
+            "sources": [source.provenance(said)],
         },
     }
+    config["dataset"] = {**config["dataset"], **said}
     grids = {split: _grid(source, split, samples[split]) for split in chosen}
     if grids and (by_split(config) or any(grid != source.grid_of(split) for split, grid in grids.items())):
         config["grid"] = joined_grid(grids)

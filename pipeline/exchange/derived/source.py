@@ -1,6 +1,6 @@
 """A dataset that others are cut from: its shards one by one, and what a derived one says of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ....data.base.errors import FormatError
+from ....data.base.errors import DataError, FormatError
 from ....data.base.hashing import content_hash
 from ....data.folder.manifest import Manifest
 from ....data.folder.manifest_reading import load_manifest, manifest_of_file
@@ -18,6 +18,7 @@ from ....data.shard.rows import take_rows
 from ....data.shard.schema import without_sizes
 from ....data.shard.shard import Shard, ShardRecord, read_shard
 from ....data.shard.structure import json_attribute
+from ...config.plain_values import check_texts
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,23 @@ class Source:
                 )
             yield shard
 
-    def provenance(self) -> dict[str, Any]:
-        """What a dataset that is made from this one says of it."""
+    def provenance(self, restated: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """What a dataset that is made from this one says of it, with what it restates of the title and the like."""
         kept = {"id": self.manifest.id, "config_hash": self.manifest.config_hash, "engine": self.engine}
+        kept |= {key: self.first.attributes[key] for key in restated or ()}
         kept["software"] = json_attribute(self.first.attributes, "software", self.path)
         derived = self.manifest.config.get("derived")
         return {**kept, "derived": derived} if derived else kept
+
+
+def restated(title: str | None, creator: str | None) -> dict[str, str]:
+    """What a dataset that is made from others says otherwise than these. Raises DataError for what is no text."""
+    given = {key: value for key, value in (("title", title), ("creator", creator)) if value is not None}
+    for key, value in given.items():
+        if not isinstance(value, str) or not value.strip():
+            raise DataError(f"{key} is {value!r:.80}; expected text")
+    check_texts(given)
+    return given
 
 
 def with_origin(shard: Shard, source: int) -> Shard:

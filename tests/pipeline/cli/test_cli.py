@@ -88,6 +88,8 @@ def test_info_of_a_dataset_and_of_one_shard_are_for_people_too(trained):
         result = run("info", path)
         assert result.exit_code == 0
         assert "mu*(1 - x1**2)*x2 - x1" in result.output
+        # A shard does not know its dataset's id.
+        assert result.output.splitlines()[1].startswith("id " if path.is_dir() else "content ")
 
 
 def test_info_notes_shards_that_are_not_whole(workspace):

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 from trajstore.data import load_manifest
+from trajstore.pipeline import generate
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.cli.printing import dataset_facts, print_dataset
 from trajstore.pipeline.cli.printing_metrics import print_metrics
@@ -97,6 +98,33 @@ def test_where_a_dataset_came_from_is_shown(small_dataset):
     assert re.search(r"^made +by merge *\n +from 0{64} *\n", plain(manifest, 120), flags=re.M)
     assert dataset_facts(manifest)["derived"] == derived
     assert dataset_facts(kept)["derived"] is None
+
+
+def test_rows_of_a_dataset_made_from_others_have_no_seed_of_its_own(small_dataset):
+    kept = load_manifest(small_dataset)
+    assert "seed 0" in plain(kept)
+    derived = {"operation": "merge", "arguments": {}, "sources": [{"id": "a"}, {"id": "b"}]}
+    for starts in (None, {"kind": "attractor", "transient": 5.0}):
+        config = {**kept.config, **({"initial_states": starts} if starts else {})}
+        assert "seed" in plain(kept.model_copy(update={"config": config}))
+        made = kept.model_copy(update={"config": {**config, "derived": derived}})
+        assert "seed" not in plain(made)
+        assert dataset_facts(made)["seed"] is None
+
+
+def test_what_was_observed_and_when_is_told_to_programs_too(experiment, tmp_path):
+    config = experiment(
+        initial_states={"kind": "attractor", "transient": 2.0},
+        observation={"noise": {"relative": 0.01}, "clean": True},
+        dataset={"train": 3, "validation": 1, "test": 1, "date": "2026-11"},
+    )
+    generate(config, tmp_path, 1)
+    manifest = load_manifest(tmp_path)
+    facts = dataset_facts(manifest)
+    assert facts["observation"]["noise"] == {"relative": 0.01}
+    assert facts["initial_states"]["transient"] == 2.0
+    assert facts["date"] == "2026-11"
+    assert "; 2026-11" in plain(manifest)
 
 
 def test_json_keeps_its_keys(small_dataset):

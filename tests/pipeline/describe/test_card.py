@@ -194,6 +194,18 @@ def test_a_dataset_made_of_others_names_them(small_dataset):
     assert "Those of the sources" in text
 
 
+@pytest.mark.parametrize("starts", [None, {"kind": "attractor", "transient": 5.0}])
+def test_rows_of_a_dataset_made_of_others_do_not_depend_on_its_seed(small_dataset, starts):
+    kept = load_manifest(small_dataset)
+    config = {**kept.config, **({"initial_states": starts} if starts else {})}
+    law = "a row depends on the seed"
+    assert law in data_card(kept.model_copy(update={"config": config}), {}, {})
+    derived = {"operation": "select", "arguments": {}, "sources": [{"id": "abc"}]}
+    text = data_card(kept.model_copy(update={"config": {**config, "derived": derived}}), {}, {})
+    assert law not in text
+    assert "made from other datasets, `abc`: cite" in text
+
+
 @pytest.mark.parametrize("key", ["title", "license", "creator"])
 def test_text_of_a_config_is_shown_as_it_is_and_means_nothing_to_markdown(
     experiment, tmp_path, key, small_dataset

@@ -186,3 +186,29 @@ def test_the_command(small_dataset, strong, tmp_path):
     done = CliRunner().invoke(main, ["merge", str(strong), str(tmp_path), "--out", str(tmp_path / "no")])
     assert done.exit_code == 2
     assert "no dataset" in done.stderr
+
+
+def test_what_is_made_of_others_may_have_a_title_and_creator_of_its_own(small_dataset, strong, tmp_path):
+    plain = merge([small_dataset, strong], tmp_path / "plain")
+    for path, arguments in (("merged", ["merge", str(strong)]), ("chosen", ["select", "--rows", "0:9"])):
+        command, *others = arguments
+        words = ["--title", "A cut", "--creator", "C, D", "--out", str(tmp_path / path)]
+        result = CliRunner().invoke(main, [command, str(small_dataset), *others, *words])
+        assert result.exit_code == 0, result.output
+        manifest = load_manifest(tmp_path / path)
+        assert (manifest.config["dataset"]["title"], manifest.config["dataset"]["creator"]) == (
+            "A cut",
+            "C, D",
+        )
+        # Whose it was stays known.
+        before = load_manifest(small_dataset).config["dataset"]
+        first = manifest.config["derived"]["sources"][0]
+        assert (first["title"], first["creator"]) == (before["title"], before["creator"])
+        assert verify(tmp_path / path) == []
+        card = (tmp_path / path / "README.md").read_text()
+        assert "C, D: A cut. Dataset " in card
+        assert load_manifest(small_dataset).id in card
+    assert "title" not in plain.config["derived"]["sources"][0]
+    with pytest.raises(DataError, match="title is 3"):
+        merge([small_dataset, strong], tmp_path / "none", title=3)
+    assert not (tmp_path / "none").exists()
