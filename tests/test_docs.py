@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import forked
+import h5py
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from trajstore.data import TrajectoryDataset
+from trajstore.data import TrajectoryDataset, load_manifest
 from trajstore.data.shard.schema import markdown
 from trajstore.pipeline import check_config, generate, load_trained
 from trajstore.pipeline.cli.main import main
@@ -239,6 +240,22 @@ assert (late.values == whole[:, time >= 1.0]).all()
     command = [sys.executable, "-W", "error", "-c", script]
     done = subprocess.run(command, cwd=quick, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_id_is_what_the_format_says(quick: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dataset"
+    shutil.copytree(quick, folder)
+    (script,) = (block for block in blocks("python", "docs/format.md") if "dataset_id" in block)
+    known = load_manifest(folder).id
+
+    def told() -> str:
+        command = [sys.executable, "-W", "error", "-c", script]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+    assert told() == f"True {known}\n"
+    with h5py.File(folder / "test-00000.h5", "r+") as file:
+        file["state"][0, 0, 0] += 1
+    assert told().startswith("False ")
 
 
 def test_no_reader_takes_more_than_twenty_lines() -> None:

@@ -67,8 +67,8 @@ class Reintegration:
             return f"nothing could be judged, for all {self.rows} rows that were drawn are stored as failed"
         said = (
             f"{self.rows} rows integrated again by {self.engine}, largest deviation {self.largest:.1e}, "
-            f"{self.share:.2g} of what is allowed; judged {percentage(self.judged, 1.0)} of the points to 1e-6 of "
-            f"their component's scale, {percentage(self.coarsely, 1.0)} to 1e-3"
+            f"{self.share:.2g} of what is allowed (1 is too much); judged {percentage(self.judged, 1.0)} of the "
+            f"points to 1e-6 of their component's scale, {percentage(self.coarsely, 1.0)} to 1e-3"
         )
         if self.lost:
             said += f"; some states of {self.lost} rows could not be compared, for errors may hide them"

@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from ..judge.columns import COLUMNS, MEANT
+from ..judge.columns import COLUMNS, explained
 from ..runs.standing import ending
 
 
@@ -53,8 +53,7 @@ def _print_rollouts(console: Console, model: str, rollout: Mapping[str, Any]) ->
     for name, found in rows:
         table.add_row(name, *(f"{found[key]:.3g}" if key in found else "-" for key in keys))
     console.print(table)
-    told = [MEANT[key] for key in keys if key in MEANT]
-    console.print("; ".join([*told, "floor: another true trajectory"]), soft_wrap=True)
+    console.print(explained(keys), soft_wrap=True)
 
 
 def _by_step(test: Mapping[str, Any]) -> Iterator[str]:

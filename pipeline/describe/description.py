@@ -101,7 +101,7 @@ class Description:
         if observation.noise is not None:
             unit = ""
             if observation.noise.relative is not None:
-                unit = " times the spread of each component"
+                unit = " times the spread of each component along its row"
             elif observation.noise.step is not None:
                 unit = " times what each component changes by from point to point"
             phrases.append(f"normal noise of standard deviation {amount(observation.noise.amount)}{unit}")

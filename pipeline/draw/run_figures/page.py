@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...describe.phrases import line
-from ...judge.columns import COLUMNS, MEANT
+from ...judge.columns import COLUMNS, explained
 from ..dataset import refuse_inside
 from ..page import Page, PageTable, svg_of, write_page
 from .plot import drawn, load_results
@@ -62,8 +62,7 @@ def _rollouts(metrics: Mapping[str, Any]) -> PageTable:
         if keys
         else []
     )
-    told = "; ".join([*(MEANT[key] for key in keys if key in MEANT), "floor: another true trajectory"])
-    return PageTable("Rollouts", ("rollout", *(COLUMNS[key] for key in keys)), rows, note=told)
+    return PageTable("Rollouts", ("rollout", *(COLUMNS[key] for key in keys)), rows, note=explained(keys))
 
 
 def _facts(section: Mapping[str, Any], what: str) -> dict[str, str]:
