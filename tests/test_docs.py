@@ -1,5 +1,6 @@
 """What the documents say is what the code does."""
 
+import json
 import re
 import shlex
 import shutil
@@ -178,6 +179,13 @@ def test_a_loop_of_ones_own_and_lightnings_end_in_the_same_loss(tmp_path: Path) 
         last.append(re.findall(r"validation loss ([\d.e-]+)", done.stdout)[-1])
     assert float(last[0]) == pytest.approx(float(last[1]), rel=0.02)
     assert float(last[0]) < 0.01
+    done = forked.run([sys.executable, "own_network.py"], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    words = ["--predictions", f"{tmp_path}/own.npz", "--data", f"{tmp_path}/loop/dataset", "--json"]
+    judged = CliRunner().invoke(main, ["evaluate", *words, "--out", f"{tmp_path}/own"])
+    assert judged.exit_code == 0, judged.output
+    rollout = json.loads(judged.stdout)["rollout"]
+    assert rollout["nrmse"] < 0.2 < rollout["baselines"]["persistence"]["nrmse"]
 
 
 def test_nothing_of_these_documents_is_left_out(tmp_path: Path) -> None:
