@@ -140,7 +140,7 @@ def forced_loop(x: Tensor, forcing: Tensor, start: Tensor, *pieces: Tensor) -> T
 
 @cache
 def _best_way(device: str) -> Callable[..., Any]:
-    """The compiled one on a CPU where numba is installed (trajstore[fast])."""
+    """The compiled one on a CPU where numba is installed (the extra fast)."""
     if device == "cpu":
         try:
             from .fused import Fused

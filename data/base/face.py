@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from .installing import needing_torch
+
 
 def face(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """The `__getattr__` of a package, whose public names live in these modules of it.
@@ -16,6 +18,7 @@ def face(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     def attribute(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f".{homes[name]}", package), name)
+        with needing_torch(f"{package}.{name}"):
+            return getattr(import_module(f".{homes[name]}", package), name)
 
     return attribute

@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, cast
 
 from .errors import TrajstoreError
+from .installing import needing_torch
 from .own_code import OwnCode
 from .suggestions import did_you_mean
 
@@ -72,7 +73,8 @@ class Registry(Generic[T]):
             found: Any = given[name]
         elif name in self._own:
             module, _, attribute = self._own[name].partition(":")
-            return getattr(import_module(f"{self._package}.{module}"), attribute)
+            with needing_torch(f"{self.kind} {name}"):
+                return getattr(import_module(f"{self._package}.{module}"), attribute)
         elif ":" in name:
             found = (code or OwnCode()).load(name, self.kind)
         elif name in self._installed:
@@ -87,7 +89,8 @@ class Registry(Generic[T]):
                 raise TrajstoreError(f"{name}: is {found!r:.80}, no {self.kind}; expected a function")
             return cast("type[T]", found)
         module, _, attribute = self._base.partition(":")
-        base = getattr(import_module(f"{self._package}.{module}"), attribute)
+        with needing_torch(f"{self.kind} {name}"):
+            base = getattr(import_module(f"{self._package}.{module}"), attribute)
         if not (isinstance(found, type) and issubclass(found, base)):
             raise TrajstoreError(
                 f"{name}: is {found!r:.80}, no {self.kind}; expected a class derived from {base.__name__} of "

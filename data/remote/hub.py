@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ..base.errors import TrajstoreError
+from ..base.installing import install
 from .address import NotThereError, plain
 from .places import Place
 
@@ -19,7 +20,6 @@ ADDRESS = re.compile(rf"hf://(?:datasets/)?({NAME}/{NAME})(?:@({REVISION}))?(?:/
 PAGE = re.compile(rf"/datasets/({NAME}/{NAME})(?:/(?:tree|blob)/([^/]+)(/.*?)?)?/?(?:manifest\.json)?")
 SITE = "https://huggingface.co"
 COMMIT = re.compile("[0-9a-f]{40}")
-EXTRA = "datasets on the Hugging Face Hub need huggingface_hub: pip install 'trajstore[hub]'"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ def hub_api() -> Any:
         import huggingface_hub
         from huggingface_hub import constants
     except ImportError:
-        raise TrajstoreError(EXTRA) from None
+        raise TrajstoreError(
+            f"datasets on the Hugging Face Hub need huggingface_hub: {install('hub')}"
+        ) from None
     token = huggingface_hub.get_token()
     if token and not (token.isascii() and token.isprintable()):
         raise TrajstoreError("the token of the Hugging Face Hub holds signs that no token has; log in again")

@@ -9,6 +9,7 @@ from itertools import count
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..base.errors import FormatError, TrajstoreError
+from ..base.installing import install
 from .address import NotThereError, hide, scheme_of
 from .answers import LONGEST_WAIT
 
@@ -16,10 +17,6 @@ from .answers import LONGEST_WAIT
 ATTEMPTS = 4
 BACKOFF = 0.5
 WEB = ("http", "https")
-EXTRA = (
-    "reading a dataset where it lies needs fsspec and aiohttp: pip install 'trajstore[remote]'; or bring it here: "
-    "trajstore fetch {url} DIR"
-)
 
 
 class PassingError(Exception):
@@ -93,7 +90,10 @@ class Place:
             except FileNotFoundError:
                 raise NotThereError(f"{where}: there is no such file") from None
             except ImportError:
-                raise TrajstoreError(f"{where}: {EXTRA.format(url=hide(self.url))}") from None
+                raise TrajstoreError(
+                    f"{where}: reading a dataset where it lies needs fsspec and aiohttp: {install('remote')}; or "
+                    f"bring it here: trajstore fetch {hide(self.url)} DIR"
+                ) from None
             except Exception as error:
                 # Of whatever library, whose text may hold a key.
                 raise TrajstoreError(

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ...data.base.errors import TrajstoreError, printable
 from ...data.base.files import finite, reason
+from ...data.base.installing import TORCH, install_torch
 from ...data.base.shortage import shortage
 from ...data.remote.address import meant, scheme_of
 from ..runtime.interrupts import end_deaf, nothing_else_heard
@@ -40,8 +41,6 @@ class DatasetPath(click.Path):
 
 PATH, DATASET = DatasetPath(addresses=False), DatasetPath(addresses=True)
 INTERRUPTED = 130
-# What one may do without, as long as one only makes, checks and hands on datasets.
-LARGE = "torch"
 
 
 class Failure(click.ClickException):
@@ -70,9 +69,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
                 raise
             raise Failure(reason(error)) from None
         except ModuleNotFoundError as error:
-            if error.name != LARGE:
+            if error.name != TORCH:
                 raise
-            raise Failure(f"this needs {LARGE}, which is not installed: pip install {LARGE}") from None
+            raise Failure(f"this needs {TORCH}, which is not installed: {install_torch()}") from None
         except KeyboardInterrupt:
             end_deaf()
             click.echo("trajstore: interrupted; the same command goes on from here", err=True)

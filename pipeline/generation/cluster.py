@@ -22,6 +22,7 @@ from rich.progress import Progress
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.files import has_size, temporary_path
+from ...data.base.installing import install
 from ...data.folder.names import MANIFEST
 from ...data.shard.shard import ShardRecord
 from ..runtime.progress import InterruptedWork, columns
@@ -52,7 +53,7 @@ def _distributed() -> Any:
     except ImportError as error:
         raise TrajstoreError(
             f"--backend dask needs the package distributed, which cannot be imported ({error}); "
-            "pip install 'trajstore[dask]'"
+            f"{install('dask')}"
         ) from None
     # What goes wrong is said in our own words.
     for name in ("distributed", "distributed.client", "distributed.core", "distributed.comm"):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ...data.base.installing import TORCH, install
 from .curve import read_curve
 from .files import RunError
 from .folder import RunConfig
@@ -34,8 +35,10 @@ def track(run: str | Path, to: str, out: str | Path | None = None) -> Path:
 def _tensorboard(lines: list[dict[str, float | str]], folder: Path) -> None:
     try:
         from torch.utils.tensorboard.writer import SummaryWriter
-    except ModuleNotFoundError:
-        raise RunError("tensorboard is not installed; pip install 'trajstore[tensorboard]'") from None
+    except ModuleNotFoundError as error:
+        if error.name == TORCH:
+            raise
+        raise RunError(f"tensorboard is not installed; {install('tensorboard')}") from None
     for old in folder.glob("events.out.tfevents.*"):
         old.unlink()
     with SummaryWriter(str(folder)) as writer:

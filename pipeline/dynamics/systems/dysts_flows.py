@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ....data.base.errors import TrajstoreError
+from ....data.base.installing import install
 from ....data.shard.schema import KNOWN_VARIABLES
 from .expressions import RESERVED, TIME, to_text
 from .parameter import Parameter
@@ -34,8 +35,7 @@ def _module() -> ModuleType:
             from dysts import flows  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise TrajstoreError(
-            f"{PREFIX}NAME needs the package dysts, which cannot be imported ({error}); "
-            "pip install 'trajstore[dysts]'"
+            f"{PREFIX}NAME needs the package dysts, which cannot be imported ({error}); {install('dysts')}"
         ) from None
     return flows
 

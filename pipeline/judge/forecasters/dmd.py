@@ -14,6 +14,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from ....data.base.errors import TrajstoreError
+from ....data.base.installing import install
 from .choice import best_on
 from .examples import Examples
 from .first_state import monomials
@@ -24,7 +25,7 @@ try:
 except ImportError as error:
     raise TrajstoreError(
         f"the baselines dmd and koopman need the package pydmd, which cannot be imported ({error}); "
-        "pip install 'trajstore[baselines]'"
+        f"{install('baselines')}"
     ) from None
 
 # Modes are kept whose singular values are more than this part of the largest: what is chosen from.

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from ....data.base.errors import TrajstoreError
+from ....data.base.installing import install
 from .choice import best_on
 from .examples import Examples
 from .first_state import monomials
@@ -23,7 +24,7 @@ try:
 except ImportError as error:
     raise TrajstoreError(
         f"the baseline sindy needs the package pysindy, which cannot be imported ({error}); "
-        "pip install 'trajstore[baselines]'"
+        f"{install('baselines')}"
     ) from None
 
 # What is chosen from: products of how many components, and what a term that stays is worth at least, of states in

@@ -168,7 +168,7 @@ def test_a_missing_extra(server, monkeypatch, missing):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
     places._reader.cache_clear()
-    assert_refused(run("info", server.url), "trajstore[remote]", "trajstore fetch")
+    assert_refused(run("info", server.url), "pip install 'fsspec[http]>=", "trajstore fetch")
 
 
 def test_what_else_servers_say(server, monkeypatch):

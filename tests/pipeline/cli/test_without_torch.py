@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from packaging.requirements import Requirement
+from trajstore.data.base.installing import install_torch
 
 pytestmark = pytest.mark.slow
 
@@ -86,8 +87,32 @@ def test_what_learns_says_that_torch_is_missing(tmp_path):
     (tmp_path / "c.toml").write_text(CONFIG)
     code = "from trajstore.pipeline.__main__ import run\nrun()"
     done = run(code, "train", "c.toml", "--data", "made", "--out", "run", folder=tmp_path)
-    said = "trajstore: this needs torch, which is not installed: pip install torch\n"
+    said = f"trajstore: this needs torch, which is not installed: {install_torch()}\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+FACES = """
+import trajstore.data, trajstore.models, trajstore.pipeline
+for face in (trajstore.data, trajstore.models, trajstore.pipeline):
+    for name in face.__all__:
+        try:
+            getattr(face, name)
+        except ImportError as error:
+            assert str(error).startswith(f"{face.__name__}.{name} needs torch"), error
+            print(name)
+try:
+    trajstore.models.make_model("lstm", None, None)
+except ImportError as error:
+    assert "model lstm needs torch" in str(error), error
+"""
+
+
+def test_in_python_what_needs_torch_says_so(tmp_path):
+    done = run(FACES, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = set(done.stdout.split())
+    assert {"TrajectoryDataset", "make_loader", "LSTM", "train", "evaluate", "load_trained"} <= told
+    assert not {"load_manifest", "read_shard", "verify", "generate", "fetch", "select", "merge"} & told
 
 
 def test_the_docs_list_what_is_needed_without_torch():

@@ -66,4 +66,4 @@ def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
     cluster._distributed.cache_clear()
     monkeypatch.setitem(sys.modules, "distributed", None)
     message = refusal(tmp_path / "dataset", "--backend", "dask", "--scheduler", "tcp://127.0.0.1:8786")
-    assert "pip install 'trajstore[dask]'" in message
+    assert "pip install 'distributed>=" in message
