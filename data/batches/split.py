@@ -81,8 +81,10 @@ class Store:
             )
         record = manifest.splits[split]
         if not record.shards:
+            held = " and ".join(name for name, other in manifest.splits.items() if other.shards) or "none"
             raise DataError(
-                f"{self.path}: the split {split!r} is empty; generate it with dataset.{split} > 0"
+                f"{self.path}: the split {split!r} is empty, its rows are of {held}; take another dataset, or "
+                f"generate it with dataset.{split} > 0"
             )
         self.parts = [
             Part(self.path, shard.file, shard.first_row, shard.rows, shard.failed) for shard in record.shards

@@ -158,4 +158,5 @@ print("x(0) = 1, v(0) = 0, c = 0.25: the last state is", path[0, -1].round(2))
 
 # %% [markdown]
 # `evaluate` judges a run on another dataset as well, `evaluate(run, data="elsewhere")`, so that a family
-# that was held out may also be made later.
+# that was held out may also be made later: baselines are then fitted on what the run was trained on, and the
+# dataset needs no train split.

@@ -155,7 +155,11 @@ def _together(several: bool) -> Iterator["Ranks | None"]:
     help="In the place of RUN, arrays that another program made: `predictions` (N, T, D) in raw units, and, unless "
     "these are all rows from their first point on, `rows` (N,) and `first`, the index of the first predicted point.",
 )
-@click.option("--out", type=PATH, help="Folder of what is judged of --predictions, with its figures.")
+@click.option(
+    "--out",
+    type=PATH,
+    help="Folder of what is written, in the place of RUN's own; of --predictions, with their figures.",
+)
 @overwrite_option
 @set_option
 @trust_option
@@ -173,6 +177,9 @@ def evaluate_command(
 ) -> None:
     """Judge a trained run on its test split; writes RUN/metrics.json, and prints a table, or with --json the same.
 
+    With --data DIR it is judged on the test split of another dataset, beside baselines that are fitted on what the
+    run was trained on; --out keeps RUN/metrics.json as it is.
+
     --set overrides keys of [evaluation], as in --set 'evaluation.metrics=["d_stsp", "d_h"]'.
 
     With --predictions FILE.npz --data DIR --out DIR, judge predictions that another program made.
@@ -181,11 +188,23 @@ def evaluate_command(
     from .printing_metrics import print_metrics
 
     if predictions is None:
-        if run is None or out is not None or overwrite:
-            raise click.UsageError("expected RUN, or --predictions FILE.npz --data DIR --out DIR")
+        if run is None:
+            raise click.UsageError(
+                "got no RUN; expected the folder of a run, or --predictions FILE.npz --data DIR --out DIR"
+            )
+        if overwrite and out is None:
+            raise click.UsageError("--overwrite throws away what --out DIR holds, and goes with it alone")
         from ..judge.evaluate import evaluate
 
-        metrics = evaluate(run, data, new_console(), trust_code=trust_code, overrides=overrides)
+        metrics = evaluate(
+            run,
+            data,
+            new_console(),
+            trust_code=trust_code,
+            overrides=overrides,
+            out=out,
+            overwrite=overwrite,
+        )
     else:
         if run is not None or data is None or out is None:
             raise click.UsageError("--predictions goes with --data DIR and --out DIR, and without RUN")

@@ -10,6 +10,9 @@ from rich.table import Column, Table
 from ..judge.columns import COLUMNS, explained
 from ..runs.standing import ending
 
+# Characters of an id.
+SHOWN = 8
+
 
 def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
     """Test errors beside the trivial predictors, and the long rollouts."""
@@ -20,6 +23,8 @@ def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
         times = f"{baseline['mse'] / test['mse']:.3g}" if test["mse"] else "-"
         table.add_row(name, f"{baseline['mse']:.3g}", times)
     console.print(table)
+    for said in _elsewhere(metrics):
+        console.print(said, soft_wrap=True)
     for said in _left_out(test):
         console.print(said, style="yellow", soft_wrap=True)
     for said in (*_by_step(test), *_of_fit(metrics)):
@@ -84,6 +89,22 @@ def _of_fit(metrics: Mapping[str, Any]) -> Iterator[str]:
         yield f"slopes at states without noise: MSE {test['field_mse']:.3g}{floor}"
     if "hamiltonian_error" in test:
         yield f"energy at the states of the test split: off by {test['hamiltonian_error']:.3g} of its deviation"
+
+
+def _elsewhere(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """That another dataset was judged than the one trained on, and what baselines were fitted on."""
+    if "another_dataset" not in metrics:
+        return
+    told, judged = metrics["another_dataset"], metrics["dataset"]
+    where = {
+        told["trained_on"]: "fitted on the train split that the run was trained on",
+        judged["id"]: "fitted on its own train split, which the run has not seen",
+        None: "left out, for nothing is there to fit them on",
+    }
+    yield (
+        f"judged is another dataset than the one trained on: {judged['system']} ({judged['id'][:SHOWN]}, trained on "
+        f"{told['trained_on'][:SHOWN]}); baselines are {where[told['baselines_fitted_on']]}"
+    )
 
 
 def _left_out(test: Mapping[str, Any]) -> Iterator[str]:

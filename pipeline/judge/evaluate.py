@@ -13,13 +13,15 @@ from ..config.learning import TrainingSection
 from ..runs.code import Classes, brought_code, kept_code, make_task
 from ..runs.device import choose_threads, find_device
 from ..runs.files import RunError
+from ..runs.folder import METRICS
 from ..runs.model import load_trained
 from ..runs.summary import load_summary
 from .fit import judge_fit
+from .fitted import fitted_where_learned, warn_of_no_baselines
 from .judgement import judge
 from .judging import Judging
 from .predictions import BATCH
-from .results import described, save
+from .results import described, prepare_results, save
 
 
 def evaluate(
@@ -30,11 +32,14 @@ def evaluate(
     models: Classes | None = None,
     trust_code: bool = False,
     overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Judge a run's best weights on the test split of its dataset, or of another one of the same kind.
 
     Writes RUN/metrics.json, which is also returned, and RUN/evaluation.npz for the figures. All errors are in
-    raw units, of predictions that are finite. Memory does not grow with the test split.
+    raw units, of predictions that are finite. Memory does not grow with the test split. Baselines are fitted on what
+    the run was trained on, whatever is judged.
 
     Args:
         run: Its folder.
@@ -44,6 +49,8 @@ def evaluate(
         trust_code: As of `load_trained`.
         overrides: Of the run's [evaluation], as "evaluation.metrics=['d_stsp']"; a file of code that they name, and
             the run has not kept, is looked for in the current folder.
+        out: Another folder than the run's for what is written, and what `plot` takes for its figures.
+        overwrite: Whether to throw away other results that this folder holds.
 
     Raises:
         TrajstoreError: The run or the dataset cannot be used, or no prediction is finite.
@@ -58,6 +65,9 @@ def evaluate(
     _place(model, learning.training)
     task = make_task(learning, models)
     judging = Judging.of(data, "test", config, task, model, evaluation)
+    judging, elsewhere = fitted_where_learned(judging, config, task, run, console)
+    warn_of_no_baselines(judging, console)
+    folder = run if out is None else prepare_results(Path(out), run, config, judging.test.store.id, overwrite)
     judgement = judge(judging, evaluation, console, learning.code, given)
     fit = judge_fit(data, config, task, model)
     who = {"name": learning.model.name, "parameters": count_parameters(model)}
@@ -67,8 +77,15 @@ def evaluate(
         "training": training,
         "model": who,
         "dataset": described(judging.test),
+        **elsewhere,
     }
-    save(run, found, judgement.arrays)
+    save(folder, found, judgement.arrays)
+    if elsewhere and out is None:
+        console.print(
+            f"{run / METRICS} tells of {data} now, and no more of what the run was trained on; with --out DIR it "
+            f"stays as it was, and `trajstore evaluate {run}` makes it again",
+            soft_wrap=True,
+        )
     return found
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from ..config.learning import Learning
 from ..runs.code import make_task
+from ..runs.files import RunError
 from .judgement import judge_beside_baselines, kinds_of
 from .judging import Judging
 
@@ -27,5 +28,7 @@ def evaluate_baselines(config: Learning, data: Path, console: Console | None = N
     """
     console, settings = console or Console(quiet=True), config.evaluation
     judging = Judging.of_baselines(data, "test", make_task(config), config.task, settings)
+    if judging.fitted is None:
+        raise RunError(f"{data}: has no train trajectories that baselines could be fitted on")
     judged = judge_beside_baselines(judging, kinds_of(settings, config.code), settings, console, config.code)
     return {} if judged is None else {"rollout": judged.metrics}

@@ -16,6 +16,7 @@ from ..config.learning import EvaluationSection
 from ..runs.cut import check_steps
 from ..runs.files import RunError
 from ..runs.folder import RunConfig, prepare_evaluation
+from .fitted import warn_of_no_baselines
 from .judgement import judge
 from .judging import EXACT, Judging
 from .predictions_file import read_predictions
@@ -69,16 +70,22 @@ def evaluate_predictions(
     config = RunConfig.of_predictions(who, settings, samples.test, data, out)
     prepare_evaluation(out, config, overwrite)
     truth = Truth.of(samples.test)
-    points = points_of(samples.test.store.config, "train")
-    train = TrajectoryDataset(
-        data, "train", samples.test.task, window=min(points, samples.test.windows.length), dtype=EXACT
-    )
-    judging = Judging(train, samples, truth, samples.plan(), samples.follow, samples.plan_free)
+    train = _train(data, samples.test)
+    judging = Judging(train, samples, truth, samples.plan(), samples.follow, samples.plan_free, fitted=train)
+    warn_of_no_baselines(judging, console)
     judgement = judge(judging, settings, console)
     found = {**judgement.metrics, "model": who, "dataset": described(samples.test)}
     found["test"] |= {"left_out": supplied.left_out}
     save(out, found, judgement.arrays)
     return found
+
+
+def _train(data: Path, test: TrajectoryDataset) -> TrajectoryDataset | None:
+    """What baselines are fitted on; None where the dataset has none."""
+    if not load_manifest(data).splits["train"].trajectories:
+        return None
+    window = min(points_of(test.store.config, "train"), test.windows.length)
+    return TrajectoryDataset(data, "train", test.task, window=window, dtype=EXACT)
 
 
 def _supplied(

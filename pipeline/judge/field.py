@@ -12,13 +12,13 @@ KNOWN, ASKED = 20_000, 2_000
 
 
 def judge_field(
-    clean: NetworkSamples | None, train: TrajectoryDataset, test: TrajectoryDataset
+    clean: NetworkSamples | None, train: TrajectoryDataset | None, test: TrajectoryDataset
 ) -> dict[str, float]:
     """Of a network that learned a field, what `test` of metrics.json has beside its errors.
 
     Args:
         clean: Its slopes at states without noise; None where these are not known.
-        train: In raw units.
+        train: Of the same dataset, in raw units; None where it has none.
         test: In raw units.
 
     Returns:
@@ -36,7 +36,8 @@ def judge_field(
     found = {"field_mse": total / count} if count else {}
     # The same states are to be as likely in both splits.
     alike = not test.store.config.get("initial_states_by_split")
-    if alike and CLEAN_STATE in test.store.variables and test.target != CLEAN_STATE and not clean.parameters:
+    alone = CLEAN_STATE in test.store.variables and test.target != CLEAN_STATE and not clean.parameters
+    if train is not None and alike and alone:
         known, slopes, _ = _points(train, KNOWN)
         found["noise_floor"] = noise_floor(known, slopes, *_points(test, ASKED))
     return found

@@ -14,6 +14,7 @@ from ..runs.files import RunError
 from ..runtime.blas import one_blas_thread
 from .baselines import fit_baselines
 from .field import judge_field
+from .forecasters.forecaster import Baseline
 from .judging import Judging
 from .metrics.metric import Metric, results
 from .metrics.registry import METRICS, USUAL
@@ -46,7 +47,7 @@ def judge(
     kinds, context = kinds_of(settings, code, given), judging.context
     metrics = [kind(context) for kind in kinds if kind.over == "targets" and kind.wanted(context)]
     with console.status("fit trivial predictors"), one_blas_thread():
-        predictors = FirstStatePredictors(judging.train, samples.times)
+        predictors = None if judging.fitted is None else FirstStatePredictors(judging.fitted, samples.times)
     quantiles = ErrorQuantiles(len(samples), len(samples.times))
     with console.status("judge the predictions"):
         finite = _judge_samples(samples, metrics, predictors, quantiles)
@@ -73,7 +74,7 @@ def judge(
             **judge_field(judging.field, judging.train, test),
             **energy,
         },
-        "baselines": predictors.result(),
+        "baselines": {} if predictors is None else predictors.result(),
         "rollout": None if rolled_out is None else rolled_out.metrics,
         "evaluation": settings.model_dump(),
     }
@@ -105,13 +106,18 @@ def judge_beside_baselines(
     if judging.plan is None:
         return None
     with console.status("fit baselines"):
-        baselines = fit_baselines(judging.train, judging.truth, settings.baselines, code, given)
+        baselines: dict[str, Baseline] = {}
+        if judging.fitted is not None:
+            baselines = fit_baselines(judging.fitted, judging.truth, settings.baselines, code, given)
     with console.status("roll out"), one_blas_thread():
         return judge_rollouts(judging, kinds, baselines, settings.statistics_points)
 
 
 def _judge_samples(
-    samples: Samples, metrics: Sequence[Metric], predictors: FirstStatePredictors, quantiles: ErrorQuantiles
+    samples: Samples,
+    metrics: Sequence[Metric],
+    predictors: FirstStatePredictors | None,
+    quantiles: ErrorQuantiles,
 ) -> int:
     """Take in all predictions that are finite; how many these are. Raises RunError if none is."""
     finite = 0
@@ -122,7 +128,8 @@ def _judge_samples(
         finite += len(seen.numbers)
         for metric in metrics:
             metric.add(seen.batch)
-        predictors.add(seen)
+        if predictors is not None:
+            predictors.add(seen)
         quantiles.add(seen)
     if not finite:
         raise RunError(

@@ -12,6 +12,7 @@ from ...data.batches.dataset import TrajectoryDataset
 from ...data.folder.manifest_reading import load_manifest
 from ...data.folder.stated_grid import points_of
 from ...data.shard.schema import CLEAN_STATE
+from ...data.shard.statistics import Moments
 from ...data.tasks.task import Task
 from ...models import Model
 from ..config.learning import EvaluationSection, TaskSection
@@ -41,7 +42,7 @@ class Judging:
     """What is judged, and the splits that it is judged on.
 
     Attributes:
-        train: In raw units; baselines are fitted on it.
+        train: Of the same dataset, in raw units; None where it has none.
         samples: Of the split, with what is foretold of each.
         truth: Integrates the equations, where there are any.
         plan: Where rollouts begin, and how long they are; None where there are none.
@@ -53,9 +54,10 @@ class Judging:
         field: Samples at states without noise, of a network that learned slopes; None where these are not known.
         energy: That the network has learned, if it has one.
         blind: Whether the network cannot know the first target of a sample.
+        fitted: What baselines are fitted on, in raw units: `train`, or that of another dataset; None leaves them out.
     """
 
-    train: TrajectoryDataset
+    train: TrajectoryDataset | None
     samples: Samples
     truth: Truth | None
     plan: RolloutPlan | None
@@ -67,6 +69,7 @@ class Judging:
     field: NetworkSamples | None = None
     energy: LearnedEnergy | None = None
     blind: bool = False
+    fitted: TrajectoryDataset | None = None
 
     @classmethod
     def of(
@@ -118,7 +121,8 @@ class Judging:
         cls, data: Path, split: str, task: Task, section: TaskSection, evaluation: EvaluationSection
     ) -> Self:
         """Baselines alone, on one split of a dataset. Raises RunError if it has no such trajectories."""
-        if not load_manifest(data).splits[split].trajectories:
+        splits = load_manifest(data).splits
+        if not splits[split].trajectories:
             raise RunError(
                 f"{data}: has no {split} trajectories; generate it with dataset.{split} > 0, or "
                 f"import it with --{split}"
@@ -126,7 +130,8 @@ class Judging:
         # By the validation split baselines are chosen.
         check_steps(data, "train", "validation", split)
         cut = cut_of(section, data)
-        train, test = (open_split(data, name, task, dtype=EXACT, **cut) for name in ("train", split))
+        test = open_split(data, split, task, dtype=EXACT, **cut)
+        train = open_split(data, "train", task, dtype=EXACT, **cut) if splits["train"].trajectories else None
         truth = Truth.of(test)
         goes_beyond = truth is not None
 
@@ -134,7 +139,7 @@ class Judging:
             return RolloutPlan.along(test, starts, steps, evaluation.warmup, goes_beyond)
 
         plan = RolloutPlan.of(test, evaluation, goes_beyond)
-        return cls(train, Samples(test), truth, plan, None, plan_free)
+        return cls(train, Samples(test), truth, plan, None, plan_free, fitted=train)
 
     @property
     def test(self) -> TrajectoryDataset:
@@ -142,11 +147,18 @@ class Judging:
         return self.samples.test
 
     @property
+    def _spread(self) -> Moments:
+        """By which errors are told in deviations: of the train split, or of what is judged where there is none."""
+        store = self.test.store
+        known = self.train is not None
+        return store.statistics if known else load_manifest(store.path).splits[store.split].statistics
+
+    @property
     def context(self) -> Context:
         """What metrics over the targets are told."""
         return Context(
             self.test.target_components,
-            np.array(self.train.store.statistics.scales)[self.test.target_places],
+            np.array(self._spread.scales)[self.test.target_places],
             self.samples.times,
             float(np.diff(self.test.time).mean()),
             None if self.truth is None else self.truth.system,

@@ -1,14 +1,18 @@
 """What an evaluation leaves in its folder: metrics.json, and evaluation.npz for the figures."""
 
+import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...data.base.files import atomic_path, write_json
+from ...data.base.hashing import json_hash
 from ...data.batches.dataset import TrajectoryDataset
-from ..runs.folder import EVALUATION, METRICS
+from ..runs.files import RunError
+from ..runs.folder import CODE, EVALUATION, METRICS, RunConfig, prepare_evaluation
 
 
 def described(test: TrajectoryDataset) -> dict[str, Any]:
@@ -20,6 +24,24 @@ def described(test: TrajectoryDataset) -> dict[str, Any]:
         "system": config["system"]["name"],
         **({} if amount is None else {"noise": amount}),
     }
+
+
+def prepare_results(folder: Path, run: Path, config: RunConfig, judged: str, overwrite: bool) -> Path:
+    """Make a folder ready for what is judged of a run elsewhere than in its own: with its config, and its code.
+
+    judged  the id of the dataset
+
+    Raises RunError if it holds something else, or is the run's own.
+    """
+    if folder.resolve() == run.resolve():
+        raise RunError(
+            f"{folder}: is the run's own folder, where results go without --out; choose another one"
+        )
+    identity = json_hash({"run": config.identity, "judged": judged})
+    prepare_evaluation(folder, replace(config, identity=identity), overwrite)
+    if (run / CODE).is_dir():
+        shutil.copytree(run / CODE, folder / CODE, dirs_exist_ok=True)
+    return folder
 
 
 def save(folder: Path, metrics: dict[str, Any], arrays: Mapping[str, Any]) -> None:
