@@ -31,6 +31,13 @@ def is_part(name: str) -> bool:
     return name in (MANIFEST, CHECKSUMS, *DOCUMENTS) or is_manifest_part(name) or is_shard(name)
 
 
+def holds_dataset(path: Path) -> bool:
+    """Is it the folder of a dataset, perhaps of one that has lost its manifest?"""
+    return (path / MANIFEST).is_file() or (
+        path.is_dir() and any(is_shard(each.name) for each in path.iterdir())
+    )
+
+
 def parts_in(folder: Path, is_ours: Callable[[Path], bool], own: Collection[str] = (LOCK,)) -> list[Path]:
     """A dataset's files that a folder holds, whole or on their way, by name.
 
@@ -50,7 +57,8 @@ def parts_in(folder: Path, is_ours: Callable[[Path], bool], own: Collection[str]
             )
         if not is_part(final_name(path.name)) or (path.is_dir() and not path.is_symlink()):
             raise TrajstoreError(
-                f"{folder}: holds {path.name}, which is no part of a dataset; choose an empty or new folder"
+                f"{folder}: holds {path.name}, which is no part of a dataset; choose an empty or new "
+                "folder, or move it away"
             )
         parts.append(path)
     return parts

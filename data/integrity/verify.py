@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from ..base.errors import DataError, FormatError
+from ..base.errors import AGAIN, DataError, FormatError
 from ..base.files import LOCK
 from ..base.findings import Finding, Findings
 from ..base.hashing import json_hash
 from ..folder.bystanders import REMARK, is_bystander
 from ..folder.documents import document_hashes, document_problem
 from ..folder.manifest import Manifest, SplitRecord
-from ..folder.manifest_reading import load_manifest
+from ..folder.manifest_reading import REPAIR, load_manifest
 from ..folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
 from ..folder.remote_folder import bring_documents, dataset_path
 from ..remote.address import NotThereError
@@ -93,7 +93,7 @@ def _shard_problems(
         bring(file, again=True)
         return reader.recorded_problems(file, split, record, manifest.components, config_hash)
     except NotThereError:
-        return ["missing"]
+        return [f"missing. {AGAIN}"]
     except FormatError as error:
         return list(_unreadable(file, record, error))
 
@@ -137,7 +137,7 @@ def _unreadable(path: Path, record: ShardRecord, error: FormatError) -> Iterator
     try:
         size = path.lstat().st_size if is_here(path) else record.bytes
     except FileNotFoundError:
-        yield "missing"
+        yield f"missing. {AGAIN}"
         return
     if size != record.bytes and not path.is_symlink():
         yield f"{size} bytes, expected {record.bytes}: truncated or replaced"
@@ -152,7 +152,7 @@ def _manifest_problems(folder: Path, manifest: Manifest) -> Iterator[Finding]:
     try:
         text = read_text_file(folder / CHECKSUMS)
     except FileNotFoundError:
-        yield Finding(CHECKSUMS, "missing")
+        yield Finding(CHECKSUMS, f"missing. {REPAIR}")
     except FormatError as error:
         yield Finding(CHECKSUMS, error.text)
     except ValueError:
@@ -190,14 +190,14 @@ def _checksum_problems(folder: Path, text: str, manifest: Manifest) -> Iterator[
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines())}
     listed = {name: sums[name] for name in DOCUMENTS if name in sums}
     if text != manifest.checksums(listed):
-        yield Finding(CHECKSUMS, f"differs from the hashes in {MANIFEST}")
+        yield Finding(CHECKSUMS, f"differs from the hashes in {MANIFEST}. {REPAIR}")
     found = document_hashes(folder)
     for name in DOCUMENTS:
         if document_problem(folder / name):
             continue
         if name in listed and name not in found:
-            yield Finding(name, "missing")
+            yield Finding(name, f"missing. {AGAIN}")
         elif name in found and name not in listed:
             yield Finding(name, f"no part of this dataset: {CHECKSUMS} does not list it")
         elif listed.get(name) != found.get(name):
-            yield Finding(name, f"differs from {CHECKSUMS}: edited")
+            yield Finding(name, f"differs from {CHECKSUMS}: edited. {AGAIN}")

@@ -1,6 +1,7 @@
 """Does an open HDF5 file have the structure of a shard? Used on writing, on opening and by `verify`."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from .schema import (
     KNOWN_VARIABLES,
     OPTIONAL_VARIABLES,
     PARAMETER_ROLE,
+    SHARD_NAME,
     SPLITS,
     SYSTEM_STATE,
     VERSION,
@@ -60,7 +62,9 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
         size = regular_size(path)
         file = _open_hdf5(path)
     except FileNotFoundError:
-        raise FormatError("no such file; expected a trajstore HDF5 file", where) from None
+        raise FormatError(
+            f"no such file; expected a trajstore HDF5 file{_where_it_was(path)}", where
+        ) from None
     except PermissionError:
         raise FormatError("permission denied; expected a file that you may read", where) from None
     except MISFIT as error:
@@ -90,6 +94,16 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
     except DAMAGE as error:
         _raise_shortage(error)
         raise _damaged(where, error) from None
+
+
+def _where_it_was(path: Path) -> str:
+    """What to do about a shard that its folder lacks, as the end of a message."""
+    if re.fullmatch(SHARD_NAME, path.name) is None or not path.parent.is_dir():
+        return ""
+    return (
+        f". `trajstore verify {path.parent}` names all that the dataset lacks; `trajstore fetch` of the same one into "
+        f"{path.parent} brings that alone"
+    )
 
 
 class _FileElsewhere(h5py.File):

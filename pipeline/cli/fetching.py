@@ -37,6 +37,8 @@ def fetch_command(
     console = new_console()
     done = fetch(url, folder, identity=identity, jobs=jobs, overwrite=overwrite, console=console)
     there = f", {done.kept} there already" if done.kept else ""
+    if done.replaced:
+        there += f", {' and '.join(done.replaced)} replaced"
     console.print(
         f"{done.fetched} shards fetched{there}; {done.bytes:,} bytes in {done.seconds:.2f} s; "
         f"id {done.manifest.id}",

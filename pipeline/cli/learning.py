@@ -228,7 +228,7 @@ def evaluate_command(
 @command
 def plot_command(path: Path | str, out: Path | None, trust_code: bool) -> None:
     """Draw the figures of an evaluated run, or of a dataset or shard, also by its address, https:// or hf://."""
-    from ...data.folder.names import MANIFEST
+    from ...data.folder.names import holds_dataset
 
     if isinstance(path, str):
         if out is None:
@@ -238,7 +238,7 @@ def plot_command(path: Path | str, out: Path | None, trust_code: bool) -> None:
         plot_dataset(path, out, new_console())
         return
     check_is_there(path)
-    if path.is_file() or (path / MANIFEST).is_file():
+    if path.is_file() or holds_dataset(path):
         from ..draw.dataset import plot_dataset
 
         plot_dataset(path, out, new_console())

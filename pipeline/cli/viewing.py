@@ -16,10 +16,10 @@ from .common import PATH, check_is_there, command, trust_option
 @command
 def view_command(path: Path, out: Path | None, trust_code: bool) -> None:
     """Write tables and figures of a dataset, or of an evaluated run, as one HTML page that needs nothing else."""
-    from ...data.folder.names import MANIFEST
+    from ...data.folder.names import holds_dataset
 
     check_is_there(path)
-    if path.is_file() or (path / MANIFEST).is_file():
+    if path.is_file() or holds_dataset(path):
         from ..draw.dataset_page import view_dataset
 
         written = view_dataset(path, out)

@@ -13,7 +13,7 @@ from ...data.base.hashing import json_hash
 from ...data.base.representation import few, system_name, told
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.folder.bystanders import is_bystander
-from ...data.folder.names import MANIFEST
+from ...data.folder.names import MANIFEST, holds_dataset
 from ...data.folder.stated_grid import grid_of, points_of
 from ...data.shard.schema import SPLITS
 from ..config.differences import in_words
@@ -179,9 +179,10 @@ class RunConfig:
         try:
             return cls(**json.loads(read_text(run / CONFIG)))
         except (FileNotFoundError, NotADirectoryError):
-            absent = "" if run.exists() else "no such folder; "
+            told = "" if run.exists() else "no such folder; "
+            told = "a dataset, and " if holds_dataset(run) else told
             raise RunError(
-                f"{run}: {absent}no run: {CONFIG} is missing. Make one with `trajstore train CONFIG --data DIR "
+                f"{run}: {told}no run: {CONFIG} is missing. Make one with `trajstore train CONFIG --data DIR "
                 "--out RUN`"
             ) from None
         except OSError as error:

@@ -15,7 +15,8 @@ from rich.progress import Progress
 from ....data.base.errors import FormatError, TrajstoreError
 from ....data.base.files import LOCK, remove_leftovers, sync
 from ....data.base.findings import Finding, Findings
-from ....data.base.hashing import is_right
+from ....data.base.hashing import file_hash, is_right
+from ....data.folder.documents import document_problem
 from ....data.folder.manifest import Manifest
 from ....data.folder.manifest_parts import PartRecord
 from ....data.folder.manifest_reading import load_if_present, parse_manifest
@@ -36,7 +37,10 @@ DIGEST = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Fetched:
-    """What `fetch` did: shards fetched and there already, bytes that came, seconds, and what `verify` says of it."""
+    """What `fetch` did: shards fetched and there already, bytes that came, seconds, and what `verify` says of it.
+
+    `replaced` are the other files that were there, and were not as they should be.
+    """
 
     manifest: Manifest
     fetched: int
@@ -45,6 +49,7 @@ class Fetched:
     seconds: float
     problems: list[Finding]
     notes: list[Finding] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
 
 
 def fetch(
@@ -89,12 +94,7 @@ def fetch(
                 transfer.run(jobs, console)
                 documents = _read_documents(origin, connection, folder, listed)
                 transfer.retire_other_manifest()
-                for path in stale:
-                    path.unlink()
-                remove_leftovers(folder, is_part)
-                shutil.rmtree(folder / WORK)
-                manifest.save(folder, documents)
-                sync(folder)
+                replaced = _complete(folder, manifest, documents, stale)
                 found = _examine(folder, manifest, console)
             except OSError as error:
                 raise TrajstoreError(
@@ -103,7 +103,7 @@ def fetch(
                 ) from None
     seconds = perf_counter() - begin
     counts = transfer.fetched, transfer.kept, transfer.transferred
-    return Fetched(manifest, *counts, seconds, found.problems, found.notes)
+    return Fetched(manifest, *counts, seconds, found.problems, found.notes, replaced)
 
 
 def _read_manifest(origin: Origin, connection: Connection, identity: str | None, folder: Path) -> Manifest:
@@ -166,6 +166,25 @@ def _read_documents(
             raise FormatError(f"{where}: is not the file that {CHECKSUMS} lists; ask who shares it")
         documents[name] = _text(read, where)
     return documents
+
+
+def _complete(folder: Path, manifest: Manifest, documents: dict[str, str], stale: list[Path]) -> list[str]:
+    """Where all shards are there, write the rest, the manifest last; what of it was there before and was another."""
+    before = _sums_of_texts(folder)
+    for path in stale:
+        path.unlink()
+    remove_leftovers(folder, is_part)
+    shutil.rmtree(folder / WORK)
+    manifest.save(folder, documents)
+    sync(folder)
+    after = _sums_of_texts(folder)
+    return [name for name, digest in before.items() if name in after and digest != after[name]]
+
+
+def _sums_of_texts(folder: Path) -> dict[str, str]:
+    """SHA-256 of the documents and of SHA256SUMS, as far as they are there and may be read."""
+    paths = [folder / name for name in (*DOCUMENTS, CHECKSUMS)]
+    return {path.name: file_hash(path) for path in paths if path.exists() and not document_problem(path)}
 
 
 def _text(read: bytes, where: str) -> str:

@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from trajstore.data import FormatError, Manifest, load_manifest, read_shard, verify, write_shard
+from trajstore.data.base.errors import AGAIN
 from trajstore.data.base.hashing import canonical_json, json_hash
 from trajstore.data.base.memory_limit import address_space
+from trajstore.data.folder.manifest_reading import REPAIR
 from trajstore.data.folder.names import CHECKSUMS, MANIFEST
 from trajstore.data.integrity.child_reader import MEMORY_BYTES
 from trajstore.pipeline.cli.main import main
@@ -150,7 +152,7 @@ def test_bytes_behind_the_end_are_found(dataset_copy):
 
 def test_a_missing_shard_is_found(dataset_copy):
     (dataset_copy / "validation-00000.h5").unlink()
-    assert verify(dataset_copy) == ["validation-00000.h5: missing"]
+    assert verify(dataset_copy) == [f"validation-00000.h5: missing. {AGAIN}"]
 
 
 @pytest.mark.parametrize("name", ["train-00003.h5", "notes.txt", "train-00000.h5.part", "folder"])
@@ -165,7 +167,7 @@ def test_whatever_is_no_part_of_the_dataset_is_found(dataset_copy, name):
 def test_a_renamed_shard_is_found_under_both_names(dataset_copy):
     (dataset_copy / "train-00002.h5").rename(dataset_copy / "train-00007.h5")
     found = "\n".join(verify(dataset_copy))
-    assert "train-00002.h5: missing" in found
+    assert f"train-00002.h5: missing. {AGAIN}" in found
     assert "train-00007.h5: no part" in found
 
 
@@ -312,7 +314,7 @@ def test_a_missing_edited_or_binary_sha256sums_is_found(dataset_copy):
     path.write_bytes(b"\xff\xfe")
     assert any(CHECKSUMS in line for line in verify(dataset_copy))
     path.unlink()
-    assert verify(dataset_copy) == [f"{CHECKSUMS}: missing"]
+    assert verify(dataset_copy) == [f"{CHECKSUMS}: missing. {REPAIR}"]
 
 
 def shard_of(folder):

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 from trajstore.data import TrajstoreError, load_manifest, verify
+from trajstore.data.base.errors import AGAIN
 from trajstore.data.folder.names import CHECKSUMS, DOCUMENTS, MANIFEST
 from trajstore.pipeline import generate
 from trajstore.pipeline.describe import documents
@@ -27,6 +28,8 @@ def test_a_document_that_is_not_the_one_listed_is_found(dataset_copy, tmp_path, 
     problems = verify(dataset_copy)
     assert problems
     assert all(problem.startswith(f"{name}: ") for problem in problems)
+    if damage != "linked":
+        assert problems[0].text.endswith(AGAIN)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -86,6 +86,24 @@ def test_a_second_fetch_transfers_no_shard_and_touches_nothing(server, tmp_path,
     assert contents(tmp_path / "here") == before
 
 
+@pytest.mark.parametrize(
+    ("edited", "said"),
+    [
+        ((), "0 shards fetched, 5 there already; 0 bytes"),
+        (("README.md",), "5 there already, README.md replaced; 0 bytes"),
+        (("croissant.json", CHECKSUMS), f"5 there already, croissant.json and {CHECKSUMS} replaced; 0 bytes"),
+    ],
+)
+def test_documents_that_are_mended_are_told(dataset_copy, tmp_path, edited, said):
+    here = shutil.copytree(dataset_copy, tmp_path / "here")
+    for name in edited:
+        (here / name).write_text((here / name).read_text() + "mine\n")
+    done = run(dataset_copy, here)
+    assert done.exit_code == 0, done.output
+    assert said in done.stderr
+    assert_came_whole(here, dataset_copy)
+
+
 @pytest.mark.slow
 def test_only_what_is_missing_or_damaged_is_fetched_again(server, dataset_copy, tmp_path):
     here = tmp_path / "here"
@@ -97,7 +115,7 @@ def test_only_what_is_missing_or_damaged_is_fetched_again(server, dataset_copy, 
     (here / "README.md").write_text("")
     server.requests.clear()
     again = fetch(server.url, here)
-    assert (again.fetched, again.kept) == (2, 3)
+    assert (again.fetched, again.kept, again.replaced) == (2, 3, ["README.md"])
     assert set(server.names()) == {MANIFEST, CHECKSUMS, "train-00001.h5", "test-00000.h5", "README.md"}
     assert_came_whole(here, dataset_copy)
 
@@ -165,7 +183,7 @@ def test_a_folder_with_something_else_is_left_as_it_was(server, tmp_path, conten
         (here / foreign).write_text("mine")
         before = contents(here)
         for flags in ((), ("--overwrite",)):
-            assert_refused(run(server.url, here, *flags), foreign, "no part of a dataset")
+            assert_refused(run(server.url, here, *flags), foreign, "no part of a dataset", "or move it away")
         assert contents(here) == before
         (here / foreign).unlink()
     (here / "folder").mkdir()
