@@ -1,6 +1,7 @@
 """A dataset as one page: the tables of its card, and its figures."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib as mpl
@@ -83,9 +84,18 @@ def _tables(description: Description) -> list[PageTable]:
             ("component", "mean", "standard deviation", "minimum", "maximum"),
             [(name, *(f"{value:.6g}" for value in row)) for name, *row in values],
         ),
-        PageTable(
-            "Initial states",
-            ("component", "from", "to"),
-            [(name, low, high) for name, (low, high) in description.boxes.items()],
-        ),
+        *_starts(description),
     ]
+
+
+def _starts(description: Description) -> Iterator[PageTable]:
+    """From which box initial states were drawn; where it was in another way, how, and in which splits."""
+    own = [(f"in {split}", how) for split, how in description.starts_by_split.items()]
+    if description.starts:
+        own = [("in others" if own else "all", description.starts), *own]
+    else:
+        boxes = [(name, low, high) for name, (low, high) in description.boxes.items()]
+        yield PageTable("Initial states", ("component", "from", "to"), boxes)
+    if own:
+        heading = "Initial states" if description.starts else "Initial states of splits that begin otherwise"
+        yield PageTable(heading, ("rows", "as the config says"), own, numbers=False)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ...data.tasks.registry import TASKS
 from ..describe.phrases import line
+from ..dynamics.parameters import drawn_in
 from ..judge.movement import first_moving
 from .style import LONGEST_NAME, PREDICTED, SKY, TRUE, label_of_time, parameters_label, plain, symbol
 
@@ -38,10 +39,23 @@ def finish(figure: Figure, axes: Axes, heading: str, columns: int) -> Figure:
     return figure
 
 
-def run_title(results: Results, what: str = "") -> str:
-    """The system with its parameters, and what is shown; in two lines where one would be long."""
-    described = results["config"].config["system"]
-    name, values = plain(line(described["name"], LONGEST_NAME)), parameters_label(described["parameters"])
+def run_title(results: Results, what: str = "", *, learned: bool = False) -> str:
+    """The system with its parameters, as rows of the test split have them, and what is shown; in two lines where one
+    would be long.
+
+    learned  of what was trained on, as its train split has them
+    """
+    config = results.get("trained", results["config"]) if learned else results["config"]
+    described = config.config["system"]
+    told = None if learned else results.get("metrics", {}).get("dataset", {}).get("parameters")
+    if not (isinstance(told, dict) and all(isinstance(one, dict) for one in told.values())):
+        # Older results do not tell, nor do those of what was learned from.
+        split = "train" if learned else "test"
+        told = {
+            name: {**one, "draw": drawn_in(one, split), "by_split": None}
+            for name, one in described["parameters"].items()
+        }
+    name, values = plain(line(described["name"], LONGEST_NAME)), parameters_label(told)
     what = f": {what}" if what else ""
     one = f"{name}, {values}{what}" if values else name + what
     if not values or len(one.translate({ord(c): None for c in "$\\{}"})) <= LONGEST_TITLE:

@@ -107,12 +107,20 @@ def _values(parameter: Mapping[str, Any]) -> str:
     if not _varies(parameter):
         return f"= {parameter['value']:.4g}"
     others = parameter.get("by_split")
-    draws = [parameter.get("draw"), *(others.values() if isinstance(others, Mapping) else ())]
-    drawn = [numbers for draw in draws if (numbers := _drawn(draw))]
-    if len(drawn) < len(draws):
+    others = others if isinstance(others, Mapping) else {}
+    told = [f"{plain(line(split, LONGEST_NAME))} {_range(draw)}" for split, draw in others.items()]
+    own = _range(parameter.get("draw"))
+    return f"{own} ({', '.join(told)})" if told else own
+
+
+def _range(draw: Any) -> str:
+    """Of the values that a draw gives."""
+    numbers = list(dict.fromkeys(_drawn(draw)))
+    if not numbers:
         return "by row"
-    numbers = list(dict.fromkeys(number for some in drawn for number in some))
-    if len(numbers) <= MOST_VALUES and all("values" in draw for draw in draws if draw):
+    if len(numbers) == 1:
+        return f"= {numbers[0]:.4g}"
+    if len(numbers) <= MOST_VALUES and "values" in draw:
         return f"in {{{', '.join(f'{number:g}' for number in numbers)}}}"
     return f"in [{min(numbers):g}, {max(numbers):g}]"
 

@@ -1,6 +1,6 @@
 """Parameters that differ from row to row: drawn from a range, or taken in turn from lists and grids."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -70,6 +70,13 @@ Value = Annotated[
     Annotated[float, Tag("<number>")] | Annotated[Draw, Tag("<draw>")],
     Discriminator(lambda value: "<draw>" if isinstance(value, dict | Draw) else "<number>"),
 ]
+
+
+def drawn_in(parameter: Mapping[str, Any], split: str) -> Any:
+    """How the rows of a split got their values, of what `Parameter.to_dict` says, or a stranger."""
+    others = parameter.get("by_split")
+    own = others.get(split) if isinstance(others, Mapping) else None
+    return parameter.get("draw") if own is None else own
 
 
 def draw_of(parameter: Parameter, split: str) -> float | Draw:

@@ -11,6 +11,7 @@ import numpy as np
 from ...data.base.files import atomic_path, write_json
 from ...data.base.hashing import json_hash
 from ...data.batches.dataset import TrajectoryDataset
+from ..dynamics.parameters import drawn_in
 from ..runs.files import RunError
 from ..runs.folder import CODE, EVALUATION, METRICS, RunConfig, prepare_evaluation
 
@@ -23,7 +24,31 @@ def described(test: TrajectoryDataset) -> dict[str, Any]:
         "id": test.store.id,
         "system": config["system"]["name"],
         **({} if amount is None else {"noise": amount}),
+        "parameters": parameters_of(test),
     }
+
+
+def parameters_of(split: TrajectoryDataset) -> dict[str, dict[str, Any]]:
+    """What values parameters have in the rows of a split, as `System.to_dict` describes them: the `value` of all, or
+    the `draw` of each.
+
+    A part of a dataset says how the rows of the whole were given theirs, and its own may be fewer.
+    """
+    config, store = split.store.config, split.store
+    said = config["system"].get("parameters")
+    found: dict[str, dict[str, Any]] = {}
+    for name, entry in (said if isinstance(said, Mapping) else {}).items():
+        if name not in store.parameters or not isinstance(entry, Mapping):
+            continue
+        values = store.column(name)
+        low, high = float(values.min()), float(values.max())
+        if low == high:
+            found[name] = {"value": low}
+        elif "derived" in config:
+            found[name] = {"draw": {"uniform": [low, high]}}
+        else:
+            found[name] = {"draw": drawn_in(entry, store.split)}
+    return found
 
 
 def prepare_results(folder: Path, run: Path, config: RunConfig, judged: str, overwrite: bool) -> Path:

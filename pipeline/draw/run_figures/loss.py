@@ -47,5 +47,5 @@ def draw_loss(results: Results) -> Figure | None:
     for axes, phase in zip(panels[1:], phases[1:], strict=True):
         axes.set_title(SECOND_ORDER if phase == "refine" else phase, loc="left")
     panels[0].set_ylabel("mean squared error")
-    heading = run_title(results, ending(results["metrics"].get("training", {})))
+    heading = run_title(results, ending(results["metrics"].get("training", {})), learned=True)
     return finish(figure, panels[0], heading, 2 if units and len(phases) == 1 else 3)

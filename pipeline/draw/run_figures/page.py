@@ -27,6 +27,7 @@ def view_run(run: Path, out: Path | None = None, *, trust_code: bool = False) ->
     name = line(stored["system"]["name"])
     facts = {
         "dataset id": line(_section(metrics, "dataset").get("id")),
+        "id of the dataset trained on": line(_section(metrics, "another_dataset").get("trained_on")),
         "system": name,
         "model": line(model.get("name")),
         "parameters of the model": _value(model.get("parameters")),
@@ -38,7 +39,7 @@ def view_run(run: Path, out: Path | None = None, *, trust_code: bool = False) ->
         "Its errors on the test split, beside those of the baselines.",
         {key: value for key, value in facts.items() if value},
         [_errors(metrics), _rollouts(metrics)],
-        {"Config": json.dumps(results["config"].config, indent=1, ensure_ascii=False)},
+        {"Config": json.dumps(results["trained"].config, indent=1, ensure_ascii=False)},
         figures,
     )
     write_page(page, path)

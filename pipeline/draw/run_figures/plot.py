@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -62,13 +64,26 @@ def drawn(
                 yield name.rpartition(":")[2], figure
 
 
+def _judged(config: RunConfig, metrics: dict[str, Any]) -> RunConfig:
+    """The same, with the equations that are true of what was judged, where it is another dataset."""
+    another = metrics.get("another_dataset")
+    system = another.get("system") if isinstance(another, dict) else None
+    return (
+        config
+        if not isinstance(system, dict)
+        else replace(config, config={**config.config, "system": system})
+    )
+
+
 def load_results(run: Path) -> Results:
     """What figures are drawn from. Raises RunError if it is not there."""
     config = RunConfig.load(run)
     try:
         metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
         arrays = load_arrays(run / EVALUATION)
-        return {"config": config, "metrics": metrics, "curve": list(read_curve(run)), **arrays}
+        judged = _judged(config, metrics)
+        curve = list(read_curve(run))
+        return {"config": judged, "trained": config, "metrics": metrics, "curve": curve, **arrays}
     except FileNotFoundError as error:
         name = Path(str(error.filename)).name
         raise RunError(f"{run}: {name} is missing; run `trajstore evaluate {run}` first") from None

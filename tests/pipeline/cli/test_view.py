@@ -9,7 +9,7 @@ from trajstore.data import load_manifest, verify
 from trajstore.pipeline import generate
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.describe.description import Description
-from trajstore.pipeline.draw.dataset_page import _page
+from trajstore.pipeline.draw.dataset_page import _page, _tables
 from trajstore.pipeline.draw.page import write_page
 
 pytestmark = pytest.mark.slow
@@ -124,3 +124,18 @@ def test_a_runs_page_has_its_errors_beside_the_baselines(tmp_path, monkeypatch):
     harmless(page)
     assert page.tags.count("svg") >= 3
     assert {"lstm", "persistence", "zero"} <= set(page.text.split())
+
+
+def test_how_rows_begin_is_told_where_it_is_not_in_a_box(experiment, tmp_path):
+    """After a transient rows are no more in the box; a split may begin otherwise."""
+    begun = {"kind": "attractor", "transient": 20.0}
+    generate(experiment(initial_states=begun), tmp_path / "late", jobs=1)
+    generate(experiment(initial_states_by_split={"test": begun}), tmp_path / "split", jobs=1)
+    tables = {
+        name: {table.heading: table.rows for table in _tables(Description(load_manifest(tmp_path / name)))}
+        for name in ("late", "split")
+    }
+    assert tables["late"]["Initial states"] == [("all", "attractor, transient = 20.0")]
+    assert [name for name, *_ in tables["split"]["Initial states"]] == ["x1", "x2"]
+    own = tables["split"]["Initial states of splits that begin otherwise"]
+    assert own == [("in test", "attractor, transient = 20.0")]

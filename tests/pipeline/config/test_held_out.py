@@ -107,7 +107,9 @@ def test_card_and_figures_tell_of_it(held):
     )
     assert c.value == "one a row: values [0.5]; in test grid [0.0, 1.0, 3]"
     assert "held out" in (held / "README.md").read_text()
-    assert parameters_label(manifest.system["parameters"]) == "$c$ in [0, 1], $k$ in [1, 6]"
+    assert parameters_label(manifest.system["parameters"]) == (
+        "$c$ = 0.5 (test in [0, 1]), $k$ in {1, 2, 3} (test in [5, 6], validation = 1.5)"
+    )
 
 
 def test_where_it_is_not_asked_for_nothing_changes():

@@ -20,6 +20,11 @@ from trajstore.pipeline.draw.style import parameters_label, symbol
         ({"draw": {"uniform": ["a", None]}}, "by row"),
         ({"draw": {"values": []}}, "by row"),
         ({"draw": "uniform"}, "by row"),
+        ({"draw": {"values": [0.3]}}, "= 0.3"),
+        (
+            {"draw": {"uniform": [0.0, 1.0]}, "by_split": {"test": {"values": [0.3]}}},
+            "in [0, 1] (test = 0.3)",
+        ),
     ],
 )
 def test_a_parameter_is_said_by_its_value_or_by_the_range_of_its_rows(parameter, shown):
@@ -53,3 +58,12 @@ def test_a_long_title_has_two_lines():
     long = run_title({"config": Config(parameters)}, "50 trajectory lengths, chained")
     assert long == "damped-oscillator: 50 trajectory lengths, chained\n$k$ in {1, 2}, $c$ in [0, 0.5]"
     assert max(map(len, long.split("\n"))) <= LONGEST_TITLE
+
+
+@pytest.mark.parametrize("told", [{"dataset": {"parameters": {"c": {"value": 0.3}}}}, {}])
+def test_a_title_tells_the_values_of_the_rows_that_are_shown(told):
+    """Of an evaluation, also an older one, those of the test split; of a training those of the train split."""
+    drawn = {"draw": {"uniform": [0.1, 0.5]}, "by_split": {"test": {"values": [0.3]}}}
+    results = {"config": Config({"c": drawn}), "metrics": told}
+    assert run_title(results) == "damped-oscillator, $c$ = 0.3"
+    assert run_title(results, learned=True) == "damped-oscillator, $c$ in [0.1, 0.5]"

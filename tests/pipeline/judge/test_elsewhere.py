@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from trajstore.data import TrajectoryDataset
 from trajstore.pipeline import (
     RunError,
     Selection,
@@ -17,6 +18,8 @@ from trajstore.pipeline import (
     train,
 )
 from trajstore.pipeline.cli.main import main
+from trajstore.pipeline.draw.run_figures.plot import load_results
+from trajstore.pipeline.draw.run_labels import run_title
 
 FAST = {
     "model": {"hidden": 4, "encoder": [4]},
@@ -136,3 +139,30 @@ def test_what_evaluate_lacks_is_named(tmp_path):
     assert "got no RUN; expected the folder of a run" in run_command("evaluate", "--out", tmp_path).stderr
     overwritten = run_command("evaluate", tmp_path, "--overwrite").stderr
     assert "--overwrite throws away what --out DIR holds" in overwritten
+
+
+@pytest.mark.slow
+def test_figures_tell_the_parameters_of_what_is_judged(experiment, places):
+    """Of a split with its own values, of a part of a dataset, and of another dataset; a training's those of train."""
+    config = experiment(
+        system={
+            **DAMPED,
+            "parameters": {"c": {"uniform": [0.0, 0.1]}},
+            "parameters_by_split": {"test": {"c": 0.3}},
+        },
+        **FAST,
+    )
+    generate(config, places / "held", jobs=1)
+    train(config, places / "held", places / "own")
+    evaluate(places / "own")
+    results = load_results(places / "own")
+    assert run_title(results) == "damped, $c$ = 0.3"
+    assert run_title(results, learned=True) == "damped, $c$ in [0, 0.1]"
+    evaluate(places / "own", places / "strong")
+    results = load_results(places / "own")
+    assert run_title(results) == "damped, $c$ in [2, 3]"
+    assert run_title(results, learned=True) == "damped, $c$ in [0, 0.1]"
+    select(places / "strong", places / "part", Selection(where={"c": (2.1, 2.9)}))
+    low, high = np.sort(TrajectoryDataset(places / "part", "test").store.column("c"))[[0, -1]]
+    evaluate(places / "own", places / "part")
+    assert run_title(load_results(places / "own")) == f"damped, $c$ in [{low:g}, {high:g}]"
