@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from importlib.metadata import requires
 
 TORCH = "torch"
-# What PyPI has for Linux brings CUDA along.
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PAGE = "docs/install.md"
 
 
@@ -19,12 +17,12 @@ def install(extra: str) -> str:
 def install_torch() -> str:
     """The same of torch, which who makes datasets may do without."""
     (torch,) = (text for text in requirements() if text.startswith(TORCH))
-    return f"pip install {shlex.quote(torch)}, for a CPU with --index-url {CPU_INDEX}; {PAGE} of trajstore says more"
+    return f"pip install {shlex.quote(torch)}, which on Linux brings CUDA along unless a build for CPUs is chosen; {PAGE} says how"
 
 
 def requirements(extra: str = "") -> list[str]:
     """What an extra brings to this machine or, without one, trajstore itself, as `pip install` takes it."""
-    # Half a hundredth of a second, and for a message only.
+    # 5 ms, and for a message only.
     from packaging.requirements import Requirement
 
     found = []
