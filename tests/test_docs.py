@@ -18,6 +18,8 @@ from trajstore.data import TrajectoryDataset, load_manifest
 from trajstore.data.shard.schema import markdown
 from trajstore.pipeline import check_config, generate, load_trained
 from trajstore.pipeline.cli.main import main
+from trajstore.pipeline.study.file import load_study
+from trajstore.pipeline.study.plan import make_plan
 
 pytestmark = pytest.mark.slow
 
@@ -271,6 +273,17 @@ def test_no_reader_takes_more_than_twenty_lines() -> None:
     found = [block for language in languages for block in blocks(language, "docs/reading.md")]
     assert len(found) == 11
     assert max(len(block.splitlines()) for block in found) <= 20
+
+
+def test_the_study_in_the_docs_is_one(tmp_path: Path) -> None:
+    (text,) = (block for block in blocks("toml", "docs/evaluation.md") if "[[model]]" in block)
+    (tmp_path / "study.toml").write_text(text)
+    plan = make_plan(load_study(tmp_path / "study.toml"), tmp_path / "study.toml", tmp_path, quick=False)
+    labels = {(job.dataset.label, job.model, job.seed) for job in plan.runs if job.seed is not None}
+    assert labels == {(a, b, c) for a in ("clean", "noisy") for b in ("lstm-32", "gru-32") for c in (0, 1)}
+    for job in plan.runs:
+        noise = job.dataset.config.observation.noise
+        assert (noise is None) == (job.dataset.label == "clean")
 
 
 def test_links_and_named_files_exist() -> None:

@@ -17,7 +17,7 @@ def install(extra: str) -> str:
 def install_torch() -> str:
     """The same of torch, which who makes datasets may do without."""
     (torch,) = (text for text in requirements() if text.startswith(TORCH))
-    return f"pip install {shlex.quote(torch)}, which on Linux brings CUDA along unless a build for CPUs is chosen; {PAGE} says how"
+    return f"pip install {shlex.quote(torch)}, on Linux with CUDA unless a build for CPUs is chosen; {PAGE} says how"
 
 
 def requirements(extra: str = "") -> list[str]:

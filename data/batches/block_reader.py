@@ -41,9 +41,14 @@ class BlockReader:
         block = largest * (dataset.store.row_bytes + PLACE_BYTES * windows)
         self._blocks_in_fill = reading.buffer_bytes // 2 // block
         if not self._blocks_in_fill:
+            mend = (
+                "choose smaller block_bytes, or a larger buffer"
+                if largest > 1
+                else "a block has whole rows: choose a larger buffer, make shorter rows, or shuffle fully"
+            )
             raise DataError(
-                f"buffer_bytes is {reading.buffer_bytes}, but two blocks of {largest} rows take {2 * block} bytes; "
-                "choose a larger buffer, or smaller block_bytes if a block has more than one row"
+                f"buffer_bytes is {reading.buffer_bytes}, but two blocks of {largest} rows take {2 * block} bytes, one "
+                f"to be read while the other is used; {mend}"
             )
         limit = memory_limit()
         # A dataset that fits is left in the page cache for the next epoch; a larger one would only push out others.

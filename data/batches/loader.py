@@ -149,7 +149,7 @@ def make_loader(
         batch_size: How many samples a batch of this process has.
         shuffle: False keeps the order of the dataset. True shuffles all samples anew each epoch. "block" reads
             blocks of consecutive rows in random order into a buffer and shuffles each fill of it, for datasets
-            that are larger than memory; see docs/scale.md.
+            that are larger than memory; see the page Scale of the docs.
         seed: What the order of an epoch follows from, together with the number of the epoch.
         drop_last: Whether to leave out a last batch that is not full.
         workers: How many processes read ahead. 0 reads in this process, which is faster from memory maps. In

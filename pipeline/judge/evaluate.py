@@ -60,7 +60,7 @@ def evaluate(
     training = load_summary(run)
     learning = config.learning.with_code(kept_code(run, trusted=trust_code))
     evaluation = override_evaluation(learning.evaluation, overrides)
-    given = {**brought_code(learning.evaluation, evaluation), **(models or {})}
+    given = {**brought_code(learning, evaluation), **(models or {})}
     data = config.find_dataset(run) if data is None else Path(data)
     _place(model, learning.training)
     task = make_task(learning, models)

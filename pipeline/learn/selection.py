@@ -20,8 +20,8 @@ from ..runs.folder import RunConfig
 
 
 def check_judged_by(config: Learning, *, installed: bool = True) -> None:
-    """Raise TrajstoreError if the config names a metric or a baseline that there is not, or, where what is
-    `installed` matters, one whose package is missing; or two figures that would be one file.
+    """Raise TrajstoreError if the config names a metric, baseline or figure that there is not, also in a user's own
+    file, or, where what is `installed` matters, one whose package is missing; or two figures that would be one file.
     """
     section = config.evaluation
     names = {"metrics": section.metrics, "baselines": section.baselines or []}
@@ -29,13 +29,17 @@ def check_judged_by(config: Learning, *, installed: bool = True) -> None:
         for name in names[key]:
             try:
                 registry.check(name)
-                # Now, and not when hours of training are over. A user's own code is not looked at here.
-                if installed and name in registry.own:
-                    registry.find(name)
+                # Now, and not when hours of training are over.
+                if installed or name not in registry.own:
+                    registry.find(name, config.code)
             except TrajstoreError as error:
                 raise RunError(f"evaluation.{key}: {error}") from None
     files = list(FIGURES.own)
     for name in section.figures:
+        try:
+            FIGURES.find(name, config.code)
+        except TrajstoreError as error:
+            raise RunError(f"evaluation.figures: {error}") from None
         file = name.rpartition(":")[2]
         if file in files:
             raise RunError(

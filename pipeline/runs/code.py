@@ -64,8 +64,11 @@ def keep_code(run: Path, config: Learning) -> None:
                 temporary.write_bytes(code.read(name))
 
 
-def brought_code(kept: EvaluationSection, evaluation: EvaluationSection) -> dict[str, type[Any]]:
-    """Metrics and baselines that are asked for only now, by their names: from files of the current folder."""
+def brought_code(learning: Learning, evaluation: EvaluationSection) -> dict[str, type[Any]]:
+    """Metrics and baselines that are asked for only now, by their names: from files of the current folder, where the
+    run has kept none of that name.
+    """
+    kept = learning.evaluation
     named = (
         ("metric", kept.metrics, evaluation.metrics),
         ("baseline", kept.baselines or (), evaluation.baselines or ()),
@@ -74,7 +77,7 @@ def brought_code(kept: EvaluationSection, evaluation: EvaluationSection) -> dict
         name: OwnCode(trusted=True).load(name, kind)
         for kind, before, now in named
         for name in now
-        if is_file(name) and name not in before
+        if is_file(name) and name not in before and not learning.code.file(name).is_file()
     }
 
 

@@ -40,6 +40,7 @@ def columns(unit: str, *, speed: bool = True) -> tuple[ProgressColumn, ...]:
         MofNCompleteColumn(),
         TextColumn(unit),
         *((_SpeedColumn(unit),) if speed else ()),
+        TextColumn("after"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..judge.metrics.d_stsp import BINS
+from .results import Row, label_of
 
 
 def conditions(judged: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
@@ -31,6 +32,26 @@ def conditions(judged: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]
             )
         alike.setdefault("; ".join(told), []).append(dataset)
     yield from (f"{', '.join(datasets)}: {text}." for text, datasets in alike.items())
+
+
+LEGEND = (
+    "Medians over seeds ± half the range from the least to the greatest; in bold the best; - is what could not be had, or "
+    "not of each seed. Floors: of errors another true trajectory in the place of the prediction, of statistics two true "
+    "runs, of the exponent that of the equations."
+)
+
+
+def missing(rows: Sequence[Row], columns: Sequence[str]) -> Iterator[str]:
+    """A line for each model and metric of the table that some of its seeds have, and others have not."""
+    of: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.error is None and row.seed is not None:
+            of.setdefault(f"{row.dataset}, {label_of(row.model, row.varied)}", []).append(row)
+    for label, group in of.items():
+        for name in columns:
+            having = sum(name in row.metrics for row in group)
+            if 0 < having < len(group):
+                yield f"{label}: {name} of {having} of {len(group)} seeds alone, so that it has no median."
 
 
 def _span(found: Sequence[Mapping[str, float]], key: str) -> str:

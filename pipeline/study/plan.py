@@ -14,6 +14,7 @@ from ..config.learning import Learning, ModelSection, TaskSection
 from ..config.named import NamedSection
 from ..config.plain_values import ConfigError
 from ..learn.selection import check_judged_by
+from ..runs.code import settled
 from .file import (
     BASELINES,
     SECTIONS,
@@ -159,6 +160,7 @@ def _checked(raw: Plain, source: str, beside: Path) -> Learning:
     try:
         # A package that is missing costs the runs that need it, and no others.
         check_judged_by(config, installed=False)
+        settled(config)
     except TrajstoreError as error:
         raise ConfigError(f"{source}: {error}") from None
     return config

@@ -17,7 +17,7 @@ from ...data.folder.names import MANIFEST
 from ..draw.style import STYLE, save_figure
 from ..runtime.lock import locked
 from ..runtime.progress import columns
-from .conditions import conditions
+from .conditions import LEGEND, conditions, missing
 from .figure import draw_table
 from .figures import draw_figures, find_figures
 from .file import StudyFile, load_study
@@ -172,7 +172,9 @@ def _save(
     judged: Sequence[str],
 ) -> None:
     """Table, rows and figure; `judged` says under which conditions."""
-    notes = [*_pooled(rows, study.pooled), *judged]
+    notes = [LEGEND, *_pooled(rows, study.pooled), *judged]
+    # Over pooled values something is said of by `_pooled`.
+    notes += [] if study.pooled else missing(rows, table.columns)
     nowhere = [name for name in study.columns if not any(name in row.metrics for row in rows)]
     notes += [f"No run has {name}, which is among the columns." for name in nowhere if rows]
     notes += [f"{label} is left out: {why}." for label, why in results["left_out"].items()]

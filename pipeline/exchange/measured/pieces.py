@@ -94,9 +94,16 @@ def common_times(paths: Sequence[Path], pieces: list[Piece], read: list[Measurem
     whole = {(piece.source, piece.trajectory.number): piece.trajectory.time for piece in pieces}
     found = regular(list(whole.values()), [read[source].last_digits for source, _ in whole])
     if found is None:
+        own = (other.source, other.trajectory.number) == (pieces[0].source, pieces[0].trajectory.number)
+        what = (
+            f"the times of trajectory {other.trajectory.number} are not evenly spaced, so that its pieces differ"
+            if own
+            else f"trajectory {other.trajectory.number} is sampled at other times than the first one of "
+            f"{paths[pieces[0].source]}"
+        )
         raise DataError(
-            f"{paths[other.source]}: trajectory {other.trajectory.number} is sampled at other times than the "
-            f"first one of {paths[pieces[0].source]}; a dataset has one grid: --resample STEP puts all on one"
+            f"{paths[other.source]}: {what}; a dataset has one grid: --resample STEP, in the unit of its times, puts all "
+            "on one"
         )
     numbers = np.arange(len(first))
     times = numbers * float(found.step.numerator) / float(found.step.denominator)

@@ -354,6 +354,26 @@ def test_a_run_that_fails_in_any_way_stops_no_other(study, tmp_path):
     assert errors == {"small": None, "mine": "KeyError: 'lost'"}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("mine.py:Line", "mine.py:Lime", "mine.py has no 'Lime'; it has Line"),
+        ("mine.py:Line", "yours.py:Line", "yours.py cannot be read"),
+        ('baselines = ["persistence", "linear"]', 'metrics = ["mine.py:Worst"]', "has no 'Worst'"),
+        ('baselines = ["persistence", "linear"]', 'metrics = ["mine.py:Line"]', "derived from Metric"),
+        ('baselines = ["persistence", "linear"]', 'baselines = ["mine.py:Base"]', "has no 'Base'"),
+        ('baselines = ["persistence", "linear"]', 'figures = ["mine.py:draw"]', "has no 'draw'"),
+    ],
+)
+def test_code_that_is_not_there_is_told_before_anything_is_made(study, tmp_path, old, new, said):
+    assert STUDY.count(old) == 1
+    study.write_text(STUDY.replace(old, new))
+    code, told = call("study", study, "--out", tmp_path / "out")
+    assert code == 2
+    assert said in told
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_judged_otherwise_is_not_trained_anew(study, tmp_path):
     out = tmp_path / "out"
     call("study", study, "--out", out, "--only", "clean/small")
