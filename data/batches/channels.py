@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..base.errors import DataError
+from ..remote.opening import shown
 from .normalize import Normalizer
 from .split import Store
 
@@ -29,7 +30,7 @@ def read_channels(
     for name in names:
         if name not in store.parameters:
             known = ", ".join(store.parameters) or "none"
-            raise DataError(f"{store.path}: has no parameter {name!r}; it has {known}")
+            raise DataError(f"{shown(store.path)}: has no parameter {name!r}; it has {known}")
     channels = torch.from_numpy(_columns(store, names))
     if scale and normalizer is None:
         train = store if store.split == "train" else Store(store.path, "train")

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from ..base.arguments import names, one_of, whole_number
 from ..base.errors import DataError
 from ..base.representation import few, system_name, told
+from ..remote.opening import shown
 from ..shard.limits import STATE_VARIABLES
 from ..shard.schema import DERIVATIVE
 from ..tasks.registry import get_task
@@ -101,7 +102,9 @@ class TrajectoryDataset(Dataset[Batch]):
         self._rows = self.store.sound_rows()
         self.trajectories = len(self.store) if self._rows is None else len(self._rows)
         if not self.trajectories:
-            raise DataError(f"{path}: every row of the split {self.store.split!r} failed; nothing to read")
+            raise DataError(
+                f"{shown(self.store.path)}: every row of the split {self.store.split!r} failed; nothing to read"
+            )
         if self.task.limits:
             self.kept = self._within(self.task.limits)
         self.normalizer: Normalizer | None
@@ -251,8 +254,8 @@ class TrajectoryDataset(Dataset[Batch]):
         kept = windows_within(limits, largest, len(self))
         if not len(kept):
             raise DataError(
-                f"{self.store.path}: no sample of {self.store.split} is within the limits of task {self.task}, "
-                f"{', '.join(f'{name} {limit:g}' for name, limit in limits.items())}; choose larger ones"
+                f"{shown(self.store.path)}: no sample of {self.store.split} is within the limits of task "
+                f"{self.task}, {', '.join(f'{name} {limit:g}' for name, limit in limits.items())}; choose larger ones"
             )
         return kept
 

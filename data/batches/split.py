@@ -18,7 +18,7 @@ from ..folder.manifest_parts import collector_paused
 from ..folder.manifest_reading import load_manifest
 from ..folder.remote_folder import dataset_path
 from ..remote.mirrors import mirror_of, register
-from ..remote.opening import hold
+from ..remote.opening import hold, shown
 from ..shard.schema import Status
 from ..shard.shard import read_attributes
 from ..shard.statistics import Moments
@@ -76,14 +76,14 @@ class Store:
         manifest = load_manifest(self.path)
         if not isinstance(split, str) or split not in manifest.splits:
             raise DataError(
-                f"{self.path}: no split {split!r}; it has {', '.join(manifest.splits)}."
+                f"{shown(self.path)}: no split {split!r}; it has {', '.join(manifest.splits)}."
                 + did_you_mean(str(split), manifest.splits)
             )
         record = manifest.splits[split]
         if not record.shards:
             held = " and ".join(name for name, other in manifest.splits.items() if other.shards) or "none"
             raise DataError(
-                f"{self.path}: the split {split!r} is empty, its rows are of {held}; take another dataset, or "
+                f"{shown(self.path)}: the split {split!r} is empty, its rows are of {held}; take another dataset, or "
                 f"generate it with dataset.{split} > 0"
             )
         self.parts = [
@@ -103,7 +103,7 @@ class Store:
             state = values(file, "state") if train else np.empty((0, 1, len(self.components)))
         if split not in (None, attributes["split"]):
             raise DataError(
-                f"{self.path}: holds the split {attributes['split']!r}, not {split!r}; "
+                f"{shown(self.path)}: holds the split {attributes['split']!r}, not {split!r}; "
                 "open the folder that it came from"
             )
         failed = int(np.count_nonzero(status != Status.OK))

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from .mirrors import elsewhere, pages_of
+from .mirrors import elsewhere, mirror_of, pages_of
 from .pages import PagedFile
 
 
@@ -14,7 +14,9 @@ def is_here(path: Path) -> bool:
 
 
 def shown(path: Path) -> Path | str:
-    """A file's path for people: of one that lies elsewhere its address."""
+    """The path of a file or of a dataset's folder for people: of one that lies elsewhere its address."""
+    if (whole := mirror_of(path)) is not None:
+        return whole.place.shown().removesuffix("/")
     mirror = elsewhere(path)
     return path if mirror is None else mirror.address(path.name)
 

@@ -101,8 +101,8 @@ def _where_it_was(path: Path) -> str:
     if re.fullmatch(SHARD_NAME, path.name) is None or not path.parent.is_dir():
         return ""
     return (
-        f". `trajstore verify {path.parent}` names all that the dataset lacks; `trajstore fetch` of the same one "
-        f"into {path.parent} brings that alone"
+        f". `trajstore verify {path.parent}` names all that the dataset lacks; `trajstore fetch` of it into "
+        f"{path.parent} brings that alone"
     )
 
 

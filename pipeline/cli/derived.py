@@ -181,6 +181,10 @@ def merge_command(
     paths: tuple[Path | str, ...], out: Path, title: str | None, creator: str | None, as_json: bool
 ) -> None:
     """Join datasets of the same equations and grid into a new one."""
+    if len(paths) < 2:
+        raise click.UsageError(
+            "expected two datasets or more, got one; `trajstore select` writes a part of one."
+        )
     from ..exchange.derived.merge import merge
 
     _say(out, merge(paths, out, title=title, creator=creator), as_json)
@@ -225,7 +229,10 @@ def select_command(
     from ..exchange.derived.select import Selection, select
 
     selection = Selection(where=dict(where), **conditions)
-    _say(out, select(path, out, selection, title=title, creator=creator), as_json)
+    manifest = select(path, out, selection, title=title, creator=creator)
+    _say(out, manifest, as_json)
+    if not (where or conditions["status"]) and (note := _rows_beyond(conditions["rows"], manifest)):
+        click.echo(note, err=True)
 
 
 @click.command("export")
@@ -240,6 +247,16 @@ def export_command(path: Path | str, form: str, out: Path, splits: tuple[str, ..
 
     for written in export(path, out, form, splits):
         click.echo(str(written))
+
+
+def _rows_beyond(rows: tuple[int | None, int | None], manifest: Any) -> str:
+    """How many rows of a range each split has that ends before it does, as a note; "" where none does."""
+    first, last = rows[0] or 0, rows[1]
+    if last is None or first < 0:
+        return ""
+    counts = {name: split.trajectories for name, split in manifest.splits.items()}
+    few = ", ".join(f"{count:,} of {name}" for name, count in counts.items() if 0 < count < last - first)
+    return few and f"note: of the {last - first:,} rows {first}:{last} there are {few}: the split ends before"
 
 
 def _say(out: Path, manifest: Any, as_json: bool) -> None:

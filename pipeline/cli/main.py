@@ -10,6 +10,10 @@ from . import fetching as sharing
 # Commands import what they need when they are called: help comes at once, and few wait for SymPy or torch.
 
 
+# What other programs call it, and no spelling tells.
+MEANT = {"check": "verify", "validate": "verify", "download": "fetch", "upload": "publish", "show": "info"}
+
+
 class Staged(click.Group):
     """Its help lists the commands by stage, in the order in which one comes to them."""
 
@@ -22,6 +26,13 @@ class Staged(click.Group):
         for each in commands:
             self.add_command(each)
             self.stages.setdefault(stage, []).append(str(each.name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in MEANT and args[0] not in self.commands and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{MEANT[args[0]]}'?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))

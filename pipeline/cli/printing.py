@@ -105,7 +105,8 @@ def _facts(description: Description) -> Iterator[tuple[str, list[str]]]:
         yield "made", _few(description.provenance, "sources")
     dated = f"; {description.date}" if description.date else ""
     yield "licence", [f"{description.license}; creator {description.creator}{dated}"]
-    yield "stored", [f"{description.dtype}, {manifest.bytes / 1e6:,.1f} MB in {len(manifest.shards):,} files"]
+    files = "1 file" if len(manifest.shards) == 1 else f"{len(manifest.shards):,} files"
+    yield "stored", [f"{description.dtype}, {manifest.bytes / 1e6:,.1f} MB in {files}"]
     yield "rows", [description.failures]
 
 

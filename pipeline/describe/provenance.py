@@ -28,7 +28,7 @@ def _source(source: Any) -> str:
     if not isinstance(source, Mapping):
         return line(source)
     earlier = source.get("derived")
-    itself = f" (itself by {line(earlier.get('operation'))})" if isinstance(earlier, Mapping) else ""
+    itself = f" (a dataset made by {line(earlier.get('operation'))})" if isinstance(earlier, Mapping) else ""
     if "file" in source:
         size, digest = line(source.get("bytes"), 20), line(source.get("sha256"), 64)
         return f"{line(source.get('file'), 200)}, {size} bytes, SHA-256 {digest}"

@@ -8,12 +8,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ....data.base.errors import DataError, TrajstoreError
+from ....data.base.suggestions import did_you_mean
 from ....data.folder.documents import document_hashes
 from ....data.folder.manifest import Manifest
 from ....data.folder.manifest_reading import load_manifest
 from ....data.folder.names import CHECKSUMS, MANIFEST
 from ....data.integrity.verify import examine
 from ....data.remote.address import plain
+from ....data.remote.hub import address_of_page
 from ...runtime.progress import columns
 from .parcel import Parcel, Published
 
@@ -34,7 +36,7 @@ def publish(
 
     Args:
         folder: The dataset's folder. Only its own files are sent.
-        target: `hf://ORG/NAME`, or `zenodo:`.
+        target: `hf://ORG/NAME`, or the address of its page, or `zenodo:`.
         license: For the archive's own entry, where the dataset does not say.
         creator: The same.
         draft: Stop before it becomes public; only where the archive has such a state.
@@ -46,10 +48,14 @@ def publish(
         TrajstoreError: The archive refuses, or the connection fails. The same call goes on from there.
     """
     folder = Path(folder)
+    target = address_of_page(target)
     name, colon, _ = target.partition(":")
     name = name.lower()
     if not colon or name not in ARCHIVES:
-        raise TrajstoreError(f"{plain(target)}: no archive that is known; expected hf://ORG/NAME or zenodo:")
+        raise TrajstoreError(
+            f"{plain(target)}: no archive that is known; expected hf://ORG/NAME or zenodo:."
+            + did_you_mean(target, ("zenodo:",))
+        )
     manifest = load_manifest(folder)
     with Progress(*columns("files"), console=console or Console(quiet=True, stderr=True)) as bar:
         task = bar.add_task("check", total=len(manifest.shards))

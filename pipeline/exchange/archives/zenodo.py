@@ -18,6 +18,9 @@ from .parcel import Parcel, Published
 
 SITE = "https://zenodo.org"
 TOKEN = "ZENODO_TOKEN"
+WANTS_TOKEN = (
+    f"Zenodo wants a token; make one with the scopes deposit:write and deposit:actions, and set {TOKEN}"
+)
 DOI = re.compile(r"doi:(10\.\d{4,9}/zenodo\.(\d{1,18}))", re.IGNORECASE)
 # What follows the site in the address of a record's page.
 RECORD = re.compile(r"/records?/(\d{1,18})(?:/.*)?")
@@ -91,7 +94,7 @@ def _refusal(where: str, status: int, *, reading: bool = False) -> TrajstoreErro
         )
     why = {
         400: "Zenodo does not accept what was sent; are title, creator and license such as it knows?",
-        401: f"Zenodo wants a token; make one with the scopes deposit:write and deposit:actions, and set {TOKEN}",
+        401: WANTS_TOKEN,
         403: f"Zenodo refuses; the token in {TOKEN} needs the scopes deposit:write and deposit:actions",
         413: "Zenodo finds it too large; it takes 50 GB a record unless asked for more",
         429: "Zenodo has had too many requests; wait a minute",
@@ -149,7 +152,7 @@ def publish_on_zenodo(parcel: Parcel, target: str) -> Published:
             )
     zenodo = Zenodo()
     if not zenodo.has_token:
-        raise _refusal(zenodo.site, 401)
+        raise TrajstoreError(f"{zenodo.site}: {WANTS_TOKEN}")
     metadata = _metadata(parcel)
     keyword = metadata["keywords"][-1]
     if record := _deposit(zenodo, keyword, submitted=True):

@@ -12,6 +12,7 @@ import numpy as np
 from ....data.base.arguments import check_no_text, one_of
 from ....data.base.errors import DataError
 from ....data.base.files import atomic_path, write_json
+from ....data.remote.opening import shown
 from ....data.shard.hdf5_writing import new_hdf5
 from ....data.shard.layout import fill_rows, make_variables
 from ....data.shard.schema import CONVENTIONS, DIAGNOSTICS, SPLITS, SYSTEM_STATE
@@ -52,7 +53,9 @@ def export(path: str | Path, out: str | Path, form: str, splits: Sequence[str] =
     check_no_text("splits", splits)
     for split in splits:
         if split not in present:
-            raise DataError(f"{source.path}: has no rows of the split {split!r}; it has {', '.join(present)}")
+            raise DataError(
+                f"{shown(source.path)}: has no rows of the split {split!r}; it has {', '.join(present)}"
+            )
     names = []
     with new_folder(out) as folder:
         for split in dict.fromkeys(splits or present):

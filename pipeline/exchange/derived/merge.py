@@ -9,6 +9,7 @@ from ....data.base.errors import DataError, FormatError
 from ....data.folder.manifest import Manifest
 from ....data.folder.stated_grid import STARTS, diagnosed, initial_time, joined_grid
 from ....data.folder.stated_observation import observed
+from ....data.remote.opening import shown
 from ....data.shard.schema import DIAGNOSTICS, SPLITS, Status
 from ....data.shard.shard import Shard
 from ...dynamics.engines.base.engine import revision_of
@@ -17,6 +18,8 @@ from .duplicates import Trajectories
 from .source import Source, restated, with_origin
 
 SHOWN = 80
+# So many numbers are shown one by one.
+LISTED = 4
 SECTIONS_OF_STARTS = ("initial_states", STARTS)
 SAME_SEED = "Were they made with the same seed? Choose other rows with `trajstore select`."
 WITHIN = "That dataset has it twice by itself: choose some of its rows with `trajstore select`."
@@ -114,7 +117,7 @@ def _kept(source: Source) -> list[str]:
     try:
         return sorted(observed(source.manifest.config).kept)
     except FormatError as error:
-        raise FormatError(f"{source.path}: {error}; see `trajstore verify`") from None
+        raise FormatError(f"{shown(source.path)}: {error}; see `trajstore verify`") from None
 
 
 def _check_times(first: Source, other: Source, split: str) -> None:
@@ -134,15 +137,28 @@ def _told(source: Source, split: str) -> dict[str, Any]:
             told["durations of diagnostics"] = diagnosed(grid)
         return {**told, "time grids": source.firsts[split].time.tolist()}
     except FormatError as error:
-        raise FormatError(f"{source.path}: {error}; see `trajstore verify`") from None
+        raise FormatError(f"{shown(source.path)}: {error}; see `trajstore verify`") from None
 
 
 def _compare(first: Source, other: Source, what: str, mine: Any, theirs: Any, *, where: str = "") -> None:
     if mine != theirs:
+        got, expected = _two(theirs, mine)
         raise DataError(
-            f"{other.path}: its {what} differ from those of {first.path}{where}: {theirs!r:.{SHOWN}}, expected "
-            f"{mine!r:.{SHOWN}}; only datasets of one kind can be merged (see `trajstore select` for grids)"
+            f"{shown(other.path)}: its {what} differ from those of {shown(first.path)}{where}: {got}, expected "
+            f"{expected}; only datasets of one kind can be merged (see `trajstore select` for grids)"
         )
+
+
+def _two(got: Any, expected: Any) -> tuple[str, str]:
+    """Two values that differ, as a message has them; of long lists of numbers what tells them apart."""
+    both = (got, expected)
+    if not all(isinstance(one, list) and len(one) > LISTED and isinstance(one[0], float) for one in both):
+        return f"{got!r:.{SHOWN}}", f"{expected!r:.{SHOWN}}"
+    ends = [f"{len(one)} from {one[0]!r} to {one[-1]!r}" for one in both]
+    if ends[0] == ends[1]:
+        at = next(number for number, (one, other) in enumerate(zip(*both, strict=True)) if one != other)
+        return f"{got[at]!r} at number {at} of {len(got)}", f"{expected[at]!r} there"
+    return ends[0], ends[1]
 
 
 def _joint_system(sources: list[Source]) -> dict[str, Any]:
@@ -195,6 +211,6 @@ def _note(trajectories: Trajectories, shard: Shard, source: Source, number: int,
             (shard.state[row], shard.initial_state[row], *(shard.parameters[name][row] for name in names))
             for row in known
         ),
-        lambda row: f"row {numbers[row]} of {split} in {source.path}",
+        lambda row: f"row {numbers[row]} of {split} in {shown(source.path)}",
         number,
     )

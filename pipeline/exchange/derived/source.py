@@ -14,6 +14,7 @@ from ....data.folder.manifest import Manifest
 from ....data.folder.manifest_reading import load_manifest, manifest_of_file
 from ....data.folder.remote_folder import dataset_path
 from ....data.folder.stated_grid import grid_of
+from ....data.remote.opening import shown
 from ....data.shard.rows import take_rows
 from ....data.shard.schema import without_sizes
 from ....data.shard.shard import Shard, ShardRecord, read_shard
@@ -34,7 +35,7 @@ class Source:
         path = dataset_path(path)
         source = cls(path, manifest_of_file(path) if path.is_file() else load_manifest(path))
         if not source.manifest.shards:
-            raise FormatError(f"{path}: has no shards")
+            raise FormatError(f"{shown(path)}: has no shards")
         return source
 
     @property
@@ -82,7 +83,9 @@ class Source:
         path = self.path if self.path.is_file() else self.path / record.file
         shard = read_shard(path)
         if content_hash(shard.variables) != record.content_hash:
-            raise FormatError(f"{path}: is not the shard that the manifest lists; see `trajstore verify`")
+            raise FormatError(
+                f"{shown(path)}: is not the shard that the manifest lists; see `trajstore verify`"
+            )
         return shard
 
     def shards(self, split: str) -> Iterator[Shard]:
@@ -101,7 +104,7 @@ class Source:
             ]
             if kinds[0] != kinds[1] or not np.array_equal(shard.time, self.firsts[split].time):
                 raise FormatError(
-                    f"{self.path}: {record.file} has another dtype, grid, components or parameters than "
+                    f"{shown(self.path)}: {record.file} has another dtype, grid, components or parameters than "
                     f"{self.manifest.shards[0].file}; see `trajstore verify`"
                 )
             yield shard

@@ -13,7 +13,7 @@ import requests
 import urllib3
 
 from ....data.base.errors import TrajstoreError
-from ....data.folder.names import MANIFEST
+from ....data.folder.names import MANIFEST, is_shard
 from ....data.remote.address import NotThereError, hide, meant, plain
 from ....data.remote.answers import CHUNK, CONNECT, PASSING, SILENCE, check_plain, number, refused, size_of
 from ....data.remote.hub import address_of_page, hub_place
@@ -81,6 +81,12 @@ class Origin:
 
     def __init__(self, url: str) -> None:
         url = doi_of_page(address_of_page(url))
+        folder, _, last = url.partition("?")[0].rpartition("/")
+        if is_shard(last):
+            raise TrajstoreError(
+                f"{hide(url)}: one shard of a dataset, and whole ones are fetched; expected its folder: trajstore "
+                f"fetch {hide(folder) or '.'} DIR"
+            )
         scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", url)
         kind = scheme.group(1).lower() if scheme else "path"
         self.folder: Path | None = None

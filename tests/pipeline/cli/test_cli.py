@@ -127,7 +127,7 @@ def test_verify_of_a_damaged_dataset_exits_with_1_and_a_line_a_problem(workspace
     (workspace / "dataset/more.txt").write_text("?")
     result = run("verify", workspace / "dataset")
     assert result.exit_code == 1
-    assert "test-00000.h5: missing\n" in result.stdout
+    assert "test-00000.h5: missing. Fetch it again" in result.stdout
     assert "more.txt: no part of this dataset\n" in result.stdout
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from trajstore.data import Finding, examine, load_manifest, verify
+from trajstore.data.base.errors import AGAIN
 from trajstore.pipeline.cli.common import print_json
 from trajstore.pipeline.cli.main import main
 
@@ -104,7 +105,7 @@ def test_verify_tells_problems_as_files_and_texts(dataset_copy):
     result = run("verify", dataset_copy, "--json")
     facts = told(result, 1)
     assert not facts["sound"]
-    assert {"file": "test-00000.h5", "text": "missing"} in facts["problems"]
+    assert {"file": "test-00000.h5", "text": f"missing. {AGAIN}"} in facts["problems"]
     assert {"file": "mine: of\nold.txt", "text": "no part of this dataset"} in facts["problems"]
     lines = run("verify", dataset_copy).stdout.splitlines()
     assert lines == verify(dataset_copy)

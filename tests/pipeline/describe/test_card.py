@@ -190,7 +190,7 @@ def test_a_dataset_made_of_others_names_them(small_dataset):
     manifest = kept.model_copy(update={"config": {**kept.config, "derived": derived}})
     text = data_card(manifest, {}, {})
     assert '- by select {"split": "train", "rows": "0:10"}' in text
-    assert f"- from {kept.id} (itself by merge)" in text
+    assert f"- from {kept.id} (a dataset made by merge)" in text
     assert "Those of the sources" in text
 
 
