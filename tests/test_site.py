@@ -126,3 +126,13 @@ def test_formulas_are_mathml() -> None:
     assert 'display="block"' in shown
     assert "<mo>&#x0003C;</mo>" in shown
     assert "<msub><mi>&#x003BC;</mi><mn>1</mn></msub>" in shown
+
+
+def test_the_page_of_the_commands_tells_each_option_and_no_insides_of_click() -> None:
+    docs = pytest.importorskip("mkdocs_click._docs")
+    hook = making("options")
+    hook.on_config({})
+    assert [option.name for option in hook.options(hook.main) if not option.help] == []
+    page = "\n".join(docs.make_command_docs("trajstore", hook.main, style="table"))
+    for wrong in ("Sentinel", "UNSET", "| N/A |"):
+        assert wrong not in page

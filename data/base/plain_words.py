@@ -1,6 +1,7 @@
 """What a key of a config got and what it takes, in the words of TOML and not in those of Python or pydantic."""
 
 import datetime
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,7 +54,33 @@ def first_mistake(error: ValidationError, under: str = "") -> str:
 
 def expected(problem: Mapping[str, Any]) -> str:
     """What pydantic would have taken; in its own words where there are no plainer ones."""
+    if problem["type"] == "list_type":
+        return f"expected a list{_as_list(problem['input'])}"
+    if problem["type"] == "float_type" and "<number>" in problem["loc"] and _is_range(problem["input"]):
+        low, high = problem["input"]
+        return f"expected a number, or how rows draw theirs, as in {{ uniform = [{low}, {high}] }}"
     if problem["type"] in EXPECTED:
         return "expected " + EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
     message = problem["msg"].replace("Input should be ", "expected ")
     return message[0].lower() + message[1:]
+
+
+def _as_list(value: Any) -> str:
+    """What was probably meant where one value stands in the place of several, as TOML has it."""
+    match value:
+        case bool():
+            return f", as in [{str(value).lower()}]"
+        case str():
+            return f", as in [{json.dumps(value, ensure_ascii=False):.80}]"
+        case int() | float():
+            return f", as in [{value}]"
+        case _:
+            return ""
+
+
+def _is_range(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(number, int | float) and not isinstance(number, bool) for number in value)
+    )

@@ -15,6 +15,7 @@ from ...data.base.files import finite, reason
 from ...data.base.installing import TORCH, install_torch
 from ...data.base.shortage import shortage
 from ...data.remote.address import meant, scheme_of
+from ..runs.mistaken import mistaken
 from ..runtime.interrupts import end_deaf, nothing_else_heard
 
 if TYPE_CHECKING:
@@ -81,11 +82,13 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def check_is_there(path: Path) -> None:
-    """Raise TrajstoreError where nothing is, for commands that take runs and datasets alike."""
+    """Raise TrajstoreError where nothing is, or a config, for commands that take runs and datasets alike."""
     if not path.exists():
         raise TrajstoreError(
             f"{path}: no such folder; expected that of a run or of a dataset, or a shard{meant(path)}"
         )
+    if other := mistaken(path, "the folder of a run or of a dataset, or a shard", shards=True):
+        raise TrajstoreError(other)
 
 
 config_argument = click.argument("config", type=PATH)

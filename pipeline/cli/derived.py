@@ -92,9 +92,11 @@ split_option = click.option(
 @click.option(
     "--system", "systems", multiple=True, metavar="NAME", help="With --dysts: this one; may be repeated."
 )
-@click.option("--title")
-@click.option("--license", default="unspecified", show_default=True)
-@click.option("--creator", default="unspecified", show_default=True)
+@click.option("--title", help="Of the dataset, for its card.")
+@click.option(
+    "--license", default="unspecified", show_default=True, help="Best an SPDX identifier, as CC-BY-4.0."
+)
+@click.option("--creator", default="unspecified", show_default=True, help="Who measured it.")
 @json_option
 @command
 def import_command(
@@ -237,7 +239,9 @@ def select_command(
 
 @click.command("export")
 @click.argument("path", type=DATASET, metavar="DATASET")
-@click.option("--format", "form", type=click.Choice(["npz", "csv", "netcdf"]), required=True)
+@click.option(
+    "--format", "form", type=click.Choice(["npz", "csv", "netcdf"]), required=True, help="Of the files."
+)
 @out_option
 @split_option
 @command

@@ -23,6 +23,7 @@ from ..config.plain_values import ConfigError
 from ..dynamics.systems import System, system_of
 from .curve import CURVE
 from .files import RunError, read_text
+from .mistaken import mistaken
 
 CONFIG = "config.json"
 LAST = "last.pt"
@@ -33,6 +34,9 @@ EVALUATION = "evaluation.npz"
 FIGURES = "figures"
 # Copies of files of a user's own that the config names.
 CODE = "code"
+RESTART = (
+    " --restart-schedule, for rates that fall over the steps would have been others from the first one on"
+)
 # Keys that say how long a training is, and nothing else.
 LENGTHS = {"training.steps", "training.minutes", "refinement.steps"}
 FILES = (CONFIG, LAST, BEST, CURVE, TRAINING, METRICS, EVALUATION)
@@ -176,6 +180,8 @@ class RunConfig:
     def load(cls, run: str | Path) -> Self:
         """Raises RunError if the folder is no run."""
         run = Path(run)
+        if other := mistaken(run):
+            raise RunError(other)
         try:
             return cls(**json.loads(read_text(run / CONFIG)))
         except (FileNotFoundError, NotADirectoryError):
@@ -227,7 +233,7 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
         goes_on = resume if difference.keys() <= LENGTHS else False
         if not (goes_on or (not difference and (run / TRAINING).is_file())):
             if not overwrite:
-                raise RunError(f"{run}: {_in_the_way(difference)}")
+                raise RunError(f"{run}: {_in_the_way(difference, described.learning)}")
             clear(run)
         elif difference and (run / LAST).is_file():
             # It is another run's until its checkpoint is known to be the beginning of this one.
@@ -267,11 +273,12 @@ def clear(run: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _in_the_way(difference: dict[str, tuple[Any, Any]]) -> str:
+def _in_the_way(difference: dict[str, tuple[Any, Any]], asked: Learning) -> str:
     """Why a folder cannot be trained in, and how to mend it; `difference` is of the run that it holds."""
     mend = "throw it away with --overwrite, or choose another folder"
     if difference.keys() <= LENGTHS:
-        mend = f"go on with --resume, or {mend}"
+        anew = "training.steps" in difference and asked.training.schedule != "constant"
+        mend = f"go on with --resume{RESTART if anew else ''}, or {mend}"
     if not difference:
         return f"holds an unfinished run of this config; {mend}"
     told = in_words(difference)

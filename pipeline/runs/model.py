@@ -18,6 +18,7 @@ from ..dynamics.systems.canonical import canonical_pairs
 from .code import Classes, kept_code
 from .files import RunError, load_checkpoint
 from .folder import BEST, CONFIG, RunConfig
+from .mistaken import RUN, mistaken
 from .samples import load_parameter_normalizer
 
 
@@ -119,6 +120,8 @@ def load_trained(
         UntrustedCodeError: The network is not ours, and neither is its class given nor its code trusted.
     """
     path = Path(path)
+    if other := mistaken(path, f"{RUN}, or its best.pt"):
+        raise RunError(other)
     run, file = (path.parent, path) if path.is_file() else (path, path / BEST)
     config = None if path.is_file() else RunConfig.load(path)
     if config is not None and config.predictions is not None:

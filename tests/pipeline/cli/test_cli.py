@@ -327,6 +327,21 @@ def test_a_path_that_is_no_run_is_an_error(command, tmp_path):
     ends_in_2(run(command, tmp_path / "none"), f"none: no such folder; {said}")
 
 
+@pytest.mark.parametrize(
+    "command", [["evaluate"], ["plot"], ["view"], ["compare"], ["track", "--to", "tensorboard"]]
+)
+def test_a_config_is_no_run(command, tmp_path):
+    path = tmp_path / "pendulum.toml"
+    path.write_text("[system]")
+    ends_in_2(run(*command, path), f"{path}: is a config; expected the folder of a run")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_a_shard_is_no_run(command, dataset_copy):
+    path = dataset_copy / "test-00000.h5"
+    ends_in_2(run(command, path), "is a shard of a dataset; expected the folder of a run")
+
+
 def test_a_dataset_is_no_place_for_a_run(dataset_copy):
     before = sorted(dataset_copy.iterdir())
     arguments = ("train", QUICK, "--data", dataset_copy, "--out", dataset_copy)

@@ -25,7 +25,21 @@ def load(loader_of):
         ("grid=3", "grid: got 3, expected a table"),
         ("observation.noise=3", "observation.noise: got 3, expected a table"),
         ("system.parameters=3", "system.parameters: got 3, expected a table"),
-        ("model.encoder=3", "model.encoder: got 3, expected a valid list"),
+        ("model.encoder=3", "model.encoder: got 3, expected a list, as in [3]"),
+        ("task.parameters=mu", "task.parameters: got 'mu', expected a list, as in [\"mu\"]"),
+        ("evaluation.metrics=d_h", "evaluation.metrics: got 'd_h', expected a list, as in [\"d_h\"]"),
+        ("model.encoder={a = 1}", "model.encoder: got {'a': 1}, expected a list"),
+        (
+            "system.parameters.mu=[0.1, 0.5]",
+            "system.parameters.mu: got [0.1, 0.5], expected a number, or how rows draw theirs, as in "
+            "{ uniform = [0.1, 0.5] }",
+        ),
+        (
+            "system.parameters_by_split.test.mu=[1, 2]",
+            "system.parameters_by_split.test.mu: got [1, 2], expected a number, or how rows draw theirs, as in "
+            "{ uniform = [1, 2] }",
+        ),
+        ("system.parameters.mu=[1]", "system.parameters.mu: got [1], expected a valid number"),
         ("system.initial_state.x1=[1]", "system.initial_state.x1: got [1], expected at least 2 entries"),
         ("dataset.train=1.5", "dataset.train: got 1.5, expected a valid integer"),
         ("dataset.train=true", "dataset.train: got True, expected a valid integer"),

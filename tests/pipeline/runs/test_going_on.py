@@ -250,8 +250,13 @@ def test_other_keys_that_differ_are_listed_with_both_values(learn, tmp_path):
         "training.clip is not given there, 0.5 here", "--overwrite",
     ):  # fmt: skip
         assert part in str(found.value)
-    with pytest.raises(RunError, match=r"training.steps is 4 there, 8 here.*go on with --resume"):
+    with pytest.raises(RunError, match=r"training.steps is 4 there, 8 here\); go on with --resume, or"):
         learn(tmp_path / "run", steps=8, resume=False)
+    learn(tmp_path / "cosine", steps=4, schedule="cosine")
+    with pytest.raises(RunError, match="go on with --resume --restart-schedule"):
+        learn(tmp_path / "cosine", steps=8, schedule="cosine", resume=False)
+    with pytest.raises(RunError, match=r"training.minutes.*go on with --resume, or"):
+        learn(tmp_path / "run", steps=4, minutes=3.0, resume=False)
     with pytest.raises(RunError, match="give --resume"):
         learn(tmp_path / "run", steps=8, resume=False, restart=True)
 
