@@ -47,8 +47,8 @@ class BlockReader:
                 else "a block has whole rows: choose a larger buffer, make shorter rows, or shuffle fully"
             )
             raise DataError(
-                f"buffer_bytes is {reading.buffer_bytes}, but two blocks of {largest} rows take {2 * block} bytes, one "
-                f"to be read while the other is used; {mend}"
+                f"buffer_bytes is {reading.buffer_bytes}, but two blocks of {largest} rows take {2 * block} bytes, "
+                f"one to be read while the other is used; {mend}"
             )
         limit = memory_limit()
         # A dataset that fits is left in the page cache for the next epoch; a larger one would only push out others.

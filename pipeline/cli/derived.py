@@ -81,8 +81,8 @@ split_option = click.option(
     "--resample",
     type=Finite(0.0, min_open=True),
     metavar="STEP",
-    help="Put irregular times on a grid of this interval, in --time-unit or the file's, by cubic splines, never beyond "
-    "the samples.",
+    help="Put irregular times on a grid of this interval, in --time-unit or the file's, by cubic splines, never "
+    "beyond the samples.",
 )
 @click.option(
     "--dysts",

@@ -102,8 +102,8 @@ def common_times(paths: Sequence[Path], pieces: list[Piece], read: list[Measurem
             f"{paths[pieces[0].source]}"
         )
         raise DataError(
-            f"{paths[other.source]}: {what}; a dataset has one grid: --resample STEP, in the unit of its times, puts all "
-            "on one"
+            f"{paths[other.source]}: {what}; a dataset has one grid: --resample STEP, in the unit of its times, "
+            "puts all on one"
         )
     numbers = np.arange(len(first))
     times = numbers * float(found.step.numerator) / float(found.step.denominator)
