@@ -35,9 +35,9 @@ def conditions(judged: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[str]
 
 
 LEGEND = (
-    "Medians over seeds ± half the range from the least to the greatest; in bold the best; - is what could not be had, "
-    "or not of each seed. Floors: of errors another true trajectory in the place of the prediction, of statistics two "
-    "true runs, of the exponent that of the equations."
+    "Medians over seeds ± half the range from the least to the greatest; in bold the best; - is what could not be "
+    "had, or not of each seed. Floors: of errors another true trajectory in the place of the prediction, of "
+    "statistics two true runs, of the exponent that of the equations."
 )
 
 
