@@ -128,5 +128,7 @@ def test_without_the_package_it_is_said_what_to_install(monkeypatch, module, pac
     config = load_config("configs/quick.toml", [f"evaluation.baselines=['{module}']"])
     # At once, and before a network is trained that is to stand beside it.
     for attempt in (lambda: BASELINES.find(module), lambda: check_judged_by(config)):
-        with pytest.raises(TrajstoreError, match=rf"needs? the package {package}.*trajstore\[baselines\]"):
+        with pytest.raises(
+            TrajstoreError, match=rf"needs? the package {package}.*pip install .*{package}>=.*extra baselines"
+        ):
             attempt()

@@ -252,14 +252,20 @@ def test_results_are_told_apart_from_runs_and_from_each_other(experiment, small_
         ["run", "--predictions", "a.npz", "--data", "d", "--out", "o"],
         ["--predictions", "a.npz", "--data", "d"],
         ["--predictions", "a.npz", "--out", "o"],
-        ["run", "--out", "o"],
-        ["run", "--overwrite"],
+        ["--out", "o"],
+        ["--overwrite"],
     ],
 )
 def test_the_command_says_what_goes_together(arguments):
     result = CliRunner().invoke(main, ["evaluate", *arguments])
     assert result.exit_code == 2
     assert "--predictions" in result.output
+
+
+def test_only_what_out_holds_can_be_overwritten():
+    result = CliRunner().invoke(main, ["evaluate", "run", "--overwrite"])
+    assert result.exit_code == 2
+    assert "--overwrite throws away what --out DIR holds" in result.output
 
 
 @pytest.mark.slow
