@@ -8,10 +8,10 @@ from trajstore.pipeline.cli.main import main
 
 
 def on_config(config: Any) -> Any:
-    """Before pages are made: no default is None, which the page says, or that the option is required."""
+    """Before pages are made: no default is None, or False of a flag, which is what commands are given then."""
     for option in options(main):
         if "UNSET" in str(option.default):
-            option.default = None
+            option.default = False if option.is_flag else None
     return config
 
 
