@@ -185,7 +185,7 @@ def test_a_split_that_is_named_twice_is_taken_once(small_dataset, tmp_path):
     "command",
     [
         ["select", "{data}", "--out", "{data}/sub"],
-        ["merge", "{data}", "--out", "{data}/sub"],
+        ["merge", "{data}", "{data}", "--out", "{data}/sub"],
         ["export", "{data}", "--format", "csv", "--out", "{data}/sub"],
         ["generate", "{config}", "--out", "{data}/sub"],
         ["train", "{config}", "--data", "{data}", "--out", "{data}/sub"],
