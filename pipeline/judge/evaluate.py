@@ -81,12 +81,16 @@ def evaluate(
     }
     save(folder, found, judgement.arrays)
     if elsewhere and out is None:
-        console.print(
-            f"{run / METRICS} tells of {data} now, and no more of what the run was trained on; with --out DIR it "
-            f"stays as it was, and `trajstore evaluate {run}` makes it again",
-            soft_wrap=True,
-        )
+        _tell_what_was_replaced(run, data, console)
     return found
+
+
+def _tell_what_was_replaced(run: Path, data: Path, console: Console) -> None:
+    console.print(
+        f"{run / METRICS} tells of {data} now, and no more of what the run was trained on; with --out DIR it "
+        f"stays as it was, and `trajstore evaluate {run}` makes it again",
+        soft_wrap=True,
+    )
 
 
 def _place(model: Model, training: TrainingSection) -> None:

@@ -15,7 +15,7 @@ from ....data.shard.shard import Shard
 from ...dynamics.engines.base.engine import revision_of
 from ..writer import DatasetWriter, new_folder
 from .duplicates import Trajectories
-from .source import Source, restated, with_origin
+from .source import Source, derived_config, restated, with_origin
 
 SHOWN = 80
 # So many numbers are shown one by one.
@@ -50,16 +50,8 @@ def merge(
     sources = [Source.open(path) for path in paths]
     for other in sources[1:]:
         _check_alike(sources[0], other)
-    grids, said = _grids(sources), restated(title, creator)
-    config = {
-        **sources[0].recipe,
-        "derived": {
-            "operation": "merge",
-            "arguments": {},
-            "sources": [source.provenance(said) for source in sources],
-        },
-    }
-    config["dataset"] = {**config["dataset"], **said}
+    grids = _grids(sources)
+    config = derived_config("merge", {}, sources, restated(title, creator))
     config["system"] = _joint_system(sources)
     starts = [[source.manifest.config.get(key) for key in SECTIONS_OF_STARTS] for source in sources]
     if any(other != starts[0] for other in starts):

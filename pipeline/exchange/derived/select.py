@@ -15,7 +15,7 @@ from ....data.shard.rows import take_rows, take_times
 from ....data.shard.schema import DIAGNOSTICS, SPLITS, Status
 from ....data.shard.shard import Shard
 from ..writer import DatasetWriter, new_folder
-from .source import Source, restated, with_origin
+from .source import Source, derived_config, restated, with_origin
 
 # Ends of a time span may miss a grid point by rounding, in parts of the grid's step.
 ROUNDING = 1e-6
@@ -95,16 +95,7 @@ def select(
     _check(source, selection)
     chosen = [split for split in SPLITS if split in (selection.splits or SPLITS) and split in source.firsts]
     samples = {split: _samples(source, split, selection) for split in chosen}
-    said = restated(title, creator)
-    config = {
-        **source.recipe,
-        "derived": {
-            "operation": "select",
-            "arguments": selection.to_dict(),
-            "sources": [source.provenance(said)],
-        },
-    }
-    config["dataset"] = {**config["dataset"], **said}
+    config = derived_config("select", selection.to_dict(), [source], restated(title, creator))
     grids = {split: _grid(source, split, samples[split]) for split in chosen}
     if grids and (by_split(config) or any(grid != source.grid_of(split) for split, grid in grids.items())):
         config["grid"] = joined_grid(grids)

@@ -1,6 +1,6 @@
 """A dataset that others are cut from: its shards one by one, and what a derived one says of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -126,6 +126,19 @@ def restated(title: str | None, creator: str | None) -> dict[str, str]:
             raise DataError(f"{key} is {value!r:.80}; expected text")
     check_texts(given)
     return given
+
+
+def derived_config(
+    operation: str, arguments: dict[str, Any], sources: Sequence[Source], said: Mapping[str, str]
+) -> dict[str, Any]:
+    """The config of what is made from these, the first of which gives all but what is `restated`."""
+    config = sources[0].recipe
+    derived = {
+        "operation": operation,
+        "arguments": arguments,
+        "sources": [source.provenance(said) for source in sources],
+    }
+    return {**config, "derived": derived, "dataset": {**config["dataset"], **said}}
 
 
 def with_origin(shard: Shard, source: int) -> Shard:
