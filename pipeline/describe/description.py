@@ -237,6 +237,12 @@ class Description:
         return "" if self.derived else number(self._dataset["seed"])
 
     @property
+    def files(self) -> str:
+        """How many HDF5 files its rows are in."""
+        count = len(self.manifest.shards)
+        return f"{count} HDF5 file{'' if count == 1 else 's'}"
+
+    @property
     def dtype(self) -> str:
         return line(self._dataset["dtype"])
 

@@ -40,8 +40,7 @@ def _page(description: Description, figures: dict[str, str]) -> Page:
         "observed": description.observed,
         "time grid": description.grid,
         "integrator": description.engine,
-        "stored as": f"{description.dtype}, {len(manifest.shards)} HDF5 file"
-        f"{'' if len(manifest.shards) == 1 else 's'}, {manifest.bytes:,} bytes",
+        "stored as": f"{description.dtype}, {description.files}, {manifest.bytes:,} bytes",
         "licence": description.license,
         "creator": description.creator,
         "date": description.date or UNSPECIFIED,
