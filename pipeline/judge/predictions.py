@@ -10,14 +10,13 @@ import torch
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.shard.schema import CLEAN_STATE
 from ...models import Model
+from ...models.footprint import outputs_of
 from .forecasters.first_state import Predictor, make_baselines
 from .metrics.metric import Batch
 from .movement import choose, moving, spread
 
 # Samples that are judged at once, and points of them.
 BATCH, BATCH_POINTS = 4096, 200_000
-# Points of a sequence that a network runs over at once.
-PIECE = 20_000
 # Numbers that are kept for quantiles of the error at each time, and of targets among which figures choose.
 KEPT_NUMBERS = 4_000_000
 CANDIDATES = 4096
@@ -117,19 +116,10 @@ class NetworkSamples(Samples):
 
     @torch.no_grad()
     def predicted(self, numbers: np.ndarray) -> np.ndarray:
-        outputs = self._outputs(self.seen[torch.from_numpy(numbers)][0].to(self._device)).cpu()
+        inputs = self.seen[torch.from_numpy(numbers)][0].to(self._device)
+        outputs = outputs_of(self._model, inputs).cpu()
         normalizer = self.seen.target_normalizer
         return (outputs if normalizer is None else normalizer.invert(outputs)).double().numpy()
-
-    def _outputs(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Of whole sequences, which are run in pieces if they are long: a network takes much memory at each point."""
-        if inputs.shape[1] <= PIECE:
-            return self._model(inputs)
-        outputs, memory = [], None
-        for piece in inputs.split(PIECE, dim=1):
-            output, memory = self._model.run(piece, memory)
-            outputs.append(output)
-        return torch.cat(outputs, dim=1)
 
 
 class ErrorQuantiles:

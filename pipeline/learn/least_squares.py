@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from ...models import Model, ReadoutModel
+from ...models.footprint import sequences_at_once
 from ..config.learners import LeastSquaresSettings
 from ..runs.files import RunError
 from ..runs.loss_units import told_loss
@@ -51,21 +52,25 @@ class LeastSquares(Learner):
     @torch.no_grad()
     def step(self, number: int, inputs: Tensor, targets: Tensor) -> Tensor:
         """As of every learner; the loss is that of the weights from the batches before."""
-        features, _ = self._network.features(inputs)
         washout = self._network.washout
         if washout >= inputs.shape[1]:
             raise RunError(
                 f"model.washout: got {washout}, but samples have {inputs.shape[1]} steps, so that nothing is left to "
                 "learn from; take longer windows or a shorter washout"
             )
-        features, targets = (values[:, washout:] for values in (features, targets))
-        outputs = self._readout(features).flatten(2)
-        loss = told_loss(mse_loss(outputs, targets), outputs, targets, self.context.std)
-        flat = features.flatten(0, -2).double().cpu()
-        known = torch.cat([flat, flat.new_ones(len(flat), 1)], dim=1)
-        rows = torch.cat([known, targets.reshape(len(flat), -1).double().cpu()], dim=1)
+        size, outputs, sums = sequences_at_once(self._network, inputs), [], torch.zeros_like(self._sums)
+        for given, true in zip(inputs.split(size), targets.split(size), strict=True):
+            features = self._network.features(given)[0][:, washout:]
+            outputs.append(self._readout(features).flatten(2))
+            flat = features.flatten(0, -2).double().cpu()
+            known = torch.cat([flat, flat.new_ones(len(flat), 1)], dim=1)
+            wanted = true[:, washout:].reshape(len(flat), -1).double().cpu()
+            sums += known.T @ torch.cat([known, wanted], dim=1)
+        targets = targets[:, washout:]
+        found = torch.cat(outputs)
+        loss = told_loss(mse_loss(found, targets), found, targets, self.context.std)
         ranks = self.context.ranks
-        self._sums += ranks.sum(known.T @ rows)
+        self._sums += ranks.sum(sums)
         solved = cast("Tensor", ranks.from_first(self._solved() if ranks.first else None))
         self._readout.weight.copy_(solved[:-1].T)
         if self._readout.bias is not None:

@@ -6,6 +6,7 @@ import torch
 
 from ...data.batches.dataset import TrajectoryDataset
 from ...models import Model
+from ...models.footprint import outputs_of
 from ..runs.standing import Standing
 from .checkpoints import Checkpoints
 from .ranks import ALONE, Ranks
@@ -25,7 +26,7 @@ def mean_squared_error(
     total, count, normalizer = 0.0, 0, dataset.target_normalizer
     for numbers in torch.arange(ranks.rank, len(dataset), ranks.size).split(BATCH):
         inputs, targets = dataset[numbers]
-        errors = (model(inputs.to(device)).cpu() - targets)[:, model.blind :]
+        errors = (outputs_of(model, inputs.to(device)).cpu() - targets)[:, model.blind :]
         if normalizer is not None:
             errors = errors * errors.new_tensor(normalizer.std)
         total += errors.double().square().sum().item()
