@@ -23,7 +23,10 @@ def _forward(x, forcing, start, linear, out, inner, threshold, offset, seen, sta
             q, z, r = seen[b, t], states[b, t], active[b, t]
             for i in range(units):
                 q[i] = start[b, i] if t == 0 else states[b, t - 1, i]
-            if t > 0:
+            if t > 0 and forcing[t] == 1:
+                # As it is: a state that has gone far astray would cost it its digits.
+                q[:told] = x[b, t]
+            elif t > 0:
                 for i in range(told):
                     q[i] += forcing[t] * (x[b, t, i] - q[i])
             r[:] = threshold

@@ -114,6 +114,21 @@ def test_the_compiled_recurrence_and_its_gradients_are_those_of_plain_torch(kind
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
+def test_what_is_put_in_is_what_the_data_are_however_far_the_state_has_gone_astray():
+    fused = pytest.importorskip("trajstore.models.fused")
+    inputs = sequence(2, 31).float()
+    model = make_model("shplrnn", 3, 3, hidden=4)
+    with torch.no_grad():
+        # Thirty steps make 2e14 of 1, of which nothing below 1e7 can be taken off.
+        model.A.fill_(3.0)
+        model.W1.zero_()
+        forcing = (torch.arange(31) == 30).float()
+        for way in (fused.Fused.apply, forced_loop):
+            states = way(inputs, forcing, inputs[:, 0], *model.pieces())
+            assert states[:, 29].abs().max() > 1e13
+            torch.testing.assert_close(states[:, 30], 3 * inputs[:, 30])
+
+
 @pytest.mark.slow
 def test_it_passes_torchs_check_of_gradients():
     fused = pytest.importorskip("trajstore.models.fused")
