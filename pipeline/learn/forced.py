@@ -85,11 +85,9 @@ class Forced(FirstOrder):
             states = torch.cat([inputs, torch.cat([first, remembered], dim=1)], dim=2)
         looked_at = torch.linspace(0, steps - 1, min(steps, LOOKED_AT)).round().long()
         jacobians = self._network.pieces().jacobians(states[:, looked_at]).double().cpu()
-        largest = torch.linalg.eigvalsh(jacobians.mT @ jacobians)[..., -1]
-        mean = (0.5 * largest.clamp_min(1e-300).log()).mean(dim=1).exp()
         # The largest of all processes.
         found = torch.zeros(self._ranks.size, dtype=torch.float64)
-        found[self._ranks.rank] = mean.max()
+        found[self._ranks.rank] = _growth(jacobians)
         growth = float(self._ranks.sum(found).max())
         enough, memory = max(0.0, 1.0 - 1.0 / max(growth, 1e-300)), self._forced.memory
         self.alpha = enough if enough > self.alpha else memory * self.alpha + (1 - memory) * enough
@@ -100,6 +98,18 @@ class Forced(FirstOrder):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state["optimizer"])
         self.alpha = state["alpha"]
+
+
+def _growth(jacobians: Tensor) -> float:
+    """The largest over sequences of the geometric mean over time of norms of (B, T, M, M); infinity, if some are not
+    finite.
+    """
+    squares = jacobians.mT @ jacobians
+    if not squares.isfinite().all():
+        # Of a network that is lost, which the loss will tell; eigenvalues of such matrices are an error.
+        return torch.inf
+    largest = torch.linalg.eigvalsh(squares)[..., -1]
+    return float((0.5 * largest.clamp_min(1e-300).log()).mean(dim=1).exp().max())
 
 
 class _ForcedObjective(nn.Module):

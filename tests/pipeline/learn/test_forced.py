@@ -79,6 +79,16 @@ def _growth(model, inputs):
     return np.exp(np.log(np.linalg.norm(jacobians, ord=2, axis=(2, 3))).mean(axis=1)).max()
 
 
+@pytest.mark.parametrize("lost", [math.nan, math.inf, 1e200])
+def test_a_network_that_is_lost_is_told_by_its_loss(lost):
+    model = shplrnn()
+    with torch.no_grad():
+        model.W1[0, 0] = lost
+    found = learner(model, alpha=0.1, adapt_every=1)
+    assert not math.isfinite(found.step(0, sequence(), sequence()))
+    assert found.alpha == 1.0
+
+
 def test_the_loss_is_on_states_before_they_are_drawn_to_the_data():
     """One gradient step, against a loop written out with autograd."""
     inputs, targets = sequence(), sequence().flip(1)
