@@ -54,13 +54,27 @@ def selected_metric(config: Learning, task: Task) -> type[Metric] | None:
     wanted = config.training.select
     if wanted is None:
         return None
-    own = [METRICS.find(name, config.code) for name in config.evaluation.metrics]
-    kinds = [*(METRICS.find(name) for name in METRICS.own), *own]
-    over = ("targets", "rows") if task.driven else ("targets", "rollouts", "free-runs")
-    found = {key: kind for kind in kinds for key in kind.better if kind.over in over}
+    found = _choices(config, task)
     if wanted not in found:
         raise RunError(f"training.select: got {wanted!r}, expected one of {', '.join(sorted(found))}")
     return found[wanted]
+
+
+def _choices(config: Learning, task: Task) -> dict[str, type[Metric]]:
+    """Metrics by the keys of all values by which weights may be chosen, whatever the data."""
+    own = [METRICS.find(name, config.code) for name in config.evaluation.metrics]
+    kinds = [*(METRICS.find(name) for name in METRICS.own), *own]
+    over = ("targets", "rows") if task.driven else ("targets", "rollouts", "free-runs")
+    return {key: kind for kind in kinds for key in kind.better if kind.over in over}
+
+
+def _is_there(key: str, kind: type[Metric], judging: Judging) -> bool:
+    """Has a network on such data a value of that key?"""
+    if kind.over == "rollouts" and judging.plan is None:
+        return False
+    if kind.over == "free-runs" and judging.plan_free(1, 1) is None:
+        return False
+    return key in kind.selectable(judging.context)
 
 
 @dataclass(frozen=True)
@@ -81,11 +95,22 @@ class Selection:
 
     @classmethod
     def of(cls, config: Learning, described: RunConfig, data: Path, task: Task, model: Model) -> Self | None:
-        """None where the mean squared error is the choice. Raises TrajstoreError if there is no such metric."""
+        """None where the mean squared error is the choice.
+
+        Raises TrajstoreError if there is no such metric, or none of such data.
+        """
         kind, key = selected_metric(config, task), config.training.select
         if kind is None or key is None:
             return None
         judging = Judging.of(data, "validation", described, task, model, config.evaluation)
+        if not _is_there(key, kind, judging):
+            there = [
+                name for name, other in _choices(config, task).items() if _is_there(name, other, judging)
+            ]
+            raise RunError(
+                f"training.select: got {key!r}, of which there is no value on {data}; expected one of "
+                f"{', '.join(sorted(there))}"
+            )
         return cls(key, kind, judging, config.training.select_points)
 
     def value(self) -> float:

@@ -137,13 +137,13 @@ def _prepare_and_train(
         raise RunError(f"{data}: process {ranks.rank} finds another config or dataset than process 0")
     model = fresh_model(config, dataset, device, ranks)
     check_shapes(config, model, dataset, device)
+    selection = Selection.of(config, described, data, learned, model)
     with locked(run) if ranks.first else nullcontext():
         try:
             if ranks.first:
                 prepare_folder(run, described, resume, overwrite)
                 _tell(console, notes)
                 keep_code(run, config)
-            selection = Selection.of(config, described, data, learned, model)
             checkpoints = Checkpoints(run, described, model, ranks)
             beginning = checkpoints.begin(config, restart_schedule=restart_schedule, overwrite=overwrite)
             # A shuffle in blocks is for what is larger than any memory, and reads from disk.

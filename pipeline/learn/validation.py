@@ -54,8 +54,11 @@ def validate(
     if selection is not None:
         # Rollouts are not shared out.
         ranks = checkpoints.ranks
-        line["selected"] = ranks.from_first(selection.value() if ranks.first else math.nan)
-        better = selection.is_better(line["selected"], now.best_selected)
+        value = ranks.from_first(selection.value() if ranks.first else math.nan)
+        line["selected"] = value
+        # As long as there is no value, as of runs that leave for infinity, the error decides.
+        if not (math.isnan(value) and math.isnan(now.best_selected)):
+            better = selection.is_better(value, now.best_selected)
     if better:
         now.best_step, now.best_validation, now.stale = now.step, mse, 0
         now.best_selected = line.get("selected", math.nan)

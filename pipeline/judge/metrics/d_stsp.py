@@ -6,8 +6,9 @@ It depends on the number of points: it goes with its floor, the same between tru
 which states come. In many dimensions nearly all bins are empty whatever is compared, so it is for 6 at most.
 """
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,6 +27,10 @@ class DStsp(Metric):
     over = "free-runs"
     pools = True
     better = MappingProxyType({"d_stsp": "lower"})
+
+    @classmethod
+    def selectable(cls, context: Context) -> Mapping[str, Literal["lower", "higher"]]:
+        return cls.better if len(context.components) <= MOST_DIMENSIONS else {}
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

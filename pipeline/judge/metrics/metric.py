@@ -90,6 +90,11 @@ class Metric:
         """Is there what it needs?"""
         return True
 
+    @classmethod
+    def selectable(cls, context: Context) -> Mapping[str, Literal["lower", "higher"]]:
+        """Those of `better` that there are of such data: by no others can weights be chosen."""
+        return cls.better if cls.wanted(context) else {}
+
     @abstractmethod
     def add(self, batch: Batch) -> None:
         """Take in a batch; memory must not grow with their number."""

@@ -19,8 +19,11 @@ from torch import nn
 from trajstore.data import TrajectoryDataset, make_loader
 from trajstore.models import Model
 from trajstore.pipeline import RunError, load_trained, train
+from trajstore.pipeline.judge.metrics.d_stsp import DStsp
+from trajstore.pipeline.judge.metrics.metric import Context
 from trajstore.pipeline.learn.first_order import FirstOrder, learning_rate
 from trajstore.pipeline.learn.levenberg_marquardt import LevenbergMarquardt
+from trajstore.pipeline.learn.selection import Selection
 from trajstore.pipeline.learn.validation import mean_squared_error
 from trajstore.pipeline.runs.curve import read_curve
 from trajstore.pipeline.runs.files import load_checkpoint
@@ -436,6 +439,38 @@ def test_the_best_weights_are_those_of_the_metric_that_is_named(experiment, smal
     assert now.best_step == 8 * (1 + said.index(max(said)))
     summary = json.loads((tmp_path / "run/training.json").read_text())
     assert summary["selected"] == now.best_selected
+
+
+@pytest.mark.parametrize("values", [[math.nan] * 4, [math.nan, math.nan, 2.0, math.nan]])
+def test_as_long_as_the_metric_has_no_value_the_error_decides(
+    values, experiment, small_dataset, tmp_path, monkeypatch
+):
+    """And not the weights that the training began with, for want of better ones."""
+    given = iter(values)
+    monkeypatch.setattr(Selection, "value", lambda self: next(given))
+    training = {"steps": 8, "batch": 16, "evaluate_every": 2, "select": "vpt", "schedule": "constant"}
+    now = train(experiment(training=training), small_dataset, tmp_path / "run")
+    errors = {line["step"]: line["validation_mse"] for line in read_curve(tmp_path / "run")}
+    assert now.best_step == (min(errors, key=errors.get) if math.isnan(values[2]) else 6)
+    assert load_checkpoint(tmp_path / "run/best.pt")["step"] == now.best_step > 0
+
+
+def test_a_metric_that_such_data_have_not_is_refused_before_anything_is_thrown_away(
+    experiment, small_dataset, tmp_path
+):
+    train(experiment(training={"steps": 4, "batch": 8}), small_dataset, tmp_path / "run")
+    bad = experiment(training={"steps": 4, "batch": 8, "select": "energy_mse"})
+    with pytest.raises(
+        RunError, match=r"training.select: got 'energy_mse', of which there is no .*vpt, vpt_04"
+    ):
+        train(bad, small_dataset, tmp_path / "run", overwrite=True)
+    assert (tmp_path / "run/training.json").is_file()
+
+
+def test_by_a_density_in_many_dimensions_nothing_is_chosen():
+    for size, there in ((6, True), (7, False)):
+        names = tuple(f"x{number}" for number in range(size))
+        assert bool(DStsp.selectable(Context(names, np.ones(size), np.arange(3.0)))) == there
 
 
 def test_a_metric_that_is_none_is_refused_before_anything_is_thrown_away(experiment, small_dataset, tmp_path):
