@@ -7,6 +7,7 @@ import numpy as np
 
 from ....data.batches.dataset import TrajectoryDataset
 from ....data.batches.windows import Windows
+from ....data.shard.statistics import CONSTANT
 
 # Of stretches, from so many rows at least, where there are as many; and the part that is held out.
 ROWS, HELD_OUT = 5, 0.2
@@ -30,8 +31,14 @@ class Series:
 
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (D,); 1 for that of a component that never varies."""
-        mean, scale = self.states.mean(axis=(0, 1)), self.states.std(axis=(0, 1))
-        return mean, np.where(scale == 0, 1.0, scale)
+        return self.states.mean(axis=(0, 1)), scales(self.states)
+
+
+def scales(values: np.ndarray) -> np.ndarray:
+    """The standard deviation (D,) of each of the components of values (..., D); 1 where that is rounding alone."""
+    axes = tuple(range(values.ndim - 1))
+    deviation = values.std(axis=axes)
+    return np.where(deviation > CONSTANT * np.abs(values).max(axis=axes), deviation, 1.0)
 
 
 @dataclass(frozen=True)

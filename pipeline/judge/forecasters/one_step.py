@@ -6,13 +6,15 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from .examples import Examples
+from .examples import Examples, scales
 from .first_state import MAX_TERMS, monomials
 from .forecaster import Baseline, near
 
 HIGHEST_DEGREE = 7
 # A map needs several times as many pairs as it has terms.
 PAIRS_A_TERM = 4
+# The mean square of what is missed, in deviations, that is rounding alone.
+ROUNDING = 1e-28
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,7 @@ class Map(Baseline):
         pairs, held_out = train.pairs, validation.pairs
         varies = np.ptp(pairs.parameters, axis=0) > 0
         told = np.hstack([pairs.before, pairs.parameters[:, varies]])
-        mean, scale = told.mean(axis=0), told.std(axis=0)
-        scale[scale == 0] = 1.0
+        mean, scale = told.mean(axis=0), scales(told)
         most = min(MAX_TERMS, len(told) // PAIRS_A_TERM)
         found: list[tuple[float, Self]] = []
         for degree in cls.degrees:
@@ -45,7 +46,9 @@ class Map(Baseline):
             coefficients = np.linalg.lstsq(features, pairs.after, rcond=None)[0]
             fitted = cls(degree, mean, scale, varies, coefficients)
             missed = fitted.after(held_out.before, held_out.parameters[:, varies]) - held_out.after
-            found.append((float(np.square(missed / scale[: missed.shape[1]]).mean()), fitted))
+            error = float(np.square(missed / scale[: missed.shape[1]]).mean())
+            # Of maps that are exact the first, and simplest, is taken, not the one whose rounding is luckiest.
+            found.append((max(error, ROUNDING), fitted))
         return min(found, key=lambda each: each[0])[1] if found else None
 
     def after(self, states: np.ndarray, told: np.ndarray) -> np.ndarray:

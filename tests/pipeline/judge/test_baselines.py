@@ -44,6 +44,23 @@ def test_a_rotation_is_followed_for_ever_by_whatever_can_turn(name):
     )
 
 
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e5 + 0.1])
+@pytest.mark.parametrize("name", ["linear", "polynomial"])
+def test_beside_what_rests_a_circle_is_followed_for_ever(name, value):
+    """The deviation of what rests is rounding, and no unit; nor is on a circle any power of the state a better map."""
+
+    def of(seed):
+        phase = np.random.default_rng(seed).uniform(0, 6, (6, 1)) + STEP * np.arange(400)
+        states = np.stack([np.sin(phase), np.cos(phase), np.full(phase.shape, value)], axis=2)
+        before, after = (part.reshape(-1, 3) for part in (states[:, :-1], states[:, 1:]))
+        return Examples(Pairs(before, after, np.empty((len(before), 0)), STEP), Series(states))
+
+    assert of(0).series.moments()[1][2] == 1.0
+    truth = of(2).series.states
+    predicted = BASELINES.find(name).fit(of(0), of(1)).go_on(truth[:, :100], 300, np.empty((6, 0)))
+    np.testing.assert_allclose(predicted, truth[:, 100:], rtol=1e-10, atol=1e-7)
+
+
 def test_a_polynomial_has_the_degree_of_the_truth_and_a_line_cannot_follow():
     polynomial, linear = (fitted(name, logistic, dimension=1) for name in ("polynomial", "linear"))
     assert polynomial.degree >= 2
