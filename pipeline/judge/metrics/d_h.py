@@ -10,29 +10,28 @@ from types import MappingProxyType
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from ..movement import at_rest
 from .metric import PairMetric
 
 # Of the Gaussian, in bins of frequency, and where it is cut off, in deviations.
 SMOOTHING, CUT = 20.0, 4.0
-# A deviation of less than this part of the largest value is rounding.
-REST = 1e-10
 
 
 def d_h(true: np.ndarray, predicted: np.ndarray) -> float:
     """Of two runs (T, D) of as many points; NaN if one is not finite."""
     if not (np.isfinite(true).all() and np.isfinite(predicted).all()):
         return float("nan")
-    p, q = _spectrum(true), _spectrum(predicted)
+    with np.errstate(over="ignore", invalid="ignore"):
+        p, q = _spectrum(true), _spectrum(predicted)
     overlap = np.sqrt(p * q).sum(axis=0)
     return float(np.sqrt(np.maximum(1.0 - overlap, 0.0)).mean())
 
 
 def _spectrum(states: np.ndarray) -> np.ndarray:
     """Smoothed power (F, D) of each component, which adds up to 1."""
-    deviation, size = states.std(axis=0), np.abs(states).max(axis=0)
     # What rests, but for rounding, has no spectrum: all of it is at frequency 0.
-    rests = deviation <= REST * size
-    standardised = (states - states.mean(axis=0)) / np.where(rests, 1.0, deviation)
+    rests = at_rest(states)
+    standardised = (states - states.mean(axis=0)) / np.where(rests, 1.0, states.std(axis=0))
     power = np.abs(np.fft.rfft(standardised, axis=0)) ** 2
     power[:, rests] = 0.0
     power[0, rests] = 1.0

@@ -1,7 +1,8 @@
 """D_stsp: how much the states that a free run visits differ from those of the truth, as densities in state space.
 
 The Kullback-Leibler divergence of histograms, as Hess et al. 2023, arXiv 2306.04406, bin them: 30 bins a
-dimension over the truth's range and a tenth of a deviation on each side; generated points outside are dropped.
+dimension over the truth's range and a tenth of a deviation on each side; generated points outside are dropped. A
+run that is not finite throughout has none: what is left of it would say nothing of where it goes.
 It depends on the number of points: it goes with its floor, the same between true runs. Blind to the order in
 which states come. In many dimensions nearly all bins are empty whatever is compared, so it is for 6 at most.
 """
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..movement import at_rest
 from .metric import Batch, Context, Metric, spread_of
 
 BINS, MARGIN, SMOOTHING = 30, 0.1, 1e-5
@@ -55,11 +57,18 @@ class DStsp(Metric):
 
 
 def d_stsp(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Of a true run (T, D) and another (T', D); NaN if no point of the other is finite and within the bins."""
+    """Of a true run (T, D) and another (T', D); NaN if the other is not finite throughout, or never within the bins.
+
+    Components in which the truth rests have no width that could be cut into bins, and are passed over; NaN if it
+    rests in all.
+    """
+    moves = ~at_rest(true)
+    if not moves.any() or not np.isfinite(predicted).all():
+        return float("nan")
+    true, predicted = true[:, moves], predicted[:, moves]
     deviation = true.std(axis=0)
     low, high = true.min(axis=0) - MARGIN * deviation, true.max(axis=0) + MARGIN * deviation
-    # A component at rest has one bin alone.
-    width = np.where(high > low, (high - low) / BINS, 1.0)
+    width = (high - low) / BINS
     counted = [_counts(states, low, high, width) for states in (true, predicted)]
     if not counted[1]:
         return float("nan")

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ..movement import ROUNDING, at_rest
 from .metric import PairMetric
 
 SEGMENTS, LONGEST_SEGMENT = 8, 8192
@@ -27,11 +28,15 @@ def spectrum_db(true: np.ndarray, predicted: np.ndarray) -> float:
     """Of two runs (T, D); NaN if one is not finite."""
     if not (np.isfinite(true).all() and np.isfinite(predicted).all()):
         return float("nan")
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         _, p = spectrum(true)
         _, q = spectrum(predicted)
-    floor = np.where(p.max(axis=0) > 0, NOTHING * p.max(axis=0), 1.0)
-    return float(np.abs(10 * np.log10(np.maximum(p, floor) / np.maximum(q, floor))).mean())
+        # Where the truth rests, its spectrum is that of rounding, which tells nothing.
+        size = np.abs(true).max(axis=0)
+        floor = np.where(at_rest(true), np.square(ROUNDING * size), NOTHING * p.max(axis=0))
+        floor = np.where(floor > 0, floor, 1.0)
+        p, q = np.maximum(p, floor), np.maximum(q, floor)
+        return float(np.abs(10 * np.log10(p / q)).mean())
 
 
 class Spectrum(PairMetric):

@@ -1,12 +1,14 @@
 """Metrics of rollouts and of free runs, against closed forms, and against what others measured."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from trajstore.pipeline import EngineSettings, get_system, make_engine
 from trajstore.pipeline.judge.metrics.d_h import d_h
-from trajstore.pipeline.judge.metrics.d_stsp import BINS, MARGIN, SMOOTHING, d_stsp
+from trajstore.pipeline.judge.metrics.d_stsp import BINS, MARGIN, SMOOTHING, DStsp, d_stsp
 from trajstore.pipeline.judge.metrics.energy import Energy
 from trajstore.pipeline.judge.metrics.finite import Finite
 from trajstore.pipeline.judge.metrics.metric import Batch, Context, results
@@ -115,6 +117,39 @@ def test_the_sparse_divergence_is_the_dense_one(dimension):
     assert d_stsp(true, true[::-1]) == 0.0, "blind to time"
     assert np.isnan(d_stsp(true, true + 1e3))
     assert np.isnan(d_stsp(true, np.full_like(true, np.nan)))
+
+
+@pytest.mark.parametrize("value", [0.1, 1e5 + 0.1])
+def test_what_rests_in_truth_is_no_density_and_its_rounding_no_spectrum(value):
+    generator = np.random.default_rng(0)
+    true, predicted = generator.normal(size=(2, 4000, 1))
+    rest = np.full_like(true, value)
+    there = rest + 1e-14 * value * generator.normal(size=rest.shape)
+    whole, near = np.hstack([true, rest]), np.hstack([predicted, there])
+    assert d_stsp(whole, near) == d_stsp(true, predicted)
+    assert spectrum_db(whole, near) == pytest.approx(spectrum_db(true, predicted) / 2)
+    assert spectrum_db(rest, true) > 30
+    assert np.isnan(d_stsp(rest, there))
+
+
+def test_a_run_that_ends_has_no_density_however_well_it_began():
+    true = np.random.default_rng(0).normal(size=(3000, 2))
+    ended = true[::-1].copy()
+    ended[-1] = np.inf
+    assert np.isnan(d_stsp(true, ended))
+    told = context()
+    assert of(DStsp, told, Batch(true[None], ended[None])) == {}
+    whole = of(DStsp, told, Batch(true[None], true[None, ::-1]))
+    assert whole["d_stsp"] == 0.0
+    assert set(whole["d_stsp_by_component"]) == {"x", "y"}
+
+
+def test_what_is_finite_and_beyond_all_squares_has_no_spectrum_and_no_warning():
+    true = np.random.default_rng(0).normal(size=(400, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(d_h(true, 1e200 * true))
+        assert not np.isfinite(spectrum_db(true, 1e200 * true))
 
 
 def test_spectra_are_apart_by_what_they_are_apart():
