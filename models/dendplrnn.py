@@ -12,6 +12,9 @@ from .piecewise import Pieces, PiecewiseModel, stable_diagonal, uniform
 class DendPLRNN(PiecewiseModel):
     """z' = A z + W Phi(z) + h, with a diagonal A and Phi(z) = sum over b of alpha_b relu(z - H_b).
 
+    W has a diagonal, too, and begins with even entries; the authors' own code keeps its diagonal at zero, and begins
+    with the rest of the matrix that A is the diagonal of.
+
     Args:
         input_size: Components of the state.
         output_size: The same.

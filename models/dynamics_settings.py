@@ -89,7 +89,8 @@ class ShplrnnSettings(Section):
     Attributes:
         hidden: L, the number of ReLUs.
         units: M, of which the first ones are the state; 0: as many as components.
-        clipped: Whether W1 (relu(W2 z + h2) - relu(W2 z)) takes the place of W1 relu(W2 z + h2), which bounds it.
+        clipped: Whether W1 (relu(W2 z + h2) - relu(W2 z)) takes the place of W1 relu(W2 z + h2); states are bounded
+            then, if all entries of A are between -1 and 1.
     """
 
     hidden: PositiveInt = 50

@@ -15,8 +15,9 @@ from .stacked import Block, StackedModel
 class LinearRecurrence(Block):
     """x_t = L x_(t-1) + g B u_t and y_t = Re(C x_t) + D u_t, with a diagonal L, complex, of moduli below one.
 
-    L = exp(-exp(nu) + i exp(theta)) begins evenly spread over a ring of the complex plane. A gated linear unit of
-    what comes out stands beside what went in. The memory is x (B, states, 2), real and imaginary parts.
+    L = exp(-exp(nu) + i exp(theta)) begins evenly spread over a ring of the complex plane, and g = exp(gain), the
+    paper's gamma, at sqrt(1 - |L|^2). A gated linear unit of what comes out stands beside what went in. The memory
+    is x (B, states, 2), real and imaginary parts.
     """
 
     def __init__(self, width: int, states: int, least: float, most: float, phase: float) -> None:

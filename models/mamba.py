@@ -19,7 +19,7 @@ TIME_STEPS, RATES = (1e-3, 1e-1), (1.0, 16.0)
 
 
 class Selective(Block):
-    """A state space in each head: S_t = exp(-dt_t A) S_(t-1) + dt_t x_t B_t', y_t = S_t C_t + D x_t.
+    """A state space in each head: S_t = exp(-dt_t A) S_(t-1) + dt_t x_t B_t', y_t = S_t C_t + D x_t, A = exp(rates).
 
     B, C, x and dt follow from the input at t, the first three by way of a short causal convolution. The memory is
     what the convolution still sees, (B, 3, channels), and the states, (B, heads, channels a head, N).

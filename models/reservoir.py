@@ -58,6 +58,7 @@ class Reservoir(ReadoutModel):
         washout: int = 50,
     ) -> None:
         super().__init__()
+        _check_patches(patch, overlap, output_size)
         self.input_size, self.output_size = input_size, output_size
         self.units, self.leak, self.washout = units, leak, washout
         patches = output_size // patch if patch else 1
@@ -92,14 +93,7 @@ class Reservoir(ReadoutModel):
     @classmethod
     def completed(cls, settings: Mapping[str, Any], data: DataFacts) -> Mapping[str, Any]:
         """The same. Raises DataError where patches do not cover the components, or see some twice."""
-        patch, overlap, size = settings["patch"], settings["overlap"], len(data.components)
-        if patch is not None and size % patch:
-            raise DataError(f"model.patch: got {patch}, expected a divisor of the {size} components")
-        if patch is not None and patch + 2 * overlap > size:
-            raise DataError(
-                f"model.overlap: got {overlap} on each side of a patch of {patch}, but there are {size} components "
-                f"in all; expected {(size - patch) // 2} at most"
-            )
+        _check_patches(settings["patch"], settings["overlap"], len(data.components))
         return settings
 
     @classmethod
@@ -108,6 +102,17 @@ class Reservoir(ReadoutModel):
 
     def work(self, batch: int) -> float:
         return float(batch * len(self.seen) * self.units**2)
+
+
+def _check_patches(patch: int | None, overlap: int, size: int) -> None:
+    """Raise DataError where patches do not cover so many components, or see some twice."""
+    if patch is not None and size % patch:
+        raise DataError(f"model.patch: got {patch}, expected a divisor of the {size} components")
+    if patch is not None and patch + 2 * overlap > size:
+        raise DataError(
+            f"model.overlap: got {overlap} on each side of a patch of {patch}, but there are {size} components "
+            f"in all; expected {(size - patch) // 2} at most"
+        )
 
 
 def spectral_radius(matrix: Tensor) -> Tensor:

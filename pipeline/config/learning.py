@@ -88,7 +88,7 @@ class TrainingSection(Section):
         optimizer: "sgd", "adam", "adamw" or "radam".
         learning_rate: At its highest.
         schedule: "constant", "cosine": down to 0 over the steps, or "exponential": down to `final_learning_rate`.
-        final_learning_rate: Of the last step, where the schedule is "exponential".
+        final_learning_rate: What is reached after the last step, where the schedule is "exponential".
         warmup: Steps over which the learning rate rises from 0.
         batch: Samples a step, over all processes.
         steps: How many.

@@ -22,7 +22,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 
 
 class FirstOrder(Learner):
-    """SGD, Adam or AdamW on one batch a step.
+    """SGD, Adam, AdamW or RAdam on one batch a step.
 
     std             (D,) by which the batches are standardised, for losses in raw units, see `told_loss`
     schedule_start  the step at which the schedule of learning rates begins
@@ -97,8 +97,8 @@ def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSection
 
 
 def learning_rate(settings: TrainingSection, step: int, start: int = 0) -> float:
-    """The rate of a step: linear warm-up, then constant, an exponential, or half a cosine down to zero at the
-    last step.
+    """The rate of a step: linear warm-up, then constant, an exponential, or half a cosine down to zero, which come to
+    their ends after the last step.
 
     start  the step at which the schedule begins
 

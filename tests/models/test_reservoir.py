@@ -135,4 +135,7 @@ def test_patches_that_do_not_fit_are_refused(given, said):
     facts = DataFacts(components, (0.0,) * 6, (1.0,) * 6, 0.1, True, lambda: [])
     with pytest.raises(DataError, match=said):
         Reservoir.completed(Reservoir.Settings(**given).model_dump(), facts)
+    # Without a dataset as well: of six components a patch of four saw four, and told all six.
+    with pytest.raises(DataError, match=said):
+        build(6, 6, **given)
     assert Reservoir.completed(Reservoir.Settings(patch=3).model_dump(), facts)["patch"] == 3

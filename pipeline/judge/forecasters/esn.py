@@ -76,6 +76,7 @@ class Esn(Baseline):
                 data_sampler=lambda size: generator.uniform(-1, 1, size),
             )
         )
+        # A pair of complex eigenvalues is larger by 0.9 % and is not found: radii are more by so much than they say.
         start = np.ones(UNITS)
         weights = weights / float(np.abs(eigs(weights, 1, v0=start, return_eigenvectors=False)[0]))
         inputs = generator.uniform(-INPUT, INPUT, (states.shape[2] + 1, UNITS))

@@ -47,7 +47,7 @@ def test_a_rotation_is_followed_for_ever_by_whatever_can_turn(name):
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e5 + 0.1])
 @pytest.mark.parametrize("name", ["linear", "polynomial"])
 def test_beside_what_rests_a_circle_is_followed_for_ever(name, value):
-    """The deviation of what rests is rounding, and no unit; nor is on a circle any power of the state a better map."""
+    """The deviation of what rests is rounding, and no unit; and no power makes a better map than a line."""
 
     def of(seed):
         phase = np.random.default_rng(seed).uniform(0, 6, (6, 1)) + STEP * np.arange(400)
