@@ -7,7 +7,10 @@ from .recurrent import Hidden, RecurrentModel
 
 
 class GRU(RecurrentModel):
-    """nn.GRU with a linear readout; the hidden state is h, between -1 and 1."""
+    """nn.GRU with a linear readout; the hidden state is h, between -1 and 1.
+
+    The gate that resets is on what weights make of h, tanh(W x + b + r (U h + c)), where the paper's is on h itself.
+    """
 
     cell = nn.GRU
     parts = 1

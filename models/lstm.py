@@ -7,7 +7,11 @@ from .recurrent import Hidden, RecurrentModel
 
 
 class LSTM(RecurrentModel):
-    """nn.LSTM with a linear readout; the hidden state is the pair (h, c), with h between -1 and 1."""
+    """nn.LSTM with a linear readout; the hidden state is the pair (h, c), with h between -1 and 1.
+
+    It has gates that forget (Gers, Schmidhuber and Cummins 2000, doi:10.1162/089976600300015015), which the first
+    paper has not.
+    """
 
     cell = nn.LSTM
     parts = 2

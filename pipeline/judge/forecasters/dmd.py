@@ -78,12 +78,13 @@ class Dmd(Baseline):
         # A history that is shorter is taken to have been at rest.
         places = np.clip(history.shape[1] - 1 - np.arange(self.count)[::-1], 0, None)
         seen = (history[:, places] - self.mean) / self.scale
-        return (monomials(seen.reshape(len(seen), -1), self.degree),)
+        # Without the constant, which is no part of the state: runs that are next to each other do not differ in it.
+        return (monomials(seen.reshape(len(seen), -1), self.degree)[:, 1:],)
 
     def advance(self, carry: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-        lifted = carry[0] @ self.operator.T
         # The constant comes first, then the states; the latest of these last.
-        now = lifted[:, 1 : 1 + self.count * len(self.mean)][:, -len(self.mean) :]
+        lifted = carry[0] @ self.operator[1:, 1:].T + self.operator[1:, 0]
+        now = lifted[:, : self.count * len(self.mean)][:, -len(self.mean) :]
         return now * self.scale + self.mean, (lifted,)
 
     def keeps(self, states: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 from trajstore.data import TrajstoreError
 from trajstore.pipeline import EngineSettings, get_system, load_config, make_engine
 from trajstore.pipeline.judge.forecasters.examples import Examples, Pairs, Series
+from trajstore.pipeline.judge.forecasters.growth import exponents
 from trajstore.pipeline.judge.forecasters.registry import BASELINES
 from trajstore.pipeline.learn.selection import check_judged_by
 
@@ -85,6 +86,19 @@ def test_a_system_that_is_linear_in_products_is_exact_by_these_alone():
         errors[name] = np.abs(predicted - truth[:, 5:25]).max()
     assert errors["koopman"] < 1e-6
     assert errors["dmd"] > 0.01
+
+
+@pytest.mark.parametrize("name", ["dmd", "koopman"])
+def test_what_comes_to_rest_has_an_exponent_below_zero_whatever_is_constant(name):
+    """x' = 3 + .9 (x - 3), y' = .7 y: the constant that is seen beside lasts for ever."""
+
+    def rows(seed):
+        starts = np.random.default_rng(seed).uniform(-2, 2, (10, 2))
+        return mapped(lambda states: np.array([0.3, 0.0]) + states * np.array([0.9, 0.7]), starts, 40)
+
+    found = BASELINES.find(name).fit(of(rows(0)), of(rows(1)))
+    exponent = exponents(found, rows(2)[:3, :5], np.empty((3, 0)), step=1.0, samples=100)
+    np.testing.assert_allclose(exponent, np.log(0.9), atol=1e-6)
 
 
 @pytest.mark.slow
