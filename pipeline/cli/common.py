@@ -73,9 +73,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             if error.name != TORCH:
                 raise
             raise Failure(f"this needs {TORCH}, which is not installed: {install_torch()}") from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             end_deaf()
-            click.echo("trajstore: interrupted; the same command goes on from here", err=True)
+            said = str(error) or "the same command goes on from here"
+            click.echo(f"trajstore: interrupted; {printable(said)}", err=True)
             sys.exit(INTERRUPTED)
 
     return run

@@ -1,8 +1,8 @@
 """A study: its datasets made, its runs trained and judged, several at once; and one table of all."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ...data.base.errors import TrajstoreError
 from ...data.base.files import write_json, write_text
 from ...data.folder.names import MANIFEST
 from ..draw.style import STYLE, save_figure
+from ..runtime.interrupts import deaf_children, nothing_else_heard
 from ..runtime.lock import locked
 from ..runtime.progress import columns
 from .conditions import LEGEND, conditions, missing
@@ -36,6 +37,19 @@ class Study:
     results: dict[str, Any]
     table: Table
     failed: int
+
+
+@dataclass
+class _Found:
+    """What has been found so far.
+
+    Attributes:
+        scripts: SHA-256 of the scripts that wrote datasets, by their labels.
+        runs: What came of runs that have ended, well or not, by their folders.
+    """
+
+    scripts: dict[str, str] = field(default_factory=dict)
+    runs: dict[Path, dict[str, Any]] = field(default_factory=dict)
 
 
 def run_study(
@@ -60,6 +74,7 @@ def run_study(
 
     Raises:
         TrajstoreError: The file is none, or the folder cannot be used. One run's failure is told in the results.
+        KeyboardInterrupt: When OUT tells of the runs that have ended; its message says how many these are.
     """
     path, out, console = Path(path), Path(out), console or Console(quiet=True)
     study = load_study(path)
@@ -69,97 +84,112 @@ def run_study(
     figures = find_figures(study.figures, path.parent)
     if (out / MANIFEST).is_file():
         raise TrajstoreError(f"{out}: holds a dataset; choose another folder")
+    found, interrupted = _Found(), False
     with locked(out):
-        scripts, lost = _make_datasets(plan, jobs, console)
-        waiting = [job for job in plan.runs if job.dataset.folder not in lost]
-        found = dict(zip(map(id, waiting), _do(waiting, jobs, console), strict=True))
-        told = list(_results(plan, every, found, lost))
-        rows = [
-            row
-            for job, result in told
-            for row in rows_of(job.dataset.label, job.model, job.seed, job.varied, result)
-        ]
-        left_out = every.left_out | _without_rollouts(waiting, found)
-        published = [entry.model_dump(exclude_defaults=True) for entry in study.published]
-        summed = summary(rows, study.pooled)
-        unpooled = [without(row, study.pooled) for row in rows]
-        table = make_table(unpooled, summed, published, study.columns)
-        results = {
-            "quick": quick,
-            "title": study.title,
-            "rows": [asdict(row) for row in rows],
-            "summary": summed,
-            "published": published,
-            "left_out": left_out,
-            "scripts": scripts,
-        }
-        judged = ((job.dataset.label, result.get("metrics", {})) for job, result in told)
-        _save(out, study, table, rows, results, list(conditions(judged)))
+        try:
+            _make_datasets(plan, jobs, console, found)
+            _train_and_judge(plan, jobs, console, found)
+        except KeyboardInterrupt:
+            interrupted = True
+        ended = list(_ended(every, found))
+        if interrupted and not ended:
+            raise KeyboardInterrupt("no run has ended yet; the same command goes on from here")
+        done = _told(study, every, ended, found, out, quick=quick)
         draw_figures(figures, every.runs, out)
-    return Study(results, table, sum(row.error is not None for row in rows))
+    if interrupted:
+        raise KeyboardInterrupt(
+            f"{len(ended)} of {len(every.runs)} runs have ended, and are in {out / TABLE}; the same command goes on "
+            "from here"
+        )
+    return done
 
 
-def _make_datasets(plan: Plan, jobs: int | None, console: Console) -> tuple[dict[str, str], dict[Path, str]]:
-    """SHA-256 of the scripts that wrote datasets, by their labels; what went wrong with others, by their folders."""
-    scripts: dict[str, str] = {}
-    lost: dict[Path, str] = {}
+def _make_datasets(plan: Plan, jobs: int | None, console: Console, found: _Found) -> None:
+    """Runs whose dataset cannot be made have ended."""
     for job in plan.datasets:
         try:
-            digest = make_dataset(job, jobs, console)
+            with nothing_else_heard():
+                digest = make_dataset(job, jobs, console)
         except TrajstoreError as error:
-            lost[job.folder] = str(error)
+            failed = {"seconds": {"train": None, "evaluate": None}, "error": str(error)}
+            found.runs |= {run.folder: failed for run in plan.runs if run.dataset is job}
             continue
         if digest is not None:
-            scripts[job.label] = digest
-    return scripts, lost
+            found.scripts[job.label] = digest
 
 
-def _do(runs: list[RunJob], jobs: int | None, console: Console) -> Iterator[dict[str, Any]]:
-    """What came of each run, in order."""
-    done = [finished(job) for job in runs]
-    left = [number for number, found in enumerate(done) if found is None]
+def _train_and_judge(plan: Plan, jobs: int | None, console: Console, found: _Found) -> None:
+    """What came of each run is found as it ends."""
+    waiting = [job for job in plan.runs if job.folder not in found.runs]
+    left = [job for job in waiting if finished(job) is None]
     workers = max(1, min(jobs or cpu_count(), len(left)))
     with Progress(*columns("runs", speed=False), console=console) as progress:
-        bar = progress.add_task("train and judge", total=len(runs), completed=len(runs) - len(left))
+        bar = progress.add_task("train and judge", total=len(waiting), completed=len(waiting) - len(left))
         with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
-            fresh: Any = Parallel(return_as="generator_unordered")(
-                delayed(_numbered)(number, runs[number], os.getpid()) for number in left
-            )
-            for number, found in fresh:
-                done[number] = found
+            parallel: Any = Parallel(return_as="generator_unordered")
+            with deaf_children():
+                fresh = parallel(delayed(_named)(job, os.getpid()) for job in left)
+            for folder, result in fresh:
+                found.runs[folder] = result
                 progress.advance(bar)
-    return (found or {} for found in done)
 
 
-def _numbered(number: int, job: RunJob, parent: int) -> tuple[int, dict[str, Any]]:
-    return number, do_run(job, parent)
+def _named(job: RunJob, parent: int) -> tuple[Path, dict[str, Any]]:
+    return job.folder, do_run(job, parent)
 
 
-def _results(
-    plan: Plan, every: Plan, found: dict[int, dict[str, Any]], lost: dict[Path, str]
-) -> Iterator[tuple[RunJob, dict[str, Any]]]:
-    """What came of the runs that were asked for, and of others that have been done before."""
-    asked = set(map(id, plan.runs))
+def _ended(every: Plan, found: _Found) -> Iterator[tuple[RunJob, dict[str, Any]]]:
+    """What came of the runs that have ended, now or before, in order."""
     for job in every.runs:
-        nothing: dict[str, float | None] = {"train": None, "evaluate": None}
-        if id(job) in asked and job.dataset.folder in lost:
-            result: dict[str, Any] | None = {"seconds": nothing, "error": lost[job.dataset.folder]}
-        elif id(job) in asked:
-            result = found[id(job)]
-        else:
-            result = finished(job) if (job.dataset.folder / MANIFEST).is_file() else None
+        result = found.runs.get(job.folder)
+        if result is None and (job.dataset.folder / MANIFEST).is_file():
+            result = finished(job)
         if result is not None:
             yield job, result
 
 
-def _without_rollouts(runs: list[RunJob], found: dict[int, dict[str, Any]]) -> dict[str, str]:
+def _told(
+    study: StudyFile,
+    every: Plan,
+    ended: Sequence[tuple[RunJob, dict[str, Any]]],
+    found: _Found,
+    out: Path,
+    *,
+    quick: bool,
+) -> Study:
+    """Write results, table and figure of the runs that have ended, all of them or not."""
+    rows = [
+        row
+        for job, result in ended
+        for row in rows_of(job.dataset.label, job.model, job.seed, job.varied, result)
+    ]
+    published = [entry.model_dump(exclude_defaults=True) for entry in study.published]
+    summed = summary(rows, study.pooled)
+    unpooled = [without(row, study.pooled) for row in rows]
+    table = make_table(unpooled, summed, published, study.columns)
+    results = {
+        "quick": quick,
+        "title": study.title,
+        "runs": {"ended": len(ended), "of": len(every.runs)},
+        "rows": [asdict(row) for row in rows],
+        "summary": summed,
+        "published": published,
+        "left_out": every.left_out | _without_rollouts(ended),
+        "scripts": found.scripts,
+    }
+    judged = ((job.dataset.label, result.get("metrics", {})) for job, result in ended)
+    _save(out, study, table, rows, results, list(conditions(judged)))
+    return Study(results, table, sum(row.error is not None for row in rows))
+
+
+def _without_rollouts(ended: Iterable[tuple[RunJob, dict[str, Any]]]) -> dict[str, str]:
     """Baselines that nothing is rolled out for, and why; a network is judged by its targets nevertheless."""
     return {
         label_of(f"{job.dataset.label}/{job.model}", job.varied): (
             "its test rows are too short for a rollout, or its task has none"
         )
-        for job in runs
-        if job.seed is None and found[id(job)].get("metrics") == {}
+        for job, result in ended
+        if job.seed is None and result.get("metrics") == {}
     }
 
 
@@ -178,22 +208,29 @@ def _save(
     nowhere = [name for name in study.columns if not any(name in row.metrics for row in rows)]
     notes += [f"No run has {name}, which is among the columns." for name in nowhere if rows]
     notes += [f"{label} is left out: {why}." for label, why in results["left_out"].items()]
-    notes += [f"{_told(row)} failed: {row.error}" for row in rows if row.error]
+    notes += [f"{_of(row)} failed: {row.error}" for row in rows if row.error]
     if results["quick"]:
         notes.append("Quick: with the overrides of [quick], which say little of what longer runs would give.")
     heading = f"# {study.title}\n\n" if study.title else ""
-    write_text(out / TABLE, heading + markdown(table, notes))
+    unfinished = _unfinished(**results["runs"])
+    write_text(out / TABLE, heading + (unfinished and f"{unfinished}.\n\n") + markdown(table, notes))
     write_text(out / CSV, comma_separated(rows))
-    # It says that the study is done; what may still fail is drawing.
     write_json(out / RESULTS, results)
     drawn = [without(row, study.pooled) for row in rows]
     figure = draw_table(table, drawn, table.columns[0]) if table.columns else None
     if figure is not None:
+        if unfinished:
+            figure.suptitle(unfinished)
         with mpl.rc_context(STYLE):
             save_figure(figure, out / FIGURE)
 
 
-def _told(row: Row) -> str:
+def _unfinished(ended: int, of: int) -> str:
+    """What a table says that is not of all runs; "" of one that is."""
+    return "" if ended == of else f"Unfinished: {ended} of {of} runs have ended"
+
+
+def _of(row: Row) -> str:
     seed = "" if row.seed is None else f", seed {row.seed}"
     return f"{row.dataset}, {label_of(row.model, row.varied)}{seed}"
 

@@ -21,6 +21,7 @@ from ..generation.generate import generate
 from ..judge.evaluate import evaluate
 from ..judge.evaluate_baselines import evaluate_baselines
 from ..learn.train import train
+from ..runtime.interrupts import nothing_else_heard
 from ..runtime.orphans import end_with_parent
 from .plan import DatasetJob, RunJob
 
@@ -79,7 +80,7 @@ def do_run(job: RunJob, parent: int) -> dict[str, Any]:
         "error": None,
     }
     try:
-        with _one_thread():
+        with nothing_else_heard(), _one_thread():
             found |= _judged(job)
     except Exception as error:
         # A network of a user's own can fail in any way at all, and the other runs go on.

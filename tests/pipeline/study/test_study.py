@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -406,6 +407,59 @@ def test_a_killed_study_resumes_to_the_same_table(sign, study, tmp_path):
     for rows in zip(read(tmp_path / "killed")["rows"], read(tmp_path / "whole")["rows"], strict=True):
         one, other = ({key: value for key, value in row.items() if key != "seconds"} for row in rows)
         assert one == other
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupted_study_tells_of_the_runs_that_have_ended(jobs, study, tmp_path):
+    long = '[[model]]\nlabel = "long"\nonly = ["clean"]\ntraining = { steps = 1000000 }\n'
+    study.write_text(STUDY.replace("[[published]]", long + "[[published]]"))
+    out = tmp_path / "out"
+    command = [
+        Path(sys.executable).with_name("trajstore"),
+        "study",
+        study,
+        "--out",
+        out,
+        "--only",
+        "clean/[sl]*",
+    ]
+    run = forked.Popen(
+        [*command, "--jobs", str(jobs)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("runs/*/result.json"))) < 2 or not list(out.glob("runs/*-long-*/metrics.jsonl")):
+        assert run.poll() is None, "it ended before it was interrupted"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    # As a terminal does it: to the workers, too.
+    os.killpg(run.pid, signal.SIGINT)
+    said, errors = run.communicate(timeout=60)
+    assert (run.returncode, said) == (130, ""), errors
+    assert "Traceback" not in errors
+    every = 2 + 2 + 2 + 1 + 2 + 2 + 1
+    assert errors.rstrip().endswith(
+        f"trajstore: interrupted; 2 of {every} runs have ended, and are in {out}/table.md; the same command goes on "
+        "from here"
+    )
+    results = read(out)
+    assert results["runs"] == {"ended": 2, "of": every}
+    assert [(row["model"], row["seed"], row["error"]) for row in results["rows"]] == [
+        ("small", 0, None),
+        ("small", 1, None),
+    ]
+    table = (out / "table.md").read_text()
+    assert f"# Small\n\nUnfinished: 2 of {every} runs have ended.\n" in table
+    assert "| small | 2 |" in table
+    assert "long" not in table
+    assert len((out / "results.csv").read_text().splitlines()) == 3
+    assert (out / "figure.png").stat().st_size > 10_000
+    curves = {path: path.stat().st_size for path in out.glob("runs/*-long-*/metrics.jsonl")}
+    time.sleep(1.0)
+    assert {path: path.stat().st_size for path in curves} == curves, "nobody works on"
 
 
 def test_runs_are_compared(study, tmp_path):
