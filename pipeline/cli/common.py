@@ -53,8 +53,12 @@ class Failure(click.ClickException):
         click.echo("trajstore: " + printable(self.message, keep="\n"), file=file or sys.stderr)
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Turn what users can mend into a message and exit code 2, and an interrupt into 130."""
+def command(function: Callable[..., None], go_on: str = "begins anew") -> Callable[..., None]:
+    """Turn what users can mend into a message and exit code 2, and an interrupt into 130.
+
+    An interrupt that has no message of its own says that the same command begins anew: whatever is written is whole
+    or as it was.
+    """
 
     @wraps(function)
     def run(*arguments: Any, **options: Any) -> None:
@@ -75,11 +79,16 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise Failure(f"this needs {TORCH}, which is not installed: {install_torch()}") from None
         except KeyboardInterrupt as error:
             end_deaf()
-            said = str(error) or "the same command goes on from here"
+            said = str(error) or f"the same command {go_on}"
             click.echo(f"trajstore: interrupted; {printable(said)}", err=True)
             sys.exit(INTERRUPTED)
 
     return run
+
+
+def resumable(function: Callable[..., None]) -> Callable[..., None]:
+    """The same of a command that keeps what it has done."""
+    return command(function, "goes on from here")
 
 
 def check_is_there(path: Path) -> None:

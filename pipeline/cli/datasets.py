@@ -20,6 +20,7 @@ from .common import (
     overwrite_option,
     print_dataset_json,
     print_json,
+    resumable,
     set_option,
 )
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 @overwrite_option
 @set_option
 @json_option
-@command
+@resumable
 def generate_command(
     config: Path,
     out: Path,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .common import PATH, command, json_option, new_console, print_dataset_json
+from .common import PATH, json_option, new_console, print_dataset_json, resumable
 
 
 @click.command("fetch")
@@ -23,7 +23,7 @@ from .common import PATH, command, json_option, new_console, print_dataset_json
 )
 @click.option("--overwrite", is_flag=True, help="Throw away another dataset that the folder holds.")
 @json_option
-@command
+@resumable
 def fetch_command(
     url: str, folder: Path, identity: str | None, jobs: int, overwrite: bool, as_json: bool
 ) -> None:
@@ -67,7 +67,7 @@ def fetch_command(
 @click.option("--creator", help='The same, as in "Surname, Name".')
 @click.option("--draft", is_flag=True, help="On Zenodo, stop before the record is public, which is for ever.")
 @json_option
-@command
+@resumable
 def publish_command(
     folder: Path, target: str, license: str | None, creator: str | None, draft: bool, as_json: bool
 ) -> None:

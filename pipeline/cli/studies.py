@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...data.base.errors import TrajstoreError
-from .common import PATH, command, json_option, new_console, print_json
+from .common import PATH, command, json_option, new_console, print_json, resumable
 
 if TYPE_CHECKING:
     from ..study.results import Row
@@ -29,7 +29,7 @@ FAILED = 1
     "--quick", is_flag=True, help="With the overrides of the file's [quick]: to try it, not for its numbers."
 )
 @json_option
-@command
+@resumable
 def study_command(
     study: Path, out: Path, jobs: int | None, only: str | None, quick: bool, as_json: bool
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -73,7 +74,8 @@ def run_study(
         console: Where progress is shown; None shows none.
 
     Raises:
-        TrajstoreError: The file is none, or the folder cannot be used. One run's failure is told in the results.
+        TrajstoreError: The file is none, the folder cannot be used, or a worker was killed; one run's failure is told
+            in the results.
         KeyboardInterrupt: When OUT tells of the runs that have ended; its message says how many these are.
     """
     path, out, console = Path(path), Path(out), console or Console(quiet=True)
@@ -84,24 +86,31 @@ def run_study(
     figures = find_figures(study.figures, path.parent)
     if (out / MANIFEST).is_file():
         raise TrajstoreError(f"{out}: holds a dataset; choose another folder")
-    found, interrupted = _Found(), False
+    found, stop = _Found(), None
     with locked(out):
         try:
             _make_datasets(plan, jobs, console, found)
             _train_and_judge(plan, jobs, console, found)
-        except KeyboardInterrupt:
-            interrupted = True
+        except (KeyboardInterrupt, TerminatedWorkerError) as error:
+            stop = error
         ended = list(_ended(every, found))
-        if interrupted and not ended:
-            raise KeyboardInterrupt("no run has ended yet; the same command goes on from here")
+        if stop is not None and not ended:
+            raise _stopped(stop, out, "no run has ended yet")
         done = _told(study, every, ended, found, out, quick=quick)
         draw_figures(figures, every.runs, out)
-    if interrupted:
-        raise KeyboardInterrupt(
-            f"{len(ended)} of {len(every.runs)} runs have ended, and are in {out / TABLE}; the same command goes on "
-            "from here"
-        )
+    if stop is not None:
+        kept = f"{len(ended)} of {len(every.runs)} runs have ended, and are in {out / TABLE}"
+        raise _stopped(stop, out, kept)
     return done
+
+
+def _stopped(stop: BaseException, out: Path, kept: str) -> BaseException:
+    """What tells of an end before the end: what is kept, and how to go on."""
+    said = f"{kept}; the same command goes on from here"
+    if isinstance(stop, KeyboardInterrupt):
+        return KeyboardInterrupt(said)
+    killed = "a worker process was killed, perhaps for want of memory"
+    return TrajstoreError(f"{out}: {killed}; {said}, perhaps with fewer --jobs")
 
 
 def _make_datasets(plan: Plan, jobs: int | None, console: Console, found: _Found) -> None:

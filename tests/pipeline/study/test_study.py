@@ -409,8 +409,27 @@ def test_a_killed_study_resumes_to_the_same_table(sign, study, tmp_path):
         assert one == other
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_an_interrupted_study_tells_of_the_runs_that_have_ended(jobs, study, tmp_path):
+def worker_of(parent: int) -> int:
+    """A process that joblib has started to train."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return next(
+        int(child) for child in children if b"popen_loky" in Path(f"/proc/{child}/cmdline").read_bytes()
+    )
+
+
+@pytest.mark.parametrize(
+    ("jobs", "sign"),
+    [
+        (1, signal.SIGINT),
+        (2, signal.SIGINT),
+        pytest.param(
+            2,
+            signal.SIGKILL,
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc"),
+        ),
+    ],
+)
+def test_a_study_that_is_stopped_tells_of_the_runs_that_have_ended(jobs, sign, study, tmp_path):
     long = '[[model]]\nlabel = "long"\nonly = ["clean"]\ntraining = { steps = 1000000 }\n'
     study.write_text(STUDY.replace("[[published]]", long + "[[published]]"))
     out = tmp_path / "out"
@@ -435,16 +454,20 @@ def test_an_interrupted_study_tells_of_the_runs_that_have_ended(jobs, study, tmp
         assert run.poll() is None, "it ended before it was interrupted"
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    # As a terminal does it: to the workers, too.
-    os.killpg(run.pid, signal.SIGINT)
+    if sign is signal.SIGKILL:
+        os.kill(worker_of(run.pid), sign)
+    else:
+        # As a terminal does it: to the workers, too.
+        os.killpg(run.pid, sign)
     said, errors = run.communicate(timeout=60)
-    assert (run.returncode, said) == (130, ""), errors
-    assert "Traceback" not in errors
     every = 2 + 2 + 2 + 1 + 2 + 2 + 1
-    assert errors.rstrip().endswith(
-        f"trajstore: interrupted; 2 of {every} runs have ended, and are in {out}/table.md; the same command goes on "
-        "from here"
-    )
+    kept = f"; 2 of {every} runs have ended, and are in {out}/table.md; the same command goes on from here"
+    code, end = (130, f"trajstore: interrupted{kept}")
+    if sign is signal.SIGKILL:
+        code, end = 2, f"was killed, perhaps for want of memory{kept}, perhaps with fewer --jobs"
+    assert (run.returncode, said) == (code, ""), errors
+    assert "Traceback" not in errors
+    assert errors.rstrip().endswith(end)
     results = read(out)
     assert results["runs"] == {"ended": 2, "of": every}
     assert [(row["model"], row["seed"], row["error"]) for row in results["rows"]] == [
