@@ -179,10 +179,9 @@ def print_summary(console: Console, summary: "Summary") -> None:
     manifest = summary.manifest
     failed = {name: split.failed for name, split in manifest.splits.items() if split.failed}
     there = f", {summary.reused} there already" if summary.reused else ""
-    rate = f" at {summary.rows / summary.seconds:,.0f} rows/s" if summary.rows else ""
     console.print(
-        f"{summary.written} shards written{there}; {summary.rows:,} rows integrated in {summary.seconds:.2f} "
-        f"s{rate}; {manifest.bytes / 1e6:,.1f} MB; id {manifest.id[:IDENTITY_SHOWN]}",
+        f"{summary.written} shards written{there}; {summary.rows:,} rows integrated; {summary.seconds:.2f} s from "
+        f"config to manifest; {manifest.bytes / 1e6:,.1f} MB; id {manifest.id[:IDENTITY_SHOWN]}",
         soft_wrap=True,
     )
     if summary.compared:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -426,6 +427,14 @@ def test_a_checkpoint_that_would_run_code_is_refused(workspace, tmp_path):
     torch.save({"model": Evil()}, workspace / "run/best.pt")
     ends_in_2(run("evaluate", workspace / "run"), "best.pt")
     assert not (tmp_path / "hacked").exists()
+
+
+def test_a_generation_tells_one_speed(tmp_path):
+    said = run("generate", QUICK, "--out", tmp_path / "d", *SMALL).stderr
+    closing = next(line for line in said.splitlines() if "shards written" in line)
+    assert re.search(r"; 100 rows integrated; \d+\.\d\d s from config to manifest; ", closing)
+    assert said.replace(closing, "").split().count("rows/s") == 1, "that of the bar"
+    assert "rows/s" not in closing
 
 
 def test_a_device_that_is_not_there_is_an_error(trained, tmp_path):
