@@ -64,15 +64,13 @@ class MappedStates:
         """Copy rows, in few large reads past the map; `keep` as of `extents`."""
         row_bytes = self._stored.itemsize * prod(self.shape[1:])
         with extents(self._path, keep=keep) as fill:
-            for rows, out in stretches:
-                for run in _runs(rows, row_bytes):
-                    here, first, last = out[run], int(rows[run.start]), int(rows[run.stop - 1])
-                    count = last - first + 1
-                    whole = count == len(here) and here.dtype == self._stored
-                    block = here if whole else np.empty((count, *self.shape[1:]), self._stored)
-                    fill(block.reshape(-1).view(np.uint8).data, (self._offset or 0) + first * row_bytes)
-                    if not whole:
-                        here[:] = block[rows[run] - first]
+            for rows, out in _runs(stretches, row_bytes):
+                first, count = int(rows[0]), int(rows[-1] - rows[0]) + 1
+                whole = count == len(out) and out.dtype == self._stored
+                block = out if whole else np.empty((count, *self.shape[1:]), self._stored)
+                fill(block.reshape(-1).view(np.uint8).data, (self._offset or 0) + first * row_bytes)
+                if not whole:
+                    out[:] = block[rows - first]
 
 
 class RangedStates(MappedStates):
@@ -151,20 +149,20 @@ class ChunkedStates:
         """Copy rows, chunk by chunk; `keep` as of `extents`."""
         unpack = partial(self._chunks.read, keep=keep)
         row_bytes = self.dtype.itemsize * prod(self.shape[1:])
-        for rows, out in stretches:
-            for run in _runs(rows, row_bytes):
-                first = int(rows[run.start])
-                block = self._chunks.rows(first, int(rows[run.stop - 1]) + 1, unpack)
-                out[run] = block[rows[run] - first]
+        for rows, out in _runs(stretches, row_bytes):
+            first = int(rows[0])
+            out[:] = self._chunks.rows(first, int(rows[-1]) + 1, unpack)[rows - first]
 
 
-def _runs(rows: np.ndarray, row_bytes: int) -> Iterator[slice]:
-    """Cut ascending rows where so much lies between two that reading it would cost more than another read."""
-    if rows[-1] - rows[0] == len(rows) - 1:
-        return iter((slice(0, len(rows)),))
-    cuts = np.flatnonzero(np.diff(rows) > max(1, GAP_BYTES // max(1, row_bytes))) + 1
-    bounds = [0, *cuts.tolist(), len(rows)]
-    return (slice(first, last) for first, last in pairwise(bounds) if first < last)
+def _runs(stretches: Iterable[Stretch], row_bytes: int) -> Iterator[Stretch]:
+    """Cut stretches where so much lies between two rows that reading it would cost more than another read."""
+    far = max(1, GAP_BYTES // max(1, row_bytes))
+    for rows, out in stretches:
+        if rows[-1] - rows[0] == len(rows) - 1:
+            yield rows, out
+            continue
+        bounds = [0, *(np.flatnonzero(np.diff(rows) > far) + 1).tolist(), len(rows)]
+        yield from ((rows[first:last], out[first:last]) for first, last in pairwise(bounds))
 
 
 States = MappedStates | ChunkedStates

@@ -34,11 +34,10 @@ def fitted_where_learned(
         judging = replace(judging, fitted=_learned_from(judging, config, task, run))
     except TrajstoreError as error:
         if judging.fitted is not None:
-            console.print(
+            _warn(
+                console,
                 f"{error}; baselines are fitted on the train split of {judged.path}, and have seen what the network "
                 "has not",
-                style="yellow",
-                soft_wrap=True,
             )
     return judging, {
         "another_dataset": {
@@ -52,12 +51,15 @@ def fitted_where_learned(
 def warn_of_no_baselines(judging: Judging, console: Console) -> None:
     """Say so where there is nothing that baselines could be fitted on."""
     if judging.fitted is None:
-        console.print(
+        _warn(
+            console,
             f"{judging.test.store.path}: has no train trajectories, and nothing else is there that baselines could "
             "be fitted on; they are left out",
-            style="yellow",
-            soft_wrap=True,
         )
+
+
+def _warn(console: Console, text: str) -> None:
+    console.print(text, style="yellow", soft_wrap=True)
 
 
 def _learned_from(judging: Judging, config: RunConfig, task: Task, run: Path) -> TrajectoryDataset:

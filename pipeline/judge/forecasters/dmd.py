@@ -15,10 +15,8 @@ import numpy as np
 
 from ....data.base.errors import TrajstoreError
 from ....data.base.installing import install
-from .choice import best_on
-from .examples import Examples
 from .first_state import monomials
-from .forecaster import Baseline, near
+from .standardised import Standardised
 
 try:
     from pydmd import DMD
@@ -35,7 +33,7 @@ MOST_FEATURES = 300
 
 
 @dataclass(frozen=True)
-class Dmd(Baseline):
+class Dmd(Standardised):
     """`count` standardised states, the oldest first, are lifted to their products up to `degree`, (F,), and these
     are mapped by `operator` (F, F); a rollout never comes down before its end.
     """
@@ -43,18 +41,10 @@ class Dmd(Baseline):
     lifts: ClassVar[tuple[tuple[int, int], ...]] = ((1, 1), (2, 1), (5, 1), (10, 1), (20, 1), (50, 1))
     count: int
     degree: int
-    mean: np.ndarray
-    scale: np.ndarray
     operator: np.ndarray
 
     @classmethod
-    def fit(cls, train: Examples, validation: Examples) -> Self | None:
-        states = train.series.states
-        mean, scale = train.series.moments()
-        return best_on(validation.series, scale, cls._candidates((states - mean) / scale, mean, scale))
-
-    @classmethod
-    def _candidates(cls, states: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Iterator[Self]:
+    def candidates(cls, states: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Iterator[Self]:
         for count, degree in cls.lifts:
             columns = count * states.shape[2]
             size = comb(columns + degree, degree)
@@ -72,7 +62,7 @@ class Dmd(Baseline):
                     found = DMD(svd_rank=rank, exact=True).fit(before, after)
                 modes = np.asarray(found.modes)
                 operator = (modes * found.eigs) @ np.linalg.pinv(modes)
-                yield cls(count, degree, mean, scale, operator.real)
+                yield cls(mean, scale, count, degree, operator.real)
 
     def begin(self, history: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
         # A history that is shorter is taken to have been at rest.
@@ -86,9 +76,6 @@ class Dmd(Baseline):
         lifted = carry[0] @ self.operator[1:, 1:].T + self.operator[1:, 0]
         now = lifted[:, : self.count * len(self.mean)][:, -len(self.mean) :]
         return now * self.scale + self.mean, (lifted,)
-
-    def keeps(self, states: np.ndarray) -> np.ndarray:
-        return near(states, self.mean, self.scale)
 
 
 class Koopman(Dmd):

@@ -13,9 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array, random_array
 from scipy.sparse.linalg import eigs
 
-from .choice import best_on
-from .examples import Examples
-from .forecaster import Baseline, near
+from .standardised import Standardised
 
 UNITS, CONNECTIONS, INPUT = 500, 6, 0.1
 # What is chosen from: the spectral radius, the leak rate, and the ridge, relative to the features' mean square.
@@ -48,24 +46,16 @@ class Recurrence:
 
 
 @dataclass(frozen=True)
-class Esn(Baseline):
+class Esn(Standardised):
     """`readout` (R + D + 1, D) of the next standardised state."""
 
     recurrence: Recurrence
-    mean: np.ndarray
-    scale: np.ndarray
     readout: np.ndarray
 
     @classmethod
-    def fit(cls, train: Examples, validation: Examples) -> Self | None:
-        states = train.series.states
+    def candidates(cls, states: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Iterator[Self]:
         if states.shape[1] < 3:
-            return None
-        mean, scale = train.series.moments()
-        return best_on(validation.series, scale, cls._candidates((states - mean) / scale, mean, scale))
-
-    @classmethod
-    def _candidates(cls, states: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Iterator[Self]:
+            return
         generator = np.random.default_rng(SEED)
         density = min(1.0, CONNECTIONS / UNITS)
         weights = csr_array(
@@ -90,7 +80,7 @@ class Esn(Baseline):
             unit = np.trace(gram) / len(gram)
             for ridge in RIDGES:
                 readout = np.linalg.solve(gram + ridge * unit * np.eye(len(gram)), moments)
-                yield cls(recurrence, mean, scale, readout)
+                yield cls(mean, scale, recurrence, readout)
 
     def begin(self, history: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
         seen = (history - self.mean) / self.scale
@@ -100,9 +90,6 @@ class Esn(Baseline):
         units, seen = carry
         now = _features(units, seen) @ self.readout
         return now * self.scale + self.mean, (self.recurrence.step(units, now), now)
-
-    def keeps(self, states: np.ndarray) -> np.ndarray:
-        return near(states, self.mean, self.scale)
 
 
 def _features(units: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -11,10 +11,8 @@ from typing import Self
 
 import numpy as np
 
-from .choice import best_on
-from .examples import Examples
 from .first_state import monomials
-from .forecaster import Baseline, near
+from .standardised import Standardised
 
 # What is chosen from: how many states, how many steps apart, products of how many of them, and the ridge, relative to
 # the features' mean square.
@@ -25,23 +23,15 @@ MOST_FEATURES = 600
 
 
 @dataclass(frozen=True)
-class Nvar(Baseline):
+class Nvar(Standardised):
     """`delays` (k,) in steps, the longest first; `coefficients` (F, D) of the increments, of standardised states."""
 
     delays: np.ndarray
     degree: int
-    mean: np.ndarray
-    scale: np.ndarray
     coefficients: np.ndarray
 
     @classmethod
-    def fit(cls, train: Examples, validation: Examples) -> Self | None:
-        states = train.series.states
-        mean, scale = train.series.moments()
-        return best_on(validation.series, scale, cls._candidates((states - mean) / scale, mean, scale))
-
-    @classmethod
-    def _candidates(cls, states: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Iterator[Self]:
+    def candidates(cls, states: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Iterator[Self]:
         for count, apart, degree in product(STATES, APART, DEGREES):
             delays = apart * np.arange(count)[::-1]
             columns = count * states.shape[2]
@@ -57,7 +47,7 @@ class Nvar(Baseline):
             told, unit = left.T @ reduced[:, size:], np.square(sizes).sum() / size
             for ridge in RIDGES:
                 weights = sizes / (np.square(sizes) + ridge * unit)
-                yield cls(delays, degree, mean, scale, right.T @ (weights[:, None] * told))
+                yield cls(mean, scale, delays, degree, right.T @ (weights[:, None] * told))
 
     def begin(self, history: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
         # A history that is shorter than the delays is taken to have been at rest.
@@ -69,6 +59,3 @@ class Nvar(Baseline):
         seen = past[:, past.shape[1] - 1 - self.delays].reshape(len(past), -1)
         now = past[:, -1] + monomials(seen, self.degree) @ self.coefficients
         return now * self.scale + self.mean, (np.concatenate([past[:, 1:], now[:, None]], axis=1),)
-
-    def keeps(self, states: np.ndarray) -> np.ndarray:
-        return near(states, self.mean, self.scale)

@@ -17,7 +17,7 @@ from ....data.base.installing import install
 from .choice import best_on
 from .examples import Examples
 from .first_state import monomials
-from .forecaster import Baseline, near
+from .standardised import Standardised
 
 try:
     import pysindy
@@ -40,13 +40,11 @@ SUBSTEPS = 2
 
 
 @dataclass(frozen=True)
-class Sindy(Baseline):
+class Sindy(Standardised):
     """dx/dt is the products up to `degree` times `coefficients` (F, D), raw units; samples are `step` apart."""
 
     degree: int
     step: float
-    mean: np.ndarray
-    scale: np.ndarray
     coefficients: np.ndarray
 
     @classmethod
@@ -75,7 +73,7 @@ class Sindy(Baseline):
                     # That nothing is left, and that of regressions some are nearly singular.
                     warnings.simplefilter("ignore")
                     model.fit(seen, t=step, x_dot=slopes / rates)
-                yield cls(degree, step, mean, scale, model.coefficients().T * rates * scale / units)
+                yield cls(mean, scale, degree, step, model.coefficients().T * rates * scale / units)
 
     def field(self, states: np.ndarray) -> np.ndarray:
         """dx/dt (N, D) of states (N, D)."""
@@ -92,9 +90,6 @@ class Sindy(Baseline):
             third = self.field(now + step / 2 * second)
             now = now + step / 6 * (first + 2 * (second + third) + self.field(now + step * third))
         return now, (now,)
-
-    def keeps(self, states: np.ndarray) -> np.ndarray:
-        return near(states, self.mean, self.scale)
 
 
 def _slopes(states: np.ndarray, step: float, smoothed: int) -> tuple[np.ndarray, np.ndarray]:
