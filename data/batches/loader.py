@@ -24,6 +24,13 @@ BLOCK_ROWS = 8192
 BLOCK_BYTES = 4 << 20
 
 
+class _Unsaid(int):
+    """The seed of who gives none: 0, and not the same as a 0 that is given."""
+
+
+NO_SEED = _Unsaid(0)
+
+
 class Loader:
     """An iterable over batches; `make_loader` makes one.
 
@@ -132,8 +139,8 @@ def make_loader(
     dataset: TrajectoryDataset | ResidentDataset,
     batch_size: int,
     *,
-    shuffle: bool | Literal["block"] = False,
-    seed: int = 0,
+    shuffle: bool | Literal["block"] | None = None,
+    seed: int = NO_SEED,
     drop_last: bool = False,
     workers: int = 0,
     start_method: str | None = None,
@@ -147,10 +154,11 @@ def make_loader(
     Args:
         dataset: A `TrajectoryDataset`, or one whose samples lie on a device.
         batch_size: How many samples a batch of this process has.
-        shuffle: False keeps the order of the dataset. True shuffles all samples anew each epoch. "block" reads
-            blocks of consecutive rows in random order into a buffer and shuffles each fill of it, for datasets
-            that are larger than memory; see the page Scale of the docs.
-        seed: What the order of an epoch follows from, together with the number of the epoch.
+        shuffle: False, or left out, keeps the order of the dataset. True shuffles all samples anew each epoch.
+            "block" reads blocks of consecutive rows in random order into a buffer and shuffles each fill of it,
+            for datasets that are larger than memory; see the page Scale of the docs.
+        seed: What the order of a shuffled epoch follows from, together with the number of the epoch. It shuffles
+            nothing by itself: given without `shuffle`, it is refused.
         drop_last: Whether to leave out a last batch that is not full.
         workers: How many processes read ahead. 0 reads in this process, which is faster from memory maps. In
             blocks, threads of this process read ahead: so many, or four for 0.
@@ -162,15 +170,20 @@ def make_loader(
             of them are mixed with each other.
 
     Raises:
-        DataError: A value is impossible, or the dataset cannot be read in that way.
+        DataError: A value is impossible, there is nothing to seed, or the dataset cannot be read in that way.
     """
+    if shuffle is None and seed is not NO_SEED:
+        raise DataError(
+            f'seed is {seed!r:.80}, and nothing is shuffled; give shuffle=True (or "block"), or leave seed out, or '
+            "say shuffle=False where the order of the dataset is meant"
+        )
     if not hasattr(dataset, "sample_bytes"):
         raise DataError(
             f"dataset is {dataset!r:.80}; expected a TrajectoryDataset, as in TrajectoryDataset(path)"
         )
     reading = Reading(
         batch_size=batch_size,
-        shuffle=shuffle,
+        shuffle=False if shuffle is None else shuffle,
         seed=seed,
         drop_last=drop_last,
         workers=workers,

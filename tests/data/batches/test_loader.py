@@ -206,6 +206,16 @@ def test_a_loader_of_a_path_is_refused():
         make_loader("artifacts/quick/dataset", 4)
 
 
+@pytest.mark.parametrize("seed", [0, 3, np.int64(3)])
+def test_a_seed_that_would_shuffle_nothing_is_refused(seed):
+    with pytest.raises(DataError, match=r"nothing is shuffled; give shuffle=True"):
+        make_loader(Numbers(10), 4, seed=seed)
+    in_order = [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert numbers(make_loader(Numbers(10), 4, shuffle=False, seed=seed)) == in_order
+    assert numbers(make_loader(Numbers(10), 4)) == in_order
+    assert make_loader(Numbers(10), 4, shuffle=True).seed == 0
+
+
 def test_numpys_integers_are_whole_numbers():
     wanted = {"seed": np.int64(3), "workers": np.uint8(0), "world_size": np.int32(1)}
     loader = make_loader(Numbers(10), np.int64(4), shuffle=True, **wanted)
