@@ -14,6 +14,12 @@ from .shortage import system_error
 
 # Held by the process that works in a folder.
 LOCK = ".lock"
+# What the system means by "File exists" and the like.
+KINDS = {
+    FileExistsError: "is there, and no folder; expected a folder",
+    NotADirectoryError: "a part of the path is a file; expected a folder",
+    IsADirectoryError: "is a folder; expected a file",
+}
 TEMPORARY = re.compile(r"(.+?)(\.\d+)?\.part")
 
 
@@ -47,7 +53,7 @@ def temporary_path(path: Path) -> Path:
 
 def reason(error: OSError) -> str:
     """Of which file the system said what, in one line."""
-    said = error.strerror or str(error)
+    said = KINDS.get(type(error)) or error.strerror or str(error)
     return f"{error.filename}: {said}" if error.filename else said
 
 

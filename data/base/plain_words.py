@@ -2,13 +2,14 @@
 
 import datetime
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 # Parts of a location that are no keys, nor could be the name of a state or parameter.
-TAGS = ("<number>", "<draw>", "<periods>", "<by name>", "[key]")
+TAGS = ("<number>", "<draw>", "<periods>", "<by name>", "<path>", "<paths>", "<sections>", "[key]")
 # By pydantic's name of a mistake, where its words are a programmer's.
 EXPECTED = {
     "model_type": "a table",
@@ -29,7 +30,9 @@ def got(value: Any) -> str:
 
 def key_of(problem: Mapping[str, Any], under: str = "") -> str:
     """The key that pydantic found a mistake in, where the whole lies under another one."""
-    return ".".join(filter(None, [under, *(str(part) for part in problem["loc"] if part not in TAGS)]))
+    # An empty key is written so in TOML; an override with two dots in a row has one.
+    parts = [str(part) or '""' for part in problem["loc"] if part not in TAGS]
+    return ".".join([under, *parts] if under else parts)
 
 
 def mistake(problem: Mapping[str, Any]) -> str:
@@ -54,6 +57,8 @@ def first_mistake(error: ValidationError, under: str = "") -> str:
 
 def expected(problem: Mapping[str, Any]) -> str:
     """What pydantic would have taken; in its own words where there are no plainer ones."""
+    if len(problem["loc"]) == 1 and (headed := _headed(problem)):
+        return headed
     if problem["type"] == "list_type":
         return f"expected a list{_as_list(problem['input'])}"
     if problem["type"] == "float_type" and "<number>" in problem["loc"] and _is_range(problem["input"]):
@@ -62,7 +67,23 @@ def expected(problem: Mapping[str, Any]) -> str:
     if problem["type"] in EXPECTED:
         return "expected " + EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
     message = problem["msg"].replace("Input should be ", "expected ")
-    return message[0].lower() + message[1:]
+    quoted = problem["type"] in ("float_type", "int_type") and _is_number(problem["input"])
+    return message[0].lower() + message[1:] + ("; leave out the quotes" if quoted else "")
+
+
+def _headed(problem: Mapping[str, Any]) -> str:
+    """Of a section of the file whose head has one pair of brackets for two, or two for one; "" of all else."""
+    key, value = problem["loc"][0], problem["input"]
+    if problem["type"] == "list_type" and isinstance(value, Mapping):
+        return f"expected a list of tables, each with the head [[{key}]]"
+    if (
+        problem["type"] == "model_type"
+        and isinstance(value, list)
+        and value
+        and isinstance(value[0], Mapping)
+    ):
+        return f"expected one table, with the head [{key}]"
+    return ""
 
 
 def _as_list(value: Any) -> str:
@@ -76,6 +97,11 @@ def _as_list(value: Any) -> str:
             return f", as in [{value}]"
         case _:
             return ""
+
+
+def _is_number(value: Any) -> bool:
+    """A text that is one of TOML's numbers in quotes."""
+    return isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", value) is not None
 
 
 def _is_range(value: Any) -> bool:

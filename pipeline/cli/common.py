@@ -33,6 +33,9 @@ class DatasetPath(click.Path):
         self._addresses = addresses
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            # Of a variable of a shell that is not set; the folder one stands in would be taken for it.
+            self.fail("got an empty text, expected a path", param, ctx)
         if scheme_of(value) is None:
             return super().convert(value, param, ctx)
         if not self._addresses:
@@ -117,8 +120,8 @@ overwrite_option = click.option(
 
 
 def new_console(*, stderr: bool = True) -> Console:
-    """Shows words as they are, without colours for whatever looks like a number or a path."""
-    return Console(stderr=stderr, highlight=False)
+    """Shows words as they are: no colours for whatever looks like a number or a path, and no markup in a name."""
+    return Console(stderr=stderr, highlight=False, markup=False)
 
 
 def print_json(value: Any) -> None:

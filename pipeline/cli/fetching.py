@@ -32,6 +32,8 @@ def fetch_command(
     URL is where the dataset's folder lies: https, http, file, hf://ORG/NAME[@REVISION], doi:10.5281/zenodo.N, or a
     path. The same command goes on where it was interrupted, and fetches nothing that is already there and right.
     """
+    if not url:
+        raise click.BadParameter("got an empty text, expected an address or a path", param_hint="URL")
     from ..exchange.fetch.fetch import fetch
 
     console = new_console()

@@ -26,6 +26,7 @@ def init_command(system: str, out: Path | None, quick: bool) -> None:
     path = Path(f"{system.replace(':', '-')}.toml") if out is None else out
     if path.exists() or path.is_symlink():
         raise TrajstoreError(f"{path}: is there already; move it away, or give another --out")
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     click.echo(str(path))

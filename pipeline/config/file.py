@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ...data.base.errors import TrajstoreError
+from ...data.base.files import reason
 from ...data.base.own_code import OwnCode, is_file
 from ...data.shard.schema import SPLITS
 from .consistency import check_training
@@ -89,7 +90,9 @@ def read_toml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
         raw = tomllib.loads(_text(Path(path)))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such config file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{reason(error)}; a config is a TOML file") from None
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: cannot be read ({error}); expected a TOML file") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is no TOML: {error}") from None
@@ -201,11 +204,13 @@ def _apply(raw: dict[str, Any], override: str) -> None:
     if not equals or not last:
         raise ConfigError(f"--set {override}: expected key.path=value, as in training.steps=100")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        found = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        value = text.strip()
+        found = {"value": text.strip()}
+    if len(found) > 1:
+        raise ConfigError(f"--set {override}: expected one value; give each key a --set of its own")
     for parent in parents:
         raw = raw.setdefault(parent, {})
         if not isinstance(raw, dict):
             raise ConfigError(f"--set {override}: {parent} is no section")
-    raw[last] = value
+    raw[last] = found["value"]

@@ -59,6 +59,7 @@ def write_page(page: Page, path: Path) -> None:
     if (path.exists() or path.is_symlink()) and not _is_ours(path):
         raise TrajstoreError(f"{path}: is there, and not a page that trajstore wrote; give another --out")
     html = _environment().get_template("page.html.j2").render(page=page, marker=MARKER)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
 

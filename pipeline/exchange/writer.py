@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from os.path import lexists
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,13 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     path = path.absolute()
     beside = list(path.iterdir()) if path.is_dir() else []
-    if path.exists() and not (path.is_dir() and all(is_bystander(each.name) for each in beside)):
+    if lexists(path) and not (path.is_dir() and all(is_bystander(each.name) for each in beside)):
         raise DataError(f"{path}: exists; choose a new or empty folder")
     # The lock lies beside the folder that is moved, in one of its own, which nobody else would name so.
     work = path.with_name(f".{path.name}.trajstore-new")
     part = work / path.name
     try:
-        with locked(work):
+        with locked(work, path):
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir()
             try:

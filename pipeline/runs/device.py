@@ -18,7 +18,16 @@ def find_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return torch.empty(0, device=name).device
+        torch.device(name)
+    except RuntimeError:
+        raise RunError(
+            f'training.device: torch knows no device {name!r}; expected "auto", "cpu", "cuda" or "cuda:1"'
+        ) from None
+    try:
+        found = torch.empty(0, device=name)
+        # Of "meta" nothing comes back, for there are no numbers.
+        found.cpu()
+        return found.device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f'training.device: {name!r} cannot be used ({reason}); "auto" or "cpu" can') from None

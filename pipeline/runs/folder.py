@@ -224,11 +224,7 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
     remove_leftovers(run, FILES.__contains__)
     if (run / MANIFEST).is_file():
         raise RunError(f"{run}: holds a dataset, and a run needs a folder of its own; choose another one")
-    if entries := entries_of(run):
-        if not (run / CONFIG).exists():
-            raise RunError(
-                f"{run}: holds {entries[0].name}, and no run; choose an empty folder, or one that is not there yet"
-            )
+    if _is_used(run):
         difference = described.difference(RunConfig.load(run))
         goes_on = resume if difference.keys() <= LENGTHS else False
         if not (goes_on or (not difference and (run / TRAINING).is_file())):
@@ -244,12 +240,11 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
 def prepare_evaluation(folder: Path, described: RunConfig, overwrite: bool) -> None:
     """Make a folder ready for what is judged of predictions: empty, or holding the same.
 
-    Raises RunError if it holds something else.
+    Raises RunError if it holds something else, or lies in a dataset.
     """
-    if (folder / MANIFEST).is_file():
-        raise RunError(f"{folder}: holds a dataset; choose another folder")
+    refuse_dataset(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if entries_of(folder):
+    if _is_used(folder):
         held = RunConfig.load(folder)
         if held.identity != described.identity:
             if not overwrite:
@@ -259,6 +254,24 @@ def prepare_evaluation(folder: Path, described: RunConfig, overwrite: bool) -> N
                 )
             clear(folder)
     described.save(folder)
+
+
+def refuse_dataset(folder: Path) -> None:
+    """Raise RunError if what is to be written would lie in a dataset."""
+    if (folder / MANIFEST).is_file():
+        raise RunError(f"{folder}: holds a dataset; choose another folder")
+    if (folder.absolute().parent / MANIFEST).is_file():
+        raise RunError(f"{folder}: lies in a dataset, which holds nothing else; choose another folder")
+
+
+def _is_used(folder: Path) -> bool:
+    """Does it hold a run, or what was judged? Raises RunError for anything else, which nobody throws away."""
+    entries = entries_of(folder)
+    if entries and not (folder / CONFIG).exists():
+        raise RunError(
+            f"{folder}: holds {entries[0].name}, and no run; choose an empty folder, or one that is not there yet"
+        )
+    return bool(entries)
 
 
 def entries_of(run: Path) -> list[Path]:

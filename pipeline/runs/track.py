@@ -6,7 +6,11 @@ from pathlib import Path
 from ...data.base.installing import TORCH, install
 from .curve import read_curve
 from .files import RunError
-from .folder import RunConfig
+from .folder import RunConfig, refuse_dataset
+
+Curve = list[dict[str, float | str]]
+# What TensorBoard's files of ours end in.
+OURS = ".trajstore"
 
 
 def track(run: str | Path, to: str, out: str | Path | None = None) -> Path:
@@ -15,10 +19,11 @@ def track(run: str | Path, to: str, out: str | Path | None = None) -> Path:
     Args:
         run: Its folder.
         to: One of TRACKERS.
-        out: The folder; RUN/TRACKER if left out. What it holds of the same run is written anew.
+        out: The folder; RUN/TRACKER if left out. What trajstore has written there before is gone afterwards.
 
     Raises:
-        RunError: The folder is no run, or has no curve yet, or the program's package is not installed.
+        RunError: The folder is no run, or has no curve yet, or the program's package is not installed; or `out` lies
+            in a dataset.
     """
     run = Path(run)
     RunConfig.load(run)
@@ -28,24 +33,27 @@ def track(run: str | Path, to: str, out: str | Path | None = None) -> Path:
     if not lines:
         raise RunError(f"{run}: has no curve yet; train it first")
     folder = run / to if out is None else Path(out)
-    TRACKERS[to](lines, folder)
+    refuse_dataset(folder)
+    TRACKERS[to](lines, folder, out is None)
     return folder
 
 
-def _tensorboard(lines: list[dict[str, float | str]], folder: Path) -> None:
+def _tensorboard(lines: Curve, folder: Path, alone: bool) -> None:
+    """Where nothing lies but what is `alone` ours, earlier versions have not signed it."""
     try:
         from torch.utils.tensorboard.writer import SummaryWriter
     except ModuleNotFoundError as error:
         if error.name == TORCH:
             raise
         raise RunError(f"tensorboard is not installed; {install('tensorboard')}") from None
-    for old in folder.glob("events.out.tfevents.*"):
-        old.unlink()
-    with SummaryWriter(str(folder)) as writer:
+    before = list(folder.glob(f"events.out.tfevents.*{'' if alone else OURS}"))
+    with SummaryWriter(str(folder), filename_suffix=OURS) as writer:
         for line in lines:
             for name, value in line.items():
                 if name != "step" and isinstance(value, int | float):
                     writer.add_scalar(name, value, int(line["step"]))
+    for old in before:
+        old.unlink()
 
 
-TRACKERS: dict[str, Callable[[list[dict[str, float | str]], Path], None]] = {"tensorboard": _tensorboard}
+TRACKERS: dict[str, Callable[[Curve, Path, bool], None]] = {"tensorboard": _tensorboard}

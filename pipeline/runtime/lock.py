@@ -14,16 +14,17 @@ from ...data.folder.names import MANIFEST
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Make the folder if need be, and hold its lock.
+def locked(folder: Path, name: Path | None = None) -> Iterator[None]:
+    """Make the folder if need be, and hold its lock; `name` is what messages call it, where that is another.
 
     Raises TrajstoreError that says who holds it, or why the folder cannot be used: a dataset's folder, say, has
     room for nothing else. The operating system
     frees the lock of a process that dies.
     """
+    name = name or folder
     if (folder.absolute().parent / MANIFEST).exists():
         raise TrajstoreError(
-            f"{folder}: lies in a dataset, which holds nothing but its own files; choose another folder"
+            f"{name}: lies in a dataset, which holds nothing but its own files; choose another folder"
         )
     path = folder / LOCK
     lock = FileLock(path, timeout=0)
@@ -35,12 +36,12 @@ def locked(folder: Path) -> Iterator[None]:
             holder = path.read_text(errors="replace") or "another process"
         except OSError:
             holder = "another process"
-        raise TrajstoreError(f"{folder}: {holder} works in this folder; wait until it has ended") from None
+        raise TrajstoreError(f"{name}: {holder} works in this folder; wait until it has ended") from None
     except (FileExistsError, NotADirectoryError):
-        raise TrajstoreError(f"{folder}: is a file; expected a folder") from None
+        raise TrajstoreError(f"{_in_the_way(folder)}; expected a folder") from None
     except OSError as error:
         raise TrajstoreError(
-            f"{folder}: cannot be written ({reason(error)}); mend the cause or choose another folder"
+            f"{name}: cannot be written ({reason(error)}); mend the cause or choose another folder"
         ) from None
     try:
         # A full disk does not matter yet, and at the end the system frees the lock whatever becomes of the file.
@@ -51,3 +52,9 @@ def locked(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             path.unlink()
         lock.release()
+
+
+def _in_the_way(folder: Path) -> str:
+    """Which part of a path is there and is no folder, and what it is."""
+    found = next(part for part in (folder, *folder.parents) if part.is_symlink() or part.exists())
+    return f"{found}: is a file" if found.exists() else f"{found}: is a link to what is not there"

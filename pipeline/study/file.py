@@ -1,10 +1,19 @@
 """A study's file: datasets, models and seeds, what is varied, and what others have published."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.section import Section, Seed
@@ -31,7 +40,22 @@ def _label(text: str) -> str:
     return text
 
 
+def _key(text: str) -> str:
+    if not re.fullmatch(r"[a-z_]+(\.[A-Za-z0-9_]+)+", text):
+        raise ValueError(f"got {text!r:.80}, expected a key of a config, as training.steps")
+    return text
+
+
 Label = Annotated[str, Field(max_length=60), AfterValidator(_label)]
+# Without tags each mistake would be told twice, once for each of the two.
+ConfigOrPath = Annotated[
+    Annotated[str, Tag("<path>")] | Annotated[Plain, Tag("<sections>")],
+    Discriminator(lambda value: "<sections>" if isinstance(value, dict) else "<path>"),
+]
+FolderOrFolders = Annotated[
+    Annotated[str, Tag("<path>")] | Annotated[list[str], Field(min_length=1), Tag("<paths>")],
+    Discriminator(lambda value: "<paths>" if isinstance(value, list) else "<path>"),
+]
 
 
 class StudyDataset(Section):
@@ -47,8 +71,8 @@ class StudyDataset(Section):
     """
 
     label: Label
-    config: str | Plain | None = None
-    folder: str | Annotated[list[str], Field(min_length=1)] | None = None
+    config: ConfigOrPath | None = None
+    folder: FolderOrFolders | None = None
     script: str | None = None
     set: Plain = Field(default_factory=dict)
 
@@ -103,7 +127,7 @@ class Varied(Section):
         pooled: Whether the table has medians over them in one line, as over seeds; results.json has a row for each.
     """
 
-    key: Annotated[str, Field(pattern=r"^[a-z_]+(\.[A-Za-z0-9_]+)+$")]
+    key: Annotated[str, AfterValidator(_key)]
     values: Annotated[list[Any], Field(min_length=1)]
     pooled: bool = False
 

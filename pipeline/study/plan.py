@@ -151,6 +151,11 @@ def make_plan(study: StudyFile, path: Path, out: Path, *, quick: bool) -> Plan:
         if baselines.evaluation.baselines != [] and job not in runs:
             runs.append(job)
     _check_folders(runs)
+    if not runs:
+        told = [f"{label} is left out: {why}" for label, why in left_out.items()]
+        raise ConfigError(
+            f"{path}: {'; '.join(told) or 'no model is trained on any dataset'}; nothing is left to do"
+        )
     return Plan(list(datasets.values()), runs, left_out)
 
 

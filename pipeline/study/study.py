@@ -229,7 +229,7 @@ def _save(
     figure = draw_table(table, drawn, table.columns[0]) if table.columns else None
     if figure is not None:
         if unfinished:
-            figure.suptitle(unfinished)
+            figure.suptitle(unfinished, fontsize=10)
         with mpl.rc_context(STYLE):
             save_figure(figure, out / FIGURE)
 

@@ -14,6 +14,7 @@ from ...runs.code import Classes, kept_code
 from ...runs.curve import read_curve
 from ...runs.files import RunError, load_arrays
 from ...runs.folder import EVALUATION, FIGURES, METRICS, RunConfig
+from ..dataset import refuse_inside
 from ..run_labels import Results
 from ..style import STYLE, check_drawn, save_figure
 from .registry import FIGURES as KNOWN
@@ -38,10 +39,13 @@ def plot(
 
     Raises:
         RunError: The folder is no run, or not yet evaluated.
+        TrajstoreError: The figures would lie in a dataset.
         UntrustedCodeError: A figure is not ours, and neither is its function given nor its code trusted.
     """
     run = Path(run)
     folder = run / FIGURES if out is None else Path(out)
+    if out is not None:
+        refuse_inside(folder)
     paths = []
     for name, figure in drawn(run, load_results(run), figures, trust_code=trust_code):
         paths.append(folder / f"{name}.png")

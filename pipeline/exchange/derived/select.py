@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ def select(
         DataError: Nothing is left, or the selection names what the dataset has not.
     """
     out = Path(out)
+    _check_ranges(selection)
     check_no_text("splits", selection.splits)
     check_no_text("status", selection.status)
     for split in selection.splits:
@@ -108,6 +110,20 @@ def select(
                     rows = take_times(rows, samples[split])
                 writer.add(split, with_origin(rows, 0))
         return writer.finish()
+
+
+def _check_ranges(selection: Selection) -> None:
+    """Raise DataError for a range that nothing can be in, and for rows that are counted from the end."""
+    ranges = {"rows": selection.rows, "time": selection.time, **selection.where}
+    for name, (low, high) in ranges.items():
+        given = [end for end in (low, high) if end is not None]
+        got = f"{name}: got {':'.join('' if end is None else f'{end:g}' for end in (low, high))}"
+        if any(map(isnan, given)):
+            raise DataError(f"{got}, expected numbers")
+        if given != sorted(given):
+            raise DataError(f"{got}, in which nothing lies; expected the lower end first")
+        if name == "rows" and any(end < 0 for end in given):
+            raise DataError(f"{got}, expected numbers from 0 on; none are counted from the end")
 
 
 def _check(source: Source, selection: Selection) -> None:

@@ -22,6 +22,7 @@ def load(loader_of):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
+        ("grid=[{step = 3}]", "grid: got [{'step': 3}], expected one table, with the head [grid]"),
         ("grid=3", "grid: got 3, expected a table"),
         ("observation.noise=3", "observation.noise: got 3, expected a table"),
         ("system.parameters=3", "system.parameters: got 3, expected a table"),
@@ -43,6 +44,12 @@ def load(loader_of):
         ("system.initial_state.x1=[1]", "system.initial_state.x1: got [1], expected at least 2 entries"),
         ("dataset.train=1.5", "dataset.train: got 1.5, expected a valid integer"),
         ("dataset.train=true", "dataset.train: got True, expected a valid integer"),
+        ("dataset.train='20'", "dataset.train: got '20', expected a valid integer; leave out the quotes"),
+        (
+            "grid.duration='-2.5e1'",
+            "grid.duration: got '-2.5e1', expected a valid number; leave out the quotes",
+        ),
+        ("grid.duration='2 s'", "grid.duration: got '2 s', expected a valid number"),
         ("system.parameters.mu='a'", "system.parameters.mu: got 'a', expected a valid number"),
         ("training.minutes=nan", "training.minutes: got nan, expected a finite number"),
         ("training.minutes=0", "training.minutes: got 0, expected greater than 0"),
@@ -59,6 +66,16 @@ def test_what_a_key_takes_is_told_in_words_of_toml(load, override, said):
     with pytest.raises(ConfigError) as caught:
         load(override)
     assert str(caught.value).endswith(f"config.toml: {said}")
+
+
+def test_an_override_is_one_value(load):
+    with pytest.raises(ConfigError, match="expected one value; give each key a --set of its own"):
+        load("grid.duration=4.0\ndataset.train=3")
+
+
+def test_an_empty_key_is_seen(load):
+    with pytest.raises(ConfigError, match=r'config.toml: training."": unknown key'):
+        load("training..steps=1")
 
 
 @pytest.mark.parametrize(

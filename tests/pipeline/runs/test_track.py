@@ -38,6 +38,22 @@ def test_tensorboard_reads_the_same_curve(run):
         ]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_curves_of_others_are_left_alone(run, small_dataset, tmp_path):
+    pytest.importorskip("tensorboard")
+    theirs = tmp_path / "logs/events.out.tfevents.1.host"
+    theirs.parent.mkdir()
+    theirs.write_text("theirs")
+    for _ in range(2):
+        assert call(run, "--to", "tensorboard", "--out", theirs.parent)[0] == 0
+    assert theirs.read_text() == "theirs"
+    assert len(list(theirs.parent.iterdir())) == 2, "theirs, and ours once"
+    for out in (small_dataset, small_dataset / "logs"):
+        code, said = call(run, "--to", "tensorboard", "--out", out)
+        assert (code, "in a dataset" in said or "holds a dataset" in said) == (2, True)
+    assert not list(small_dataset.glob("**/events*"))
+
+
 def test_what_cannot_be_tracked_ends_with_2(run, tmp_path, monkeypatch):
     assert call(run, "--to", "nowhere") == (2, "trajstore: --to nowhere: expected one of tensorboard\n")
     assert call(tmp_path, "--to", "tensorboard")[0] == 2

@@ -287,6 +287,10 @@ def test_baselines_of_rows_that_are_too_short_are_left_out_with_the_reason(study
         (("[quick]", '[[vary]]\nkey = "trainin.steps"\nvalues = [1]\n[quick]'), "trainin"),
         (("title", "titel"), "titel"),
         (('label = "small"', 'label = "baselines"'), "choose another label"),
+        (("config = {}", "config = 5"), "dataset.0.config: got 5, expected a valid string\n"),
+        (("config = {}", "folder = []"), "dataset.0.folder: got [], expected at least 1 entries\n"),
+        (("[[published]]", "[published]"), "expected a list of tables, each with the head [[published]]"),
+        (("[quick]", '[[vary]]\nkey = "steps"\nvalues = [1]\n[quick]'), "as training.steps"),
         (('label = "small"', 'label = "small"\nevaluation = { baselines = ["mean"] }'), "[defaults]"),
         (("[quick]", '[[vary]]\nkey = "grid.step"\nvalues = [0.1]\n[quick]'), "is made without a config"),
         (("[quick]", '[[vary]]\nkey = "training.seed"\nvalues = [1]\n[quick]'), "`seeds`"),
@@ -311,6 +315,19 @@ def test_a_bad_file_ends_with_2_before_anything_is_made(change, said, study, tmp
     assert said in output
     assert not (tmp_path / "out").exists()
     assert call("study", tmp_path / "none.toml", "--out", tmp_path / "out")[0] == 2
+
+
+def test_a_study_of_which_all_is_left_out_is_no_empty_table(study, tmp_path):
+    study.write_text(STUDY.replace("config = {}", 'config = "own.toml"').replace("write.py", "wriet.py"))
+    code, output = call("study", study, "--out", tmp_path / "out")
+    assert code == 2
+    for absent in (
+        "clean is left out: own.toml is",
+        "written is left out: wriet.py is",
+        "nowhere is not there",
+    ):
+        assert absent in output
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_quick_refinement_is_for_models_that_have_one(study, tmp_path):
