@@ -6,18 +6,11 @@ import numpy as np
 REST = 1e-3
 # Relative to the size of values: a variation that float32 could make of a constant, or that is on the way to one.
 HARDLY = 1e-4
-# A deviation of less than this part of the largest value is rounding.
-ROUNDING = 1e-10
 
 
 def varies(parameters: np.ndarray) -> bool:
     """Whether not all rows have the same parameters (N, P)."""
     return bool(np.ptp(parameters, axis=0).any())
-
-
-def at_rest(states: np.ndarray) -> np.ndarray:
-    """Which components of a run (T, D) rest, but for rounding: (D,) bool."""
-    return np.asarray(states.std(axis=0) <= ROUNDING * np.abs(states).max(axis=0))
 
 
 def moving(paths: np.ndarray) -> np.ndarray:

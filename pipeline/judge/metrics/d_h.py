@@ -10,8 +10,8 @@ from types import MappingProxyType
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from ..movement import at_rest
 from .metric import PairMetric
+from .rest import at_rest
 
 # Of the Gaussian, in bins of frequency, and where it is cut off, in deviations.
 SMOOTHING, CUT = 20.0, 4.0

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..movement import at_rest
 from .metric import Batch, Context, Metric, spread_of
+from .rest import at_rest
 
 BINS, MARGIN, SMOOTHING = 30, 0.1, 1e-5
 MOST_DIMENSIONS = 6

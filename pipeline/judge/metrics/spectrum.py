@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ..movement import ROUNDING, at_rest
 from .metric import PairMetric
+from .rest import ROUNDING, at_rest
 
 SEGMENTS, LONGEST_SEGMENT = 8, 8192
 # Below so small a part of the largest power is rounding.
