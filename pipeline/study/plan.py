@@ -215,12 +215,21 @@ def _learning(model: StudyModel | None, defaults: Plain, layers: list[Plain]) ->
     own: Plain = {key: {} if model is None else getattr(model, key) for key in SECTIONS}
     kinds: dict[str, type[NamedSection]] = {"task": TaskSection, "model": ModelSection}
     for key, kind in kinds.items():
-        usual = kind.model_fields["name"].default
         before = shared.get(key, {})
-        # Another one than that of the defaults has settings of its own.
-        if own[key].get("name", before.get("name", usual)) != before.get("name", usual):
-            shared[key] = _part(before, tuple(kind.model_fields))
+        usual = before.get("name", kind.model_fields["name"].default)
+        name = own[key].get("name", usual)
+        if name != usual:
+            shared[key] = _part(before, _in_common(kind, usual, name))
     return merged(shared, own, *(_part(layer, SECTIONS) for layer in layers))
+
+
+def _in_common(kind: type[NamedSection], *names: str) -> tuple[str, ...]:
+    """Keys of a section that tell the same, whichever of two it names: settings, too, that both have, of one type."""
+    one, other = (
+        {} if settings is None else settings.model_fields for settings in map(kind.own_settings, names)
+    )
+    alike = [key for key in one if key in other and one[key].annotation == other[key].annotation]
+    return (*(key for key in kind.model_fields if key != "sha256"), *alike)
 
 
 def _quickened(raw: Plain, overrides: Plain) -> Plain:

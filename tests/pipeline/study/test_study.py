@@ -339,6 +339,33 @@ def test_a_quick_refinement_is_for_models_that_have_one(study, tmp_path):
         assert {model: steps[model] for model in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("own", "has"),
+    [
+        ('{ name = "gru" }', {"hidden": 4, "encoder": [4]}),
+        ('{ name = "gru", hidden = 7 }', {"hidden": 7, "encoder": [4]}),
+        ('{ name = "lru" }', {"hidden": 4, "states": 32}),
+        ('{ name = "reservoir" }', {"units": 300}),
+        # Widths of layers, and no size of a state.
+        ('{ name = "mlp" }', {"hidden": [32, 32]}),
+        ('{ name = "mine.py:Line" }', {}),
+    ],
+)
+def test_what_the_defaults_say_of_a_model_holds_for_every_one_that_has_such_a_setting(
+    own, has, study, tmp_path
+):
+    text = STUDY.replace(
+        'label = "small"\n', f'label = "small"\ntask = {{ name = "forecast" }}\nmodel = {own}\n', 1
+    )
+    study.write_text(text)
+    plan = make_plan(load_study(study), study, tmp_path / "out", quick=False)
+    (model,) = {str(job.config.model.model_dump()) for job in plan.runs if job.model == "small"}
+    stated = plan.runs[0].config.model.model_dump()
+    assert model == str(stated)
+    assert {key: stated[key] for key in has} == has
+    assert ("hidden" in stated) == ("hidden" in has)
+
+
 def test_a_pattern_takes_seeds_apart(study, tmp_path):
     plan = make_plan(load_study(study), study, tmp_path / "out", quick=False)
     for pattern, expected in (
