@@ -38,7 +38,7 @@ def locked(folder: Path, name: Path | None = None) -> Iterator[None]:
             holder = "another process"
         raise TrajstoreError(f"{name}: {holder} works in this folder; wait until it has ended") from None
     except (FileExistsError, NotADirectoryError):
-        raise TrajstoreError(f"{_in_the_way(folder)}; expected a folder") from None
+        raise TrajstoreError(f"{name}: {_in_the_way(folder)}; expected a folder") from None
     except OSError as error:
         raise TrajstoreError(
             f"{name}: cannot be written ({reason(error)}); mend the cause or choose another folder"
@@ -57,4 +57,5 @@ def locked(folder: Path, name: Path | None = None) -> Iterator[None]:
 def _in_the_way(folder: Path) -> str:
     """Which part of a path is there and is no folder, and what it is."""
     found = next(part for part in (folder, *folder.parents) if part.is_symlink() or part.exists())
-    return f"{found}: is a file" if found.exists() else f"{found}: is a link to what is not there"
+    what = "is a file" if found.exists() else "is a link to what is not there"
+    return what if found == folder else f"{found} {what}"

@@ -47,9 +47,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_dataset: Path) -
     ("out", "said"),
     [
         ("file", "file: is a file; expected a folder"),
-        ("file/a/b", "trajstore: file: is a file; expected a folder"),
+        ("file/a/b", "file/a/b: file is a file; expected a folder"),
         ("nowhere", "nowhere: is a link to what is not there; expected a folder"),
-        ("nowhere/a", "nowhere: is a link to what is not there; expected a folder"),
+        ("nowhere/a", "nowhere/a: nowhere is a link to what is not there; expected a folder"),
         ("", "Invalid value for '--out': got an empty text, expected a path"),
         ("data", "data: holds a dataset"),
         ("data/a", "data/a: lies in a dataset"),
