@@ -12,8 +12,8 @@ from .model import Model
 
 # Of the largest tensor that a network makes on its way; it holds several of that size at a time.
 MOST_BYTES = 128 << 20
-# Of one sequence: longer ones are run in pieces.
-MOST_POINTS = 20_000
+# Of one sequence: longer ones are run in pieces, and looked at by their first points alone.
+MOST_POINTS, LOOKED_AT = 20_000, 1_000
 
 _known: WeakKeyDictionary[Model, dict[int, int]] = WeakKeyDictionary()
 
@@ -44,7 +44,8 @@ def _points_at_once(model: Model, inputs: Tensor) -> int:
     What is made of three sequences is held against what is made of two: so weights, and all else that is there
     once, do not count. Looked at once for each model and length.
     """
-    known, one = _known.setdefault(model, {}), inputs[:1, :MOST_POINTS]
+    known = _known.setdefault(model, {})
+    one = inputs[:1, : LOOKED_AT if inputs.shape[1] > MOST_POINTS else None]
     steps = one.shape[1]
     if steps not in known:
         # Not one: torch goes another way with a single sequence.

@@ -95,6 +95,15 @@ def test_one_sequence_is_run_at_least_and_nothing_is_looked_at_for_it(monkeypatc
     assert watched.calls[1:] == [(2, 7), (3, 7), (1, 7), (1, 7), (1, 7)]
 
 
+def test_a_long_sequence_is_looked_at_by_its_first_points(monkeypatch):
+    """It would else be run over five times before it is run over once."""
+    monkeypatch.setattr(module, "MOST_POINTS", 40)
+    monkeypatch.setattr(module, "LOOKED_AT", 7)
+    watched = Watched(build("lstm"))
+    outputs_of(watched, sequences(1, 100))
+    assert watched.calls == [(2, 7), (3, 7), (1, 40), (1, 40), (1, 20)]
+
+
 MEASURED = """
 import resource, sys, torch
 from trajstore.models import make_model
