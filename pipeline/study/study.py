@@ -16,6 +16,7 @@ from ...data.base.errors import TrajstoreError
 from ...data.base.files import write_json, write_text
 from ...data.folder.names import MANIFEST
 from ..draw.style import STYLE, save_figure
+from ..runs.folder import refuse_dataset
 from ..runtime.interrupts import deaf_children, nothing_else_heard
 from ..runtime.lock import locked
 from ..runtime.progress import columns
@@ -84,8 +85,7 @@ def run_study(
     plan = every if only is None else every.only(only)
     # What cannot be drawn is told before anything is trained.
     figures = find_figures(study.figures, path.parent)
-    if (out / MANIFEST).is_file():
-        raise TrajstoreError(f"{out}: holds a dataset; choose another folder")
+    refuse_dataset(out)
     found, stop = _Found(), None
     with locked(out):
         try:
