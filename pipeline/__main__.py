@@ -1,4 +1,4 @@
-"""The program `trajstore`, also as `python -m trajstore.pipeline`."""
+"""The program `trajstore`, also as `python -m trajstore`."""
 
 import errno
 import sys
