@@ -12,7 +12,7 @@ from ..config.learning import Learning
 from ..draw.run_figures.registry import FIGURES
 from ..judge.forecasters.registry import BASELINES
 from ..judge.judging import Judging
-from ..judge.metrics.metric import Metric, results
+from ..judge.metrics.metric import Metric
 from ..judge.metrics.registry import METRICS
 from ..judge.rolled_out import taken_in
 from ..runs.files import RunError
@@ -114,19 +114,18 @@ class Selection:
         return cls(key, kind, judging, config.training.select_points)
 
     def value(self) -> float:
-        """Of the network as it is now; NaN where it has none."""
+        """Of the network as it is now; NaN where it has none that is finite."""
         judging = self.judging
         if self.kind.over == "rows" and judging.whole is not None:
-            found = judging.whole.judged([self.kind], judging.context)[0].get(self.key)
+            metric = judging.whole.taken_in(self.kind, judging.context)
         elif self.kind.over == "targets":
             metric = self.kind(judging.context)
             for seen in judging.samples.batches():
                 metric.add(seen.batch)
-            found = results([metric]).get(self.key)
         else:
             metric = taken_in(self.kind, judging, self.points)
-            found = None if metric is None else results([metric]).get(self.key)
-        return math.nan if found is None else float(found)
+        found = None if metric is None else metric.chosen_by(self.key)
+        return math.nan if found is None or not math.isfinite(found) else float(found)
 
     def is_better(self, value: float, best: float) -> bool:
         """Is it better than the best so far, which is NaN before there is one?"""

@@ -40,6 +40,7 @@ class Line:
         best: Metrics in which nothing but the floor is better.
         spread: Half the way from the least to the greatest over seeds, by metric.
         covers: How many values its medians are over, of keys that are pooled; 0 where none are.
+        whole: Whether all rollouts of all its runs are finite.
     """
 
     label: str
@@ -49,6 +50,7 @@ class Line:
     best: frozenset[str] = frozenset()
     spread: dict[str, float] | None = None
     covers: int = 0
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,10 @@ def make_table(
         covers = entry.get("values", 0)
         # Over the values of what is pooled it would be that of the values, not of the model.
         spread = None if covers else _spread(rows, entry)
-        line = Line(label, entry["kind"], entry["runs"], entry["median"], spread=spread, covers=covers)
+        # Not the median, which one run of three does not move.
+        whole = entry["mean"].get("finite_share", 1.0) == 1.0
+        kind, median = entry["kind"], entry["median"]
+        line = Line(label, kind, entry["runs"], median, spread=spread, covers=covers, whole=whole)
         datasets.setdefault(entry["dataset"], []).append(line)
     ways = better()
     for dataset, lines in datasets.items():
@@ -134,7 +139,7 @@ def _floors(rows: Sequence[Row]) -> list[Line]:
 
 def _whole(line: Line, name: str) -> bool:
     """Is a metric of all rollouts? Errors are of those that are finite, which are the easier ones."""
-    return name in WHOLE or line.values.get("finite_share", 1.0) == 1.0
+    return name in WHOLE or line.whole
 
 
 def _marked(line: Line, lines: Sequence[Line], ways: dict[str, str]) -> Line:

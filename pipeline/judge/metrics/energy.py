@@ -25,6 +25,7 @@ class Energy(Metric):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._squares, self._count, self._worst = 0.0, 0, 0.0
+        self._left_out = 0
 
     @classmethod
     def wanted(cls, context: Context) -> bool:
@@ -36,6 +37,7 @@ class Energy(Metric):
 
     def add(self, batch: Batch) -> None:
         finite = np.isfinite(batch.predicted).all(axis=(1, 2))
+        self._left_out += int((~finite).sum())
         parameters = batch.parameters
         if not finite.any() or parameters is None:
             return
@@ -44,7 +46,8 @@ class Energy(Metric):
             missed = self.energy(batch.predicted[finite], parameters[finite]) - start
             squares = np.square(missed)
             self._squares += float(squares.sum())
-            self._worst = max(self._worst, float(squares.mean(axis=1).max()))
+            # Where energies are infinite, it may be NaN, which is not to be passed over.
+            self._worst = float(np.maximum(self._worst, squares.mean(axis=1).max()))
         self._count += missed.size
 
     def energy(self, states: np.ndarray, parameters: np.ndarray) -> np.ndarray:
@@ -53,6 +56,9 @@ class Energy(Metric):
         assert system is not None
         energy = system.along(system.energy, states, parameters, np.zeros(states.shape[1]))
         return np.broadcast_to(np.asarray(energy), states.shape[:2])
+
+    def chosen_by(self, key: str) -> float | None:
+        return None if self._left_out else super().chosen_by(key)
 
     def result(self) -> dict[str, Any]:
         if not self._count:

@@ -105,6 +105,15 @@ class Metric:
         """JSON-ready, of all batches."""
         raise NotImplementedError
 
+    def chosen_by(self, key: str) -> float | None:
+        """The value by which weights are chosen, of a key of `better`; None, or not finite, where there is none.
+
+        There is none that is of finite predictions alone where others are not, for those are the easier ones.
+
+        Raises TrajstoreError where the result is none.
+        """
+        return results([self]).get(key)
+
 
 class PairMetric(Metric):
     """A distance of a free run from a true one: the mean over their pairs, `KEY`, and the deviation, `KEY_std`.

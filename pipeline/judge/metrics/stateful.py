@@ -32,6 +32,9 @@ class Stateful(Errors):
             with np.errstate(over="ignore"):
                 super().add(Batch(batch.true[finite], batch.predicted[finite]))
 
+    def chosen_by(self, key: str) -> float | None:
+        return super().chosen_by(key) if self._count == self._rows else None
+
     def result(self) -> dict[str, Any]:
         told: dict[str, Any] = {"rows": self._rows, "finite": self._count, "points": len(self.context.times)}
         if self._count:

@@ -57,6 +57,11 @@ class ValidTime(Metric):
         times = self.context.times
         return np.where(valid.all(axis=1), times[-1], times[(~valid).argmax(axis=1)]).tolist()
 
+    def chosen_by(self, key: str) -> float | None:
+        if key == "final_nrmse" and not np.isfinite(self._last).all():
+            return None
+        return super().chosen_by(key)
+
     def result(self) -> dict[str, Any]:
         last = np.array(self._last)
         last = last[np.isfinite(last)]

@@ -12,6 +12,7 @@ from trajstore.pipeline.judge.metrics.d_stsp import BINS, MARGIN, SMOOTHING, DSt
 from trajstore.pipeline.judge.metrics.energy import Energy
 from trajstore.pipeline.judge.metrics.finite import Finite
 from trajstore.pipeline.judge.metrics.metric import Batch, Context, results
+from trajstore.pipeline.judge.metrics.registry import METRICS
 from trajstore.pipeline.judge.metrics.rollout_errors import RolloutErrors
 from trajstore.pipeline.judge.metrics.smape import Smape, smape
 from trajstore.pipeline.judge.metrics.spectrum import spectrum_db
@@ -93,6 +94,10 @@ def test_energy_errors_are_those_of_the_formula():
     squares = np.square(energy(1.1) - energy(1.0)[:, :1])
     assert found["energy_mse"] == pytest.approx(squares.mean(), rel=1e-12)
     assert found["energy_worst"] == pytest.approx(squares.mean(axis=1).max(), rel=1e-12)
+    # Finite states, whose energy is not: the worst is not that of the others.
+    away = states.copy()
+    away[0, 3:] = 1e200
+    assert not np.isfinite(of(Energy, told, Batch(states, away, parameters=parameters))["energy_worst"])
 
 
 def dense(true, predicted):
@@ -203,3 +208,28 @@ def test_floors_and_sensitivities_are_those_that_were_measured_elsewhere(lorenz)
     assert 2 < d_stsp(true, gaussian) < 6, "3.4"
     assert d_h(true, gaussian) > 0.7, ".88"
     assert spectrum_db(true, again) < 1.5 < spectrum_db(true, gaussian)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [(kind, key) for kind in map(METRICS.find, METRICS.own) for key in kind.better]
+)
+@pytest.mark.parametrize("lost", [np.nan, np.inf, 1e200])
+def test_whoever_loses_most_runs_is_not_chosen_before_one_who_is_a_little_wrong_in_all(kind, key, lost):
+    """By no metric: what is left may be exact."""
+    system = get_system("harmonic")
+    told = context(points=400, components=tuple(system.states), system=system, driven=True, blind=True)
+    phases = np.linspace(0, 6, 5)[:, None] + 0.1 * np.arange(400)
+    true = np.stack([np.cos(phases), -np.sin(phases)], axis=2)
+    close, away = true + 0.01 * np.random.default_rng(0).standard_normal(true.shape), true.copy()
+    away[1:, 0 if key == "first_mse" else 5 :] = lost
+
+    def chosen(predicted):
+        metric = kind(told)
+        with np.errstate(over="ignore", invalid="ignore"):
+            metric.add(Batch(true, predicted, parameters=np.ones((5, len(system.parameters)))))
+            found = metric.chosen_by(key)
+        return np.nan if found is None else found
+
+    kept, left = chosen(close), chosen(away)
+    assert np.isfinite(kept)
+    assert not np.isfinite(left) or not (left < kept if kind.better[key] == "lower" else left > kept)

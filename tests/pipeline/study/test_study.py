@@ -582,6 +582,19 @@ def test_the_best_is_marked_and_a_median_is_of_all_seeds_or_none():
     assert "| floor: another true trajectory |  | 9 | 0.01 |" in table
 
 
+def test_errors_of_finite_rollouts_alone_are_not_the_best_also_where_one_seed_of_three_lost_some():
+    def row(model, seed, finite_share, nrmse):
+        metrics = {"finite_share": finite_share, "nrmse": nrmse, "vpt": 1 / nrmse}
+        return Row("d", model, "model", seed, {}, metrics, {}, {"train": None, "evaluate": None})
+
+    rows = [row("a", seed, *of) for seed, of in enumerate([(1.0, 0.5), (0.1, 0.4), (1.0, 0.3)])]
+    rows += [row(name, seed, 1.0, 0.6) for name in "bc" for seed in range(3)]
+    lines = {line.label: line.best for line in make_table(rows, summary(rows)).datasets["d"]}
+    assert "vpt" in lines["a"]
+    assert "nrmse" not in lines["a"]
+    assert "nrmse" in lines["b"]
+
+
 @pytest.mark.parametrize(
     "path", sorted((Path(__file__).parents[3] / "studies").glob("*.toml")), ids=lambda path: path.stem
 )
