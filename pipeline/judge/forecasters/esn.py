@@ -11,7 +11,6 @@ from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_array, random_array
-from scipy.sparse.linalg import eigs
 
 from .standardised import Standardised
 
@@ -66,9 +65,7 @@ class Esn(Standardised):
                 data_sampler=lambda size: generator.uniform(-1, 1, size),
             )
         )
-        # A pair of complex eigenvalues is larger by 0.9 % and is not found: radii are more by so much than they say.
-        start = np.ones(UNITS)
-        weights = weights / float(np.abs(eigs(weights, 1, v0=start, return_eigenvectors=False)[0]))
+        weights = weights / spectral_radius(weights)
         inputs = generator.uniform(-INPUT, INPUT, (states.shape[2] + 1, UNITS))
         washout = min(WASHOUT, states.shape[1] // 4)
         targets = states[:, washout + 1 :].reshape(-1, states.shape[2])
@@ -90,6 +87,15 @@ class Esn(Standardised):
         units, seen = carry
         now = _features(units, seen) @ self.readout
         return now * self.scale + self.mean, (self.recurrence.step(units, now), now)
+
+
+def spectral_radius(weights: csr_array) -> float:
+    """The largest modulus of the eigenvalues of (R, R).
+
+    All are found, in 0.1 s for 500 units. Arnoldi's method, asked for the largest, takes a fifth of that, and may
+    end with another, for the moduli of many lie within 1 %.
+    """
+    return float(np.abs(np.linalg.eigvals(weights.toarray())).max())
 
 
 def _features(units: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -1,8 +1,12 @@
 """Baselines that are rolled out: each is right where its kind of map is the truth."""
 
+from itertools import product
+
 import numpy as np
 import pytest
+from scipy.sparse import csr_array, random_array
 from trajstore.pipeline import EngineSettings, get_system, make_engine
+from trajstore.pipeline.judge.forecasters.esn import RADII, Esn, spectral_radius
 from trajstore.pipeline.judge.forecasters.examples import Examples, Pairs, Series
 from trajstore.pipeline.judge.forecasters.registry import BASELINES, usual
 
@@ -143,6 +147,27 @@ def test_nvar_of_many_components_is_linear_and_of_few_points_still_there():
     found = BASELINES.find("nvar").fit(examples, examples)
     assert (len(found.delays), found.degree) == (2, 1)
     assert np.isfinite(found.go_on(states, 4, np.empty((3, 0)))).all()
+
+
+def radius_of(matrix):
+    """The spectral radius, as the limit of |A^n|^(1/n) for n = 2^40."""
+    logarithm = 0.0
+    for doubling in range(40):
+        size = np.linalg.norm(matrix)
+        logarithm += np.log(size) / 2**doubling
+        matrix = np.linalg.matrix_power(matrix / size, 2)
+    return np.exp(logarithm)
+
+
+def test_the_recurrence_has_the_spectral_radius_that_it_says():
+    """The largest modulus is that of one number or of a pair, and many others lie close by."""
+    states = np.random.default_rng(0).standard_normal((2, 9, 2))
+    weights = next(Esn.candidates(states, np.zeros(2), np.ones(2))).recurrence.weights
+    assert radius_of(weights.toarray()) == pytest.approx(RADII[0], rel=1e-9)
+    for size, seed in product((5, 40, 90), range(8)):
+        drawn = random_array((size, size), density=min(1, 6 / size), rng=np.random.default_rng(seed))
+        drawn.data -= 0.5
+        assert spectral_radius(csr_array(drawn)) == pytest.approx(radius_of(drawn.toarray()), rel=1e-9)
 
 
 @pytest.mark.slow
