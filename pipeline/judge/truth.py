@@ -10,6 +10,7 @@ from ..dynamics.diagnostics import lyapunov_exponents
 from ..dynamics.engines import EngineSettings, make_engine
 from ..dynamics.lyapunov import most_exponents
 from ..dynamics.systems import System, system_of
+from .kept_solutions import keeping
 
 if TYPE_CHECKING:
     from ...data.batches.dataset import TrajectoryDataset
@@ -32,7 +33,8 @@ class Truth:
         self._store = dataset.store
         self._columns: dict[str, np.ndarray] = {}
         self._begin = initial_time(grid_of(dataset.store.config, dataset.store.split))
-        self.system, self.engine = system, make_engine(system, EngineSettings())
+        engine = make_engine(system, EngineSettings())
+        self.system, self.engine = system, keeping(engine, dataset.store.config["system"])
         self.observed = [system.states.index(name) for name in dataset.components]
 
     @classmethod

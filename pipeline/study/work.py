@@ -20,6 +20,7 @@ from ...data.folder.names import MANIFEST
 from ..generation.generate import generate
 from ..judge.evaluate import evaluate
 from ..judge.evaluate_baselines import evaluate_baselines
+from ..judge.kept_solutions import solutions_kept_in
 from ..learn.train import train
 from ..runtime.interrupts import nothing_else_heard
 from ..runtime.orphans import end_with_parent
@@ -29,6 +30,7 @@ from .plan import DatasetJob, RunJob
 CORES = "LOKY_MAX_CPU_COUNT"
 RESULT = "result.json"
 SCRIPT = "script.json"
+TRUTH = "truth"
 
 
 def make_dataset(job: DatasetJob, jobs: int | None, console: Console) -> str | None:
@@ -80,7 +82,7 @@ def do_run(job: RunJob, parent: int) -> dict[str, Any]:
         "error": None,
     }
     try:
-        with nothing_else_heard(), _one_thread():
+        with nothing_else_heard(), _one_thread(), solutions_kept_in(_truth(job)):
             found |= _judged(job)
     except Exception as error:
         # A network of a user's own can fail in any way at all, and the other runs go on.
@@ -105,6 +107,11 @@ def _judged(job: RunJob) -> dict[str, Any]:
     else:
         metrics = evaluate(job.folder, job.dataset.folder, trust_code=True)
     return {"metrics": metrics, "seconds": {"train": trained, "evaluate": perf_counter() - begin}}
+
+
+def _truth(job: RunJob) -> Path:
+    """Where the runs of a study share what rows truly do: beside the folder of all runs."""
+    return job.folder.parent.with_name(TRUTH)
 
 
 @contextmanager

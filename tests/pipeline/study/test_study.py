@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from trajstore.pipeline import run_study
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.config.plain_values import ConfigError
+from trajstore.pipeline.judge import kept_solutions
 from trajstore.pipeline.study.file import load_study
 from trajstore.pipeline.study.plan import make_plan
 from trajstore.pipeline.study.results import Row, summary
@@ -417,6 +418,23 @@ def test_code_that_is_not_there_is_told_before_anything_is_made(study, tmp_path,
     assert code == 2
     assert said in told
     assert not (tmp_path / "out").exists()
+
+
+def test_runs_share_what_rows_truly_do(study, tmp_path, monkeypatch):
+    call("study", study, "--out", tmp_path / "plain", "--only", "clean/small")
+    monkeypatch.setattr(kept_solutions, "WORTH_KEEPING", 0.0)
+    out = tmp_path / "out"
+    kept = {}
+    for seed in (0, 1):
+        call("study", study, "--out", out, "--only", f"clean/small/seed{seed}")
+        found = {path: path.stat().st_mtime_ns for path in out.glob("truth/*.npz")}
+        assert found
+        assert kept in ({}, found)
+        kept = found
+    names = [row["metrics"] for row in read(out)["rows"] if row["kind"] == "model"]
+    plain = [row["metrics"] for row in read(tmp_path / "plain")["rows"] if row["kind"] == "model"]
+    assert names == plain
+    assert len(names) == 2
 
 
 def test_what_is_judged_otherwise_is_not_trained_anew(study, tmp_path):
