@@ -67,7 +67,9 @@ def evaluate(
     judging = Judging.of(data, "test", config, task, model, evaluation)
     judging, elsewhere = fitted_where_learned(judging, config, task, run, console)
     warn_of_no_baselines(judging, console)
-    folder = run if out is None else prepare_results(Path(out), run, config, judging.test.store.id, overwrite)
+    folder, own = run if out is None else Path(out), None
+    if out is not None:
+        own = prepare_results(folder, run, config, judging.test.store.id, overwrite)
     judgement = judge(judging, evaluation, console, learning.code, given)
     fit = judge_fit(data, config, task, model)
     who = {"name": learning.model.name, "parameters": count_parameters(model)}
@@ -79,7 +81,7 @@ def evaluate(
         "dataset": described(judging.test),
         **elsewhere,
     }
-    save(folder, found, judgement.arrays)
+    save(folder, found, judgement.arrays, own)
     if elsewhere and out is None:
         _tell_what_was_replaced(run, data, console)
     return found

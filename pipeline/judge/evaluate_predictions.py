@@ -76,7 +76,7 @@ def evaluate_predictions(
     judgement = judge(judging, settings, console)
     found = {**judgement.metrics, "model": who, "dataset": described(samples.test)}
     found["test"] |= {"left_out": supplied.left_out}
-    save(out, found, judgement.arrays)
+    save(out, found, judgement.arrays, config)
     return found
 
 

@@ -51,8 +51,10 @@ def parameters_of(split: TrajectoryDataset) -> dict[str, dict[str, Any]]:
     return found
 
 
-def prepare_results(folder: Path, run: Path, config: RunConfig, judged: str, overwrite: bool) -> Path:
-    """Make a folder ready for what is judged of a run elsewhere than in its own: with its config, and its code.
+def prepare_results(folder: Path, run: Path, config: RunConfig, judged: str, overwrite: bool) -> RunConfig:
+    """Make a folder ready for what is judged of a run elsewhere than in its own; the config that goes with it.
+
+    The run's code lies there, too.
 
     judged  the id of the dataset
 
@@ -62,16 +64,25 @@ def prepare_results(folder: Path, run: Path, config: RunConfig, judged: str, ove
         raise RunError(
             f"{folder}: is the run's own folder, where results go without --out; choose another one"
         )
-    identity = json_hash({"run": config.identity, "judged": judged})
-    prepare_evaluation(folder, replace(config, identity=identity), overwrite)
+    config = replace(config, identity=json_hash({"run": config.identity, "judged": judged}))
+    prepare_evaluation(folder, config, overwrite)
     if (run / CODE).is_dir():
         shutil.copytree(run / CODE, folder / CODE, dirs_exist_ok=True)
-    return folder
+    return config
 
 
-def save(folder: Path, metrics: dict[str, Any], arrays: Mapping[str, Any]) -> None:
-    """Each file whole, or as it was."""
-    with atomic_path(folder / EVALUATION) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+def save(
+    folder: Path, metrics: dict[str, Any], arrays: Mapping[str, Any], config: RunConfig | None = None
+) -> None:
+    """Each file whole, and all of one evaluation: stopped in between, the folder is one that is not yet evaluated.
+
+    config  of a folder that is not a run's own
+    """
+    with atomic_path(folder / EVALUATION) as temporary:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        (folder / METRICS).unlink(missing_ok=True)
+    if config is not None:
+        config.save(folder)
     # Last, for it says that the evaluation is done.
     write_json(folder / METRICS, metrics)

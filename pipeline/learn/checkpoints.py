@@ -55,6 +55,9 @@ class Checkpoints:
         if not self.ranks.first:
             return
         now = beginning.standing
+        if now.stopped_by is None:
+            # Before anything else is another one's.
+            self.forget()
         if not beginning.same:
             # In this order a kill in between leaves what the same command begins from once more.
             best = beginning.best or load_checkpoint(self.run / BEST)
@@ -62,12 +65,14 @@ class Checkpoints:
             self.save(now, learner)
         self.described.save(self.run)
         cut_curve(self.run, now.step)
-        if now.stopped_by is None:
-            for name in (TRAINING, METRICS, EVALUATION):
-                (self.run / name).unlink(missing_ok=True)
         # Whatever stops the training, and be it at once, there are weights to look at.
         if beginning.model is None or not (self.run / BEST).is_file():
             self.keep_best(now.step)
+
+    def forget(self) -> None:
+        """Throw away what was concluded from other weights."""
+        for name in (TRAINING, METRICS, EVALUATION):
+            (self.run / name).unlink(missing_ok=True)
 
     def save(self, now: Standing, learner: Learner, going_on: dict[str, Any] | None = None) -> None:
         """Where the run stands; `going_on` is where a longer one would, see `before`."""

@@ -216,6 +216,8 @@ def _train(
                 if stops:
                     checkpoints.leave(now)
     if ranks.first and not (told and beginning.same):
+        # It may have been judged in the meantime.
+        checkpoints.forget()
         write_json(run / TRAINING, now.summary())
     return now
 

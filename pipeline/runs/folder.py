@@ -238,7 +238,9 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
 
 
 def prepare_evaluation(folder: Path, described: RunConfig, overwrite: bool) -> None:
-    """Make a folder ready for what is judged of predictions: empty, or holding the same.
+    """Make a folder ready for what is judged: with this config where it is empty, or holding the same.
+
+    The config that it holds, which goes with what it holds, stays until there is something new.
 
     Raises RunError if it holds something else, or lies in a dataset.
     """
@@ -246,13 +248,14 @@ def prepare_evaluation(folder: Path, described: RunConfig, overwrite: bool) -> N
     folder.mkdir(parents=True, exist_ok=True)
     if _is_used(folder):
         held = RunConfig.load(folder)
-        if held.identity != described.identity:
-            if not overwrite:
-                what = "a run" if held.predictions is None else "what was judged of other predictions"
-                raise RunError(
-                    f"{folder}: holds {what}; throw it away with --overwrite, or choose another folder"
-                )
-            clear(folder)
+        if held.identity == described.identity:
+            return
+        if not overwrite:
+            what = "a run" if held.predictions is None else "what was judged of other predictions"
+            raise RunError(
+                f"{folder}: holds {what}; throw it away with --overwrite, or choose another folder"
+            )
+        clear(folder)
     described.save(folder)
 
 

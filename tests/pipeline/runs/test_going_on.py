@@ -266,6 +266,7 @@ def test_a_kill_while_a_run_takes_another_identity_is_gone_on_from(when, learn, 
     """What is written before the kill is the best weights, the last checkpoint, the config."""
     run = tmp_path / "run"
     learn(run, steps=10)
+    evaluate(run)
     with monkeypatch.context() as patch:
         from trajstore.pipeline.learn import checkpoints as module
 
@@ -284,6 +285,7 @@ def test_a_kill_while_a_run_takes_another_identity_is_gone_on_from(when, learn, 
             patch.setattr(module, "cut_curve", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             learn(run, steps=20)
+    assert not (run / "metrics.json").exists()
     assert evaluate(run)["test"]["trajectories"] == 10
     learn(run, steps=20)
     assert_same_run(run, whole(steps=20))
@@ -301,6 +303,23 @@ def test_results_of_the_shorter_run_are_not_taken_for_those_of_the_longer_one(le
     assert not (run / "metrics.json").exists()
     with pytest.raises(RunError, match="run `trajstore evaluate"):
         plot(run)
+    assert evaluate(run)["training"]["steps"] == 12
+
+
+def test_what_was_judged_while_a_run_still_learned_is_not_taken_for_what_it_came_to(
+    learn, tmp_path, monkeypatch
+):
+    run, plain, judged = tmp_path / "run", validation_module.mean_squared_error, []
+
+    def looking(*arguments):
+        if (run / "last.pt").is_file() and not judged:
+            judged.append(evaluate(run)["training"]["steps"])
+        return plain(*arguments)
+
+    monkeypatch.setattr(validation_module, "mean_squared_error", looking)
+    learn(run, steps=12)
+    assert judged == [4]
+    assert not (run / "metrics.json").exists()
     assert evaluate(run)["training"]["steps"] == 12
 
 
