@@ -162,16 +162,14 @@ def _slice(text: str) -> slice:
 
 def _verify_with_progress(path: Path, shards: slice | None) -> tuple["Findings", int]:
     """What was found, and how many shards there are."""
-    from rich.progress import Progress
-
     from ...data.folder.manifest_reading import load_manifest
     from ...data.integrity.verify import examine
-    from ..runtime.progress import columns
+    from ..runtime.bars import Bars
 
     total = len(load_manifest(path).shards) if path.is_dir() else 1
     first, last, _ = (shards or slice(None)).indices(total)
     console = new_console()
-    bar = Progress(*columns("shards"), console=console, transient=True, disable=not console.is_terminal)
+    bar = Bars("shards", console=console, transient=True, disable=not console.is_terminal)
     # Before Rich 15, a bar that is not shown ends in an empty line.
     with bar if console.is_terminal else nullcontext(bar) as progress:
         task = progress.add_task("verify", total=max(0, last - first))

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.files import has_size, temporary_path
 from ...data.base.installing import install
 from ...data.folder.names import MANIFEST
 from ...data.shard.shard import ShardRecord
-from ..runtime.progress import InterruptedWork, columns
+from ..runtime.bars import Bars
+from ..runtime.progress import InterruptedWork
 from ..runtime.software import software
 from .cluster_worker import GO_ON, Badge, make_there, problem_here
 from .local_workers import Work
@@ -165,7 +165,7 @@ class ClusterWorkers:
         folder = self._badge.path.parent
         records: dict[str, ShardRecord] = {}
         waiting, under_way = list(reversed(plans)), {}
-        with Progress(*columns("rows"), console=console) as progress:
+        with Bars("rows", console=console) as progress:
             task = progress.add_task(doing, total=sum(plan.rows for plan in plans))
             while waiting or under_way:
                 with self._scheduler_in_reach(folder):

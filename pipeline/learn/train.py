@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import TaskID
 from torch import Tensor
 
 from ...data.base.files import finite, reason, write_json
@@ -34,9 +34,9 @@ from ..runs.going_on import Beginning
 from ..runs.model import check_fits, completed
 from ..runs.splits import open_split
 from ..runs.standing import Standing
+from ..runtime.bars import Bars, FieldColumn
 from ..runtime.interrupts import StopRequest
 from ..runtime.lock import locked
-from ..runtime.progress import FieldColumn, columns
 from .begin import begin_phases, fresh_model
 from .checkpoints import Checkpoints
 from .clock import Clock, timed
@@ -178,7 +178,7 @@ def _train(
         console.print(f"{run}: was trained to its end before; nothing to do", soft_wrap=True)
     checkpoints.take_over(beginning, at(phases, now).learner)
     clock = Clock(now, config.minutes)
-    progress = Progress(*columns("steps"), FieldColumn("loss"), console=console)
+    progress = Bars("steps", FieldColumn("loss"), console=console)
     written = run / CURVE if ranks.first else Path(os.devnull)
     with StopRequest() as stop, progress, written.open("a", encoding="utf-8") as curve:
         while now.stopped_by is None:
@@ -222,7 +222,7 @@ def _train(
     return now
 
 
-def _bar(progress: Progress, phase: Phase, now: Standing) -> TaskID:
+def _bar(progress: Bars, phase: Phase, now: Standing) -> TaskID:
     return progress.add_task(phase.name, total=phase.steps, completed=now.phase_step, loss=now.smoothed)
 
 

@@ -1,6 +1,5 @@
-"""Progress of long work on stderr: how far, how fast, how long still."""
+"""How far work is that threads and processes share."""
 
-import math
 import tempfile
 import threading
 from collections.abc import Iterable
@@ -9,54 +8,8 @@ from typing import Self
 
 import numpy as np
 from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
-
-class _SpeedColumn(ProgressColumn):
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self._unit = unit
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f} {self._unit}/s")
-
-
-def columns(unit: str, *, speed: bool = True) -> tuple[ProgressColumn, ...]:
-    """Bar, count, speed in `unit` a second unless each takes longer than that, time spent and time left."""
-    return (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        *((_SpeedColumn(unit),) if speed else ()),
-        TextColumn("after"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-
-
-class FieldColumn(ProgressColumn):
-    """A task's field, named and with three digits; nothing as long as it is no number."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-
-    def render(self, task: Task) -> Text:
-        value = task.fields[self._name]
-        return Text(f"{self._name} {value:.3g}" if math.isfinite(value) else "")
+from .bars import Bars
 
 
 class InterruptedWork(Exception):  # noqa: N818
@@ -122,12 +75,12 @@ class Busy:
             self._changed.wait_for(lambda: self._count == 0)
 
 
-class CountersProgress(Progress):
+class CountersProgress(Bars):
     """A progress bar that follows Counters by itself, whenever it is drawn."""
 
     def __init__(self, counters: Counters, description: str, total: int, unit: str, console: Console) -> None:
         self._counters = counters
-        super().__init__(*columns(unit), console=console, transient=False)
+        super().__init__(unit, console=console)
         self._task = self.add_task(description, total=total)
 
     def get_renderables(self) -> Iterable[RenderableType]:

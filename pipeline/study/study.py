@@ -10,16 +10,15 @@ import matplotlib as mpl
 from joblib import Parallel, cpu_count, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
-from rich.progress import Progress
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.files import write_json, write_text
 from ...data.folder.names import MANIFEST
 from ..draw.style import STYLE, save_figure
 from ..runs.folder import refuse_dataset
+from ..runtime.bars import Bars
 from ..runtime.interrupts import deaf_children, nothing_else_heard
 from ..runtime.lock import locked
-from ..runtime.progress import columns
 from .conditions import LEGEND, conditions, missing
 from .figure import draw_table
 from .figures import draw_figures, find_figures
@@ -132,7 +131,7 @@ def _train_and_judge(plan: Plan, jobs: int | None, console: Console, found: _Fou
     waiting = [job for job in plan.runs if job.folder not in found.runs]
     left = [job for job in waiting if finished(job) is None]
     workers = max(1, min(jobs or cpu_count(), len(left)))
-    with Progress(*columns("runs", speed=False), console=console) as progress:
+    with Bars("runs", speed=False, console=console) as progress:
         bar = progress.add_task("train and judge", total=len(waiting), completed=len(waiting) - len(left))
         with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
             parallel: Any = Parallel(return_as="generator_unordered")

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress
 
 from ....data.base.errors import DataError, TrajstoreError
 from ....data.base.suggestions import did_you_mean
@@ -16,7 +15,7 @@ from ....data.folder.names import CHECKSUMS, MANIFEST
 from ....data.integrity.verify import examine
 from ....data.remote.address import plain
 from ....data.remote.hub import address_of_page
-from ...runtime.progress import columns
+from ...runtime.bars import Bars
 from .parcel import Parcel, Published
 
 # From the scheme of a target to what publishes there.
@@ -57,7 +56,7 @@ def publish(
             + did_you_mean(target, ("zenodo:",))
         )
     manifest = load_manifest(folder)
-    with Progress(*columns("files"), console=console or Console(quiet=True, stderr=True)) as bar:
+    with Bars("files", console=console or Console(quiet=True, stderr=True)) as bar:
         task = bar.add_task("check", total=len(manifest.shards))
         found = examine(folder, lambda done: bar.update(task, completed=done), isolated=True)
         if found.problems:

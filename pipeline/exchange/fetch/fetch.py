@@ -10,7 +10,6 @@ from pathlib import Path
 from time import perf_counter
 
 from rich.console import Console
-from rich.progress import Progress
 
 from ....data.base.errors import FormatError, TrajstoreError
 from ....data.base.files import LOCK, remove_leftovers, sync
@@ -25,8 +24,8 @@ from ....data.integrity.verify import contradictions, examine
 from ....data.remote.address import NotThereError
 from ....data.shard.limits import MAX_TEXT_FILE_BYTES
 from ...describe.documents import is_ours
+from ...runtime.bars import Bars
 from ...runtime.lock import locked
-from ...runtime.progress import columns
 from .download import read_bytes
 from .origin import Connection, Origin
 from .transfer import WORK, Transfer, partial
@@ -249,6 +248,6 @@ def _prepare(folder: Path, manifest: Manifest) -> None:
 
 
 def _examine(folder: Path, manifest: Manifest, console: Console | None) -> Findings:
-    with Progress(*columns("shards"), console=console or Console(quiet=True, stderr=True)) as bar:
+    with Bars("shards", console=console or Console(quiet=True, stderr=True)) as bar:
         task = bar.add_task("check", total=len(manifest.shards))
         return examine(folder, lambda done: bar.update(task, completed=done), isolated=True)

@@ -11,15 +11,7 @@ from time import monotonic
 
 import pooch
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import DownloadColumn, TransferSpeedColumn
 
 from ....data.base.errors import FormatError
 from ....data.base.files import sync
@@ -27,6 +19,7 @@ from ....data.base.hashing import is_right
 from ....data.folder.manifest import Manifest
 from ....data.folder.names import MANIFEST
 from ....data.shard.shard import ShardRecord
+from ...runtime.bars import Bars
 from .download import Download, StoppedError
 from .origin import Connection, Origin
 
@@ -61,16 +54,8 @@ class Transfer:
 
     def run(self, jobs: int, console: Console | None) -> None:
         """Until all are there and right. Raises what went wrong first."""
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console or Console(quiet=True, stderr=True),
-        )
+        shown = console or Console(quiet=True, stderr=True)
+        bar = Bars(DownloadColumn(), speed=TransferSpeedColumn(), console=shown)
         task = bar.add_task("fetch", total=self._manifest.bytes)
         self._advance = lambda count: bar.advance(task, count)
         pending = deque(self._manifest.shards)
