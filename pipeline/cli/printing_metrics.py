@@ -1,6 +1,6 @@
 """What `evaluate` prints: test errors beside trivial predictors, and rollouts beside baselines and floors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -12,6 +12,8 @@ from ..runs.standing import ending
 
 # Characters of an id.
 SHOWN = 8
+# Columns of characters, to measure how wide a table would like to be.
+UNBOUNDED = 10_000
 
 
 def print_metrics(console: Console, metrics: dict[str, Any]) -> None:
@@ -53,12 +55,26 @@ def _print_rollouts(console: Console, model: str, rollout: Mapping[str, Any]) ->
     baselines = sorted(rollout["baselines"].items(), key=lambda item: -item[1].get("vpt", 0.0))
     rows = [(model, rollout), *baselines, ("floor", rollout.get("floors", {}))]
     keys = [key for key in COLUMNS if any(key in found for _, found in rows)]
+    left, free = keys, console.options.update(width=UNBOUNDED)
+    while left:
+        # As many columns as there is room for; the others stand below.
+        count = len(left)
+        while (
+            count > 1 and console.measure(_rollouts(rows, left[:count]), options=free).maximum > console.width
+        ):
+            count -= 1
+        console.print(_rollouts(rows, left[:count]))
+        left = left[count:]
+    console.print(explained(keys), soft_wrap=True)
+
+
+def _rollouts(rows: Sequence[tuple[str, Mapping[str, Any]]], keys: Sequence[str]) -> Table:
+    """Names, and what these keys have of each."""
     heads = (Column(COLUMNS[key], no_wrap=True) for key in keys)
     table = Table("rollout", *heads, box=box.SIMPLE_HEAD, highlight=True, padding=(0, 1, 0, 0))
     for name, found in rows:
         table.add_row(name, *(f"{found[key]:.3g}" if key in found else "-" for key in keys))
-    console.print(table)
-    console.print(explained(keys), soft_wrap=True)
+    return table
 
 
 def _by_step(test: Mapping[str, Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from trajstore.pipeline import generate
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.cli.printing import dataset_facts, print_dataset
 from trajstore.pipeline.cli.printing_metrics import print_metrics
+from trajstore.pipeline.judge.columns import COLUMNS
 
 
 def printed(manifest, width=80) -> str:
@@ -198,6 +199,27 @@ def test_what_is_said_of_rollouts_says_of_how_many(arguments, said):
     for text in said:
         assert text in out.getvalue()
     assert "None" not in out.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_number_of_a_rollout_is_cut_however_narrow_the_screen(width):
+    contenders = ["persistence", "polynomial", "analogue"]
+    told = {key: 1.2345e-5 * 10**place for place, key in enumerate(COLUMNS)}
+    found = metrics(3)
+    found["rollout"] |= {**told, "baselines": dict.fromkeys(contenders, told), "floors": told}
+    out = io.StringIO()
+    print_metrics(Console(file=out, width=width), found)
+    lines = out.getvalue().splitlines()
+    tables = [line for line in lines if line.split()[:1] == ["rollout"]]
+    assert [head for line in tables for head in line.split("rollout")[1].split()] == [
+        word for head in COLUMNS.values() for word in head.split()
+    ]
+    for name in ("lstm", *contenders, "floor"):
+        numbers = [float(value) for line in lines if name in line.split()[:1] for value in line.split()[1:]]
+        # The table of test errors above has the network as well.
+        assert numbers[-len(told) :] == pytest.approx(list(told.values()), rel=1e-2)
+        assert len(numbers) - len(told) == (2 if name == "lstm" else 0)
+    assert len(tables) == {40: 5, 80: 2, 200: 1}[width]
 
 
 def test_shares_are_no_powers_of_ten(small_dataset):
