@@ -107,7 +107,7 @@ def train_command(
             )
         sys.exit(INTERRUPTED if interrupted else Failure.exit_code)
     if tells:
-        click.echo(_told(now), err=True)
+        click.echo(_told(now, learning.training.select), err=True)
 
 
 def _wait_asleep() -> None:
@@ -115,8 +115,8 @@ def _wait_asleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def _told(now: "Standing") -> str:
-    """What came of a training."""
+def _told(now: "Standing", select: str | None) -> str:
+    """What came of a training whose weights were chosen by the metric `select`, or by their error."""
     from ..runs.standing import ending
 
     units = "" if now.loss_units == "raw" else f" ({now.loss_units})"
@@ -125,7 +125,9 @@ def _told(now: "Standing") -> str:
     if math.isfinite(now.smoothed):
         said.append(f"smoothed loss {now.smoothed:.3g}{units}")
     if math.isfinite(now.best_validation):
-        said.append(f"best validation MSE {now.best_validation:.3g} at step {now.best_step}")
+        mse = f"validation MSE {now.best_validation:.3g}"
+        best = mse if math.isnan(now.best_selected) else f"{select} {now.best_selected:.3g}, {mse}"
+        said.append(f"best {best} at step {now.best_step}")
     return "; ".join([*said, *filter(None, [ending(now.summary())])])
 
 

@@ -1,6 +1,7 @@
 """The commands: what they print, and how each kind of bad input ends."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ import h5py
 import pytest
 from click.testing import CliRunner
 from trajstore.pipeline.cli.main import main
+from trajstore.pipeline.learn.selection import Selection
+from trajstore.pipeline.runs.curve import read_curve
 
 ROOT = Path(__file__).parents[3]
 QUICK = str(ROOT / "configs/quick.toml")
@@ -569,6 +572,22 @@ def test_training_without_a_validation_split_tells_no_number_that_it_has_not(tmp
     judged = run("evaluate", tmp_path / "run")
     assert judged.exit_code == 0
     assert "nan" not in judged.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("values", [None, [math.nan, math.nan], [7.5, 3.0]])
+def test_what_is_told_to_be_best_is_that_by_which_weights_were_chosen(values, trained, tmp_path, monkeypatch):
+    """And no error is called the best one that is not: where something else chooses, another step may have less."""
+    given = iter(values or [])
+    monkeypatch.setattr(Selection, "value", lambda self: next(given))
+    chosen = [] if values is None else ["--set", "training.select=vpt"]
+    result = run("train", QUICK, "--data", trained / "dataset", "--out", tmp_path / "run", *SMALL, *chosen)
+    errors = {line["step"]: line["validation_mse"] for line in read_curve(tmp_path / "run")}
+    assert errors[20] < errors[10], "the weights with the greater vpt have the greater error"
+    if values == [7.5, 3.0]:
+        assert f"; best vpt 7.5, validation MSE {errors[10]:.3g} at step 10\n" in result.stderr
+    else:
+        assert f"; best validation MSE {errors[20]:.3g} at step 20\n" in result.stderr
 
 
 @pytest.mark.slow
