@@ -176,7 +176,8 @@ class EvaluationSection(Section):
 
     Attributes:
         rollouts: How many starts in all; of "observe", how many whole rows are run over.
-        rollout_lengths: For how many trajectory lengths each is chained.
+        rollout_lengths: How long each is, in windows; in whole rows where `task.window` is left out, and of fields.
+            Measured data end it where the row ends.
         warmup: Points of true history before each; left out: what the task has; 0: a cold start.
         metrics: Beside the usual ones: by name those that take long, or your own as "file.py:Class" or
             "package.module:Class".

@@ -24,6 +24,8 @@ FORECAST: dict[str, Any] = {"color": PREDICTED, "ls": "", "marker": "x", "ms": 3
 MARKED = 60
 # Characters of a title in one line.
 LONGEST_TITLE = 64
+# Letters of a network's name that is made of initials.
+LONGEST_INITIALS = 4
 
 Results = dict[str, Any]
 """`config` (RunConfig), `metrics` (metrics.json), `curve` (rows of metrics.jsonl), and evaluation.npz's arrays."""
@@ -93,9 +95,10 @@ def truth(results: Results) -> np.ndarray:
 
 
 def model_label(results: Results) -> str:
-    """What is judged."""
+    """What is judged: LSTM, but shplrnn and own.py:Window, which is a file's name."""
     name = results["metrics"]["model"]["name"]
-    return name if results["config"].predictions else name.upper()
+    stands_for_words = name.isalpha() and len(name) <= LONGEST_INITIALS
+    return name.upper() if stands_for_words and not results["config"].predictions else name
 
 
 def is_forecast(results: Results) -> bool:

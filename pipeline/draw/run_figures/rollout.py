@@ -74,12 +74,11 @@ def draw_rollout(results: Results) -> Figure | None:
 
 
 def _length(results: Results) -> str:
-    """How a rollout came to be as long as it is."""
+    """How long a rollout is, and how it came to be so: the data may end before all that was asked for."""
     if results["config"].predictions:
         return "as predicted"
     how = "each step from the one before" if is_forecast(results) else "chained"
-    judged = results["metrics"].get("evaluation", results["config"].config["evaluation"])
-    return f"{judged['rollout_lengths']} trajectory lengths, {how}"
+    return f"over $t$ = {results['rollout_time'][-1]:.4g}, {how}"
 
 
 def shown_samples(time: np.ndarray, paths: Sequence[np.ndarray], period: float | None) -> int:

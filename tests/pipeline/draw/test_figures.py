@@ -1,7 +1,7 @@
 """What titles say of parameters, whatever a file says of them."""
 
 import pytest
-from trajstore.pipeline.draw.run_labels import LONGEST_TITLE, run_title
+from trajstore.pipeline.draw.run_labels import LONGEST_TITLE, model_label, run_title
 from trajstore.pipeline.draw.style import parameters_label, symbol
 
 
@@ -47,6 +47,8 @@ def test_a_word_is_no_product_of_letters_and_odd_names_break_nothing():
 
 
 class Config:
+    predictions = False
+
     def __init__(self, parameters):
         self.config = {"system": {"name": "damped-oscillator", "parameters": parameters}}
 
@@ -67,3 +69,11 @@ def test_a_title_tells_the_values_of_the_rows_that_are_shown(told):
     results = {"config": Config({"c": drawn}), "metrics": told}
     assert run_title(results) == "damped-oscillator, $c$ = 0.3"
     assert run_title(results, learned=True) == "damped-oscillator, $c$ in [0.1, 0.5]"
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("lstm", "LSTM"), ("shplrnn", "shplrnn"), ("transformer", "transformer"), ("own.py:Net", "own.py:Net")],
+)
+def test_capitals_are_for_abbreviations_alone(name, label):
+    assert model_label({"config": Config({}), "metrics": {"model": {"name": name}}}) == label

@@ -74,6 +74,15 @@ def test_where_all_is_at_rest_the_plane_shows_the_way_and_the_ends(results):
         assert low < path[-1, 0] < high
 
 
+def test_the_title_says_how_long_it_is_and_not_how_long_it_was_asked_to_be(results):
+    """Windows are shorter than rows, and measured data end before."""
+    names = ("rollout_true", "rollout_predicted")
+    for points in (31, len(results["rollout_time"])):
+        cut = {name: results[name][:, :points] for name in names}
+        figure = draw_rollout({**results, **cut, "rollout_time": results["rollout_time"][:points]})
+        assert f"over $t$ = {results['rollout_time'][points - 1]:g}, chained" in figure.get_suptitle()
+
+
 def test_an_axis_of_a_constant_does_not_show_rounding(results):
     path = np.full((1, len(results["rollout_time"]), 2), 3.0)
     figure = draw_rollout({**results, "rollout_true": path, "rollout_predicted": path + 1e-7})
