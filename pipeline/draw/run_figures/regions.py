@@ -15,6 +15,8 @@ OTHERS = "#9AA1A9"
 PORTRAIT = 8_000
 # Ways that are taken less often are not drawn, or not told; and how far arrows bend.
 RARE, TOLD, BEND = 0.05, 0.15, 0.18
+# Where on an arrow its share may stand; and how wide and how high such a number is.
+ALONG, TEXT = np.linspace(0.2, 0.6, 21), np.array([2.0, 1.0])
 
 
 def draw_regions(results: Results) -> Figure | None:
@@ -63,8 +65,13 @@ def _draw_graph(axes: Axes, ranks: np.ndarray, names: list[str], colours: list[s
     angles = 0.5 * np.pi - 2 * np.pi * np.arange(count) / count
     places = np.stack([np.cos(angles), np.sin(angles)], axis=1) * (count > 1)
     shares = np.bincount(ranks, minlength=count) / len(ranks)
+    taken = list(places)
     for start, end in zip(*np.nonzero(likely >= RARE), strict=True):
-        _draw_way(axes, places[start], places[end], float(likely[start, end]), colours[start])
+        share = float(likely[start, end])
+        _draw_way(axes, places[start], places[end], share, colours[start])
+        if share >= TOLD:
+            taken.append(_free_place(places[start], places[end], taken))
+            _tell(axes, taken[-1], f"{100 * share:.0f} %", colours[start])
     axes.scatter(*places.T, s=120 + 400 * shares, c=colours[:count], zorder=3)
     for place, name, share in zip(places, names, shares, strict=True):
         outside = 1.34 * place if count > 1 else np.array([0.0, 0.35])
@@ -76,7 +83,7 @@ def _draw_graph(axes: Axes, ranks: np.ndarray, names: list[str], colours: list[s
 
 
 def _draw_way(axes: Axes, start: np.ndarray, end: np.ndarray, share: float, colour: str) -> None:
-    """An arrow that bends to its right, so that there is room for the one back; told nearer to its start."""
+    """An arrow that bends to its right, so that there is room for the one back."""
     axes.add_patch(
         FancyArrowPatch(
             tuple(start),
@@ -90,13 +97,21 @@ def _draw_way(axes: Axes, start: np.ndarray, end: np.ndarray, share: float, colo
             color=colour,
         )
     )
-    if share < TOLD:
-        return
+
+
+def _free_place(start: np.ndarray, end: np.ndarray, taken: list[np.ndarray]) -> np.ndarray:
+    """The point (2,) of an arrow, nearer to its start, that is farthest from what is there."""
     across = end - start
     middle = 0.5 * (start + end) + BEND * np.array([across[1], -across[0]])
-    # Of the curve with these three points.
-    at = 0.42 * start + 0.46 * middle + 0.12 * end
+    part = ALONG[:, None]
+    curve = (1 - part) ** 2 * start + 2 * part * (1 - part) * middle + part**2 * end
+    apart = (curve[:, None] - np.array(taken)) / TEXT
+    return curve[np.square(apart).sum(axis=2).min(axis=1).argmax()]
+
+
+def _tell(axes: Axes, place: np.ndarray, text: str, colour: str) -> None:
+    """A number on its way, above all ways."""
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
     axes.text(
-        at[0], at[1], f"{100 * share:.0f} %", ha="center", va="center", fontsize=7, color=colour, bbox=box
+        place[0], place[1], text, ha="center", va="center", fontsize=7, color=colour, bbox=box, zorder=4
     )

@@ -100,6 +100,31 @@ def test_the_figure_is_drawn_and_left_out_where_there_are_no_symbols(run, tmp_pa
     assert draw_regions(results) is None
 
 
+@pytest.mark.slow
+def test_no_share_hides_another(run):
+    """Of a run that leaves each region for two or three others."""
+    ways = {
+        0: (81, 1, 5),
+        1: (70, 3, 0),
+        2: (34, 1, 6),
+        3: (98, 4, 1),
+        4: (99, 2, 0),
+        5: (86, 6, 0),
+        6: (70, 0, 2),
+    }
+    generator, symbols = np.random.default_rng(3), [0]
+    for _ in range(5_000):
+        share, often, seldom = ways[symbols[-1]]
+        symbols.append(often if generator.uniform(0, 100) < share else seldom)
+    states = generator.normal(size=(len(symbols), 3))
+    figure = draw_regions({**load_results(run), "symbols": np.array(symbols), "symbol_states": states})
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[1].texts if text.get_text()[-1:] == "%"]
+    assert len(boxes) >= 7 + 9
+    for number, box in enumerate(boxes):
+        assert not any(box.shrunk(0.9, 0.9).overlaps(other.shrunk(0.9, 0.9)) for other in boxes[:number])
+
+
 def test_networks_without_regions_have_no_symbols():
     trained = Trained(make_model("lstm", 3, 3), get_task("forecast"), 21)
     assert module.symbol_run(trained, None, 0) == {}
