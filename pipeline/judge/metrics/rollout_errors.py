@@ -13,7 +13,9 @@ from .metric import Batch
 
 
 class RolloutErrors(Errors):
-    """`mse` and `nrmse` of the rollouts that are finite throughout; left out where none is."""
+    """`mse` and `nrmse` of the rollouts that are finite throughout, their given start included; left out where there
+    is none.
+    """
 
     over = "rollouts"
     better = MappingProxyType({})
