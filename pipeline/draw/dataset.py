@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from ...data.base.errors import TrajstoreError
+from ...data.folder.elsewhere import refuse_dataset
 from ...data.folder.names import MANIFEST
 from ...data.folder.remote_folder import dataset_path
 from ..describe.description import Description
@@ -44,7 +44,7 @@ def plot_dataset(
     path = dataset_path(path)
     sample = sample_dataset(path)
     folder = _beside(path.resolve()) if out is None else Path(out)
-    refuse_inside(folder)
+    refuse_dataset(folder)
     paths = []
     with mpl.rc_context(STYLE), np.errstate(all="ignore"):
         for name, draw in DRAWINGS.items():
@@ -53,12 +53,6 @@ def plot_dataset(
             if console is not None:
                 console.print(str(paths[-1]), highlight=False, soft_wrap=True)
     return paths
-
-
-def refuse_inside(path: Path) -> None:
-    """Raises TrajstoreError if what is to be written would lie in a dataset."""
-    if any((parent / MANIFEST).is_file() for parent in (path.resolve(), *path.resolve().parents)):
-        raise TrajstoreError(f"{path}: lies in a dataset, which holds nothing else; choose another --out")
 
 
 def _beside(path: Path) -> Path:

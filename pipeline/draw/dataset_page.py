@@ -7,8 +7,9 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 
+from ...data.folder.elsewhere import refuse_inside
 from ..describe.description import UNSPECIFIED, Description
-from .dataset import DRAWINGS, refuse_inside
+from .dataset import DRAWINGS
 from .dataset_sample import sample_dataset
 from .page import Page, PageTable, svg_of, write_page
 from .style import STYLE
@@ -22,7 +23,7 @@ def view_dataset(path: Path, out: Path | None = None) -> Path:
     """
     whole = path.resolve()
     page_path = whole.with_name(f"{whole.name}.html") if out is None else out
-    refuse_inside(page_path.parent)
+    refuse_inside(page_path)
     sample = sample_dataset(path)
     with mpl.rc_context(STYLE), np.errstate(all="ignore"):
         figures = {name: svg_of(draw(sample)) for name, draw in DRAWINGS.items()}

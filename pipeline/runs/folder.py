@@ -13,7 +13,8 @@ from ...data.base.hashing import json_hash
 from ...data.base.representation import few, system_name, told
 from ...data.batches.dataset import TrajectoryDataset
 from ...data.folder.bystanders import is_bystander
-from ...data.folder.names import MANIFEST, holds_dataset
+from ...data.folder.elsewhere import refuse_dataset
+from ...data.folder.names import holds_dataset
 from ...data.folder.stated_grid import grid_of, points_of
 from ...data.shard.schema import SPLITS
 from ..config.differences import in_words
@@ -222,8 +223,7 @@ def prepare_folder(run: Path, described: RunConfig, resume: bool, overwrite: boo
     Raises RunError if it holds something else, or an unfinished run that is not to be resumed.
     """
     remove_leftovers(run, FILES.__contains__)
-    if (run / MANIFEST).is_file():
-        raise RunError(f"{run}: holds a dataset, and a run needs a folder of its own; choose another one")
+    refuse_dataset(run, error=RunError)
     if _is_used(run):
         difference = described.difference(RunConfig.load(run))
         goes_on = resume if difference.keys() <= LENGTHS else False
@@ -244,7 +244,7 @@ def prepare_evaluation(folder: Path, described: RunConfig, overwrite: bool) -> N
 
     Raises RunError if it holds something else, or lies in a dataset.
     """
-    refuse_dataset(folder)
+    refuse_dataset(folder, error=RunError)
     folder.mkdir(parents=True, exist_ok=True)
     if _is_used(folder):
         held = RunConfig.load(folder)
@@ -257,14 +257,6 @@ def prepare_evaluation(folder: Path, described: RunConfig, overwrite: bool) -> N
             )
         clear(folder)
     described.save(folder)
-
-
-def refuse_dataset(folder: Path) -> None:
-    """Raise RunError if what is to be written would lie in a dataset."""
-    if (folder / MANIFEST).is_file():
-        raise RunError(f"{folder}: holds a dataset; choose another folder")
-    if (folder.absolute().parent / MANIFEST).is_file():
-        raise RunError(f"{folder}: lies in a dataset, which holds nothing else; choose another folder")
 
 
 def _is_used(folder: Path) -> bool:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...data.base.installing import TORCH, install
+from ...data.folder.elsewhere import refuse_dataset
 from .curve import read_curve
 from .files import RunError
-from .folder import RunConfig, refuse_dataset
+from .folder import RunConfig
 
 Curve = list[dict[str, float | str]]
 # What TensorBoard's files of ours end in.
@@ -33,7 +34,7 @@ def track(run: str | Path, to: str, out: str | Path | None = None) -> Path:
     if not lines:
         raise RunError(f"{run}: has no curve yet; train it first")
     folder = run / to if out is None else Path(out)
-    refuse_dataset(folder)
+    refuse_dataset(folder, error=RunError)
     TRACKERS[to](lines, folder, out is None)
     return folder
 

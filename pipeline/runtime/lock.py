@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.files import LOCK, reason
-from ...data.folder.names import MANIFEST
+from ...data.folder.elsewhere import refuse_inside
 
 
 @contextmanager
@@ -22,10 +22,7 @@ def locked(folder: Path, name: Path | None = None) -> Iterator[None]:
     frees the lock of a process that dies.
     """
     name = name or folder
-    if (folder.absolute().parent / MANIFEST).exists():
-        raise TrajstoreError(
-            f"{name}: lies in a dataset, which holds nothing but its own files; choose another folder"
-        )
+    refuse_inside(folder, name)
     path = folder / LOCK
     lock = FileLock(path, timeout=0)
     try:

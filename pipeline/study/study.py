@@ -13,9 +13,9 @@ from rich.console import Console
 
 from ...data.base.errors import TrajstoreError
 from ...data.base.files import write_json, write_text
+from ...data.folder.elsewhere import refuse_dataset
 from ...data.folder.names import MANIFEST
 from ..draw.style import STYLE, save_figure
-from ..runs.folder import refuse_dataset
 from ..runtime.bars import Bars
 from ..runtime.interrupts import deaf_children, nothing_else_heard
 from ..runtime.lock import locked

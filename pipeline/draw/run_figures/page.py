@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ....data.folder.elsewhere import refuse_inside
 from ...describe.phrases import line
 from ...judge.columns import COLUMNS, explained
-from ..dataset import refuse_inside
 from ..page import Page, PageTable, svg_of, write_page
 from .plot import drawn, load_results
 
@@ -19,7 +19,7 @@ def view_run(run: Path, out: Path | None = None, *, trust_code: bool = False) ->
     """
     whole = run.resolve()
     path = whole.with_name(f"{whole.name}.html") if out is None else out
-    refuse_inside(path.parent)
+    refuse_inside(path)
     results = load_results(run)
     figures = {name: svg_of(figure) for name, figure in drawn(run, results, trust_code=trust_code)}
     metrics, stored = results["metrics"], results["config"].config

@@ -10,11 +10,11 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from ....data.folder.elsewhere import refuse_dataset
 from ...runs.code import Classes, kept_code
 from ...runs.curve import read_curve
 from ...runs.files import RunError, load_arrays
 from ...runs.folder import EVALUATION, FIGURES, METRICS, RunConfig
-from ..dataset import refuse_inside
 from ..run_labels import Results
 from ..style import STYLE, check_drawn, save_figure
 from .registry import FIGURES as KNOWN
@@ -45,7 +45,7 @@ def plot(
     run = Path(run)
     folder = run / FIGURES if out is None else Path(out)
     if out is not None:
-        refuse_inside(folder)
+        refuse_dataset(folder)
     paths = []
     for name, figure in drawn(run, load_results(run), figures, trust_code=trust_code):
         paths.append(folder / f"{name}.png")

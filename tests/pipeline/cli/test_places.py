@@ -53,6 +53,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_dataset: Path) -
         ("", "Invalid value for '--out': got an empty text, expected a path"),
         ("data", "data: holds a dataset"),
         ("data/a", "data/a: lies in a dataset"),
+        ("data/a/b/c", "data/a/b/c: lies in a dataset"),
         ("other", "other: holds notes.txt, and no run; choose an empty folder"),
     ],
 )
@@ -125,8 +126,11 @@ def test_what_is_judged_and_drawn_lies_in_no_dataset_and_no_file(here):
     ):
         assert said in refused("evaluate", "run", "--out", out)
     before = sorted(Path("data").rglob("*"))
-    for out in ("data", "data/figures"):
-        assert f"{out}: lies in a dataset, which holds nothing else" in refused("plot", "run", "--out", out)
+    for out, said in (
+        ("data", "holds a dataset, beside which"),
+        ("data/figures", "lies in a dataset, which"),
+    ):
+        assert f"{out}: {said}" in refused("plot", "run", "--out", out)
     assert "file: is there, and no folder" in refused("plot", "run", "--out", "file")
     assert sorted(Path("data").rglob("*")) == before
     assert Path("file").read_text() == "mine"
