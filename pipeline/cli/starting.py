@@ -19,6 +19,7 @@ from .common import PATH, command
 def init_command(system: str, out: Path | None, quick: bool) -> None:
     """Write a config of a SYSTEM of the library, with comments, to begin with."""
     from ...data.base.files import atomic_path
+    from ...data.folder.elsewhere import refuse_inside
     from ..describe.beginning import first_config
     from ..dynamics.systems import get_system
 
@@ -26,6 +27,7 @@ def init_command(system: str, out: Path | None, quick: bool) -> None:
     path = Path(f"{system.replace(':', '-')}.toml") if out is None else out
     if path.exists() or path.is_symlink():
         raise TrajstoreError(f"{path}: is there already; move it away, or give another --out")
+    refuse_inside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -47,15 +47,23 @@ def find_figures(names: Iterable[str], beside: Path) -> dict[str, StudyFigure]:
     return {name.rpartition(":")[2]: STUDY_FIGURES.find(name, code) for name in names}
 
 
-def draw_figures(figures: dict[str, StudyFigure], runs: Iterable[RunJob], out: Path) -> None:
-    """Draw figures into a folder, of what there is of the runs so far."""
+def draw_figures(figures: dict[str, StudyFigure], runs: Iterable[RunJob], out: Path, unfinished: str) -> None:
+    """Draw figures into a folder, of what there is of the runs so far; `unfinished` says how many these are, if they
+    are not all."""
     judged = list(judged_runs(runs)) if figures else []
     with mpl.rc_context(STYLE):
         for name, draw in figures.items():
             figure = draw(judged) if judged else None
             if figure is not None:
                 check_drawn(name, figure)
+                mark(figure, unfinished)
                 save_figure(figure, out / f"{name}.png")
+
+
+def mark(figure: Figure, unfinished: str) -> None:
+    """Say above a figure of how many runs it is, where it is not of all."""
+    if unfinished:
+        figure.suptitle("\n".join(filter(None, [figure.get_suptitle(), unfinished])))
 
 
 def judged_runs(runs: Iterable[RunJob]) -> Iterator[JudgedRun]:

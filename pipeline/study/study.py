@@ -21,7 +21,7 @@ from ..runtime.interrupts import deaf_children, nothing_else_heard
 from ..runtime.lock import locked
 from .conditions import LEGEND, conditions, missing
 from .figure import draw_table
-from .figures import draw_figures, find_figures
+from .figures import draw_figures, find_figures, mark
 from .file import StudyFile, load_study
 from .plan import Plan, RunJob, make_plan
 from .results import Row, label_of, rows_of, summary, values_of, without
@@ -96,7 +96,7 @@ def run_study(
         if stop is not None and not ended:
             raise _stopped(stop, out, "no run has ended yet")
         done = _told(study, every, ended, found, out, quick=quick)
-        draw_figures(figures, every.runs, out)
+        draw_figures(figures, every.runs, out, _unfinished(**done.results["runs"]))
     if stop is not None:
         kept = f"{len(ended)} of {len(every.runs)} runs have ended, and are in {out / TABLE}"
         raise _stopped(stop, out, kept)
@@ -227,8 +227,7 @@ def _save(
     drawn = [without(row, study.pooled) for row in rows]
     figure = draw_table(table, drawn, table.columns[0]) if table.columns else None
     if figure is not None:
-        if unfinished:
-            figure.suptitle(unfinished, fontsize=10)
+        mark(figure, unfinished)
         with mpl.rc_context(STYLE):
             save_figure(figure, out / FIGURE)
 

@@ -82,6 +82,11 @@ def test_what_keeps_a_new_dataset_out_is_called_by_the_name_that_was_given(here)
         assert f"{here}/new: process {os.getpid()} on" in refused("select", "data", "--out", "new")
 
 
+def test_a_config_to_begin_with_is_not_put_into_a_dataset(here):
+    assert "data/a/first.toml: lies in a dataset" in refused("init", "lorenz", "--out", "data/a/first.toml")
+    assert not Path("data/a").exists()
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [

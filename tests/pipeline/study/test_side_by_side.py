@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 from trajstore.pipeline.cli.main import main
 from trajstore.pipeline.study.figures import judged_runs
 from trajstore.pipeline.study.file import load_study
@@ -122,6 +123,26 @@ def test_a_part_of_a_study_is_drawn_and_quick_is_too(done, tmp_path):
     assert code == 0, said
     assert (tmp_path / "out/side-by-side.png").is_file()
     assert (tmp_path / "out/told.png").is_file()
+
+
+def test_figures_of_a_part_say_of_how_many_runs_they_are(done, tmp_path, monkeypatch):
+    path, kept = done / "study.toml", []
+
+    def titled(runs):
+        kept.append(Figure())
+        kept[-1].suptitle(f"of {len(runs)}")
+        kept[-1].add_subplot()
+        return kept[-1]
+
+    monkeypatch.setattr("trajstore.pipeline.study.study.find_figures", lambda *_: {"titled": titled})
+    for only in ("line/small", "line/standardised", "*"):
+        call = ["study", str(path), "--out", str(tmp_path), "--jobs", "1", "--quick", "--only", only]
+        assert CliRunner().invoke(main, call).exit_code == 0
+    assert [figure.get_suptitle() for figure in kept] == [
+        "of 1\nUnfinished: 1 of 5 runs have ended",
+        "of 2\nUnfinished: 2 of 5 runs have ended",
+        "of 5",
+    ]
 
 
 @pytest.mark.parametrize(
