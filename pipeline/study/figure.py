@@ -1,6 +1,7 @@
 """The figure of a study: one metric of every model, baseline and floor, a panel for each dataset."""
 
 from collections.abc import Sequence
+from textwrap import shorten
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from .table import Line, Table
 
 # Values that are further apart are shown on a logarithmic axis.
 FAR = 30.0
-LONGEST = 34
+LONGEST = 30
 # More datasets than these nobody looks at one by one.
 MOST_PANELS = 16
 
@@ -43,7 +44,7 @@ def draw_table(table: Table, rows: Sequence[Row], metric: str) -> Figure | None:
     for axes, (dataset, lines) in zip(all_axes, panels.items(), strict=True):
         shown = [line for line in lines if line.kind != "floor"]
         axes.set(yticks=range(len(shown)), ylim=(len(shown) - 0.5, -0.5), xscale="log" if far else "linear")
-        axes.set_yticklabels([plain(line.label[:LONGEST]) for line in shown])
+        axes.set_yticklabels([plain(shorten(line.label, LONGEST, placeholder=" …")) for line in shown])
         axes.hlines(
             range(len(shown)), 0, 1, transform=axes.get_yaxis_transform(), color=FLOW, lw=0.5, zorder=0
         )
