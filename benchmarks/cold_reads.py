@@ -67,7 +67,8 @@ def _advise_random(dataset: Any) -> None:
     for number in range(len(dataset.store.parts)):
         mapped = dataset.store._part(number)._states
         while not isinstance(mapped, mmap.mmap):
-            mapped = mapped.base
+            # An array has a base, a memoryview the object that it looks at.
+            mapped = mapped.obj if isinstance(mapped, memoryview) else mapped.base
         mapped.madvise(mmap.MADV_RANDOM)
 
 

@@ -30,11 +30,13 @@ def trajstore(problem: Problem, cores: int, name: Any) -> At:
     def at(tolerance: float) -> Solve:
         settings = EngineSettings(name=name, tolerance=tolerance, method=method)
         engine = make_engine(system, settings, rows=1_000_000)
+        # Where rows hold the GIL two threads wait for each other: one core then, as SciPy's own contenders have.
+        threads = cores if engine.threads else 1
 
         def solve(starts: np.ndarray, times: np.ndarray) -> np.ndarray:
             return engine.solve(starts, np.tile(problem.parameters, (len(starts), 1)), times).states
 
-        return in_slices(solve, None, cores)
+        return in_slices(solve, None, threads)
 
     return at
 
