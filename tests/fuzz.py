@@ -24,7 +24,6 @@ import h5py
 import numpy as np
 from conftest import _make_shard, _write_dataset
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from trajstore.data import TrajstoreError, verify, write_shard
 from trajstore.data.batches.split import Store
@@ -32,7 +31,7 @@ from trajstore.data.folder.names import MANIFEST
 from trajstore.data.integrity.child_reader import IsolatedReader
 from trajstore.pipeline import load_trained
 from trajstore.pipeline.runs.files import save_checkpoint
-from trajstore.pipeline.runtime.progress import columns
+from trajstore.pipeline.runtime.bars import Bars
 
 SHARD = "train-00000.h5"
 SECONDS = 10
@@ -280,7 +279,7 @@ def main() -> None:
             print(folder, *run_case(int(sys.argv[1]), seed, make_kinds(folder), folder, reader))
         return
     jobs = int(os.environ.get("JOBS", str(os.cpu_count() or 1)))
-    with Progress(*columns("cases"), console=console) as progress:
+    with Bars("cases", console=console) as progress:
         task = progress.add_task("fuzz", total=cases)
         summary = run_cases(cases, seed, jobs, lambda done: progress.update(task, advance=done))
     print_summary(Console(width=max(console.width, 140)), summary)

@@ -22,9 +22,8 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
-from trajstore.pipeline.runtime.progress import columns
+from trajstore.pipeline.runtime.bars import Bars
 
 CONFIG = """
 [system]
@@ -382,7 +381,7 @@ def main() -> None:
     console = Console(stderr=True)
     with (
         tempfile.TemporaryDirectory(prefix="trajstore-soak-") as folder,
-        Progress(*columns("kills"), console=console) as bar,
+        Bars("kills", console=console) as bar,
     ):
         task = bar.add_task("soak", total=kills)
         work = Path(folder)

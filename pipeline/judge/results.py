@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.base.files import atomic_path, write_json
+from ...data.base.files import atomic_path, sync, write_json
 from ...data.base.hashing import json_hash
 from ...data.batches.dataset import TrajectoryDataset
 from ..dynamics.parameters import drawn_in
@@ -78,11 +78,14 @@ def save(
 
     config  of a folder that is not a run's own
     """
-    with atomic_path(folder / EVALUATION) as temporary:
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        (folder / METRICS).unlink(missing_ok=True)
-    if config is not None:
-        config.save(folder)
-    # Last, for it says that the evaluation is done.
-    write_json(folder / METRICS, metrics)
+    # The metrics take their place last, for they say that the evaluation is done.
+    with atomic_path(folder / METRICS) as told:
+        write_json(told, metrics)
+        with atomic_path(folder / EVALUATION) as temporary:
+            with temporary.open("wb") as file:
+                np.savez_compressed(file, **arrays)
+            # What takes long is over: until here the old results are whole.
+            sync(temporary)
+            (folder / METRICS).unlink(missing_ok=True)
+        if config is not None:
+            config.save(folder)

@@ -101,10 +101,13 @@ def test_no_text_of_a_strangers_manifest_is_markup(small_dataset, tmp_path):
 
 def test_another_file_is_not_replaced_and_a_dataset_holds_no_page(dataset_copy, tmp_path):
     (tmp_path / "mine.html").write_text("<html>mine</html>")
-    for out in (tmp_path / "mine.html", dataset_copy / "page.html"):
+    for out, said in (
+        (tmp_path / "mine.html", "another --out"),
+        (dataset_copy / "page.html", "lies in a dataset"),
+    ):
         done = view(dataset_copy, "--out", out)
         assert done.exit_code == 2
-        assert "another --out" in done.output
+        assert said in done.output
     assert (tmp_path / "mine.html").read_text() == "<html>mine</html>"
     assert verify(dataset_copy) == []
 

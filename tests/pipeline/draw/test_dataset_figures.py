@@ -345,10 +345,10 @@ def test_the_command_draws_folders_and_shards_where_it_is_told(dataset_copy, tmp
     result = run("plot", dataset_copy / "test-00000.h5", "--out", tmp_path / "elsewhere")
     assert result.exit_code == 0
     assert str(tmp_path / "elsewhere/phase.png") in result.stderr
-    for inside in (dataset_copy, dataset_copy / "figures"):
+    for inside, said in ((dataset_copy, "holds a dataset"), (dataset_copy / "figures", "lies in a dataset")):
         result = run("plot", dataset_copy, "--out", inside)
         assert result.exit_code == 2
-        assert "lies in a dataset" in result.stderr
+        assert said in result.stderr
     assert contents(dataset_copy) == before
 
 

@@ -1,6 +1,7 @@
 """An evaluation that is stopped leaves results of one evaluation, or says that there are none yet."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,8 +32,14 @@ def stop(*_, **__):
     raise KeyboardInterrupt
 
 
+def stop_at_metrics(file, target, real=Path.replace):
+    if target.name == "metrics.json":
+        raise KeyboardInterrupt
+    return real(file, target)
+
+
 @pytest.mark.parametrize("judge", ["run", "elsewhere", "predictions"], indirect=True)
-@pytest.mark.parametrize("at", ["judging", "arrays", "metrics"])
+@pytest.mark.parametrize("at", ["judging", "arrays", "metrics", "names"])
 def test_no_file_is_of_another_evaluation_than_those_beside_it(at, judge, monkeypatch):
     folder, go = judge
     go()
@@ -43,11 +50,13 @@ def test_no_file_is_of_another_evaluation_than_those_beside_it(at, judge, monkey
             patch.setattr("trajstore.pipeline.judge.evaluate.judge", stop)
         elif at == "arrays":
             patch.setattr(np, "savez_compressed", stop)
-        else:
+        elif at == "metrics":
             patch.setattr(results, "write_json", stop)
+        else:
+            patch.setattr(Path, "replace", stop_at_metrics)
         with pytest.raises(KeyboardInterrupt):
             go("evaluation.rollouts=4")
-    if at == "metrics":
+    if at == "names":
         for look in (plot, lambda run: rows_of_runs([run])):
             with pytest.raises(RunError, match=r"metrics.json is missing; run `trajstore evaluate"):
                 look(folder)
