@@ -69,10 +69,7 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
         raise FormatError("permission denied; expected a file that you may read", where) from None
     except MISFIT as error:
         _raise_shortage(error)
-        raise FormatError(
-            f"cannot be read as HDF5 ({error}); the file is truncated, damaged or of another kind. {AGAIN}",
-            where,
-        ) from None
+        raise FormatError(_unread(path, error), where) from None
     try:
         with file:
             try:
@@ -94,6 +91,15 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
     except DAMAGE as error:
         _raise_shortage(error)
         raise _damaged(where, error) from None
+
+
+def _unread(path: Path, error: BaseException) -> str:
+    """What a file is that is no HDF5, or HDF5 that cannot be opened."""
+    if h5py.is_hdf5(path):
+        return f"cannot be read as HDF5 ({error}); the file is truncated or damaged. {AGAIN}"
+    if path.suffix == ".toml":
+        return f"is a config; expected a dataset. `trajstore generate {path} --out DIR` makes one"
+    return f"is no HDF5 file; expected a shard, or the folder of a dataset. A shard is damaged then. {AGAIN}"
 
 
 def _where_it_was(path: Path) -> str:

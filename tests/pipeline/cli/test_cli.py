@@ -340,6 +340,21 @@ def test_a_config_is_no_run(command, tmp_path):
     ends_in_2(run(*command, path), f"{path}: is a config; expected the folder of a run")
 
 
+@pytest.mark.parametrize(
+    "command", ["info {}", "verify {}", "select {} --rows 1:2 --out out", "merge {} {} --out out"]
+)
+def test_what_is_no_dataset_is_named(command, tmp_path, dataset_copy, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, cut = tmp_path / "pendulum.toml", dataset_copy / "test-00000.h5"
+    path.write_text("[system]")
+    said = f"{path}: is a config; expected a dataset. `trajstore generate {path} --out DIR`"
+    ends_in_2(run(*command.format(path, path).split()), said)
+    path = path.rename(tmp_path / "notes.txt")
+    ends_in_2(run(*command.format(path, path).split()), f"{path}: is no HDF5 file; expected a shard")
+    cut.write_bytes(cut.read_bytes()[:3000])
+    ends_in_2(run(*command.format(cut, cut).split()), "cannot be read as HDF5", "truncated")
+
+
 @pytest.mark.parametrize("command", ["evaluate", "compare"])
 def test_a_shard_is_no_run(command, dataset_copy):
     path = dataset_copy / "test-00000.h5"
