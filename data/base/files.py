@@ -40,7 +40,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         number = system_error(error)
-        if number is None:
+        # Of a file that is written within this one, it has been said.
+        if number is None or (isinstance(error, OSError) and error.__cause__ is not None and error.filename):
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
     sync(path.parent)
