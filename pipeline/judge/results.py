@@ -80,12 +80,12 @@ def save(
     """
     # The metrics take their place last, for they say that the evaluation is done.
     with atomic_path(folder / METRICS) as told:
-        write_json(told, metrics)
         with atomic_path(folder / EVALUATION) as temporary:
             with temporary.open("wb") as file:
                 np.savez_compressed(file, **arrays)
             # What takes long is over: until here the old results are whole.
             sync(temporary)
+            write_json(told, metrics)
             (folder / METRICS).unlink(missing_ok=True)
         if config is not None:
             config.save(folder)
