@@ -40,8 +40,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         number = system_error(error)
-        # Of a file that is written within this one, it has been said.
-        if number is None or (isinstance(error, OSError) and error.__cause__ is not None and error.filename):
+        # What is said of another file, read or written meanwhile, is no fault of this one.
+        if number is None or getattr(error, "filename", None) not in (None, str(temporary), temporary):
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
     sync(path.parent)

@@ -67,9 +67,8 @@ def evaluate(
     judging = Judging.of(data, "test", config, task, model, evaluation)
     judging, elsewhere = fitted_where_learned(judging, config, task, run, console)
     warn_of_no_baselines(judging, console)
-    folder, own = run if out is None else Path(out), None
-    if out is not None:
-        own = prepare_results(folder, run, config, judging.test.store.id, overwrite)
+    folder, judged = run if out is None else Path(out), judging.test.store.id
+    own = None if out is None else prepare_results(folder, run, config, judged, overwrite)
     judgement = judge(judging, evaluation, console, learning.code, given)
     fit = judge_fit(data, config, task, model)
     who = {"name": learning.model.name, "parameters": count_parameters(model)}

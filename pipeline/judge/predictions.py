@@ -12,7 +12,7 @@ from ...data.shard.schema import CLEAN_STATE
 from ...models import Model
 from ...models.footprint import outputs_of
 from .forecasters.first_state import Predictor, make_baselines
-from .metrics.metric import Batch
+from .metrics.metric import Batch, Metric
 from .movement import choose, moving, spread
 
 # Samples that are judged at once, and points of them.
@@ -78,6 +78,12 @@ class Samples:
         for first in range(0, total, size):
             last = min(first + size, total)
             yield self._judged(np.arange(first, last) if numbers is None else numbers[first:last])
+
+    def taken_in(self, metric: Metric, numbers: np.ndarray | None = None) -> Metric:
+        """The same metric, which has seen all samples, or these."""
+        for seen in self.batches(numbers):
+            metric.add(seen.batch)
+        return metric
 
     def _judged(self, numbers: np.ndarray) -> Seen:
         predicted, index = self.predicted(numbers), torch.from_numpy(self.windows(numbers))

@@ -73,10 +73,3 @@ class StatefulRuns(NetworkSamples):
                 shown["stateful_input_time"] = time[: seen.inputs.shape[1]][:SHOWN_POINTS]
                 shown["stateful_row"] = self.test.stored_rows(seen.numbers[:SHOWN_ROWS])
         return results(metrics), shown
-
-    def taken_in(self, kind: type[Metric], context: Context) -> Metric:
-        """One metric over whole rows, alone; `context` as `judged` has it."""
-        metric = kind(replace(context, times=self.times))
-        for seen in self.batches(self.numbers):
-            metric.add(seen.batch)
-        return metric

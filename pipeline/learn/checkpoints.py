@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ...data.base.files import write_json
 from ...models import Model
 from ..config.learning import Learning
 from ..runs.curve import cut_curve
@@ -73,6 +74,11 @@ class Checkpoints:
         """Throw away what was concluded from other weights."""
         for name in (TRAINING, METRICS, EVALUATION):
             (self.run / name).unlink(missing_ok=True)
+
+    def conclude(self, now: Standing) -> None:
+        """Write what came of a training; it may have been judged in the meantime."""
+        self.forget()
+        write_json(self.run / TRAINING, now.summary())
 
     def save(self, now: Standing, learner: Learner, going_on: dict[str, Any] | None = None) -> None:
         """Where the run stands; `going_on` is where a longer one would, see `before`."""

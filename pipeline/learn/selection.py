@@ -1,7 +1,7 @@
 """By what the best weights are chosen, and patience counts, where that is not the mean squared error."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -115,13 +115,11 @@ class Selection:
 
     def value(self) -> float:
         """Of the network as it is now; NaN where it has none that is finite."""
-        judging = self.judging
-        if self.kind.over == "rows" and judging.whole is not None:
-            metric = judging.whole.taken_in(self.kind, judging.context)
+        judging, whole = self.judging, self.judging.whole
+        if self.kind.over == "rows" and whole is not None:
+            metric = whole.taken_in(self.kind(replace(judging.context, times=whole.times)), whole.numbers)
         elif self.kind.over == "targets":
-            metric = self.kind(judging.context)
-            for seen in judging.samples.batches():
-                metric.add(seen.batch)
+            metric = judging.samples.taken_in(self.kind(judging.context))
         else:
             metric = taken_in(self.kind, judging, self.points)
         found = None if metric is None else metric.chosen_by(self.key)

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import TaskID
 from torch import Tensor
 
-from ...data.base.files import finite, reason, write_json
+from ...data.base.files import finite, reason
 from ...data.batches.dataset import Batch, TrajectoryDataset
 from ...data.batches.loader import unread_in_blocks
 from ...data.folder.manifest_reading import load_manifest
@@ -216,9 +216,7 @@ def _train(
                 if stops:
                     checkpoints.leave(now)
     if ranks.first and not (told and beginning.same):
-        # It may have been judged in the meantime.
-        checkpoints.forget()
-        write_json(run / TRAINING, now.summary())
+        checkpoints.conclude(now)
     return now
 
 

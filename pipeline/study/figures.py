@@ -63,7 +63,8 @@ def draw_figures(figures: dict[str, StudyFigure], runs: Iterable[RunJob], out: P
 def mark(figure: Figure, unfinished: str) -> None:
     """Say above a figure of how many runs it is, where it is not of all."""
     if unfinished:
-        figure.suptitle("\n".join(filter(None, [figure.get_suptitle(), unfinished])))
+        title = "\n".join(filter(None, [figure.get_suptitle(), unfinished]))
+        figure.suptitle(title, x=0.02, ha="left", fontsize=10)
 
 
 def judged_runs(runs: Iterable[RunJob]) -> Iterator[JudgedRun]:

@@ -1,5 +1,6 @@
 """A file that trajstore writes is either whole or not there, and nothing is left behind."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -54,6 +55,26 @@ def test_file_and_folder_are_forced_to_disk_around_the_rename(tmp_path, monkeypa
     with atomic_path(path) as temporary:
         temporary.write_text("new")
     assert events == [str(temporary), "rename", str(tmp_path)]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_what_the_system_refuses_is_said_of_the_file_that_it_is_about(named, tmp_path):
+    outer, inner = tmp_path / "outer", tmp_path / "inner"
+
+    def full(temporary):
+        raise OSError(errno.ENOSPC, "No space left", *([str(temporary)] if named else []))
+
+    with pytest.raises(OSError, match="No space left") as caught, atomic_path(outer) as temporary:
+        full(temporary)
+    assert caught.value.filename == str(outer)
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        atomic_path(outer),
+        atomic_path(inner) as temporary,
+    ):
+        full(temporary)
+    assert caught.value.filename == str(inner)
+    assert not list(tmp_path.iterdir())
 
 
 def test_texts_are_utf_8_with_unix_line_ends(tmp_path):
